@@ -1,0 +1,1 @@
+"""What exists in a world and how it looks; nothing here acts."""

@@ -1,0 +1,109 @@
+"""The data that describe a world: materials, textures, parts, assets, lights, scenes. No behaviour."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_ssl.envs.world.mesh import Mesh
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a thing is made of: ties how it looks to how it feels.
+
+    textures: the texture families it can wear. density: kg/m³. friction: lateral, Coulomb. restitution: in [0, 1].
+    stiffness: N/m and damping: N·s/m of a contact. gloss: mirror-like share of the light, in [0, 1].
+    """
+
+    name: str
+    textures: tuple[str, ...]
+    density: float
+    friction: float
+    restitution: float
+    stiffness: float
+    damping: float
+    gloss: float
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """A tileable picture. image: uint8 [S, S, 3], sRGB, S a power of two. Row 0 is at v = 0 (the bottom)."""
+
+    image: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        side = self.image.shape[0]
+        if self.image.shape != (side, side, 3) or side & (side - 1) or self.image.dtype != np.uint8:
+            raise ValueError(
+                f"a texture is uint8 [S, S, 3] with S a power of two, not {self.image.dtype} {self.image.shape}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A piece of an asset that wears one texture. gloss, emission: in [0, 1]; a lamp or a screen emits."""
+
+    mesh: Mesh
+    texture: Texture
+    gloss: float = 0.0
+    emission: float = 0.0
+    casts_shadow: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Asset:
+    """A thing: how it looks (parts), what it collides with (convex hulls), how heavy and of what it is.
+
+    Its frame: metres, z up, origin at its centre of mass. mass: kg, 0 = never moves.
+    hulls: convex point sets float32 [K, 3] in the same frame; empty = a ghost that nothing touches.
+    """
+
+    category: str
+    instance: int
+    material: Material
+    parts: tuple[Part, ...]
+    hulls: tuple[NDArray[np.float32], ...]
+    mass: float = 0.0
+
+    @property
+    def bounds(self) -> NDArray[np.float32]:
+        """float32 [2, 3], m: lowest and highest corner of its parts, in its own frame."""
+        corners = [(part.mesh.vertices.min(axis=0), part.mesh.vertices.max(axis=0)) for part in self.parts]
+        return np.array([np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)])
+
+
+@dataclass(frozen=True)
+class Light:
+    """A sun (or the lamps of a room, from afar) and a sky. Colours: linear RGB; 1 = a white surface shows full white.
+
+    direction: towards the sun, world frame. ambient light blends from `ground` (from below) to `sky` (from above).
+    background: linear RGB at the horizon and at the zenith, where no surface is hit.
+    """
+
+    direction: tuple[float, float, float] = (0.3, -0.4, 0.85)
+    sun: tuple[float, float, float] = (0.65, 0.62, 0.55)
+    sky: tuple[float, float, float] = (0.45, 0.48, 0.52)
+    ground: tuple[float, float, float] = (0.22, 0.20, 0.18)
+    horizon: tuple[float, float, float] = (0.75, 0.82, 0.90)
+    zenith: tuple[float, float, float] = (0.25, 0.45, 0.80)
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """An asset somewhere. position: m; quaternion: (x, y, z, w). Structure (floor, wall, ceiling) has no instance id."""
+
+    asset: Asset
+    position: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    quaternion: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+    structure: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A furnished place. bounds: (x_min, y_min, x_max, y_max) of the floor in m; the floor is z = 0."""
+
+    type: str
+    placements: tuple[Placement, ...]
+    bounds: tuple[float, float, float, float]
+    light: Light = field(default_factory=Light)
