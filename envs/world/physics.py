@@ -1,0 +1,210 @@
+"""One PyBullet client: what stands in the world, how it moves, and the pictures taken of it."""
+
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+import pybullet
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
+from embodied_ssl.envs.world.camera import Camera
+from embodied_ssl.envs.world.renderers import Frame, Item, Renderer, make_renderer, matrix_of, quaternion_of
+
+MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background
+MOST_LINKS = 100  # links of one PyBullet body; it takes 127
+
+
+class World:
+    """A PyBullet DIRECT client that owns assets, stepping and pictures.
+
+    Nothing survives `reset`: what is added and stepped after it depends on nothing before it, so one seed gives the
+    same physics and pixels bit for bit, in any process and any order.
+    """
+
+    def __init__(
+        self, renderer: str = "raster", shadows: bool = True, antialias: int = 2, time_step: float = 1 / 240
+    ):
+        """renderer: `raster` or `tiny`. antialias: samples per pixel and axis. time_step: s."""
+        self.time_step = time_step
+        self.renderer: Renderer = make_renderer(renderer, shadows, antialias)
+        self.client = pybullet.connect(pybullet.DIRECT)
+        self.reset()
+
+    def reset(self, light: Light | None = None) -> None:
+        """Empty the world. It has gravity, and nothing else."""
+        pybullet.resetSimulation(physicsClientId=self.client)
+        pybullet.setGravity(0, 0, -9.81, physicsClientId=self.client)
+        pybullet.setPhysicsEngineParameter(
+            fixedTimeStep=self.time_step, deterministicOverlappingPairs=1, physicsClientId=self.client
+        )
+        self.light = light or Light()
+        self.assets: dict[int, Asset] = {}
+        self._items: list[Item] = []
+        self._links: list[tuple[int, int]] = []  # (body, link) that moves the item; body −1 = it never moves
+        self._fixed_poses: list[NDArray[np.float64]] = []
+        self._body_of_instance: dict[int, int] = {}
+        self._row_of_instance: dict[int, int] = {}
+        self._loaded = False
+
+    def add_scene(self, scene: Scene) -> None:
+        """Set up a scene in an empty world, with its light; instance ids follow the order of its placements."""
+        self.light = scene.light
+        resting = [placement for placement in scene.placements if placement.asset.mass == 0]
+        owners = self._make_static_bodies(resting)
+        for placement in scene.placements:
+            asset, position, quaternion = placement.asset, placement.position, placement.quaternion
+            if asset.mass > 0:
+                self.add(asset, position, quaternion, placement.structure)
+            else:
+                instance = 0 if placement.structure else self._register(asset, owners.get(id(placement), -1))
+                self._append(asset, instance, (-1, -1), matrix_of(position, quaternion))
+
+    def add(
+        self,
+        asset: Asset,
+        position: ArrayLike = (0, 0, 0),
+        quaternion: ArrayLike = (0, 0, 0, 1),
+        structure: bool = False,
+    ) -> int:
+        """Place an asset and return its instance id, 1 to 255 (structure: 0). position: m; quaternion: (x, y, z, w)."""
+        place, turn = np.asarray(position, float).tolist(), np.asarray(quaternion, float).tolist()
+        body = self._make_body(asset, place, turn) if asset.hulls else -1
+        instance = 0 if structure else self._register(asset, body)
+        self._append(asset, instance, (body, -1) if asset.mass > 0 else (-1, -1), matrix_of(place, turn))
+        return instance
+
+    def follow(self, asset: Asset, body: int, link: int = -1, structure: bool = False) -> int:
+        """Draw an asset wherever a PyBullet body's link is; return its instance id, 0 for structure."""
+        instance = 0 if structure else self._register(asset, body)
+        self._append(asset, instance, (body, link), np.eye(4))
+        return instance
+
+    def _register(self, asset: Asset, body: int) -> int:
+        instance = len(self.assets) + 1
+        if instance > MOST_INSTANCES:
+            raise ValueError(f"a world holds at most {MOST_INSTANCES} things; mark walls and floors as structure")
+        self.assets[instance] = asset
+        self._body_of_instance[instance] = body
+        return instance
+
+    def _append(self, asset: Asset, instance: int, link: tuple[int, int], pose: NDArray[np.float64]) -> None:
+        if instance:
+            self._row_of_instance[instance] = len(self._items)
+        self._items.append(Item(asset, instance))
+        self._links.append(link)
+        self._fixed_poses.append(pose)
+        self._loaded = False
+
+    def _make_body(self, asset: Asset, position: Sequence[float], quaternion: Sequence[float]) -> int:
+        if len(asset.hulls) == 1:
+            shape = self._hull_shape(asset.hulls[0])
+        else:
+            shape = self._compound_shape(asset.hulls)
+        body = pybullet.createMultiBody(asset.mass, shape, -1, position, quaternion, physicsClientId=self.client)
+        material = asset.material
+        pybullet.changeDynamics(
+            body,
+            -1,
+            lateralFriction=material.friction,
+            restitution=material.restitution,
+            physicsClientId=self.client,
+        )
+        return body
+
+    def _hull_shape(self, hull: NDArray[np.float32]) -> int:
+        return pybullet.createCollisionShape(
+            pybullet.GEOM_MESH, vertices=hull.tolist(), physicsClientId=self.client
+        )
+
+    def _compound_shape(self, hulls: Sequence[NDArray[np.float32]]) -> int:
+        """Several convex hulls as one shape. PyBullet takes these from a file only: one object per hull."""
+        lines, first = [], 1
+        for number, hull in enumerate(hulls):
+            lines.append(f"o {number}")
+            lines += [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in hull.tolist()]
+            lines += [f"f {first + k} {first + k + 1} {first + k + 2}" for k in range(len(hull) - 2)]
+            first += len(hull)
+        with tempfile.NamedTemporaryFile("w", suffix=".obj", prefix="embodied_ssl_") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            return pybullet.createCollisionShape(
+                pybullet.GEOM_MESH, fileName=file.name, physicsClientId=self.client
+            )
+
+    def _make_static_bodies(self, placements: Sequence[Placement]) -> dict[int, int]:
+        """Bodies for things that never move, by id(placement). Links of a few bodies: ten times faster to make."""
+        hulls = [(placement, hull) for placement in placements for hull in placement.asset.hulls]
+        owner: dict[int, int] = {}
+        for start in range(0, len(hulls), MOST_LINKS):
+            chunk = hulls[start : start + MOST_LINKS]
+            count = len(chunk)
+            body = pybullet.createMultiBody(
+                0,
+                linkMasses=[0] * count,
+                linkCollisionShapeIndices=[self._hull_shape(hull) for _, hull in chunk],
+                linkVisualShapeIndices=[-1] * count,
+                linkPositions=[placement.position for placement, _ in chunk],
+                linkOrientations=[placement.quaternion for placement, _ in chunk],
+                linkInertialFramePositions=[[0, 0, 0]] * count,
+                linkInertialFrameOrientations=[[0, 0, 0, 1]] * count,
+                linkParentIndices=[0] * count,
+                linkJointTypes=[pybullet.JOINT_FIXED] * count,
+                linkJointAxis=[[0, 0, 1]] * count,
+                physicsClientId=self.client,
+            )
+            owner.update({id(placement): body for placement, _ in chunk})
+        return owner
+
+    def body(self, instance: int) -> int:
+        """The PyBullet body of a thing; −1 for a ghost, which nothing touches."""
+        return self._body_of_instance[instance]
+
+    def pose(self, instance: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Position [3] (m) and quaternion (x, y, z, w) of a thing."""
+        row = self._row_of_instance[instance]
+        body, link = self._links[row]
+        if body < 0:
+            fixed = self._fixed_poses[row]
+            return fixed[:3, 3], quaternion_of(fixed[:3, :3])
+        position, quaternion = self._link_pose(body, link)
+        return np.array(position), np.array(quaternion)
+
+    def set_pose(self, instance: int, position: ArrayLike, quaternion: ArrayLike) -> None:
+        """Put a thing that can move somewhere, at rest. position: m; quaternion: (x, y, z, w)."""
+        pybullet.resetBasePositionAndOrientation(
+            self.body(instance), position, quaternion, physicsClientId=self.client
+        )
+
+    def _link_pose(self, body: int, link: int) -> tuple[Sequence[float], Sequence[float]]:
+        if link < 0:
+            return pybullet.getBasePositionAndOrientation(body, physicsClientId=self.client)
+        return pybullet.getLinkState(body, link, physicsClientId=self.client)[4:6]
+
+    def _poses(self) -> NDArray[np.float64]:
+        """[N, 4, 4] of all items, now."""
+        poses = self._pose_buffer
+        for row in self._moving_rows:
+            poses[row] = matrix_of(*self._link_pose(*self._links[row]))
+        return poses
+
+    def step(self, count: int = 1) -> None:
+        """Advance physics by `count` time steps."""
+        for _ in range(count):
+            pybullet.stepSimulation(physicsClientId=self.client)
+
+    def render(self, camera: Camera, pose: ArrayLike) -> Frame:
+        """The picture from a camera at a camera-to-world pose [4, 4]."""
+        if not self._loaded:
+            self.renderer.load(self._items, self.light)
+            self._pose_buffer = np.array(self._fixed_poses).reshape(-1, 4, 4)
+            self._moving_rows = [row for row, (body, _) in enumerate(self._links) if body >= 0]
+            self._loaded = True
+        return self.renderer.draw(camera, np.asarray(pose, float), self._poses())
+
+    def close(self) -> None:
+        """Give back the client; closing twice is harmless."""
+        if self.client >= 0:
+            pybullet.disconnect(self.client)
+            self.client = -1
+            self.renderer.close()
