@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +12,10 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
+from embodied_ssl.envs.world import raster
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.camera import Camera
+from embodied_ssl.envs.world.mesh import Mesh
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +49,144 @@ class Renderer(Protocol):
 
     def close(self) -> None:
         """Give back what the renderer holds."""
+
+
+class RasterRenderer:
+    """Our rasteriser behind the renderer's interface: packs what stands in the world, keeps the shadow map fresh."""
+
+    SHADOW_SIDE = 1024  # texels of the shadow map at most
+    SHADOW_TEXEL_M = 0.002  # finer than this serves nobody
+
+    def __init__(self, shadows: bool = True, antialias: int = 2):
+        if not 1 <= antialias <= 8:
+            raise ValueError(f"antialias is the samples per pixel and axis, 1 to 8, not {antialias}")
+        self.shadows, self.antialias = shadows, antialias
+        self._samples: raster.Samples | None = None
+
+    def load(self, items: Sequence[Item], light: Light) -> None:
+        self._stage = _pack(items, light)
+        self._samples = self._sun = self._sun_poses = None
+
+    def draw(self, camera: Camera, pose: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
+        frames = self.draw_many(camera, pose[None], poses)
+        return Frame(frames.rgb[0], frames.depth[0], frames.instance[0])
+
+    def draw_many(self, camera: Camera, camera_poses: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
+        """As `draw`, from B cameras [B, 4, 4] at once; the frame's arrays have B in front."""
+        count, height, width, spacing = len(camera_poses), camera.height, camera.width, self.antialias
+        if self._samples is None or len(self._samples.nearness) != height * width * spacing**2:
+            self._samples = _room_to_work(self._stage, height * width * spacing**2)
+        if self._sun is None or (self.shadows and not np.array_equal(poses, self._sun_poses)):
+            self._sun = self._scan_sun(poses)
+            self._sun_poses = poses.copy()
+        to_samples = np.array([[spacing, 0, 0.5 * (spacing - 1)], [0, spacing, 0.5 * (spacing - 1)], [0, 0, 1]])
+        views = (to_samples @ camera.intrinsics) @ np.linalg.inv(camera_poses)[:, :3]
+        frames = Frame(
+            np.empty((count, height, width, 3), np.uint8),
+            np.empty((count, height, width), np.float32),
+            np.empty((count, height, width), np.uint8),
+        )
+        raster.draw_views(
+            self._stage, self._samples, self._sun, poses, views, camera_poses, camera.intrinsics, spacing,
+            frames.rgb, frames.depth, frames.instance)  # fmt: skip
+        return frames
+
+    def _scan_sun(self, poses: NDArray[np.float64]) -> raster.Sun:
+        """The view from the sun on everything that casts a shadow."""
+        stage = self._stage
+        if not self.shadows or not stage.casts.any():
+            return raster.Sun(np.zeros((3, 4)), np.zeros((1, 1), np.float32), 0.0)
+        sunward = stage.light[raster.SUNWARD].astype(float)
+        right = np.cross(sunward, np.eye(3)[np.argmin(np.abs(sunward))])
+        right /= np.linalg.norm(right)
+        axes = np.stack([right, np.cross(right, sunward), sunward])  # column, row (right × down = away), height
+        turned = poses[stage.item[stage.casts]]
+        centers = np.einsum("pij,pj->pi", turned[:, :3, :3], stage.spheres[stage.casts, :3]) + turned[:, :3, 3]
+        radii = stage.spheres[stage.casts, 3:]
+        low, high = (centers @ axes.T - radii).min(axis=0), (centers @ axes.T + radii).max(axis=0)
+        extent = max(high[0] - low[0], high[1] - low[1])
+        side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 2))
+        texel = extent / (side - 2)
+        view = np.column_stack([axes, [0.0, 0.0, 0.0]])
+        view[:2, :3] /= texel
+        view[:2, 3] = 0.5 - low[:2] / texel
+        sun = raster.Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
+        raster.scan_shadows(stage, _room_to_work(stage, side * side), poses, sun)
+        return sun
+
+    def close(self) -> None:
+        self._samples = None
+
+
+def _room_to_work(stage: raster.Stage, samples: int) -> raster.Samples:
+    triangles = len(stage.triangles) + 1
+    return raster.Samples(
+        nearness=np.empty(samples, np.float32),
+        visible=np.empty(samples, np.int32),
+        slots=np.empty((triangles, 2), np.int32),
+        planes=np.empty((triangles, 11), np.float32),
+        corners=np.empty((int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1)), 3)),
+    )
+
+
+def _pack(items: Sequence[Item], light: Light) -> raster.Stage:
+    """Flat buffers of all parts; a mesh or texture that several items share is stored once."""
+    parts = [(row, item, part) for row, item in enumerate(items) for part in item.asset.parts]
+    meshes = list({id(part.mesh): part.mesh for _, _, part in parts}.values())
+    textures = list({id(part.texture): part.texture for _, _, part in parts}.values())
+    first_vertex = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
+    first_triangle = np.cumsum([0] + [len(mesh.triangles) for mesh in meshes])
+    mesh_row = {id(mesh): row for row, mesh in enumerate(meshes)}
+    texture_row = {id(texture): row for row, texture in enumerate(textures)}
+    which = np.array([mesh_row[id(part.mesh)] for _, _, part in parts], int)
+    pyramids = [_pyramid(texture) for texture in textures]
+    sunward = np.asarray(light.direction, float)
+    colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / np.linalg.norm(sunward)]
+
+    def joined(arrays: list[NDArray], width: int, dtype: type) -> NDArray:
+        return np.concatenate([np.empty((0, width), dtype), *arrays])
+
+    return raster.Stage(
+        vertices=joined([mesh.vertices for mesh in meshes], 3, np.float32),
+        normals=joined([mesh.normals for mesh in meshes], 3, np.float32),
+        uv=joined([mesh.uv for mesh in meshes], 2, np.float32),
+        triangles=joined(
+            [mesh.triangles + np.int32(start) for mesh, start in zip(meshes, first_vertex, strict=False)], 3, np.int32
+        ),
+        ranges=np.stack(
+            [first_vertex[which], first_vertex[which + 1], first_triangle[which], first_triangle[which + 1]], axis=1
+        ).astype(np.int32),
+        item=np.array([row for row, _, _ in parts], np.int32),
+        instance=np.array([item.instance for _, item, _ in parts], np.uint8),
+        spheres=np.array([_bounding_sphere(part.mesh) for _, _, part in parts], float).reshape(-1, 4),
+        surfaces=np.array([(part.gloss, part.emission) for _, _, part in parts], np.float32).reshape(-1, 2),
+        casts=np.array([part.casts_shadow for _, _, part in parts], bool),
+        texture=np.array([texture_row[id(part.texture)] for _, _, part in parts], np.int32),
+        texture_start=np.cumsum([0] + [len(pyramid) for pyramid in pyramids]),
+        texture_side=np.array([len(texture.image) for texture in textures], np.int32),
+        texels=np.concatenate([np.empty(0, np.uint32), *pyramids]),
+        light=np.array(colors, np.float32),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _bounding_sphere(mesh: Mesh) -> tuple[float, float, float, float]:
+    """Centre and radius, m, about the middle of the mesh's box."""
+    low, high = mesh.vertices.min(axis=0).astype(float), mesh.vertices.max(axis=0).astype(float)
+    center = (low + high) / 2
+    return (*center.tolist(), float(np.linalg.norm(mesh.vertices - center, axis=1).max()))
+
+
+@lru_cache(maxsize=4096)
+def _pyramid(texture: Texture) -> NDArray[np.uint32]:
+    """All levels of a texture, each half as wide as the one before, as 0x00BBGGRR."""
+    level, levels = texture.image.astype(np.float32), []
+    while True:
+        red, green, blue = np.moveaxis(np.round(level).astype(np.uint32), -1, 0)
+        levels.append((red | green << 8 | blue << 16).ravel())
+        if len(level) == 1:
+            return np.concatenate(levels)
+        level = (level[0::2, 0::2] + level[1::2, 0::2] + level[0::2, 1::2] + level[1::2, 1::2]) / 4
 
 
 class TinyRenderer:
@@ -145,6 +286,8 @@ class TinyRenderer:
 
 def make_renderer(name: str, shadows: bool, antialias: int) -> Renderer:
     """A renderer by name: `raster` or `tiny`."""
+    if name == "raster":
+        return RasterRenderer(shadows, antialias)
     if name == "tiny":
         return TinyRenderer(shadows)
     raise ValueError(f"unknown renderer {name!r}; there are: raster, tiny")
