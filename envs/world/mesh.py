@@ -151,9 +151,7 @@ def lathe(profile: ArrayLike, segments: int = 16, tile: float = 0.1, crease_rad:
             triangles.append(np.stack([a, b, c], axis=1))
         if ends[i, 0] > 1e-9:
             triangles.append(np.stack([a, c, d], axis=1))
-    return make_mesh(
-        np.concatenate(vertices), np.concatenate(normals), np.concatenate(uv), np.concatenate(triangles)
-    )
+    return make_mesh(np.concatenate(vertices), np.concatenate(normals), np.concatenate(uv), np.concatenate(triangles))
 
 
 def cylinder(radius: float, height: float, segments: int = 16, tile: float = 0.1) -> Mesh:
@@ -187,7 +185,12 @@ def extrude(outline: ArrayLike, height: float, tile: float = 0.1, crease_rad: fl
     following = np.roll(points, -1, axis=0)
     zeros, top = np.zeros((count, 1)), np.full((count, 1), height)
     wall = np.stack(
-        [np.hstack([points, zeros]), np.hstack([following, zeros]), np.hstack([following, top]), np.hstack([points, top])],
+        [
+            np.hstack([points, zeros]),
+            np.hstack([following, zeros]),
+            np.hstack([following, top]),
+            np.hstack([points, top]),
+        ],
         axis=1,
     )
     wall_normals = np.stack([start_normal, end_normal, end_normal, start_normal], axis=1)

@@ -22,9 +22,7 @@ class World:
     same physics and pixels bit for bit, in any process and any order.
     """
 
-    def __init__(
-        self, renderer: str = "raster", shadows: bool = True, antialias: int = 2, time_step: float = 1 / 240
-    ):
+    def __init__(self, renderer: str = "raster", shadows: bool = True, antialias: int = 2, time_step: float = 1 / 240):
         """renderer: `raster` or `tiny`. antialias: samples per pixel and axis. time_step: s."""
         self.time_step = time_step
         self.renderer: Renderer = make_renderer(renderer, shadows, antialias)
@@ -113,9 +111,7 @@ class World:
         return body
 
     def _hull_shape(self, hull: NDArray[np.float32]) -> int:
-        return pybullet.createCollisionShape(
-            pybullet.GEOM_MESH, vertices=hull.tolist(), physicsClientId=self.client
-        )
+        return pybullet.createCollisionShape(pybullet.GEOM_MESH, vertices=hull.tolist(), physicsClientId=self.client)
 
     def _compound_shape(self, hulls: Sequence[NDArray[np.float32]]) -> int:
         """Several convex hulls as one shape. PyBullet takes these from a file only: one object per hull."""
@@ -128,9 +124,7 @@ class World:
         with tempfile.NamedTemporaryFile("w", suffix=".obj", prefix="embodied_ssl_") as file:
             file.write("\n".join(lines) + "\n")
             file.flush()
-            return pybullet.createCollisionShape(
-                pybullet.GEOM_MESH, fileName=file.name, physicsClientId=self.client
-            )
+            return pybullet.createCollisionShape(pybullet.GEOM_MESH, fileName=file.name, physicsClientId=self.client)
 
     def _make_static_bodies(self, placements: Sequence[Placement]) -> dict[int, int]:
         """Bodies for things that never move, by id(placement). Links of a few bodies: ten times faster to make."""
@@ -172,9 +166,7 @@ class World:
 
     def set_pose(self, instance: int, position: ArrayLike, quaternion: ArrayLike) -> None:
         """Put a thing that can move somewhere, at rest. position: m; quaternion: (x, y, z, w)."""
-        pybullet.resetBasePositionAndOrientation(
-            self.body(instance), position, quaternion, physicsClientId=self.client
-        )
+        pybullet.resetBasePositionAndOrientation(self.body(instance), position, quaternion, physicsClientId=self.client)
 
     def _link_pose(self, body: int, link: int) -> tuple[Sequence[float], Sequence[float]]:
         if link < 0:

@@ -36,8 +36,8 @@ class Stage(NamedTuple):
     surfaces: NDArray[np.float32]  # [P, 2] gloss, emission
     casts: NDArray[np.bool_]  # [P] whether it casts a shadow
     texture: NDArray[np.int32]  # [P]
-    texture_start: NDArray[np.int64]  # [K] where its pyramid starts in texels
-    texture_side: NDArray[np.int32]  # [K]
+    texture_start: NDArray[np.int64]  # [K, 16] where each level of its pyramid starts in texels
+    texture_log_side: NDArray[np.int64]  # [K] log2 of its side
     texels: NDArray[np.uint32]  # 0x00BBGGRR, levels of a pyramid from fine to coarse
     light: NDArray[np.float32]  # [6, 3] SUN, SKY, GROUND, HORIZON, ZENITH, SUNWARD
 
@@ -47,156 +47,170 @@ class Samples(NamedTuple):
 
     nearness: NDArray[np.float32]  # [height · width]
     visible: NDArray[np.int32]  # [height · width] slot of the nearest triangle, −1 = none
-    slots: NDArray[np.int32]  # [T, 2] triangle and part in each slot
-    planes: NDArray[np.float32]  # [T, 11] its plane, as _scan_triangle leaves it
-    corners: NDArray[np.float64]  # [V, 3] projected vertices of one part
+    slots: NDArray[np.int32]  # [T, 3] triangle and part in each slot, and whether it is in `shown`
+    edges: NDArray[np.float64]  # [T, 11] e_0, e_1, e_2 (x, y, constant each) about the sample at [9:11]
+    shown: NDArray[np.int32]  # [T] the slots that pixels show
+    planes: NDArray[np.float32]  # [T, 3, 8] x, y and constant term of each of the INTERPOLATED, over w
+    density: NDArray[np.float32]  # [T] texture repeats² per pixel, over w³
+    corners: NDArray[np.float64]  # [V, 6] projected vertices of one part: x·w, y·w, w, compared, x, y
+
+
+class Fragments(NamedTuple):
+    """The surfaces that pixels show, in the order of pixels; at most one per sample."""
+
+    pixel: NDArray[np.int32]  # [F]
+    slot: NDArray[np.int32]  # [F] the triangle's, −1 = background
+    place: NDArray[np.float32]  # [F, 2] column and row in the picture, in samples: the middle of what it covers
+    share: NDArray[np.float32]  # [F] of the pixel that it covers, in (0, 1]
+    values: NDArray[np.float32]  # [F, 8] the INTERPOLATED
+    lit: NDArray[np.float32]  # [F] share of the sun that reaches it
+    color: NDArray[np.float32]  # [F, 3] linear
 
 
 class Sun(NamedTuple):
     """The shadow map: a view from the sun."""
 
     to_map: NDArray[np.float64]  # [3, 4] world to column, row and height towards the sun
-    heights: NDArray[np.float32]  # [S, S] m, highest caster; S = 1: no shadows
+    heights: NDArray[np.float32]  # [S, S] m, highest caster; S = 2: no shadows
     step: float  # m, off the surface against self-shadowing
 
+
+# What is interpolated over a triangle: nearness 1/w, texture coordinates, the normal along z and along the sun, and
+# the place in the shadow map.
+INTERPOLATED = NEARNESS, U, V, UPWARD, FACING, MAP_U, MAP_V, MAP_HEIGHT = range(8)
 
 jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
+inlined = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+
+
 @jit
-def _clamp_to_int(value: float, low: int, high: int) -> int:
+def _clamped_ceiling(value: float, low: int, high: int) -> int:
     """ceil(value), clamped; safe for values that no integer holds."""
-    if value <= low:
-        return low
-    if value >= high:
-        return high
-    return int(math.ceil(value))
+    return np.int64(math.ceil(min(max(value, np.float64(low)), np.float64(high))))
 
 
-@jit
-def _scan_triangle(x0, y0, w0, a0, x1, y1, w1, a1, x2, y2, w2, a2, near, most, width, height, nearness, visible, slot, plane):
-    """Scan one triangle into the samples; True if it may own some. Corners are homogeneous (x·w, y·w, w).
+@inlined
+def _scan_triangle(corners, i, j, k, near, most, width, height, nearness, visible, slot, edges):
+    """Scan one triangle into the samples; True if it may own some.
 
-    a: what is compared, times w (1 in perspective: nearness is 1/w; depth in orthographic views). `near`: smallest w
-    at which a corner is in front; `most`: nearness beyond which a sample is too close. plane: float32 [11] of this
-    triangle for shading: e_0, e_1, e_2 (x, y and constant term each) relative to the sample at plane[9:11].
+    near: smallest w at which a corner is in front. most: nearness beyond which a sample is too close.
     """
-    if w0 < near and w1 < near and w2 < near:
-        return False
-    # Edges: cross products of the corners. Swapping the corners negates them exactly (no fused arithmetic here).
-    ax, ay, ac = y1 * w2 - w1 * y2, w1 * x2 - x1 * w2, x1 * y2 - y1 * x2
-    bx, by, bc = y2 * w0 - w2 * y0, w2 * x0 - x2 * w0, x2 * y0 - y2 * x0
-    cx, cy, cc = y0 * w1 - w0 * y1, w0 * x1 - x0 * w1, x0 * y1 - y0 * x1
-    determinant = ax * x0 + ay * y0 + ac * w0
-    if determinant >= 0.0:  # seen from behind (the picture's y runs down), or edge-on
-        return False
-
+    x0, y0, w0, x1, y1, w1 = corners[i, 0], corners[i, 1], corners[i, 2], corners[j, 0], corners[j, 1], corners[j, 2]
+    x2, y2, w2 = corners[k, 0], corners[k, 1], corners[k, 2]
     first_row, last_row, first_column, last_column = 0, height, 0, width
+    possible = w0 >= near or w1 >= near or w2 >= near
     if w0 >= near and w1 >= near and w2 >= near:
-        px, py = x0 / w0, y0 / w0
-        qx, qy = x1 / w1, y1 / w1
-        rx, ry = x2 / w2, y2 / w2
-        first_row = _clamp_to_int(min(py, qy, ry), 0, height)
-        last_row = _clamp_to_int(max(py, qy, ry), 0, height - 1) + 1
-        first_column = _clamp_to_int(min(px, qx, rx), 0, width)
-        last_column = _clamp_to_int(max(px, qx, rx), 0, width - 1) + 1
-        if first_row >= last_row or first_column >= last_column:
-            return False
-        if max(py, qy, ry) < first_row or max(px, qx, rx) < first_column:
-            return False  # it lies between two rows or columns of samples
-
-    # Inside is where all edges are negative: e·x + f·y + g < 0, that is x > −(f·y + g)/e for e < 0.
-    lean_a, foot_a = -ay / ax if ax != 0.0 else 0.0, -ac / ax if ax != 0.0 else 0.0
-    lean_b, foot_b = -by / bx if bx != 0.0 else 0.0, -bc / bx if bx != 0.0 else 0.0
-    lean_c, foot_c = -cy / cx if cx != 0.0 else 0.0, -cc / cx if cx != 0.0 else 0.0
-    scale = 1.0 / determinant
-    slope_x = (ax * a0 + bx * a1 + cx * a2) * scale
-    slope_y = (ay * a0 + by * a1 + cy * a2) * scale
-    offset = (ac * a0 + bc * a1 + cc * a2) * scale
-
-    for row in range(first_row, last_row):
-        left, right = first_column - 1.0, float(last_column)
-        out = False
-        if ax < 0.0:
-            left = max(left, lean_a * row + foot_a)
-        elif ax > 0.0:
-            right = min(right, lean_a * row + foot_a)
-        else:
-            edge = ay * row + ac
-            out = out or edge > 0.0 or (edge == 0.0 and ay > 0.0)
-        if bx < 0.0:
-            left = max(left, lean_b * row + foot_b)
-        elif bx > 0.0:
-            right = min(right, lean_b * row + foot_b)
-        else:
-            edge = by * row + bc
-            out = out or edge > 0.0 or (edge == 0.0 and by > 0.0)
-        if cx < 0.0:
-            left = max(left, lean_c * row + foot_c)
-        elif cx > 0.0:
-            right = min(right, lean_c * row + foot_c)
-        else:
-            edge = cy * row + cc
-            out = out or edge > 0.0 or (edge == 0.0 and cy > 0.0)
-        if out:
-            continue
-        begin = _clamp_to_int(left, first_column, last_column)
-        end = _clamp_to_int(right, first_column, last_column)
-        start = np.float32(slope_y * row + offset)
-        step = np.float32(slope_x)
-        base = row * width
-        for column in range(begin, end):
-            value = start + step * np.float32(column)
-            if value > nearness[base + column] and value < most:
-                nearness[base + column] = value
-                visible[base + column] = slot
-
-    center_x, center_y = float(first_column), float(first_row)
-    plane[0], plane[1], plane[2] = ax * scale, ay * scale, (ax * center_x + ay * center_y + ac) * scale
-    plane[3], plane[4], plane[5] = bx * scale, by * scale, (bx * center_x + by * center_y + bc) * scale
-    plane[6], plane[7], plane[8] = cx * scale, cy * scale, (cx * center_x + cy * center_y + cc) * scale
-    plane[9], plane[10] = center_x, center_y
-    return True
+        top, bottom = min(corners[i, 5], corners[j, 5], corners[k, 5]), max(corners[i, 5], corners[j, 5], corners[k, 5])
+        left, right = min(corners[i, 4], corners[j, 4], corners[k, 4]), max(corners[i, 4], corners[j, 4], corners[k, 4])
+        first_row, last_row = _clamped_ceiling(top, 0, height), _clamped_ceiling(bottom + 1e-9, 0, height)
+        first_column, last_column = _clamped_ceiling(left, 0, width), _clamped_ceiling(right + 1e-9, 0, width)
+        possible = first_row < last_row and first_column < last_column  # not out of view, nor between the samples
+    # Edges are cross products of the corners. Swapping the corners negates them exactly (no fused arithmetic here).
+    ax, ay, ac = y1 * w2 - w1 * y2, w1 * x2 - x1 * w2, x1 * y2 - y1 * x2
+    determinant = ax * x0 + ay * y0 + ac * w0
+    possible = possible and determinant < 0.0  # else seen from behind (the picture's y runs down), or edge-on
+    if possible:
+        bx, by, bc = y2 * w0 - w2 * y0, w2 * x0 - x2 * w0, x2 * y0 - y2 * x0
+        cx, cy, cc = y0 * w1 - w0 * y1, w0 * x1 - x0 * w1, x0 * y1 - y0 * x1
+        a0, a1, a2 = corners[i, 3], corners[j, 3], corners[k, 3]
+        scale = 1.0 / determinant
+        slope_x = (ax * a0 + bx * a1 + cx * a2) * scale
+        slope_y = (ay * a0 + by * a1 + cy * a2) * scale
+        offset = (ac * a0 + bc * a1 + cc * a2) * scale
+        # Inside is where all three edges e·x + f·y + g are negative: right of −(f·y + g)/e for e < 0, left of it else.
+        # A level edge (e = 0) bounds nothing in its row or everything.
+        inverse_a = -1.0 / ax if ax != 0.0 else 0.0
+        inverse_b = -1.0 / bx if bx != 0.0 else 0.0
+        inverse_c = -1.0 / cx if cx != 0.0 else 0.0
+        for row in range(first_row, last_row):
+            low, high = np.float64(first_column), np.float64(last_column)
+            level_a, level_b, level_c = ay * row + ac, by * row + bc, cy * row + cc
+            if ax < 0.0:
+                low = max(low, level_a * inverse_a)
+            elif ax > 0.0:
+                high = min(high, level_a * inverse_a)
+            elif level_a > 0.0 or (level_a == 0.0 and ay > 0.0):
+                high = low
+            if bx < 0.0:
+                low = max(low, level_b * inverse_b)
+            elif bx > 0.0:
+                high = min(high, level_b * inverse_b)
+            elif level_b > 0.0 or (level_b == 0.0 and by > 0.0):
+                high = low
+            if cx < 0.0:
+                low = max(low, level_c * inverse_c)
+            elif cx > 0.0:
+                high = min(high, level_c * inverse_c)
+            elif level_c > 0.0 or (level_c == 0.0 and cy > 0.0):
+                high = low
+            if low < high:
+                start, step = np.float32(slope_y * row + offset), np.float32(slope_x)
+                base = row * width
+                for column in range(np.int64(math.ceil(low)), np.int64(math.ceil(high))):
+                    value = start + step * np.float32(column)
+                    before, owner = nearness[base + column], visible[base + column]
+                    nearer = value > before and value < most
+                    nearness[base + column] = value if nearer else before
+                    visible[base + column] = slot if nearer else owner
+        at_x, at_y = np.float64(first_column), np.float64(first_row)
+        edges[slot, 0], edges[slot, 1], edges[slot, 2] = ax * scale, ay * scale, (ax * at_x + ay * at_y + ac) * scale
+        edges[slot, 3], edges[slot, 4], edges[slot, 5] = bx * scale, by * scale, (bx * at_x + by * at_y + bc) * scale
+        edges[slot, 6], edges[slot, 7], edges[slot, 8] = cx * scale, cy * scale, (cx * at_x + cy * at_y + cc) * scale
+        edges[slot, 9], edges[slot, 10] = at_x, at_y
+    return possible
 
 
 @jit
-def _scan_part(stage, samples, part, matrix, orthographic, most, width, height, used):
-    """Project a part's vertices by `matrix` [3, 4] and scan its triangles; the number of slots used afterwards."""
-    first, last = stage.ranges[part, 0], stage.ranges[part, 1]
-    vertices, triangles, corners = stage.vertices, stage.triangles, samples.corners
-    for v in range(first, last):
+def _scan_part(
+    ranges,
+    vertices,
+    triangles,
+    corners,
+    matrix,
+    orthographic,
+    width,
+    height,
+    nearness,
+    visible,
+    slots,
+    edges,
+    part,
+    used,
+):
+    """Project a part's vertices by `matrix` [3, 4] and scan its triangles; the number of slots used afterwards.
+
+    In perspective the nearness 1/w is compared; in an orthographic view the third coordinate is, and w is 1.
+    """
+    first = ranges[part, 0]
+    for v in range(first, ranges[part, 1]):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
-        for k in range(3):
-            corners[v - first, k] = matrix[k, 0] * x + matrix[k, 1] * y + matrix[k, 2] * z + matrix[k, 3]
-    for t in range(stage.ranges[part, 2], stage.ranges[part, 3]):
-        p, q, r = corners[triangles[t, 0] - first], corners[triangles[t, 1] - first], corners[triangles[t, 2] - first]
-        if orthographic:
-            seen = _scan_triangle(
-                p[0], p[1], 1.0, p[2], q[0], q[1], 1.0, q[2], r[0], r[1], 1.0, r[2],
-                0.0, most, width, height, samples.nearness, samples.visible, used, samples.planes[used])  # fmt: skip
-        else:
-            seen = _scan_triangle(
-                p[0], p[1], p[2], 1.0, q[0], q[1], q[2], 1.0, r[0], r[1], r[2], 1.0,
-                NEAR_M, most, width, height, samples.nearness, samples.visible, used, samples.planes[used])  # fmt: skip
-        if seen:
-            samples.slots[used, 0], samples.slots[used, 1] = t, part
+        across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
+        down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
+        third = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
+        w, compared = (1.0, third) if orthographic else (third, 1.0)
+        k, inverse = v - first, 1.0 / w
+        corners[k, 0], corners[k, 1], corners[k, 2], corners[k, 3] = across, down, w, compared
+        corners[k, 4], corners[k, 5] = across * inverse, down * inverse
+    near, most = (0.0, np.float32(LARGE)) if orthographic else (NEAR_M, np.float32(1.0 / NEAR_M))
+    for t in range(ranges[part, 2], ranges[part, 3]):
+        i, j, k = triangles[t, 0] - first, triangles[t, 1] - first, triangles[t, 2] - first
+        if _scan_triangle(corners, i, j, k, near, most, width, height, nearness, visible, used, edges):
+            slots[used, 0], slots[used, 1], slots[used, 2] = t, part, 0
             used += 1
     return used
 
 
 @jit
-def _sphere_in_view(at_x, at_y, at_z, radius, matrix, width, height):
-    """Whether a sphere may show in a perspective view `matrix` [3, 4] of width × height samples."""
-    x = matrix[0, 0] * at_x + matrix[0, 1] * at_y + matrix[0, 2] * at_z + matrix[0, 3]
-    y = matrix[1, 0] * at_x + matrix[1, 1] * at_y + matrix[1, 2] * at_z + matrix[1, 3]
-    w = matrix[2, 0] * at_x + matrix[2, 1] * at_y + matrix[2, 2] * at_z + matrix[2, 3]
-    if w + radius * _row_norm(matrix, 2, 2, 0.0) < NEAR_M:
-        return False
-    if x + radius * _row_norm(matrix, 0, 2, 0.0) < 0.0 or y + radius * _row_norm(matrix, 1, 2, 0.0) < 0.0:
-        return False
-    return not (
-        x - (width - 1) * w > radius * _row_norm(matrix, 0, 2, -(width - 1.0))
-        or y - (height - 1) * w > radius * _row_norm(matrix, 1, 2, -(height - 1.0))
+def _sphere_in_view(x, y, w, radius, matrix, width, height):
+    """Whether a sphere whose centre projects to (x·w, y·w, w) may show in a perspective view of width × height."""
+    return (
+        w + radius * _row_norm(matrix, 2, 2, 0.0) >= NEAR_M
+        and x + radius * _row_norm(matrix, 0, 2, 0.0) >= 0.0
+        and y + radius * _row_norm(matrix, 1, 2, 0.0) >= 0.0
+        and x - (width - 1) * w <= radius * _row_norm(matrix, 0, 2, 1.0 - width)
+        and y - (height - 1) * w <= radius * _row_norm(matrix, 1, 2, 1.0 - height)
     )
 
 
@@ -211,248 +225,384 @@ def _row_norm(matrix, row, other, factor):
 
 
 @jit
-def _compose(view, pose, out):
-    """out [3, 4] = view [3, 4] · pose [4, 4]."""
+def _compose(view, poses, item, out):
+    """out [3, 4] = view [3, 4] · poses[item] [4, 4]."""
     for i in range(3):
         for j in range(4):
             total = view[i, 3] if j == 3 else 0.0
             for k in range(3):
-                total += view[i, k] * pose[k, j]
+                total += view[i, k] * poses[item, k, j]
             out[i, j] = total
 
 
 @jit
 def _scan_view(stage, samples, view, poses, width, height):
     """Scan all parts in a perspective view [3, 4], nearest part first."""
-    count = len(stage.ranges)
+    ranges, vertices, triangles, items, spheres = (
+        stage.ranges,
+        stage.vertices,
+        stage.triangles,
+        stage.item,
+        stage.spheres,
+    )
+    nearness, visible, slots, edges, corners = (
+        samples.nearness,
+        samples.visible,
+        samples.slots,
+        samples.edges,
+        samples.corners,
+    )
+    count = len(ranges)
     matrix = np.empty((3, 4))
     ahead = np.empty(count)
     for p in range(count):
-        _compose(view, poses[stage.item[p]], matrix)
-        x, y, z, radius = stage.spheres[p]
-        ahead[p] = LARGE
-        if _sphere_in_view(x, y, z, radius, matrix, width, height):
-            ahead[p] = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3] - radius
-    samples.nearness[:] = 0.0
-    samples.visible[:] = -1
+        _compose(view, poses, items[p], matrix)
+        x, y, z, radius = spheres[p, 0], spheres[p, 1], spheres[p, 2], spheres[p, 3]
+        across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
+        down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
+        w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
+        ahead[p] = w - radius if _sphere_in_view(across, down, w, radius, matrix, width, height) else LARGE
+    nearness[:] = 0.0
+    visible[:] = -1
     used = 0
     for p in np.argsort(ahead):
         if ahead[p] >= LARGE:
             break
-        _compose(view, poses[stage.item[p]], matrix)
-        used = _scan_part(stage, samples, p, matrix, False, 1.0 / NEAR_M, width, height, used)
+        _compose(view, poses, items[p], matrix)
+        used = _scan_part(
+            ranges, vertices, triangles, corners, matrix, False, width, height, nearness, visible, slots, edges, p, used)  # fmt: skip
 
 
 @jit
 def scan_shadows(stage, samples, poses, sun):
     """Fill the sun's map with the height of the highest caster at each of its points."""
-    side = sun.heights.shape[0]
+    ranges, vertices, triangles, items = stage.ranges, stage.vertices, stage.triangles, stage.item
+    nearness, visible, slots, edges, corners = (
+        samples.nearness,
+        samples.visible,
+        samples.slots,
+        samples.edges,
+        samples.corners,
+    )
+    side, to_map = sun.heights.shape[0], sun.to_map
     matrix = np.empty((3, 4))
-    samples.nearness[:] = -LARGE
-    for p in range(len(stage.ranges)):
+    nearness[:] = -LARGE
+    for p in range(len(ranges)):
         if stage.casts[p]:
-            _compose(sun.to_map, poses[stage.item[p]], matrix)
-            _scan_part(stage, samples, p, matrix, True, LARGE, side, side, 0)
+            _compose(to_map, poses, items[p], matrix)
+            _scan_part(
+                ranges, vertices, triangles, corners, matrix, True, side, side, nearness, visible, slots, edges, p, 0)  # fmt: skip
     for row in range(side):
-        sun.heights[row] = samples.nearness[row * side : (row + 1) * side]
+        sun.heights[row] = nearness[row * side : (row + 1) * side]
 
 
 @jit
-def _sunlight(sun, x, y, z, normal_x, normal_y, normal_z):
-    """Share of the sun that reaches a world point, in [0, 1]: four neighbours of the shadow map, blended."""
-    side, view = sun.heights.shape[0], sun.to_map
-    x, y, z = x + normal_x * sun.step, y + normal_y * sun.step, z + normal_z * sun.step
-    u = view[0, 0] * x + view[0, 1] * y + view[0, 2] * z + view[0, 3]
-    v = view[1, 0] * x + view[1, 1] * y + view[1, 2] * z + view[1, 3]
-    height = view[2, 0] * x + view[2, 1] * y + view[2, 2] * z + view[2, 3] + sun.step
-    if not (0.0 <= u < side - 1 and 0.0 <= v < side - 1):
-        return 1.0
-    column, row = int(u), int(v)
-    s, t = u - column, v - row
-    lit = 0.0
-    if sun.heights[row, column] <= height:
-        lit += (1.0 - s) * (1.0 - t)
-    if sun.heights[row, column + 1] <= height:
-        lit += s * (1.0 - t)
-    if sun.heights[row + 1, column] <= height:
-        lit += (1.0 - s) * t
-    if sun.heights[row + 1, column + 1] <= height:
-        lit += s * t
-    return lit
-
-
-@jit
-def _texel(texels, start, side, u, v, color):
-    """Bilinear lookup in one level of a pyramid: color[0:3] in [0, 1], as stored. u, v: in repeats."""
-    x, y = u * side - 0.5, v * side - 0.5
-    fx, fy = math.floor(x), math.floor(y)
-    sx, sy = int((x - fx) * 16.0), int((y - fy) * 16.0)
-    mask = side - 1
-    x0, y0 = int(fx) & mask, int(fy) & mask
-    x1, y1 = (x0 + 1) & mask, (y0 + 1) & mask
-    a, b = texels[start + y0 * side + x0], texels[start + y0 * side + x1]
-    c, d = texels[start + y1 * side + x0], texels[start + y1 * side + x1]
-    wa, wb = (16 - sx) * (16 - sy), sx * (16 - sy)
-    wc, wd = (16 - sx) * sy, sx * sy
-    # Two channels at once: weights add up to 256, so sums stay within 16 bits.
-    red_blue = (a & 0xFF00FF) * wa + (b & 0xFF00FF) * wb + (c & 0xFF00FF) * wc + (d & 0xFF00FF) * wd
-    green = ((a >> 8) & 0xFF) * wa + ((b >> 8) & 0xFF) * wb + ((c >> 8) & 0xFF) * wc + ((d >> 8) & 0xFF) * wd
-    color[0] = (red_blue & 0xFFFF) * (1.0 / 65280.0)
-    color[1] = green * (1.0 / 65280.0)
-    color[2] = ((red_blue >> 16) & 0xFFFF) * (1.0 / 65280.0)
-
-
-@jit
-def _shade(stage, samples, sun, poses, slot, sample_x, sample_y, spacing, eye, ray, color):
-    """Linear colour [3] of the surface in `slot` at a place in the picture, in samples; `spacing` samples a pixel."""
-    plane = samples.planes[slot]
-    x, y = sample_x - plane[9], sample_y - plane[10]
-    e0 = plane[0] * x + plane[1] * y + plane[2]
-    e1 = plane[3] * x + plane[4] * y + plane[5]
-    e2 = plane[6] * x + plane[7] * y + plane[8]
-    w = 1.0 / (e0 + e1 + e2)
-    b0, b1, b2 = e0 * w, e1 * w, e2 * w
-    triangle, part = samples.slots[slot, 0], samples.slots[slot, 1]
-    i, j, k = stage.triangles[triangle, 0], stage.triangles[triangle, 1], stage.triangles[triangle, 2]
-    uv, normals, light = stage.uv, stage.normals, stage.light
-
-    u = b0 * uv[i, 0] + b1 * uv[j, 0] + b2 * uv[k, 0]
-    v = b0 * uv[i, 1] + b1 * uv[j, 1] + b2 * uv[k, 1]
-    # How far the texture moves per sample; b_i·w is linear, so the quotient rule gives it exactly.
-    qx, qy = plane[0] + plane[3] + plane[6], plane[1] + plane[4] + plane[7]
-    ux = (plane[0] * uv[i, 0] + plane[3] * uv[j, 0] + plane[6] * uv[k, 0] - u * qx) * w
-    uy = (plane[1] * uv[i, 0] + plane[4] * uv[j, 0] + plane[7] * uv[k, 0] - u * qy) * w
-    vx = (plane[0] * uv[i, 1] + plane[3] * uv[j, 1] + plane[6] * uv[k, 1] - v * qx) * w
-    vy = (plane[1] * uv[i, 1] + plane[4] * uv[j, 1] + plane[7] * uv[k, 1] - v * qy) * w
-    texture = stage.texture[part]
-    side, start = stage.texture_side[texture], stage.texture_start[texture]
-    footprint = 0.5 * (math.sqrt(ux * ux + vx * vx) + math.sqrt(uy * uy + vy * vy)) * spacing * side  # texels per pixel
-    while footprint > 1.5 and side > 1:
-        start += side * side
-        side >>= 1
-        footprint *= 0.5
-    _texel(stage.texels, start, side, u, v, color)
-
-    pose = poses[stage.item[part]]
-    nx = b0 * normals[i, 0] + b1 * normals[j, 0] + b2 * normals[k, 0]
-    ny = b0 * normals[i, 1] + b1 * normals[j, 1] + b2 * normals[k, 1]
-    nz = b0 * normals[i, 2] + b1 * normals[j, 2] + b2 * normals[k, 2]
-    world_x = pose[0, 0] * nx + pose[0, 1] * ny + pose[0, 2] * nz
-    world_y = pose[1, 0] * nx + pose[1, 1] * ny + pose[1, 2] * nz
-    world_z = pose[2, 0] * nx + pose[2, 1] * ny + pose[2, 2] * nz
-    length = 1.0 / math.sqrt(world_x * world_x + world_y * world_y + world_z * world_z + 1e-20)
-    world_x, world_y, world_z = world_x * length, world_y * length, world_z * length
-
-    facing = world_x * light[SUNWARD, 0] + world_y * light[SUNWARD, 1] + world_z * light[SUNWARD, 2]
-    lit = 0.0
-    if facing > 0.0:
-        x, y, z = eye[0] + ray[0] * w, eye[1] + ray[1] * w, eye[2] + ray[2] * w
-        lit = _sunlight(sun, x, y, z, world_x, world_y, world_z)
-    gloss, emission = stage.surfaces[part, 0], stage.surfaces[part, 1]
-    shine = 0.0
-    if gloss > 0.0 and lit > 0.0:  # Blinn-Phong with exponent 32
-        hx, hy, hz = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
-        towards = 1.0 / math.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2])
-        hx, hy, hz = hx - ray[0] * towards, hy - ray[1] * towards, hz - ray[2] * towards
-        half = (world_x * hx + world_y * hy + world_z * hz) / math.sqrt(hx * hx + hy * hy + hz * hz + 1e-20)
-        if half > 0.0:
-            half *= half
-            half *= half
-            half *= half
-            half *= half
-            shine = gloss * half * half * lit
-    up = 0.5 + 0.5 * world_z
-    for c in range(3):
-        ambient = light[GROUND, c] + (light[SKY, c] - light[GROUND, c]) * up
-        albedo = color[c] * color[c]  # stored in gamma 2
-        color[c] = albedo * (ambient + light[SUN, c] * facing * lit + 1.5 * emission) + light[SUN, c] * shine
-
-
-@jit
-def _resolve(stage, samples, sun, poses, camera_pose, intrinsics, spacing, rgb, depth, instance):
-    """Shade every pixel once per triangle it shows, by that triangle's share of the spacing² samples."""
-    height, width = depth.shape
-    across = width * spacing
-    everything = spacing * spacing
-    middle = 0.5 * (spacing - 1)
-    visible = samples.visible
-    eye, ray, color, total = camera_pose[:3, 3], np.empty(3), np.empty(3), np.empty(3)
+def _gather(samples, fragments, width, height, spacing):
+    """List the surfaces that each pixel shows, by their shares of its spacing² samples: how many, and of triangles."""
+    visible, slots, shown = samples.visible, samples.slots, samples.shown
+    pixels, fragment_slots, places, shares = fragments.pixel, fragments.slot, fragments.place, fragments.share
+    across, everything = width * spacing, spacing * spacing
+    middle = np.float32(0.5 * (spacing - 1))
+    count, triangles = 0, 0
     for row in range(height):
         for column in range(width):
-            right = (column - intrinsics[0, 2]) / intrinsics[0, 0]
-            down = (row - intrinsics[1, 2]) / intrinsics[1, 1]
-            for c in range(3):
-                ray[c] = camera_pose[c, 0] * right + camera_pose[c, 1] * down + camera_pose[c, 2]
-                total[c] = 0.0
             base = row * spacing * across + column * spacing
-            winner, most = -1, 0
-            for s in range(everything):
-                slot = visible[base + (s // spacing) * across + s % spacing]
-                number, sum_x, sum_y = _count(visible, base, across, spacing, slot, s)
-                if number == 0:
-                    continue
-                if slot >= 0:
-                    x, y = column * spacing + sum_x / number, row * spacing + sum_y / number
-                    _shade(stage, samples, sun, poses, slot, x, y, spacing, eye, ray, color)
-                else:
-                    _sky(stage.light, ray, color)
-                for c in range(3):
-                    total[c] += color[c] * number
-                if number > most:
-                    winner, most = slot, number
-                if number == everything:
-                    break
+            first, slot, alike = count, visible[base], True
+            for i in range(spacing):
+                for j in range(spacing):
+                    alike = alike and visible[base + i * across + j] == slot
+            if alike:
+                pixels[count], fragment_slots[count], shares[count] = row * width + column, slot, 1.0
+                places[count, 0], places[count, 1] = column * spacing + middle, row * spacing + middle
+                count += 1
+            else:
+                for s in range(everything):
+                    i, j = s // spacing, s % spacing
+                    slot = visible[base + i * across + j]
+                    f = first
+                    while f < count and fragment_slots[f] != slot:
+                        f += 1
+                    if f == count:
+                        pixels[f], fragment_slots[f], shares[f] = row * width + column, slot, 0.0
+                        places[f, 0], places[f, 1] = 0.0, 0.0
+                        count += 1
+                    shares[f] += 1.0
+                    places[f, 0] += j
+                    places[f, 1] += i
+                for f in range(first, count):
+                    places[f, 0] = column * spacing + places[f, 0] / shares[f]
+                    places[f, 1] = row * spacing + places[f, 1] / shares[f]
+                    shares[f] /= everything
+            for f in range(first, count):
+                slot = fragment_slots[f]
+                if slot >= 0 and slots[slot, 2] == 0:
+                    slots[slot, 2] = 1
+                    shown[triangles] = slot
+                    triangles += 1
+    return count, triangles
+
+
+@jit
+def _prepare(stage, samples, sun, triangles_shown, poses, spacing):
+    """For every triangle that shows, the planes of what is interpolated: linear in the picture once divided by w."""
+    vertices, normals, uv, triangles, items, light = (
+        stage.vertices,
+        stage.normals,
+        stage.uv,
+        stage.triangles,
+        stage.item,
+        stage.light,
+    )
+    slots, edges, shown, planes, density = samples.slots, samples.edges, samples.shown, samples.planes, samples.density
+    to_map, step = sun.to_map, sun.step
+    to_map_of_item, last_item = np.empty((3, 4)), -1
+    sun_x, sun_y, sun_z, up_x, up_y, up_z = 0.0, 0.0, 1.0, 0.0, 0.0, 1.0
+    for n in range(triangles_shown):
+        slot = shown[n]
+        t, m = slots[slot, 0], items[slots[slot, 1]]
+        if m != last_item:  # the sun, and up, in the frame of the item
+            last_item = m
+            _compose(to_map, poses, m, to_map_of_item)
+            lx, ly, lz = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
+            sun_x = poses[m, 0, 0] * lx + poses[m, 1, 0] * ly + poses[m, 2, 0] * lz
+            sun_y = poses[m, 0, 1] * lx + poses[m, 1, 1] * ly + poses[m, 2, 1] * lz
+            sun_z = poses[m, 0, 2] * lx + poses[m, 1, 2] * ly + poses[m, 2, 2] * lz
+            up_x, up_y, up_z = poses[m, 2, 0], poses[m, 2, 1], poses[m, 2, 2]
+        for term in range(3):
+            for k in range(8):
+                planes[slot, term, k] = 0.0
+        for corner in range(3):
+            v = triangles[t, corner]
+            nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
+            x, y, z = vertices[v, 0] + step * nx, vertices[v, 1] + step * ny, vertices[v, 2] + step * nz
+            upward, facing = nx * up_x + ny * up_y + nz * up_z, nx * sun_x + ny * sun_y + nz * sun_z
+            map_u = (
+                to_map_of_item[0, 0] * x + to_map_of_item[0, 1] * y + to_map_of_item[0, 2] * z + to_map_of_item[0, 3]
+            )
+            map_v = (
+                to_map_of_item[1, 0] * x + to_map_of_item[1, 1] * y + to_map_of_item[1, 2] * z + to_map_of_item[1, 3]
+            )
+            map_height = (
+                to_map_of_item[2, 0] * x
+                + to_map_of_item[2, 1] * y
+                + to_map_of_item[2, 2] * z
+                + to_map_of_item[2, 3]
+                + step
+            )
+            for term in range(3):
+                e = edges[slot, 3 * corner + term]
+                planes[slot, term, NEARNESS] += e
+                planes[slot, term, U] += e * uv[v, 0]
+                planes[slot, term, V] += e * uv[v, 1]
+                planes[slot, term, UPWARD] += e * upward
+                planes[slot, term, FACING] += e * facing
+                planes[slot, term, MAP_U] += e * map_u
+                planes[slot, term, MAP_V] += e * map_v
+                planes[slot, term, MAP_HEIGHT] += e * map_height
+        # The Jacobian of (u, v) by the picture is the determinant of the planes of 1/w, u/w and v/w, times w³.
+        qx, qy, qc = planes[slot, 0, NEARNESS], planes[slot, 1, NEARNESS], planes[slot, 2, NEARNESS]
+        ux, uy, uc = planes[slot, 0, U], planes[slot, 1, U], planes[slot, 2, U]
+        vx, vy, vc = planes[slot, 0, V], planes[slot, 1, V], planes[slot, 2, V]
+        volume = qx * (uy * vc - uc * vy) - qy * (ux * vc - uc * vx) + qc * (ux * vy - uy * vx)
+        density[slot] = abs(volume) * spacing * spacing
+
+
+@jit
+def _interpolate(samples, fragments, count):
+    """The interpolated values of every fragment."""
+    edges, planes = samples.edges, samples.planes
+    slots, places, values = fragments.slot, fragments.place, fragments.values
+    for f in range(count):
+        s = max(slots[f], 0)
+        x, y = places[f, 0] - np.float32(edges[s, 9]), places[f, 1] - np.float32(edges[s, 10])
+        for k in range(8):
+            values[f, k] = planes[s, 0, k] * x + planes[s, 1, k] * y + planes[s, 2, k]
+        w = np.float32(1.0) / values[f, NEARNESS]
+        for k in range(1, 8):
+            values[f, k] *= w
+        values[f, NEARNESS] = w
+
+
+@jit
+def _shade(stage, samples, sun, fragments, count):
+    """Colour every surface: texture, bilinear within the level whose texels are about a pixel wide; sun; sky."""
+    slots, density, part_texture, surfaces, light = (
+        samples.slots,
+        samples.density,
+        stage.texture,
+        stage.surfaces,
+        stage.light,
+    )
+    starts, log_sides, texels, heights = stage.texture_start, stage.texture_log_side, stage.texels, sun.heights
+    fragment_slots, values, lit, color = fragments.slot, fragments.values, fragments.lit, fragments.color
+    ground_r, ground_g, ground_b = light[GROUND, 0], light[GROUND, 1], light[GROUND, 2]
+    sky_r, sky_g, sky_b = light[SKY, 0], light[SKY, 1], light[SKY, 2]
+    sun_r, sun_g, sun_b = light[SUN, 0], light[SUN, 1], light[SUN, 2]
+    for f in range(count):
+        slot = fragment_slots[f]
+        if slot < 0:
+            continue
+        part, w = slots[slot, 1], values[f, NEARNESS]
+        k = part_texture[part]
+        fineness = log_sides[k]
+        area = density[slot] * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
+        exponent = (np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
+        level = min(max(exponent >> 1, 0), fineness)
+        start, side = starts[k, level], np.int64(1) << (fineness - level)
+        # In sixteenths of a texel, its centres at the halves.
+        u, v = np.int64(values[f, U] * np.float32(16 * side)) - 8, np.int64(values[f, V] * np.float32(16 * side)) - 8
+        sx, sy, x0, y0 = u & 15, v & 15, (u >> 4) & (side - 1), (v >> 4) & (side - 1)
+        x1, y1 = (x0 + 1) & (side - 1), start + ((y0 + 1) & (side - 1)) * side
+        y0 = start + y0 * side
+        a, b, c, d = (
+            np.int64(texels[y0 + x0]),
+            np.int64(texels[y0 + x1]),
+            np.int64(texels[y1 + x0]),
+            np.int64(texels[y1 + x1]),
+        )
+        wa, wb, wc, wd = (16 - sx) * (16 - sy), sx * (16 - sy), (16 - sx) * sy, sx * sy
+        # Two channels at once: the weights add up to 256, so that each sum stays within its 16 bits.
+        red_blue = (a & 0xFF00FF) * wa + (b & 0xFF00FF) * wb + (c & 0xFF00FF) * wc + (d & 0xFF00FF) * wd
+        green = ((a >> 8) & 0xFF) * wa + ((b >> 8) & 0xFF) * wb + ((c >> 8) & 0xFF) * wc + ((d >> 8) & 0xFF) * wd
+        unit = np.float32(1.0 / 65280.0)
+        r, g, b = np.float32(red_blue & 0xFFFF) * unit, np.float32(green) * unit, np.float32(red_blue >> 16) * unit
+
+        sunny = max(values[f, FACING], np.float32(0.0))
+        lit[f] = 0.0
+        if sunny > 0.0:
+            lit[f] = _sunlight(heights, values[f, MAP_U], values[f, MAP_V], values[f, MAP_HEIGHT])
+            sunny *= lit[f]
+        up, glow = np.float32(0.5) + np.float32(0.5) * values[f, UPWARD], np.float32(1.5) * surfaces[part, 1]
+        down = np.float32(1.0) - up
+        color[f, 0] = r * r * (ground_r * down + sky_r * up + sun_r * sunny + glow)
+        color[f, 1] = g * g * (ground_g * down + sky_g * up + sun_g * sunny + glow)
+        color[f, 2] = b * b * (ground_b * down + sky_b * up + sun_b * sunny + glow)
+
+
+@inlined
+def _sunlight(heights, u, v, height):
+    """Share of the sun that reaches a place in the shadow map, in [0, 1]: its four neighbours, blended."""
+    one, zero, last = np.float32(1.0), np.float32(0.0), np.float32(heights.shape[0] - 2)
+    column_at, row_at = min(max(u, zero), last), min(max(v, zero), last)  # the map covers all that casts a shadow
+    column, row = np.int64(column_at), np.int64(row_at)
+    s, t = column_at - np.float32(column), row_at - np.float32(row)
+    a = one if heights[row, column] <= height else zero
+    b = one if heights[row, column + 1] <= height else zero
+    c = one if heights[row + 1, column] <= height else zero
+    d = one if heights[row + 1, column + 1] <= height else zero
+    return (a * (one - s) + b * s) * (one - t) + (c * (one - s) + d * s) * t
+
+
+@jit
+def _gleam(stage, samples, fragments, count, poses, camera_pose, intrinsics, spacing):
+    """The background, and the sun's highlight on glossy surfaces (Blinn-Phong with exponent 32)."""
+    slots, edges, surfaces, light, items = samples.slots, samples.edges, stage.surfaces, stage.light, stage.item
+    triangles, normals = stage.triangles, stage.normals
+    fragment_slots, places, values, lit, color = (
+        fragments.slot,
+        fragments.place,
+        fragments.values,
+        fragments.lit,
+        fragments.color,
+    )
+    for f in range(count):
+        slot = fragment_slots[f]
+        part = slots[max(slot, 0), 1]
+        if slot >= 0 and not (surfaces[part, 0] > 0.0 and lit[f] > 0.0):
+            continue
+        right = ((places[f, 0] + 0.5) / spacing - 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
+        down = ((places[f, 1] + 0.5) / spacing - 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
+        unit = 1.0 / math.sqrt(right * right + down * down + 1.0)
+        ray_x = (camera_pose[0, 0] * right + camera_pose[0, 1] * down + camera_pose[0, 2]) * unit
+        ray_y = (camera_pose[1, 0] * right + camera_pose[1, 1] * down + camera_pose[1, 2]) * unit
+        ray_z = (camera_pose[2, 0] * right + camera_pose[2, 1] * down + camera_pose[2, 2]) * unit
+        if slot < 0:
+            rise = math.sqrt(max(0.0, ray_z))
             for c in range(3):
-                value = 255.0 * math.sqrt(max(0.0, total[c] / everything)) + 0.5
-                rgb[row, column, c] = np.uint8(min(value, 255.0))
-            depth[row, column], instance[row, column] = 0.0, 0
-            if winner >= 0:
-                x, y = column * spacing + middle, row * spacing + middle
-                depth[row, column] = _depth_at(samples.planes[winner], x, y)
-                instance[row, column] = stage.instance[samples.slots[winner, 1]]
+                color[f, c] = light[HORIZON, c] + (light[ZENITH, c] - light[HORIZON, c]) * rise
+            continue
+        x, y, t, m = places[f, 0] - edges[slot, 9], places[f, 1] - edges[slot, 10], slots[slot, 0], items[part]
+        nx, ny, nz = 0.0, 0.0, 0.0
+        for corner in range(3):
+            e = edges[slot, 3 * corner] * x + edges[slot, 3 * corner + 1] * y + edges[slot, 3 * corner + 2]
+            v = triangles[t, corner]
+            nx, ny, nz = nx + e * normals[v, 0], ny + e * normals[v, 1], nz + e * normals[v, 2]
+        hx, hy, hz = light[SUNWARD, 0] - ray_x, light[SUNWARD, 1] - ray_y, light[SUNWARD, 2] - ray_z
+        half = 0.0
+        half += (poses[m, 0, 0] * nx + poses[m, 0, 1] * ny + poses[m, 0, 2] * nz) * hx
+        half += (poses[m, 1, 0] * nx + poses[m, 1, 1] * ny + poses[m, 1, 2] * nz) * hy
+        half += (poses[m, 2, 0] * nx + poses[m, 2, 1] * ny + poses[m, 2, 2] * nz) * hz
+        half = max(0.0, half) ** 2 / ((nx * nx + ny * ny + nz * nz) * (hx * hx + hy * hy + hz * hz) + 1e-20)
+        shine = surfaces[part, 0] * lit[f] * half**16
+        for c in range(3):
+            color[f, c] += light[SUN, c] * shine
 
 
 @jit
-def _count(visible, base, across, spacing, slot, s):
-    """How many samples of a pixel show `slot`, and the sums of their columns and rows; 0 if one before s does."""
-    number, sum_x, sum_y = 0, 0, 0
-    for other in range(spacing * spacing):
-        i, j = other // spacing, other % spacing
-        if visible[base + i * across + j] == slot:
-            if other < s:
-                return 0, 0, 0
-            number += 1
-            sum_x += j
-            sum_y += i
-    return number, sum_x, sum_y
+def _blend(stage, samples, fragments, count, width, spacing, rgb, depth, instance):
+    """Mix each pixel's fragments into its colour; depth and instance are of what its centre shows."""
+    slots, edges, instances = samples.slots, samples.edges, stage.instance
+    pixels, fragment_slots, shares, values, color = (
+        fragments.pixel,
+        fragments.slot,
+        fragments.share,
+        fragments.values,
+        fragments.color,
+    )
+    zero, full, half = np.float32(0.0), np.float32(255.0), np.float32(0.5)
+    f = 0
+    while f < count:
+        pixel, owner, w, red, green, blue = pixels[f], fragment_slots[f], values[f, NEARNESS], zero, zero, zero
+        row, column = pixel // width, pixel % width
+        if shares[f] == np.float32(1.0):
+            red, green, blue = color[f, 0], color[f, 1], color[f, 2]
+            f += 1
+        else:
+            nearest, largest, covered = 0.0, zero, False
+            while f < count and pixels[f] == pixel:
+                share, s = shares[f], fragment_slots[f]
+                red, green, blue = red + color[f, 0] * share, green + color[f, 1] * share, blue + color[f, 2] * share
+                nearness, inside = _at_center(edges, s, row, column, spacing)
+                if inside and nearness >= nearest:
+                    nearest, owner, covered = nearness, s, True
+                    w = np.float32(1.0 / nearness) if s >= 0 else zero
+                if not covered and share > largest:  # else the centre lies on an edge, to rounding
+                    largest, owner, w = share, s, values[f, NEARNESS]
+                f += 1
+        rgb[row, column, 0] = np.uint8(min(full * math.sqrt(red) + half, full))
+        rgb[row, column, 1] = np.uint8(min(full * math.sqrt(green) + half, full))
+        rgb[row, column, 2] = np.uint8(min(full * math.sqrt(blue) + half, full))
+        depth[row, column] = w if owner >= 0 else zero
+        instance[row, column] = instances[slots[owner, 1]] if owner >= 0 else 0
 
 
 @jit
-def _sky(light, ray, color):
-    """Linear colour [3] of the background along a ray: from the horizon up to the zenith."""
-    rise = ray[2] / math.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2])
-    blend = math.sqrt(max(0.0, rise))
-    for c in range(3):
-        color[c] = light[HORIZON, c] + (light[ZENITH, c] - light[HORIZON, c]) * blend
+def _at_center(edges, slot, row, column, spacing):
+    """Nearness of a triangle's plane at a pixel's centre, and whether the triangle covers it. Background does."""
+    middle, nearness, inside = 0.5 * (spacing - 1), 0.0, True
+    if slot >= 0:
+        x, y = column * spacing + middle - edges[slot, 9], row * spacing + middle - edges[slot, 10]
+        for k in range(3):
+            edge = edges[slot, 3 * k] * x + edges[slot, 3 * k + 1] * y + edges[slot, 3 * k + 2]
+            nearness += edge
+            inside = inside and edge >= 0.0
+    return nearness, inside
 
 
 @jit
-def _depth_at(plane, sample_x, sample_y):
-    """Depth of a triangle's plane at a place in the picture."""
-    x, y = sample_x - plane[9], sample_y - plane[10]
-    nearness = (plane[0] + plane[3] + plane[6]) * x + (plane[1] + plane[4] + plane[7]) * y + plane[2] + plane[5] + plane[8]
-    return 1.0 / max(nearness, 1e-4)
-
-
-@jit
-def draw_views(stage, samples, sun, poses, views, camera_poses, intrinsics, spacing, rgb, depth, instance):
+def draw_views(stage, samples, fragments, sun, poses, views, camera_poses, intrinsics, spacing, rgb, depth, instance):
     """Draw B views of one world at rest.
 
     poses: float64 [N, 4, 4], item to world. views: float64 [B, 3, 4], world to (x·w, y·w, w) in samples.
     camera_poses: float64 [B, 4, 4]; intrinsics: float64 [3, 3], pixels; spacing: samples per pixel and axis.
     Filled: rgb uint8 [B, H, W, 3], depth float32 [B, H, W] (m), instance uint8 [B, H, W].
     """
-    height, width = depth.shape[1] * spacing, depth.shape[2] * spacing
+    height, width = depth.shape[1:]
     for b in range(len(views)):
-        _scan_view(stage, samples, views[b], poses, width, height)
-        _resolve(stage, samples, sun, poses, camera_poses[b], intrinsics, spacing, rgb[b], depth[b], instance[b])
+        _scan_view(stage, samples, views[b], poses, width * spacing, height * spacing)
+        count, triangles = _gather(samples, fragments, width, height, spacing)
+        _prepare(stage, samples, sun, triangles, poses, spacing)
+        _interpolate(samples, fragments, count)
+        _shade(stage, samples, sun, fragments, count)
+        _gleam(stage, samples, fragments, count, poses, camera_poses[b], intrinsics, spacing)
+        _blend(stage, samples, fragments, count, width, spacing, rgb[b], depth[b], instance[b])

@@ -76,6 +76,7 @@ class RasterRenderer:
         count, height, width, spacing = len(camera_poses), camera.height, camera.width, self.antialias
         if self._samples is None or len(self._samples.nearness) != height * width * spacing**2:
             self._samples = _room_to_work(self._stage, height * width * spacing**2)
+            self._fragments = _room_for_fragments(height * width * spacing**2)
         if self._sun is None or (self.shadows and not np.array_equal(poses, self._sun_poses)):
             self._sun = self._scan_sun(poses)
             self._sun_poses = poses.copy()
@@ -87,7 +88,7 @@ class RasterRenderer:
             np.empty((count, height, width), np.uint8),
         )
         raster.draw_views(
-            self._stage, self._samples, self._sun, poses, views, camera_poses, camera.intrinsics, spacing,
+            self._stage, self._samples, self._fragments, self._sun, poses, views, camera_poses, camera.intrinsics, spacing,
             frames.rgb, frames.depth, frames.instance)  # fmt: skip
         return frames
 
@@ -95,7 +96,7 @@ class RasterRenderer:
         """The view from the sun on everything that casts a shadow."""
         stage = self._stage
         if not self.shadows or not stage.casts.any():
-            return raster.Sun(np.zeros((3, 4)), np.zeros((1, 1), np.float32), 0.0)
+            return raster.Sun(np.zeros((3, 4)), np.full((2, 2), -raster.LARGE, np.float32), 0.0)
         sunward = stage.light[raster.SUNWARD].astype(float)
         right = np.cross(sunward, np.eye(3)[np.argmin(np.abs(sunward))])
         right /= np.linalg.norm(right)
@@ -105,11 +106,11 @@ class RasterRenderer:
         radii = stage.spheres[stage.casts, 3:]
         low, high = (centers @ axes.T - radii).min(axis=0), (centers @ axes.T + radii).max(axis=0)
         extent = max(high[0] - low[0], high[1] - low[1])
-        side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 2))
-        texel = extent / (side - 2)
+        side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 4))
+        texel = extent / (side - 4)  # a margin all round: beyond the map all is lit
         view = np.column_stack([axes, [0.0, 0.0, 0.0]])
         view[:2, :3] /= texel
-        view[:2, 3] = 0.5 - low[:2] / texel
+        view[:2, 3] = 1.5 - low[:2] / texel
         sun = raster.Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
         raster.scan_shadows(stage, _room_to_work(stage, side * side), poses, sun)
         return sun
@@ -123,9 +124,24 @@ def _room_to_work(stage: raster.Stage, samples: int) -> raster.Samples:
     return raster.Samples(
         nearness=np.empty(samples, np.float32),
         visible=np.empty(samples, np.int32),
-        slots=np.empty((triangles, 2), np.int32),
-        planes=np.empty((triangles, 11), np.float32),
-        corners=np.empty((int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1)), 3)),
+        slots=np.zeros((triangles, 3), np.int32),
+        edges=np.zeros((triangles, 11)),
+        shown=np.empty(triangles, np.int32),
+        planes=np.zeros((triangles, 3, 8), np.float32),
+        density=np.empty(triangles, np.float32),
+        corners=np.empty((int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1)), 6)),
+    )
+
+
+def _room_for_fragments(samples: int) -> raster.Fragments:
+    return raster.Fragments(
+        pixel=np.empty(samples, np.int32),
+        slot=np.empty(samples, np.int32),
+        place=np.empty((samples, 2), np.float32),
+        share=np.empty(samples, np.float32),
+        values=np.empty((samples, 8), np.float32),
+        lit=np.empty(samples, np.float32),
+        color=np.empty((samples, 3), np.float32),
     )
 
 
@@ -140,6 +156,7 @@ def _pack(items: Sequence[Item], light: Light) -> raster.Stage:
     texture_row = {id(texture): row for row, texture in enumerate(textures)}
     which = np.array([mesh_row[id(part.mesh)] for _, _, part in parts], int)
     pyramids = [_pyramid(texture) for texture in textures]
+    log_sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
     sunward = np.asarray(light.direction, float)
     colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / np.linalg.norm(sunward)]
 
@@ -162,11 +179,19 @@ def _pack(items: Sequence[Item], light: Light) -> raster.Stage:
         surfaces=np.array([(part.gloss, part.emission) for _, _, part in parts], np.float32).reshape(-1, 2),
         casts=np.array([part.casts_shadow for _, _, part in parts], bool),
         texture=np.array([texture_row[id(part.texture)] for _, _, part in parts], np.int32),
-        texture_start=np.cumsum([0] + [len(pyramid) for pyramid in pyramids]),
-        texture_side=np.array([len(texture.image) for texture in textures], np.int32),
+        texture_start=_level_starts(log_sides),
+        texture_log_side=log_sides,
         texels=np.concatenate([np.empty(0, np.uint32), *pyramids]),
         light=np.array(colors, np.float32),
     )
+
+
+def _level_starts(log_sides: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where level l of each pyramid starts, [K, 16]: pyramids of sides 2^s, 2^(s−1), … 1, one after the other."""
+    whole = (4 ** (log_sides + 1) - 1) // 3
+    first = np.cumsum(whole) - whole
+    rest = (4 ** np.maximum(log_sides[:, None] - np.arange(16) + 1, 0) - 1) // 3  # texels from level l on
+    return (first + whole)[:, None] - rest
 
 
 @lru_cache(maxsize=8192)
@@ -265,13 +290,13 @@ class TinyRenderer:
         return Frame(rgb, depth, self._instance_of_body[mask])
 
     def _projection(self, camera: Camera) -> NDArray[np.float64]:
-        """The OpenGL projection [4, 4] of the camera's intrinsics; GL's pixel edges are our centres less a half."""
+        """The OpenGL projection [4, 4] of the intrinsics. TinyRenderer samples a pixel at its lower left corner."""
         (fx, _, cx), (_, fy, cy), _ = camera.intrinsics
         near, far = self.NEAR_M, self.FAR_M
         return np.array(
             [
-                [2 * fx / camera.width, 0, 1 - (2 * cx + 1) / camera.width, 0],
-                [0, 2 * fy / camera.height, (2 * cy + 1) / camera.height - 1, 0],
+                [2 * fx / camera.width, 0, 1 - 2 * cx / camera.width, 0],
+                [0, 2 * fy / camera.height, (2 * cy + 2) / camera.height - 1, 0],
                 [0, 0, -(far + near) / (far - near), -2 * far * near / (far - near)],
                 [0, 0, -1, 0],
             ]
