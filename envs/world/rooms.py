@@ -1,0 +1,331 @@
+"""A room or a yard while it is being furnished: its shell, what stands where, and what is still free.
+
+The floor's middle is the origin. Walls are numbered 0 to 3: north (+y), east (+x), south (−y), west (−x).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from embodied_ssl.envs.world.assets import Asset, Light, Part, Placement, Scene
+from embodied_ssl.envs.world.furniture import STOCK, make_furniture
+from embodied_ssl.envs.world.joinery import Piece, Skin, box_hull
+from embodied_ssl.envs.world.materials import MATERIALS
+from embodied_ssl.envs.world.mesh import Mesh, merge, quad
+
+NORTH, EAST, SOUTH, WEST = range(4)
+ANGLES = (0.0, -np.pi / 2, np.pi, np.pi / 2)  # that turn a piece's back (+y) to each wall
+MOST_THINGS = 200
+MOST_TRIANGLES = 8500
+SKIRTING_M = 0.09
+
+Rectangle = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A piece where it stands. angle: rad about z."""
+
+    piece: Piece
+    x: float
+    y: float
+    z: float
+    angle: float
+
+    def point(self, x: float, y: float) -> tuple[float, float]:
+        """A point of the piece's frame in the world."""
+        c, s = np.cos(self.angle), np.sin(self.angle)
+        return self.x + c * x - s * y, self.y + s * x + c * y
+
+    def rectangle(self, margin: float = 0.0, ahead: float = 0.0) -> Rectangle:
+        """The floor it covers, with `margin` m around and `ahead` m in front of it."""
+        x0, y0, x1, y1 = self.piece.footprint
+        corners = [(x0 - margin, y0 - margin - ahead), (x1 + margin, y1 + margin)]
+        corners += [(x0 - margin, y1 + margin), (x1 + margin, y0 - margin - ahead)]
+        xs, ys = zip(*(self.point(x, y) for x, y in corners), strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+
+class Room:
+    """Places pieces by trial: what would overlap, or block what must stay free, is not placed."""
+
+    def __init__(
+        self, type: str, rng: np.random.Generator, object_instances: tuple[int, int], size: tuple[float, float]
+    ):
+        """size: of the floor along x and y, m. object_instances: range of the instances of small objects."""
+        self.type, self.rng, self.object_instances = type, rng, object_instances
+        self.width, self.depth = size
+        self.height = np.inf
+        self.triangles = 0
+        self._placements: list[Placement] = []
+        self._structure: list[Placement] = []
+        self._solid: list[Rectangle] = []  # furniture and corners cut off
+        self._free: list[Rectangle] = []  # to be kept free
+        self._walls: list[list[tuple[float, float, float, float]]] = [[], [], [], []]  # from, to, low, high
+        self._instances: dict[str, int] = {}
+        self._tops: list[tuple[float, float, float, float]] = []  # x, y, radius, z of what stands on furniture
+
+    # The shell.
+
+    def enclose(
+        self, floor: Skin, wall: Skin, height: float, ceiling: Skin, skirting: Skin | None = None, dado: Skin | None = None
+    ) -> None:
+        """Floor, four walls and a ceiling. dado: what the walls wear up to 1.1 to 1.4 m, in place of a skirting board."""
+        self.height, self._skirting = height, skirting
+        x, y = self.width / 2, self.depth / 2
+        self.ground(floor)
+        panels: dict[Skin, list[Mesh]] = {wall: []}
+        split = self.rng.uniform(1.1, 1.4) if dado is not None else 0.0
+        corners = [(-x, y), (x, y), (x, -y), (-x, -y)]
+        for side in range(4):
+            self._add_wall(panels, corners[side], corners[(side + 1) % 4], wall, dado, split)
+        panels.setdefault(ceiling, []).append(quad((-x, y, height), (2 * x, 0, 0), (0, -2 * y, 0), ceiling.tile))
+        hulls = [box_hull((-x - 0.2, y, 0), (x + 0.2, y + 0.2, 2.5)), box_hull((-x - 0.2, -y - 0.2, 0), (x + 0.2, -y, 2.5))]
+        hulls += [box_hull((-x - 0.2, -y, 0), (-x, y, 2.5)), box_hull((x, -y, 0), (x + 0.2, y, 2.5))]
+        self.add_structure("wall", panels, hulls, casts_shadow=False)
+        self._wall_skins = (wall, dado, split)
+
+    def _add_wall(
+        self,
+        panels: dict[Skin, list[Mesh]],
+        start: tuple[float, float],
+        end: tuple[float, float],
+        wall: Skin,
+        dado: Skin | None,
+        split: float,
+    ) -> None:
+        """One wall from left to right as seen from inside, its lower part, and a skirting board."""
+        along = np.array([end[0] - start[0], end[1] - start[1], 0.0])
+        rise = np.array([0, 0, self.height - split])
+        panels.setdefault(wall, []).append(quad((*start, split), along, rise, wall.tile))
+        if dado is not None:
+            panels.setdefault(dado, []).append(quad((*start, 0), along, (0, 0, split), dado.tile))
+        elif self._skirting is not None:
+            inwards = np.cross(along, (0, 0, 1)) / np.linalg.norm(along)
+            foot = np.array([*start, 0]) + 0.012 * inwards
+            panels.setdefault(self._skirting, []).append(quad(foot, along, (0, 0, SKIRTING_M), 1.0))
+
+    def ground(self, skin: Skin) -> None:
+        """The floor over the whole plan."""
+        x, y = self.width / 2, self.depth / 2
+        floor = {skin: [quad((-x, -y, 0), (2 * x, 0, 0), (0, 2 * y, 0), skin.tile)]}
+        self.add_structure("floor", floor, [box_hull((-x, -y, -0.2), (x, y, 0))], casts_shadow=False)
+
+    def cut_corner(self, corner: int, width: float, depth: float) -> None:
+        """Wall off a corner, so that the plan is L-shaped. corner: 0 north-east, 1 south-east, 2 south-west, 3 north-west."""
+        sx, sy = ((1, 1), (1, -1), (-1, -1), (-1, 1))[corner]
+        x, y = self.width / 2, self.depth / 2
+        x0, x1 = sorted((sx * x, sx * (x - width)))
+        y0, y1 = sorted((sy * y, sy * (y - depth)))
+        wall, dado, split = self._wall_skins
+        panels: dict[Skin, list[Mesh]] = {}
+        inner_x, inner_y = sx * (x - width), sy * (y - depth)
+        level, upright = [(x1, inner_y), (x0, inner_y)], [(inner_x, y0), (inner_x, y1)]
+        self._add_wall(panels, *(level if sy < 0 else level[::-1]), wall, dado, split)
+        self._add_wall(panels, *(upright if sx < 0 else upright[::-1]), wall, dado, split)
+        self.add_structure("wall", panels, [box_hull((x0, y0, 0), (x1, y1, 2.5))], casts_shadow=False)
+        self._solid.append((x0, y0, x1, y1))
+        for side in range(4):
+            reach = self.wall_length(side) / 2
+            if side in (NORTH, SOUTH) and (side == NORTH) == (sy > 0):
+                low, high = (x0, x1) if side == NORTH else (-x1, -x0)
+            elif side in (EAST, WEST) and (side == EAST) == (sx > 0):
+                low, high = (-y1, -y0) if side == EAST else (y0, y1)
+            else:
+                continue
+            self._walls[side].append((max(low, -reach), min(high, reach), 0, 9))
+
+    def add_structure(
+        self, category: str, meshes: dict[Skin, list[Mesh]], hulls: Sequence[np.ndarray], casts_shadow: bool = True
+    ) -> None:
+        """Add a part of the building."""
+        parts = tuple(
+            Part(merge(group), skin.texture, skin.gloss, skin.emission, casts_shadow and skin.casts_shadow)
+            for skin, group in meshes.items()
+        )
+        asset = Asset(category, 0, MATERIALS["stone"], parts, tuple(hulls))
+        self._structure.append(Placement(asset, structure=True))
+        self.triangles += sum(len(part.mesh.triangles) for part in parts)
+
+    # Furniture.
+
+    def wall_length(self, wall: int) -> float:
+        """m."""
+        return self.width if wall in (NORTH, SOUTH) else self.depth
+
+    def piece(self, kind: str, matched: bool = False) -> Piece:
+        """A piece of a kind. matched: always the same one in this room, as chairs around a table are."""
+        if matched and kind in self._instances:
+            return make_furniture(kind, self._instances[kind])
+        instance = int(self.rng.integers(STOCK))
+        self._instances[kind] = instance
+        return make_furniture(kind, instance)
+
+    def place(
+        self,
+        piece: Piece,
+        x: float,
+        y: float,
+        angle: float = 0.0,
+        z: float = 0.0,
+        margin: float = 0.02,
+        ahead: float = 0.0,
+        check: bool = True,
+    ) -> Placed | None:
+        """Stand a piece on the floor, or hang it at z, if it fits.
+
+        ahead: m in front of it that stay free. check: False where it may overlap others, such as a rug or a lamp.
+        """
+        placed = Placed(piece, float(x), float(y), float(z), float(angle))
+        if check:
+            if not self._fits(placed, margin, ahead):
+                return None
+            self._solid.append(placed.rectangle())
+            if ahead > 0:
+                self._free.append(placed.rectangle(0.0, ahead))
+        return placed if self._add(piece.asset, piece.triangles, x, y, z, angle) else None
+
+    def _fits(self, placed: Placed, margin: float, ahead: float) -> bool:
+        x0, y0, x1, y1 = placed.rectangle()
+        x, y = self.width / 2 + 1e-6, self.depth / 2 + 1e-6
+        if x0 < -x or y0 < -y or x1 > x or y1 > y:
+            return False
+        around = placed.rectangle(margin)
+        if any(overlap(around, other) for other in self._solid) or any(overlap(around, other) for other in self._free):
+            return False
+        return ahead == 0 or not any(overlap(placed.rectangle(-0.02, ahead), other) for other in self._solid)
+
+    def _add(self, asset: Asset, triangles: int, x: float, y: float, z: float, angle: float) -> bool:
+        if len(self._placements) >= MOST_THINGS or self.triangles + triangles > MOST_TRIANGLES:
+            return False
+        turn = (0.0, 0.0, float(np.sin(angle / 2)), float(np.cos(angle / 2)))
+        self._placements.append(Placement(asset, (float(x), float(y), float(z)), turn))
+        self.triangles += triangles
+        return True
+
+    def keep_free(self, rectangle: Rectangle) -> None:
+        """Nothing that is placed with a check will stand there."""
+        self._free.append(rectangle)
+
+    def along(
+        self,
+        kind: str | Piece,
+        wall: int | None = None,
+        at: float | None = None,
+        gap: float = 0.01,
+        ahead: float = 0.6,
+        tries: int = 12,
+        matched: bool = False,
+    ) -> Placed | None:
+        """Stand a piece with its back to a wall. at: m along the wall from its middle (left to right); None = anywhere."""
+        piece = kind if isinstance(kind, Piece) else self.piece(kind, matched)
+        top = float(piece.asset.bounds[1, 2])
+        for _ in range(tries if at is None or wall is None else 1):
+            side = int(self.rng.integers(4)) if wall is None else wall
+            half, reach = piece.width / 2, self.wall_length(side) / 2
+            if reach <= half:
+                continue
+            t = self.rng.uniform(-reach + half, reach - half) if at is None else at
+            if not self._wall_is_free(side, t - half, t + half, 0, top):
+                continue
+            x, y, angle = self.at_wall(side, t, piece.footprint[3] + gap)
+            placed = self.place(piece, x, y, angle, ahead=ahead)
+            if placed is not None:
+                self._walls[side].append((t - half, t + half, 0, top))
+                return placed
+        return None
+
+    def row_along(self, kinds: Sequence[str], wall: int, start: float, gap: float = 0.0, ahead: float = 0.7) -> list[Placed]:
+        """Pieces side by side along a wall, from `start` m on (left to right) as far as they fit."""
+        row, t = [], start
+        for kind in kinds:
+            piece = self.piece(kind, matched=True)
+            placed = self.along(piece, wall, t - piece.footprint[0], ahead=ahead)
+            if placed is not None:
+                row.append(placed)
+            t += piece.width + gap + 0.025
+        return row
+
+    def hang(
+        self,
+        kind: str | Piece,
+        z: float,
+        wall: int | None = None,
+        at: float | None = None,
+        ahead: float = 0.0,
+        tries: int = 10,
+        clear: float = 0.05,
+    ) -> Placed | None:
+        """Fix a piece on a wall with its z = 0 at height z, beside what already hangs or stands there.
+
+        ahead: m of floor before it that stay free, as before a door.
+        """
+        piece = kind if isinstance(kind, Piece) else self.piece(kind)
+        low, high = piece.asset.bounds[:, 2] + z
+        half = piece.width / 2
+        for _ in range(tries if at is None or wall is None else 1):
+            side = int(self.rng.integers(4)) if wall is None else wall
+            reach = self.wall_length(side) / 2 - half - 0.03
+            if reach < 0 or high > self.height:
+                continue
+            t = self.rng.uniform(-reach, reach) if at is None else at
+            if abs(t) > reach or not self._wall_is_free(side, t - half - clear, t + half + clear, low, high):
+                continue
+            x, y, angle = self.at_wall(side, t, piece.footprint[3])
+            placed = Placed(piece, x, y, z, angle)
+            if ahead > 0:
+                zone = placed.rectangle(0.0, ahead)
+                if any(overlap(zone, other) for other in self._solid):
+                    continue
+                self._free.append(zone)
+            self._walls[side].append((t - half, t + half, low, high))
+            return placed if self._add(piece.asset, piece.triangles, x, y, z, angle) else None
+        return None
+
+    def at_wall(self, wall: int, t: float, back: float) -> tuple[float, float, float]:
+        """(x, y, angle) of a piece whose back lies `back` m behind its origin, t m along a wall."""
+        angle = ANGLES[wall]
+        inset = (self.depth if wall in (NORTH, SOUTH) else self.width) / 2 - back
+        c, s = np.cos(angle), np.sin(angle)
+        return c * t - s * inset, s * t + c * inset, angle
+
+    def _wall_is_free(self, wall: int, start: float, end: float, low: float, high: float) -> bool:
+        return all(end <= a or start >= b or high <= c or low >= d for a, b, c, d in self._walls[wall])
+
+    def seat(self, kind: str, host: Placed, x: float, y: float, angle: float, matched: bool = True) -> Placed | None:
+        """A seat at a table: at a point of the host's frame, turned by `angle` from the host, a little askew.
+
+        It may reach under the host, but not into anything else.
+        """
+        piece = self.piece(kind, matched)
+        wx, wy = host.point(x, y)
+        placed = Placed(piece, wx, wy, 0.0, host.angle + angle + self.rng.uniform(-0.12, 0.12))
+        x0, y0, x1, y1 = inner = placed.rectangle(-0.03)
+        if x0 < -self.width / 2 or y0 < -self.depth / 2 or x1 > self.width / 2 or y1 > self.depth / 2:
+            return None
+        own = host.rectangle()
+        if any(overlap(inner, other) for other in self._solid if other != own):
+            return None
+        self._solid.append(inner)
+        return placed if self._add(piece.asset, piece.triangles, wx, wy, 0.0, placed.angle) else None
+
+    # Things on furniture and on the floor.
+
+    def put_on(self, kind: str, host: Placed, x: float, y: float, angle: float = 0.0, surface: int = 0) -> Placed | None:
+        """A piece on another, such as a monitor on a desk, at a point of the host's frame."""
+        piece = self.piece(kind)
+        wx, wy = host.point(x, y)
+        z = host.z + host.piece.surfaces[surface].z
+        placed = Placed(piece, wx, wy, z, host.angle + angle)
+        self._tops.append((wx, wy, 0.5 * max(piece.width, piece.depth), z))
+        return placed if self._add(piece.asset, piece.triangles, wx, wy, z, placed.angle) else None
+
+    def finish(self, light: Light) -> Scene:
+        """The scene as it stands."""
+        x, y = self.width / 2, self.depth / 2
+        return Scene(self.type, (*self._structure, *self._placements), (-x, -y, x, y), light)
+
+
+def overlap(first: Rectangle, second: Rectangle) -> bool:
+    """Whether two rectangles share more than an edge."""
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
