@@ -30,6 +30,13 @@ class Camera:
         focal = height / 2 / np.tan(fov_rad / 2)
         return cls(width, height, np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]))
 
+    def enlarged(self, factor: int) -> "Camera":
+        """The same view in `factor` times as many pixels each way."""
+        intrinsics = self.intrinsics * factor
+        intrinsics[:2, 2] += (factor - 1) / 2  # pixel centres: the picture's edge stays where it is
+        intrinsics[2, 2] = 1
+        return Camera(self.width * factor, self.height * factor, intrinsics)
+
     def project(self, points: ArrayLike, pose: ArrayLike) -> tuple[Doubles, Doubles]:
         """World points [..., 3] to pixels [..., 2] and depths [...] along the optical axis (m; ≤ 0 is behind)."""
         camera_to_world = np.asarray(pose, float)

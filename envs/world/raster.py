@@ -28,7 +28,7 @@ class Stage(NamedTuple):
     vertices: NDArray[np.float32]  # [V, 3] m, in the frame of the item
     normals: NDArray[np.float32]  # [V, 3]
     uv: NDArray[np.float32]  # [V, 2] texture repeats
-    triangles: NDArray[np.int32]  # [T, 3]
+    triangles: NDArray[np.int32]  # [S, 3]
     ranges: NDArray[np.int32]  # [P, 4] first and last vertex, first and last triangle of each part
     item: NDArray[np.int32]  # [P] whose pose moves it
     instance: NDArray[np.uint8]  # [P] what the mask shows
@@ -43,15 +43,15 @@ class Stage(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """What a view sees, and room to work in. width × height samples; at most T slots."""
+    """What a view sees, and room to work in. width × height samples; at most S slots: triangles of all parts."""
 
     nearness: NDArray[np.float32]  # [height · width]
     visible: NDArray[np.int32]  # [height · width] slot of the nearest triangle, −1 = none
-    slots: NDArray[np.int32]  # [T, 3] triangle and part in each slot, and whether it is in `shown`
-    edges: NDArray[np.float64]  # [T, 11] e_0, e_1, e_2 (x, y, constant each) about the sample at [9:11]
-    shown: NDArray[np.int32]  # [T] the slots that pixels show
-    planes: NDArray[np.float32]  # [T, 3, 8] x, y and constant term of each of the INTERPOLATED, over w
-    density: NDArray[np.float32]  # [T] texture repeats² per pixel, over w³
+    slots: NDArray[np.int32]  # [S, 3] triangle and part in each slot, and whether it is in `shown`
+    edges: NDArray[np.float64]  # [S, 11] e_0, e_1, e_2 (x, y, constant each) about the sample at [9:11]
+    shown: NDArray[np.int32]  # [S] the slots that pixels show
+    planes: NDArray[np.float32]  # [S, 3, 8] x, y and constant term of each of the INTERPOLATED, over w
+    density: NDArray[np.float32]  # [S] texture repeats² per pixel, over w³
     corners: NDArray[np.float64]  # [V, 6] projected vertices of one part: x·w, y·w, w, compared, x, y
 
 
@@ -417,7 +417,7 @@ def _interpolate(samples, fragments, count):
         x, y = places[f, 0] - np.float32(edges[s, 9]), places[f, 1] - np.float32(edges[s, 10])
         for k in range(8):
             values[f, k] = planes[s, 0, k] * x + planes[s, 1, k] * y + planes[s, 2, k]
-        w = np.float32(1.0) / values[f, NEARNESS]
+        w = np.float32(1.0) / max(values[f, NEARNESS], np.float32(1e-6))
         for k in range(1, 8):
             values[f, k] *= w
         values[f, NEARNESS] = w

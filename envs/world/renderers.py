@@ -120,7 +120,7 @@ class RasterRenderer:
 
 
 def _room_to_work(stage: raster.Stage, samples: int) -> raster.Samples:
-    triangles = len(stage.triangles) + 1
+    triangles = int(np.sum(stage.ranges[:, 3] - stage.ranges[:, 2])) + 1  # a shared mesh counts each time
     return raster.Samples(
         nearness=np.empty(samples, np.float32),
         visible=np.empty(samples, np.int32),

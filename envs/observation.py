@@ -1,0 +1,73 @@
+"""What all environments share: observation spaces, observations from frames, checked actions, tables of things."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.world.physics import World
+from embodied_ssl.envs.world.renderers import Frame
+
+
+def observation_space(size: int, depth: bool, instance: bool, motor_size: int = 0) -> gymnasium.spaces.Dict:
+    """The Dict of what a body observes: `rgb`, and on request `depth` (m), `instance` and `motor`."""
+    spaces: dict[str, gymnasium.spaces.Space[Any]] = {
+        "rgb": gymnasium.spaces.Box(0, 255, (size, size, 3), np.uint8)
+    }
+    if depth:
+        spaces["depth"] = gymnasium.spaces.Box(0, np.inf, (size, size), np.float32)
+    if instance:
+        spaces["instance"] = gymnasium.spaces.Box(0, 255, (size, size), np.uint8)
+    if motor_size:
+        spaces["motor"] = gymnasium.spaces.Box(-np.inf, np.inf, (motor_size,), np.float32)
+    return gymnasium.spaces.Dict(spaces)
+
+
+def observe(frame: Frame, depth: bool, instance: bool, motor: ArrayLike | None = None) -> dict[str, NDArray[Any]]:
+    """The observation of a frame, as `observation_space` describes it."""
+    observation: dict[str, NDArray[Any]] = {"rgb": frame.rgb}
+    if depth:
+        observation["depth"] = frame.depth
+    if instance:
+        observation["instance"] = frame.instance
+    if motor is not None:
+        observation["motor"] = np.asarray(motor, np.float32)
+    return observation
+
+
+def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np.float64]:
+    """The action as float64, within the space's bounds (motors saturate).
+
+    Raises ValueError if its shape is another or anything in it is not a finite number.
+    """
+    values = np.asarray(action)
+    if values.dtype.kind not in "fiu" or values.shape != space.shape:
+        raise ValueError(f"an action is {space.shape[0]} numbers, shape {space.shape}, not {values.dtype} {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"an action is finite numbers, not {values.tolist()}")
+    return np.clip(values.astype(float), space.low, space.high)
+
+
+def describe_things(world: World) -> list[dict[str, Any]]:
+    """A row for each thing of a world as it stands now.
+
+    index (its value in the mask), category, instance, material, position [3] (m), quaternion (x, y, z, w) and size
+    [3] (m, of its box in its own frame).
+    """
+    rows = []
+    for index, asset in world.assets.items():
+        position, quaternion = world.pose(index)
+        low, high = asset.bounds
+        rows.append(
+            {
+                "index": index,
+                "category": asset.category,
+                "instance": asset.instance,
+                "material": asset.material.name,
+                "position": position,
+                "quaternion": quaternion,
+                "size": high - low,
+            }
+        )
+    return rows

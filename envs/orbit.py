@@ -1,0 +1,168 @@
+"""OrbitEnv: a camera on the viewing sphere of one object, the setting of NORB (LeCun, Huang & Bottou 2004)."""
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_ssl.envs.observation import checked_action, describe_things, observation_space, observe
+from embodied_ssl.envs.world.assets import Asset, Light, Part
+from embodied_ssl.envs.world.camera import Camera, look_at, optical_flow
+from embodied_ssl.envs.world.materials import MATERIALS
+from embodied_ssl.envs.world.mesh import quad
+from embodied_ssl.envs.world.objects import object_set
+from embodied_ssl.envs.world.physics import World
+from embodied_ssl.envs.world.textures import texture
+
+ELEVATION_RAD = (0.1, 1.4)
+GROUNDS = ("carpet", "wood_planks", "tile", "marble", "concrete", "speckle", "cloth", "plaster")
+GROUND_SIDE_M = 6.0
+
+
+class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
+    """A camera that circles one object, which stands on a textured ground under a sun and a sky.
+
+    Action, float32 [2]: change of azimuth and of elevation until the next frame, rad, at most 0.5 either way. What
+    happens is the command with motor noise; elevation stays between 0.1 and 1.4 rad. `motor`, in the observation, is
+    what the joints measured of it.
+    Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [2] (Δazimuth, Δelevation, rad) of the motion that led here,
+    zeros at the start; if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S].
+    Reward: the angle travelled, rad. Episodes end (truncated) after `length` frames.
+    info: `pose` float32 [4, 4], camera-to-world; `time`, s; `command` float32 [2]; with flow=True also `flow` float32
+    [S, S, 2], px from the frame before to this one.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(
+        self,
+        size: int = 96,
+        depth: bool = False,
+        instance: bool = False,
+        flow: bool = False,
+        length: int = 100,
+        categories: str = "",
+        field_of_view: float = 0.6,
+        motor_noise: float = 0.02,
+        encoder_noise: float = 0.01,
+        objects: str = "household",
+        instances: tuple[int, int] = (0, 64),
+        renderer: str = "raster",
+        shadows: bool = True,
+        antialias: int = 2,
+        render_mode: str | None = None,
+    ):
+        """size: px, of the square picture. length: frames of an episode. categories: comma-separated; empty = all.
+
+        field_of_view: rad. motor_noise, encoder_noise: relative standard deviations. objects: the object set.
+        instances: which of its instances to draw from, [first, last). antialias: samples per pixel and axis.
+        """
+        if length < 1:
+            raise ValueError(f"an episode has at least one frame, not {length}")
+        self.objects = object_set(objects)
+        self.categories = self.objects.checked_categories(categories)
+        self.length, self.flow, self.instances = length, flow, instances
+        self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
+        self.camera = Camera.from_fov(size, size, field_of_view)
+        self.render_mode = render_mode
+        self._depth, self._instance = depth, instance
+        self.world = World(renderer, shadows, antialias)
+        self.action_space = gymnasium.spaces.Box(-0.5, 0.5, (2,), np.float32)
+        self.observation_space = observation_space(size, depth, instance, motor_size=2)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """A new object, ground, light and first view. options: {"category": name, "instance": number} fix the object."""
+        super().reset(seed=seed)
+        rng = self.np_random
+        category = self.categories[rng.integers(len(self.categories))]
+        instance = int(rng.integers(*self.instances))
+        if options:
+            category, instance = options.get("category", category), options.get("instance", instance)
+        asset = self.objects.make(category, instance)
+        low, high = asset.bounds
+        self.world.reset(_draw_light(rng))
+        self.world.add(_ground(rng), structure=True)
+        turn = rng.uniform(-np.pi, np.pi)
+        self.world.add(asset, (0, 0, -float(low[2])), (0, 0, np.sin(turn / 2), np.cos(turn / 2)))
+        self.target = np.array([0, 0, float(high[2] - low[2]) / 2])
+        radius = float(np.linalg.norm(high - low)) / 2
+        self.distance = radius * rng.uniform(1.05, 1.35) / np.sin(self._half_view())
+        self.azimuth, self.elevation = rng.uniform(-np.pi, np.pi), rng.uniform(0.2, 1.2)
+        self._steps = 0
+        self._frame = self.world.render(self.camera, self.camera_pose())
+        return observe(self._frame, self._depth, self._instance, np.zeros(2)), self._info(np.full(2, np.nan))
+
+    def step(
+        self, action: NDArray[np.float32]
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        command = checked_action(action, self.action_space)
+        before, pose_before = self._frame, self.camera_pose()
+        turned = command * (1 + self.motor_noise * self.np_random.normal(size=2))
+        elevation = float(np.clip(self.elevation + turned[1], *ELEVATION_RAD))
+        turned[1] = elevation - self.elevation
+        self.azimuth = float((self.azimuth + turned[0] + np.pi) % (2 * np.pi) - np.pi)
+        self.elevation = elevation
+        measured = turned * (1 + self.encoder_noise * self.np_random.normal(size=2))
+        self._steps += 1
+        self._frame = self.world.render(self.camera, self.camera_pose())
+        info = self._info(command)
+        if self.flow:
+            info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.camera_pose())
+        observation = observe(self._frame, self._depth, self._instance, measured)
+        return observation, float(np.abs(turned).sum()), False, self._steps >= self.length - 1, info
+
+    def _half_view(self) -> float:
+        return float(np.arctan(self.camera.height / 2 / self.camera.intrinsics[1, 1]))
+
+    def camera_pose(self) -> NDArray[np.float64]:
+        """Where the camera is now, camera-to-world [4, 4]: at azimuth and elevation, looking at the object's middle."""
+        level = np.cos(self.elevation)
+        outward = np.array([level * np.cos(self.azimuth), level * np.sin(self.azimuth), np.sin(self.elevation)])
+        return look_at(self.target + self.distance * outward, self.target)
+
+    def _info(self, command: NDArray[np.float64]) -> dict[str, Any]:
+        return {
+            "pose": self.camera_pose().astype(np.float32),
+            "time": self._steps / self.metadata["render_fps"],
+            "command": command.astype(np.float32),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What the episode shows: `scene`, `intrinsics` float64 [3, 3], and a row for its object in `objects`."""
+        return {"scene": "orbit", "intrinsics": self.camera.intrinsics, "objects": describe_things(self.world)}
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """What the camera sees, four times as large: uint8 [4·S, 4·S, 3]."""
+        if self.render_mode is None:
+            return None
+        return self.world.render(self.camera.enlarged(4), self.camera_pose()).rgb
+
+    def close(self) -> None:
+        self.world.close()
+
+
+def _draw_light(rng: np.random.Generator) -> Light:
+    """A sun somewhere above, between warm and cold, and a sky of any pale colour."""
+    azimuth, elevation = rng.uniform(-np.pi, np.pi), rng.uniform(0.6, 1.4)
+    warmth, strength = rng.uniform(-0.08, 0.08), rng.uniform(0.45, 0.75)
+    sky = rng.uniform(0.3, 0.5) * (1 + rng.uniform(-0.1, 0.1, 3))
+    backdrop = rng.uniform(0.1, 0.9) * (1 + rng.uniform(-0.25, 0.25, 3))
+    level = float(np.cos(elevation))
+    return Light(
+        direction=(level * float(np.cos(azimuth)), level * float(np.sin(azimuth)), float(np.sin(elevation))),
+        sun=(strength * (1 + warmth), strength, strength * (1 - warmth)),
+        sky=tuple(sky),
+        ground=tuple(0.5 * sky),
+        horizon=tuple(backdrop),
+        zenith=tuple(0.6 * backdrop),
+    )
+
+
+def _ground(rng: np.random.Generator) -> Asset:
+    family = GROUNDS[rng.integers(len(GROUNDS))]
+    half, tile = GROUND_SIDE_M / 2, float(rng.uniform(0.3, 0.8))
+    surface = quad((-half, -half, 0), (2 * half, 0, 0), (0, 2 * half, 0), tile)
+    return Asset("ground", 0, MATERIALS["wood"], (Part(surface, texture(family, int(rng.integers(16)))),), ())

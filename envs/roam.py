@@ -1,0 +1,199 @@
+"""RoamEnv: a wheeled body with a forward camera in a furnished scene."""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+import pybullet
+from numpy.typing import NDArray
+
+from embodied_ssl.envs.observation import checked_action, describe_things, observation_space, observe
+from embodied_ssl.envs.world.camera import Camera, optical_flow
+from embodied_ssl.envs.world.floor import CELL_M, Floor
+from embodied_ssl.envs.world.physics import World
+from embodied_ssl.envs.world.renderers import Frame
+from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
+
+RADIUS_M, HEIGHT_M = 0.2, 0.5  # of the body, a cylinder
+TOUCH_M = 0.005  # it stops this far from what it would hit
+
+
+class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
+    """A wheeled body that looks ahead while it drives through a scene, and stops at obstacles.
+
+    Action, float32 [2]: forward distance (m, at most 0.25 either way) and yaw (rad, left positive, at most 0.5) until
+    the next frame; it turns, then drives. What happens is the command with slip and motor noise; `motor`, in the
+    observation, is what odometry measured of it, to a percent or so.
+    Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [2] (m, rad) of the motion that led here, zeros at the start;
+    if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S].
+    Reward: the distance driven, in m. Episodes end (truncated) after `length` frames.
+    info: `pose` float32 [4, 4], camera-to-world; `time`, s; `command` float32 [2]; with flow=True also `flow` float32
+    [S, S, 2], px from the frame before to this one.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(
+        self,
+        scenes: Sequence[str] | str = tuple(SCENE_TYPES),
+        size: int = 96,
+        depth: bool = False,
+        instance: bool = False,
+        flow: bool = False,
+        length: int = 100,
+        camera_height: float = 0.6,
+        camera_pitch: float = 0.0,
+        field_of_view: float = 1.2,
+        slip: float = 0.05,
+        motor_noise: float = 0.02,
+        odometry_noise: float = 0.01,
+        objects: str = "household",
+        instances: tuple[int, int] = (0, 64),
+        renderer: str = "raster",
+        shadows: bool = True,
+        antialias: int = 2,
+        render_mode: str | None = None,
+    ):
+        """scenes: types to draw from. size: px, of the square picture. length: frames of an episode.
+
+        camera_height: m. camera_pitch: rad, up positive. field_of_view: rad. slip: mean share of the commanded motion
+        that is lost. motor_noise, odometry_noise: relative standard deviations. objects: the object set of the small
+        things. instances: which of their instances to draw from, [first, last). antialias: samples per pixel and axis.
+        """
+        if length < 1:
+            raise ValueError(f"an episode has at least one frame, not {length}")
+        self.scenes = _checked_types(scenes)
+        self.length, self.flow = length, flow
+        self.camera_height, self.camera_pitch = camera_height, camera_pitch
+        self.slip, self.motor_noise, self.odometry_noise = slip, motor_noise, odometry_noise
+        self.objects, self.instances = objects, instances
+        self.camera = Camera.from_fov(size, size, field_of_view)
+        self.render_mode = render_mode
+        self._depth, self._instance = depth, instance
+        self.world = World(renderer, shadows, antialias)
+        self.action_space = gymnasium.spaces.Box(np.float32([-0.25, -0.5]), np.float32([0.25, 0.5]))
+        self.observation_space = observation_space(size, depth, instance, motor_size=2)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """A new scene of a type drawn by seed, and a place in it. options: {"scene": a scene type} fixes the type."""
+        super().reset(seed=seed)
+        rng = self.np_random
+        types = _checked_types(options["scene"]) if options and "scene" in options else self.scenes
+        self.scene = make_scene(types[rng.integers(len(types))], rng, self.instances)
+        self.world.reset()
+        self.world.add_scene(self.scene)
+        self.floor = Floor(self.scene, HEIGHT_M)
+        shape = pybullet.createCollisionShape(
+            pybullet.GEOM_CYLINDER, radius=RADIUS_M, height=HEIGHT_M, physicsClientId=self.world.client
+        )
+        self._body = pybullet.createMultiBody(1.0, shape, physicsClientId=self.world.client)
+        self.position = self.floor.start(rng, RADIUS_M)
+        self.heading = float(rng.uniform(-np.pi, np.pi))
+        self._steps = 0
+        self._frame = self._look()
+        return self._observe(np.zeros(2)), self._info(np.full(2, np.nan))
+
+    def step(
+        self, action: NDArray[np.float32]
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        command = checked_action(action, self.action_space)
+        before, pose_before = self._frame, self.camera_pose()
+        noise = self.np_random.normal(size=4)
+        forward, yaw = command * (1 - self.slip * np.abs(noise[:2]) + self.motor_noise * noise[2:])
+        self.heading = float((self.heading + yaw + np.pi) % (2 * np.pi) - np.pi)
+        driven = self._drive(forward)
+        measured = np.array([driven, yaw]) * (1 + self.odometry_noise * self.np_random.normal(size=2))
+        self._steps += 1
+        self._frame = self._look()
+        info = self._info(command)
+        if self.flow:
+            info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.camera_pose())
+        return self._observe(measured), abs(driven), False, self._steps >= self.length - 1, info
+
+    def _drive(self, forward: float) -> float:
+        """Move along the heading until done or stopped by an obstacle; the distance driven, m."""
+        sense = 1.0 if forward >= 0 else -1.0
+        ahead = sense * np.array([np.cos(self.heading), np.sin(self.heading)])
+        left, driven = abs(forward), 0.0
+        while left > 1e-6:
+            room = float(self.floor.clearance(self.position)) - RADIUS_M - 2 * CELL_M
+            if room < left:  # the map is too coarse here: ask the physics
+                room = self._distance_to_obstacle(left + TOUCH_M) - TOUCH_M
+            stride = min(left, room)
+            if stride <= 1e-3:
+                break
+            self.position = self.position + stride * ahead
+            driven, left = driven + stride, left - stride
+        return sense * driven
+
+    def _distance_to_obstacle(self, reach: float) -> float:
+        """Distance (m) from the body to the nearest thing it would touch, at most `reach`."""
+        client, (x, y) = self.world.client, self.position
+        lifted = HEIGHT_M / 2 + 0.02  # off the floor, and over rugs
+        pybullet.resetBasePositionAndOrientation(self._body, (x, y, lifted), (0, 0, 0, 1), physicsClientId=client)
+        low, high = (x - RADIUS_M - reach, y - RADIUS_M - reach, 0.03), (x + RADIUS_M + reach, y + RADIUS_M + reach, HEIGHT_M)
+        near = {body for body, _ in pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ()}
+        distances = [
+            contact[8]
+            for body in sorted(near - {self._body})
+            for contact in pybullet.getClosestPoints(self._body, body, reach, physicsClientId=client)
+        ]
+        return min(distances, default=reach)
+
+    def camera_pose(self) -> NDArray[np.float64]:
+        """Where the camera is now, camera-to-world [4, 4]."""
+        c, s = np.cos(self.heading), np.sin(self.heading)
+        level, rise = np.cos(self.camera_pitch), np.sin(self.camera_pitch)
+        pose = np.eye(4)
+        pose[:3, 0] = s, -c, 0
+        pose[:3, 1] = rise * c, rise * s, -level
+        pose[:3, 2] = level * c, level * s, rise
+        pose[:3, 3] = *self.position, self.camera_height
+        return pose
+
+    def _look(self) -> Frame:
+        return self.world.render(self.camera, self.camera_pose())
+
+    def _observe(self, motor: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+        return observe(self._frame, self._depth, self._instance, motor)
+
+    def _info(self, command: NDArray[np.float64]) -> dict[str, Any]:
+        return {
+            "pose": self.camera_pose().astype(np.float32),
+            "time": self._steps / self.metadata["render_fps"],
+            "command": command.astype(np.float32),
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """What the episode shows: `scene` type, `intrinsics` float64 [3, 3], and a row for each of its `objects`."""
+        return {
+            "scene": self.scene.type,
+            "intrinsics": self.camera.intrinsics,
+            "objects": describe_things(self.world),
+        }
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """What the camera sees, four times as large: uint8 [4·S, 4·S, 3]."""
+        if self.render_mode is None:
+            return None
+        return self.world.render(self.camera.enlarged(4), self.camera_pose()).rgb
+
+    def close(self) -> None:
+        self.world.close()
+
+
+def _checked_types(names: Sequence[str] | str) -> tuple[str, ...]:
+    """Scene types from a name, a comma-separated list or a sequence; ValueError names the near one."""
+    types = tuple(names.split(",")) if isinstance(names, str) else tuple(names)
+    if not types:
+        raise ValueError("name at least one scene type")
+    for name in types:
+        if name not in SCENE_TYPES:
+            near = difflib.get_close_matches(name, SCENE_TYPES, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"unknown scene type {name!r}{hint} There are: {', '.join(SCENE_TYPES)}")
+    return types

@@ -1,0 +1,69 @@
+"""The free floor of a scene: a grid of clearances, to start bodies, to steer them, and to spare collision queries."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.world.assets import Placement, Scene
+
+CELL_M = 0.05
+
+
+class Floor:
+    """How far each place of a scene's floor is from the nearest thing that a body of some height would touch."""
+
+    def __init__(self, scene: Scene, body_height: float):
+        """body_height: m; things that begin above it are passed under."""
+        x_min, y_min, x_max, y_max = scene.bounds
+        self.origin = np.array([x_min, y_min])
+        self._columns = max(3, int(np.ceil((x_max - x_min) / CELL_M)))
+        self._rows = max(3, int(np.ceil((y_max - y_min) / CELL_M)))
+        free = np.ones((self._rows, self._columns), np.uint8)
+        free[[0, -1]] = 0
+        free[:, [0, -1]] = 0
+        for outline in _outlines(scene.placements, body_height):
+            cells = np.round((outline - self.origin) / CELL_M - 0.5).astype(np.int32)
+            cv2.fillConvexPoly(free, cells, 0)
+        self.grid = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) * np.float32(CELL_M)
+
+    def clearance(self, points: ArrayLike) -> NDArray[np.float32]:
+        """Distance (m) to the nearest obstacle from points [..., 2], to a cell's precision; 0 outside the scene."""
+        cells = np.floor((np.asarray(points, float) - self.origin) / CELL_M).astype(int)
+        x, y = cells[..., 0], cells[..., 1]
+        inside = (x >= 0) & (y >= 0) & (x < self._columns) & (y < self._rows)
+        return np.where(inside, self.grid[np.where(inside, y, 0), np.where(inside, x, 0)], np.float32(0))
+
+    def start(self, rng: np.random.Generator, radius: float) -> NDArray[np.float64]:
+        """A place [2] (m) for a body of `radius`, in the largest connected part of the floor that it fits in.
+
+        Raises ValueError where it fits nowhere.
+        """
+        fits = (self.grid > radius + CELL_M).astype(np.uint8)
+        _, labels, statistics, _ = cv2.connectedComponentsWithStats(fits, connectivity=4)
+        if len(statistics) < 2:
+            raise ValueError(f"no free place for a body of radius {radius} m")
+        largest = 1 + int(np.argmax(statistics[1:, cv2.CC_STAT_AREA]))
+        rows, columns = np.nonzero(labels == largest)
+        chosen = rng.integers(len(rows))
+        return self.origin + (np.array([columns[chosen], rows[chosen]]) + 0.5) * CELL_M
+
+
+def _outlines(placements: Sequence[Placement], body_height: float) -> list[NDArray[np.float64]]:
+    """The convex outlines [K, 2] on the floor of all hulls that reach below `body_height` and above the floor."""
+    outlines = []
+    for placement in placements:
+        x, y, z, w = placement.quaternion
+        turn = np.array(
+            [
+                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+            ]
+        )
+        for hull in placement.asset.hulls:
+            corners = hull @ turn.T + placement.position
+            if corners[:, 2].min() < body_height and corners[:, 2].max() > 0.02:
+                outlines.append(cv2.convexHull(corners[:, :2].astype(np.float32))[:, 0].astype(float))
+    return outlines

@@ -1,0 +1,66 @@
+"""The arrows of the design: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+ALLOWED = {  # what each folder may import of ours
+    "envs": {"embodied_ssl.envs"},
+    "datasets": {"embodied_ssl.datasets"},
+}
+ALSO = {  # single files that may import more
+    "datasets/collect.py": {"embodied_ssl.envs", "embodied_ssl"},
+}
+OUTSIDE = {  # libraries that only some files may know
+    "torch": {"datasets/batches.py", "datasets/readers.py"},
+    "pybullet": {"envs"},
+    "numba": {"envs"},
+    "h5py": {"datasets"},
+    "matplotlib": {"embodied_ssl/report"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: only absolute imports"
+            names.add(node.module or "")
+    return names
+
+
+def sources() -> list[str]:
+    return sorted(str(p.relative_to(ROOT)) for f in ("embodied_ssl", "envs", "datasets") for p in (ROOT / f).rglob("*.py"))
+
+
+@pytest.mark.parametrize("source", sources())
+def test_imports_follow_the_arrows(source):
+    folder = source.split("/")[0]
+    for name in imports(ROOT / source):
+        if name.split(".")[0] == "embodied_ssl" and folder in ALLOWED:
+            allowed = ALLOWED[folder] | ALSO.get(source, set())
+            assert any(name == a or name.startswith(a + ".") for a in allowed) or name == "embodied_ssl", name
+        for library, places in OUTSIDE.items():
+            if name.split(".")[0] == library:
+                assert any(source.startswith(place) for place in places), f"{source} imports {name}"
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def test_import_stays_light():
+    heavy = run("import sys, embodied_ssl; print([m for m in ('torch', 'numba', 'pybullet', 'cv2', 'h5py') if m in sys.modules])")
+    assert heavy.strip() == "[]"
+
+
+def test_bare_names_are_not_ours():
+    code = "import sys; sys.path.insert(0, '.')\nfor n in ('datasets', 'envs'):\n try: __import__(n)\n except ImportError: print('absent')"
+    assert run(code).split() == ["absent", "absent"]
