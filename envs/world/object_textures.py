@@ -307,3 +307,33 @@ def terry(rng: np.random.Generator, size: int) -> Picture:
     stripes = 1 - 0.25 * (np.abs(coordinates(size)[1] - 0.5) < 0.08) * (rng.random() < 0.5)
     shade = (0.62 + 0.4 * bump) * (1 + per_block(rng, loops.number, 0.07)) * stripes
     return color * shade[..., None] * relief(bump, 0.35)
+
+
+# Details of objects
+
+
+def bristles(rng: np.random.Generator, size: int) -> Picture:
+    """The tufts of a brush, upright along v."""
+    color = draw_color(rng, saturation=(0.0, 0.6), value=(0.3, 0.95))
+    hairs = 0.8 * noise(rng, size, 80, 2) + 0.5 * noise(rng, size, 20, 3)
+    return color * np.clip(0.85 + 0.28 * hairs, 0.25, 1.2)[..., None]
+
+
+def dial(rng: np.random.Generator, size: int) -> Picture:
+    """The face of a clock; one repeat is one face."""
+    dark = rng.random() < 0.25
+    ground, ink = draw_gray(rng, 0.1, 0.2) if dark else draw_gray(rng, 0.88, 0.98), draw_color(rng, value=(0.05, 0.35))
+    ink = draw_gray(rng, 0.85, 0.95) if dark else ink
+    sheet = Print(flat(ground, size))
+    for hour in range(12):
+        way = np.array([np.sin(hour * np.pi / 6), np.cos(hour * np.pi / 6)])
+        sheet.line(0.5 + np.outer([0.36, 0.43], way), ink, 0.04 if hour % 3 == 0 else 0.02)
+    for reach, width in ((0.22, 0.05), (0.33, 0.03)):
+        turn = rng.uniform(0, 2 * np.pi)
+        sheet.line([[0.5, 0.5], [0.5 + reach * np.sin(turn), 0.5 + reach * np.cos(turn)]], ink, width)
+    return sheet.picture()
+
+
+def beak(rng: np.random.Generator, size: int) -> Picture:
+    """Smooth orange to red, as beaks and buttons are."""
+    return flat(draw_color(rng, (0.0, 0.13), (0.7, 0.95), (0.75, 0.98)), size) * (1 + 0.02 * noise(rng, size, 12))[..., None]

@@ -27,6 +27,7 @@ FAMILIES: dict[str, Family] = {
         *(on_objects.rubber, on_objects.tread),
         *(on_objects.pores, on_objects.beads),
         *(on_objects.fur, on_objects.fur_spots, on_objects.terry),
+        *(on_objects.bristles, on_objects.dial, on_objects.beak),
         # of floors, walls and roofs
         *(in_rooms.planks, in_rooms.parquet, in_rooms.brick, in_rooms.tile, in_rooms.subway_tile, in_rooms.mosaic),
         *(in_rooms.marble, in_rooms.terrazzo, in_rooms.plaster, in_rooms.wallpaper, in_rooms.corrugated_sheet),
