@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from embodied_ssl.envs.world.mesh import rotation_x, rotation_y, rotation_z
-from embodied_ssl.envs.world.solids import Solid, bar, block, ellipsoid, prism, ring, rounded, turned, vessel
+from embodied_ssl.envs.world.solids import Solid, bar, block, disc, ellipsoid, prism, ring, rounded, turned, vessel
 
 
 def box(rng: np.random.Generator) -> list[Solid]:
@@ -44,10 +44,9 @@ def lamp(rng: np.random.Generator) -> list[Solid]:
     )  # fmt: skip
     wide, narrow = rng.uniform(0.04, 0.055), rng.uniform(0.45, 0.95)
     tall = height - shade_low
-    outer, inner = np.array([[wide, 0], [narrow * wide, tall]]), np.array([[wide - 0.003, 0], [narrow * wide - 0.003, tall]])
-    shade = turned([[0, 0.96 * tall], inner[0] + [0, 0], outer[0], outer[1], [0, tall]], 12, (), "fabric", fill=0.1)
-    hull = turned([[0, 0], *outer, [0, tall]], 12).hulls
-    return [pole, replace(shade, hulls=hull, emission=0.35).placed([0, 0, shade_low])]
+    outer = np.array([[wide, 0], [narrow * wide, tall]])
+    shade = turned([[0, 0.96 * tall], [wide - 0.003, 0], *outer, [0, tall]], 12, (), "fabric", fill=0.1)
+    return [pole, replace(shade, emission=0.35).placed([0, 0, shade_low])]
 
 
 def hammer(rng: np.random.Generator) -> list[Solid]:
@@ -57,6 +56,7 @@ def hammer(rng: np.random.Generator) -> list[Solid]:
     along = np.linspace(0, 1, 5)
     path = np.column_stack([length * along, np.zeros(5), np.zeros(5)])
     shaft = bar(path, grip * np.array([1.0, 1.05, 0.85, 0.75, 0.8]), 8, 1, str(rng.choice(["trim", "wood", "wood"])))
+    lean = rotation_y(-np.arcsin((thick - grip) / (0.97 * length)))  # it rests on its head and the end of its handle
     across = rotation_x(np.pi / 2)
     kind = rng.integers(3)
     if kind == 0:  # mallet
@@ -73,7 +73,8 @@ def hammer(rng: np.random.Generator) -> list[Solid]:
             back = wedge.placed([0, 0, 0.12 * head], rotation_z(np.pi / 4), [1, 0.8, 1])
         faces = [face, back]
     coat = str(rng.choice(["body", "body", "metal"])) if kind else "body"
-    return [shaft, *(replace(part, coat=coat).placed([0.97 * length, 0, 0], across) for part in faces)]
+    head_parts = [replace(part, coat=coat).placed([0.97 * length, 0, 0], across) for part in faces]
+    return [part.placed(rotation=lean) for part in (shaft, *head_parts)]
 
 
 def brush(rng: np.random.Generator) -> list[Solid]:
@@ -110,13 +111,12 @@ def torch(rng: np.random.Generator) -> list[Solid]:
     length, grip, head = rng.uniform(0.1, 0.16), rng.uniform(0.011, 0.016), rng.uniform(0.019, 0.028)
     cone = rng.uniform(0.68, 0.8) * length
     tube = turned(
-        [[0, 0], [0.85 * grip, 0], [grip, 0.004], [grip, cone], [head, cone + 0.018], [head, length], [0.85 * head, length],
-         [0, length]], 14, [cone], fill=0.6,
+        [[0, 0], [0.85 * grip, 0], [grip, 0.004], [grip, cone], [head, cone + 0.018], [head, length],
+         [0.85 * head, length], [0, length]], 14, [cone], fill=0.6,
     )  # fmt: skip
-    lens = turned([[0, length - 0.002], [0.8 * head, length - 0.002], [0.8 * head, length + 0.0015], [0, length + 0.0015]],
-                  12, (), "glass").ghost()  # fmt: skip
-    knob = block([0.008, 0.008, 0.02], [grip, 0, 0.55 * length], "trim")
-    down = rotation_y(np.pi / 2 + np.arctan2(head - grip, length))  # it rests on its head and its tail
+    lens = disc(0.8 * head, length - 0.002, length + 0.0015, 12, "glass").ghost()
+    knob = block([0.008, 0.008, 0.02], [-grip, 0, 0.55 * length], "trim")
+    down = rotation_y(np.pi / 2 - np.arctan2(head - grip, cone + 0.018))  # it rests on its head and its tail
     return [part.placed(rotation=down) for part in (tube, replace(lens, emission=0.7), knob)]
 
 
@@ -127,7 +127,7 @@ def _blades(rng: np.random.Generator, radius: float, base: float, height: float)
     for k in range(count):
         turn, reach, rise = 2 * np.pi * (k + 0.3 * rng.random()) / count, rng.uniform(0.6, 1.2), rng.uniform(0.6, 1.0)
         path = np.array([[0.1, 0, -0.15], [0.45, 0, 0.5 * rise], [reach, 0, rise]]) * [1.4 * radius, 1, height]
-        blade = bar(path * [1, 1, 1], np.array([0.5, 0.75, 0.08]) * 0.3 * radius, 4, 1, "leaf")
+        blade = bar(path, np.array([0.5, 0.75, 0.08]) * 0.3 * radius, 4, 1, "leaf")
         leaves.append(blade.placed([0, 0, base], rotation_z(turn)).ghost())
     return leaves
 
@@ -138,20 +138,21 @@ def plant(rng: np.random.Generator) -> list[Solid]:
     flare = rng.uniform(0.65, 0.95)
     pot = turned([[0, 0], [flare * radius, 0], [radius, 0.8 * tall], [1.08 * radius, 0.8 * tall], [1.08 * radius, tall],
                   [0, tall]], 14, fill=0.6)  # fmt: skip
-    earth = turned([[0, 0.9 * tall], [0.92 * radius, 0.9 * tall], [0.92 * radius, tall + 0.002], [0, tall + 0.004]], 12, (),
-                   "soil").ghost()  # fmt: skip
+    earth = disc(0.92 * radius, 0.9 * tall, tall + 0.003, 12, "soil").ghost()
     kind, height = rng.integers(3), rng.uniform(0.05, 0.1)
     if kind == 0:
         leaves = _blades(rng, radius, tall, height)
         spread = np.concatenate([leaf.mesh.vertices for leaf in leaves])
         wide = float(np.abs(spread[:, :2]).max())
-        crown = turned([[0, tall], [0.4 * radius, tall], [0.8 * wide, tall + 0.7 * height], [0, tall + 0.9 * height]], 12)
+        crown = turned(
+            [[0, tall], [0.4 * radius, tall], [0.8 * wide, tall + 0.7 * height], [0, tall + 0.9 * height]], 12
+        )
         return [pot, earth, *leaves[1:], replace(leaves[0], hulls=crown.hulls)]
     if kind == 1:
         wide = rng.uniform(0.4, 0.6) * radius
         trunk = ellipsoid([wide, wide, 0.6 * height], [0, 0, tall + 0.5 * height], 10, "leaf")
         side = bar(
-            np.array([[0.5 * wide, 0, 0.5], [1.9 * wide, 0, 0.55], [2.0 * wide, 0, 0.9]]) * [1, 1, height] + [0, 0, tall],
+            np.array([[0.5, 0, 0.5], [1.9, 0, 0.55], [2.0, 0, 0.9]]) * [wide, 1, height] + [0, 0, tall],
             0.45 * wide, 6, 1, "leaf",
         )  # fmt: skip
         return [pot, earth, trunk, side.placed(rotation=rotation_z(rng.uniform(0, 6.28)))]
@@ -167,7 +168,9 @@ def bucket(rng: np.random.Generator) -> list[Solid]:
     """A pail with its handle up."""
     radius, height, taper = rng.uniform(0.034, 0.045), rng.uniform(0.06, 0.085), rng.uniform(0.68, 0.85)
     rim = 1.06 * radius
-    body = vessel([[0, 0], [taper * radius, 0], [radius, 0.9 * height], [rim, 0.92 * height], [rim, height]], 0.003, 0.004)
+    body = vessel(
+        [[0, 0], [taper * radius, 0], [radius, 0.9 * height], [rim, 0.92 * height], [rim, height]], 0.003, 0.004
+    )
     angle, lean = np.linspace(0, np.pi, 8), rng.uniform(-0.9, 0.9)
     arch = np.column_stack([rim * np.cos(angle), np.zeros(8), rng.uniform(0.9, 1.3) * rim * np.sin(angle)])
     wire = bar(arch, 0.002, 5, 3, "metal").placed([0, 0, 0.93 * height], rotation_x(lean))
@@ -178,7 +181,10 @@ def bell(rng: np.random.Generator) -> list[Solid]:
     """A hand bell that stands on its mouth."""
     radius, height, grip = rng.uniform(0.028, 0.042), rng.uniform(0.04, 0.065), rng.uniform(0.03, 0.06)
     waist = rng.uniform(0.5, 0.65)
-    outer = np.array([[1.0, 0], [0.93, 0.06], [waist + 0.08, 0.35], [waist, 0.75], [0.3, 0.97], [0, 1.0]]) * [radius, height]
+    outer = np.array([[1.0, 0], [0.93, 0.06], [waist + 0.08, 0.35], [waist, 0.75], [0.3, 0.97], [0, 1.0]]) * [
+        radius,
+        height,
+    ]
     inner = np.array([[0, 0.85], [waist - 0.12, 0.7], [0.88, 0.0]]) * [radius, height]
     shell = turned([*inner, *outer], 16, crease_rad=0.9)
     shell = replace(shell, hulls=turned([[0, 0], *outer], 16, [0.3 * height]).hulls)
@@ -195,11 +201,14 @@ def wrench(rng: np.random.Generator) -> list[Solid]:
     length, wide, thick = rng.uniform(0.11, 0.18), rng.uniform(0.011, 0.016), rng.uniform(0.008, 0.012)
     shaft = block([length, wide, 0.7 * thick], [0, 0, thick / 2])
     eye, tube = rng.uniform(0.011, 0.016), 0.005
-    loop = ring(eye, tube, 12, 6).placed([-length / 2 - 0.6 * eye, 0, thick / 2], scale=[1, 1, thick / (2 * tube)])
+    loop = ring(eye, tube, 12, 6, pieces=1).placed(
+        [-length / 2 - 0.6 * eye, 0, thick / 2], scale=[1, 1, thick / (2 * tube)]
+    )
     jaw, gap = rng.uniform(0.017, 0.024), rng.uniform(0.35, 0.5)
     angle = np.linspace(gap, 2 * np.pi - gap, 9)
     bow = np.stack([np.cos(angle), np.sin(angle), np.zeros(9)], axis=1)
-    fork = bar(0.72 * jaw * bow, 0.3 * jaw, 6, 4).placed([length / 2 + 0.6 * jaw, 0, thick / 2], scale=[1, 1, thick / (0.6 * jaw)])
+    flat = [1, 1, thick / (0.6 * jaw)]
+    fork = bar(0.72 * jaw * bow, 0.3 * jaw, 6, 2).placed([length / 2 + 0.6 * jaw, 0, thick / 2], scale=flat)
     return [shaft, loop, fork]
 
 
@@ -209,16 +218,18 @@ def clock(rng: np.random.Generator) -> list[Solid]:
     up = radius + 0.012
     case = turned([[0, 0], [0.93 * radius, 0], [radius, 0.004], [radius, thick - 0.002], [0.93 * radius, thick],
                    [0.9 * radius, thick - 0.004], [0, thick - 0.004]], 16, fill=0.4)  # fmt: skip
-    dial = turned([[0, thick - 0.006], [0.89 * radius, thick - 0.006], [0.89 * radius, thick - 0.003], [0, thick - 0.003]],
-                  16, (), "dial").ghost()  # fmt: skip
+    dial = disc(0.89 * radius, thick - 0.006, thick - 0.003, 16, "dial").ghost()
     flat = dial.mesh.vertices[:, :2] / (2 * 0.89 * radius) + 0.5
     dial = replace(dial, mesh=replace(dial.mesh, uv=flat.astype(np.float32)), along=False)
     forward = rotation_x(np.pi / 2)
     parts = [part.placed([0, thick / 2, up], forward) for part in (case, dial)]
+    bells = rng.random() < 0.8
     for side in (-1, 1):
-        foot = np.array([[side * 0.5 * radius, 0, up - 0.7 * radius], [side * 0.75 * radius, 0, 0.003]])
-        parts.append(bar(foot, 0.0045, 6, 1, "trim"))
-        if rng.random() < 0.7:
+        out = side * 0.62 * radius
+        leg = [[0.7 * out, 0, up - 0.7 * radius], [out, 0, 0.004]]
+        skid = [[out, -0.6 * thick, 0.004], [out, 0.6 * thick, 0.004]]
+        parts += [bar(leg, 0.004, 5, 1, "trim").ghost(), bar(skid, 0.0042, 6, 1, "trim")]
+        if bells:
             place = [side * 0.55 * radius, 0, up + 0.92 * radius]
             parts.append(ellipsoid(np.array([0.42, 0.42, 0.28]) * radius, place, 8, "trim"))
     return parts

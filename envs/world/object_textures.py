@@ -336,4 +336,7 @@ def dial(rng: np.random.Generator, size: int) -> Picture:
 
 def beak(rng: np.random.Generator, size: int) -> Picture:
     """Smooth orange to red, as beaks and buttons are."""
-    return flat(draw_color(rng, (0.0, 0.13), (0.7, 0.95), (0.75, 0.98)), size) * (1 + 0.02 * noise(rng, size, 12))[..., None]
+    return (
+        flat(draw_color(rng, (0.0, 0.13), (0.7, 0.95), (0.75, 0.98)), size)
+        * (1 + 0.02 * noise(rng, size, 12))[..., None]
+    )

@@ -7,6 +7,7 @@ and a gripper, rests in the pose it is made in, and has the origin of its frame 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -14,12 +15,15 @@ from embodied_ssl.envs.world import housewares, tableware, toys
 from embodied_ssl.envs.world.assets import Asset, Material, Part, Texture
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, make_mesh, merge
+from embodied_ssl.envs.world.object_files import SUFFIXES, object_from_file
 from embodied_ssl.envs.world.solids import Solid, volume_and_center
 from embodied_ssl.envs.world.textures import nearest, texture
 
 TEXTURE_SIDE = 64  # texels over about 10 cm: as fine as a picture of a table shows
 VARIANTS = 96  # of each texture family: colours and scales; more would only fill memory
 LIGHTEST_KG, HEAVIEST_KG = 0.03, 1.5
+
+BROKEN_URDFS = (168,)  # of PyBullet's random_urdfs: holds NaN
 
 HARD = ("plastic", "wood", "ceramic", "metal")
 SOFT = ("plush", "foam", "rubber")
@@ -65,7 +69,7 @@ CATEGORIES: dict[str, Category] = {
     "arch": Category(toys.arch, (*SOFT, "wood", "plastic", "cardboard")),
     "star": Category(toys.star, (*SOFT, "wood", "plastic", "metal")),
     "dumbbell": Category(toys.dumbbell, ("rubber", "metal", "plastic", "foam")),
-    "pawn": Category(toys.pawn, (*HARD, "rubber")),
+    "chess_piece": Category(toys.chess_piece, (*HARD, "rubber")),
     "car": Category(toys.car, ("wood", "plastic", "metal", "foam")),
     "duck": Category(toys.duck, (*SOFT, "plastic", "ceramic", "wood")),
     "bear": Category(toys.bear, ("plush", "plush", "plush", "foam", "rubber", "ceramic")),
@@ -129,3 +133,65 @@ def _coat(rng: np.random.Generator, coat: str, material: Material) -> tuple[Text
         worn = MATERIALS.get(coat, material)
         return texture(worn.textures[rng.integers(len(worn.textures))], variant, TEXTURE_SIDE), worn.gloss
     return texture(coat, variant, TEXTURE_SIDE), 0.1
+
+
+@dataclass(frozen=True)
+class ObjectSet:
+    """Objects to draw from. categories: their names; paths: the file of each, none for the generator."""
+
+    source: str
+    categories: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
+
+    def make(self, category: str, instance: int) -> Asset:
+        """One object. Raises ValueError for a category that the set does not hold, and naming the file that is broken."""
+        if category not in self.categories:
+            raise ValueError(f"the object set {self.source!r} has no {category!r}{nearest(category, self.categories)}")
+        if self.paths:
+            return object_from_file(self.paths[self.categories.index(category)], instance)
+        return make_object(category, instance)
+
+
+@lru_cache(maxsize=64)
+def object_set(source: str = "household", categories: tuple[str, ...] | None = None) -> ObjectSet:
+    """The objects that a name or a folder stands for.
+
+    source: "household", the generator; "random_urdfs", PyBullet's 999 sound random shapes (168 holds NaN and is left
+    out); or a folder with .obj or .urdf files, at any depth: a file is a category, a .obj that a .urdf beside it has
+    the name of is not another. categories: only these, such as a part to train on. Raises ValueError for a folder that
+    is missing or holds no such file, and for a category that is not there.
+    """
+    if source == "household":
+        whole = ObjectSet(source, tuple(CATEGORIES))
+    elif source == "random_urdfs":
+        whole = _random_urdfs()
+    else:
+        whole = _folder(source)
+    if categories is None:
+        return whole
+    for name in categories:
+        if name not in whole.categories:
+            raise ValueError(f"the object set {source!r} has no {name!r}{nearest(name, whole.categories)}")
+    paths = tuple(whole.paths[whole.categories.index(name)] for name in categories) if whole.paths else ()
+    return ObjectSet(source, tuple(categories), paths)
+
+
+def _random_urdfs() -> ObjectSet:
+    import pybullet_data
+
+    folder = Path(pybullet_data.getDataPath()) / "random_urdfs"
+    names = tuple(f"{number:03d}" for number in range(1000) if number not in BROKEN_URDFS)
+    return ObjectSet("random_urdfs", names, tuple(folder / name / f"{name}.urdf" for name in names))
+
+
+def _folder(source: str) -> ObjectSet:
+    folder = Path(source)
+    if not folder.is_dir():
+        raise ValueError(f'no object set {source!r}: it is neither "household" nor "random_urdfs" nor a folder')
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    described = {path.with_suffix("") for path in files if path.suffix.lower() == ".urdf"}
+    files = [path for path in files if path.suffix.lower() == ".urdf" or path.with_suffix("") not in described]
+    if not files:
+        raise ValueError(f"the folder {source} holds no {' or '.join(SUFFIXES)} file")
+    names = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in files)
+    return ObjectSet(source, names, tuple(files))

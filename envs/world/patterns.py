@@ -80,7 +80,7 @@ def cells(
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Rows of blocks. number: int [S, S]; u, v: place in the block, 0 to 1; edge: distance to its border, in repeats."""
+    """Rows of blocks. number: int [S, S]; u, v: place in the block, 0 to 1; edge: distance to its border, repeats."""
 
     number: NDArray[np.int64]
     u: Picture
@@ -89,15 +89,15 @@ class Blocks:
 
 
 def blocks(size: int, columns: int, rows: int, shift: float = 0.5) -> Blocks:
-    """`columns` × `rows` blocks in a repeat; odd rows shifted by a share of a block; rows even, if shifted."""
+    """`columns` × `rows` blocks in a repeat; odd rows shifted by a share of a block."""
     u, v = coordinates(size)
     row = np.floor(v * rows).astype(int)
     x = u * columns + shift * (row % 2)
     column = np.floor(x).astype(int)
     inside_u, inside_v = x - column, np.broadcast_to(v * rows - row, (size, size))
-    edge = np.minimum(
-        np.minimum(inside_u, 1 - inside_u) / columns, np.minimum(inside_v, 1 - inside_v) / rows
-    ).astype(np.float32)
+    edge = np.minimum(np.minimum(inside_u, 1 - inside_u) / columns, np.minimum(inside_v, 1 - inside_v) / rows).astype(
+        np.float32
+    )
     return Blocks((row % rows) * columns + column % columns, inside_u, inside_v, edge)
 
 

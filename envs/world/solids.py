@@ -6,6 +6,7 @@ Hulls have at most 48 corners. What a finger could reach into is hollow to it as
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,10 +20,10 @@ MOST_CORNERS = 48
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A closed body. mesh, hulls: in the frame of the thing it belongs to, m; no hulls = decoration that nothing touches.
+    """A closed body. mesh, hulls: in the frame of its thing, m; no hulls = decoration that nothing touches.
 
-    coat: what it wears: "body", the thing's own material; "trim", another texture of that; or the name of a material or
-    of a texture family. fill: share of its volume that is matter. along: a grain runs along v, not along u.
+    coat: what it wears: "body", the thing's own material; "trim", another texture of that; or a material's name or a
+    texture family's. fill: share of its volume that is matter. along: a grain runs along v, not along u.
     """
 
     mesh: Mesh
@@ -74,9 +75,12 @@ def turned(
     breaks: heights (m) at which it is cut into hulls: where the profile is hollow to the side.
     """
     chain = np.asarray(profile, float)
-    return Solid(
-        lathe(chain, segments, crease_rad=crease_rad), tuple(_stack(chain, segments, breaks)), coat, fill, along=True
-    )
+    return Solid(_lathed(chain, segments, crease_rad), tuple(_stack(chain, segments, breaks)), coat, fill, along=True)
+
+
+def disc(radius: float, low: float, high: float, segments: int = 12, coat: str = "body") -> Solid:
+    """An upright cylinder between two heights."""
+    return turned([[0, low], [radius, low], [radius, high], [0, high]], segments, (), coat)
 
 
 def vessel(
@@ -102,9 +106,18 @@ def vessel(
     profile = np.concatenate([chain, inner[::-1], [[0, floor]]])
     hulls = _stack(_cut(chain, 0.0, floor), segments, [z for z in breaks if z < floor])
     levels = [floor, *(z for z in breaks if floor < z < rim_z), rim_z]
-    for low, high in zip(levels[:-1], levels[1:], strict=True):
+    for low, high in pairwise(levels):
         hulls += _sectors(_cut(chain, low, high), _cut(inner, low, high), segments)
-    return Solid(lathe(profile, segments, crease_rad=crease_rad), tuple(hulls), coat, fill, along=True)
+    return Solid(_lathed(profile, segments, crease_rad), tuple(hulls), coat, fill, along=True)
+
+
+def _lathed(profile: NDArray[np.float64], segments: int, crease_rad: float, tile: float = 0.1) -> Mesh:
+    """A surface of revolution whose level faces show the texture straight from above, not wound about the axis."""
+    mesh = lathe(profile, segments, tile, crease_rad)
+    step = np.diff(profile, axis=0)
+    step = step[np.linalg.norm(step, axis=1) > 1e-9]
+    level = np.repeat(np.abs(step[:, 1]) < 0.3 * np.abs(step[:, 0]), 2 * (segments + 1))
+    return replace(mesh, uv=np.where(level[:, None], mesh.vertices[:, :2] / tile, mesh.uv).astype(np.float32))
 
 
 def ellipsoid(radii: ArrayLike, center: ArrayLike = (0, 0, 0), segments: int = 12, coat: str = "body") -> Solid:
@@ -127,15 +140,20 @@ def bar(
     count = len(points) + closed
     rings = mesh.vertices[: count * (segments + 1)].reshape(count, segments + 1, 3)[:, :-1]
     cuts = np.unique(np.round(np.linspace(0, count - 1, pieces + 1)).astype(int))
-    hulls = tuple(rings[a : b + 1].reshape(-1, 3) for a, b in zip(cuts[:-1], cuts[1:], strict=True))
+    hulls = tuple(rings[a : b + 1].reshape(-1, 3) for a, b in pairwise(cuts.tolist()))
     return Solid(mesh, tuple(_thinned(hull, segments) for hull in hulls), coat, fill, along=True)
 
 
-def ring(radius: float, thickness: float, segments: int = 16, around: int = 8, coat: str = "body") -> Solid:
-    """A torus about z in the plane z = 0. radius: of its middle line; thickness: radius of the tube, m."""
+def ring(
+    radius: float, thickness: float, segments: int = 18, around: int = 8, coat: str = "body", pieces: int = 6
+) -> Solid:
+    """A torus about z in the plane z = 0. radius: of its middle line; thickness: radius of the tube, m.
+
+    pieces: hulls; one, if its hole is too small for a finger.
+    """
     angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
     path = radius * np.stack([np.cos(angle), np.sin(angle), np.zeros(segments)], axis=1)
-    return bar(path, thickness, around, segments // 2, coat, closed=True)
+    return bar(path, thickness, around, pieces, coat, closed=True)
 
 
 # Things with edges
@@ -165,7 +183,7 @@ def rounded(half_x: float, half_y: float, corner: float, steps: int = 3) -> NDAr
     x, y = half_x - corner, half_y - corner
     turns = [(1, 1), (-1, 1), (-1, -1), (1, -1)]
     arcs = [quarter, quarter[:, ::-1] * [-1, 1], -quarter, quarter[:, ::-1] * [1, -1]]
-    return np.concatenate([arc + [x * sx, y * sy] for arc, (sx, sy) in zip(arcs, turns, strict=True)])
+    return np.concatenate([arc + np.array([x * sx, y * sy]) for arc, (sx, sy) in zip(arcs, turns, strict=True)])
 
 
 # Hulls
@@ -173,7 +191,9 @@ def rounded(half_x: float, half_y: float, corner: float, steps: int = 3) -> NDAr
 
 def _slab(outline: ArrayLike, height: float) -> Floats:
     points = np.asarray(outline, float)
-    return np.concatenate([np.column_stack([points, np.full(len(points), z)]) for z in (0.0, height)]).astype(np.float32)
+    return np.concatenate([np.column_stack([points, np.full(len(points), z)]) for z in (0.0, height)]).astype(
+        np.float32
+    )
 
 
 def _thinned(points: Floats, ring_size: int) -> Floats:
@@ -205,7 +225,7 @@ def _stack(chain: NDArray[np.float64], segments: int, breaks: Sequence[float]) -
     """Hulls of a solid of revolution, cut at some heights."""
     low, high = chain[:, 1].min(), chain[:, 1].max()
     levels = [low, *(z for z in breaks if low < z < high), high]
-    return [_spun(_cut(chain, a, b), segments) for a, b in zip(levels[:-1], levels[1:], strict=True)]
+    return [_spun(_cut(chain, a, b), segments) for a, b in pairwise(levels)]
 
 
 def _spun(points: NDArray[np.float64], segments: int) -> Floats:

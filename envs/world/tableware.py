@@ -71,7 +71,7 @@ def wine_glass(rng: np.random.Generator) -> list[Solid]:
     )  # fmt: skip
     deep, mouth = height - stem_top, rng.uniform(0.75, 1.1)
     outer = np.array([[0, 0], [0.3, 0], [0.8, 0.22], [1.0, 0.55], [mouth, 1.0]]) * [radius, deep]
-    cup_of_glass = vessel(outer, 0.0025, 0.1 * deep, 12, breaks=[0.45 * deep]).placed([0, 0, stem_top])
+    cup_of_glass = vessel(outer, 0.0025, 0.1 * deep, 12).placed([0, 0, stem_top])
     return [pole, cup_of_glass]
 
 
@@ -89,7 +89,9 @@ def bottle(rng: np.random.Generator) -> list[Solid]:
     )  # fmt: skip
     cap_coat = str(rng.choice(["trim", "metal", "plastic"]))
     cap_base, cap = (0.88 - 0.06 * rng.random()) * height, 1.25 * neck
-    lid = turned([[0, cap_base], [cap, cap_base], [cap, height - 0.002], [0.9 * cap, height], [0, height]], 10, (), cap_coat)
+    lid = turned(
+        [[0, cap_base], [cap, cap_base], [cap, height - 0.002], [0.9 * cap, height], [0, height]], 10, (), cap_coat
+    )
     return [body, lid]
 
 
@@ -103,8 +105,8 @@ def can(rng: np.random.Generator) -> list[Solid]:
     )  # fmt: skip
     rim = neck * radius
     lid = turned(
-        [[0, height - 0.004], [rim, height - 0.004], [rim, height], [rim - 0.003, height], [rim - 0.004, height - 0.0025],
-         [0, height - 0.0025]], 16, (), "brushed",
+        [[0, height - 0.004], [rim, height - 0.004], [rim, height], [rim - 0.003, height],
+         [rim - 0.004, height - 0.0025], [0, height - 0.0025]], 16, (), "brushed",
     )  # fmt: skip
     return [body, lid]
 
@@ -137,8 +139,15 @@ def vase(rng: np.random.Generator) -> list[Solid]:
     ease = (1 - np.cos(np.pi * t)) / 2
     up = np.column_stack([foot + (belly - foot) * np.sin(np.pi / 2 * t), at * t])
     over = np.column_stack([belly + (neck - belly) * ease, at + (throat - at) * t])
-    outer = [[0, 0], [foot, 0], *up, *over, [0.5 * (neck + lip) - 0.1 * (lip - neck), 0.5 * (throat + height)], [lip, height]]
-    return [vessel(outer, 0.0035, throat - 0.01, 14, [at, throat - 0.2 * (throat - at)], fill=0.35)]
+    outer = [
+        [0, 0],
+        [foot, 0],
+        *up,
+        *over,
+        [0.5 * (neck + lip) - 0.1 * (lip - neck), 0.5 * (throat + height)],
+        [lip, height],
+    ]
+    return [vessel(outer, 0.0035, throat - 0.01, 14, [at], fill=0.35)]
 
 
 def teapot(rng: np.random.Generator) -> list[Solid]:
@@ -150,7 +159,10 @@ def teapot(rng: np.random.Generator) -> list[Solid]:
     body = turned([[0, 0], *wall, [0, height]], 16, (), fill=0.35)
     lid_radius, knob = 0.45 * radius, rng.uniform(0.006, 0.009)
     lid = turned(
-        [[0, height - 0.004], [lid_radius, height - 0.004], [lid_radius, height + 0.002], [0, height + 0.012]], 12, (), "trim"
+        [[0, height - 0.004], [lid_radius, height - 0.004], [lid_radius, height + 0.002], [0, height + 0.012]],
+        12,
+        (),
+        "trim",
     )
     top = ellipsoid([knob, knob, knob], [0, 0, height + 0.01 + 0.7 * knob], 8, "trim")
     reach, rise = rng.uniform(0.03, 0.04), rng.uniform(0.35, 0.6)

@@ -1,13 +1,14 @@
 """Procedural textures by family and variant, and pictures from a folder in their stead. All tile."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from embodied_ssl.envs.world import fitting_textures as as_fittings
 from embodied_ssl.envs.world import object_textures as on_objects
 from embodied_ssl.envs.world import room_textures as in_rooms
 from embodied_ssl.envs.world.assets import Texture
@@ -31,13 +32,27 @@ FAMILIES: dict[str, Family] = {
         # of floors, walls and roofs
         *(in_rooms.planks, in_rooms.parquet, in_rooms.brick, in_rooms.tile, in_rooms.subway_tile, in_rooms.mosaic),
         *(in_rooms.marble, in_rooms.terrazzo, in_rooms.plaster, in_rooms.wallpaper, in_rooms.corrugated_sheet),
-        *(in_rooms.roof_tiles, in_rooms.paint, in_rooms.glass, in_rooms.hazard),
+        *(in_rooms.roof_tiles, as_fittings.paint, as_fittings.glass, as_fittings.hazard),
         # of the ground and of plants
         *(in_rooms.concrete, in_rooms.asphalt, in_rooms.paving, in_rooms.gravel, in_rooms.soil, in_rooms.sand),
         *(in_rooms.grass, in_rooms.leaf, in_rooms.bark, in_rooms.stone),
         # of cloth, leather and paper
-        *(in_rooms.cloth, in_rooms.plaid, in_rooms.stripes, in_rooms.carpet, in_rooms.rug, in_rooms.leather),
-        *(in_rooms.books, in_rooms.book_cover, in_rooms.page, in_rooms.painting, in_rooms.screen, in_rooms.chalkboard),
+        *(
+            as_fittings.cloth,
+            as_fittings.plaid,
+            as_fittings.stripes,
+            as_fittings.carpet,
+            as_fittings.rug,
+            as_fittings.leather,
+        ),
+        *(
+            as_fittings.books,
+            as_fittings.book_cover,
+            as_fittings.page,
+            as_fittings.painting,
+            as_fittings.screen,
+            as_fittings.chalkboard,
+        ),
     )
 }
 
@@ -78,10 +93,12 @@ def image_textures(folder: str | Path, size: int = 128) -> tuple[Texture, ...]:
     return tuple(_read_texture(path, size) for path in paths)
 
 
-def nearest(name: str, names: "dict[str, Family] | list[str]") -> str:
-    """The end of an error about a name: the nearest one that exists, or all of them."""
-    close = difflib.get_close_matches(name, names, 1, 0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(sorted(names))}"
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of an error about a name: the nearest one that exists, or else all of them."""
+    known = sorted(names)
+    close = difflib.get_close_matches(name, known, 1, 0.5)
+    listed = ", ".join(known[:60]) + (" ..." if len(known) > 60 else "")
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {listed}"
 
 
 def _read_texture(path: Path, size: int) -> Texture:

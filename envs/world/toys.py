@@ -19,7 +19,7 @@ def ball(rng: np.random.Generator) -> list[Solid]:
 def hoop(rng: np.random.Generator) -> list[Solid]:
     """A ring that lies flat."""
     radius, thick = rng.uniform(0.03, 0.055), rng.uniform(0.007, 0.014)
-    return [ring(radius, thick, 16, 8).placed([0, 0, thick])]
+    return [ring(radius, thick).placed([0, 0, thick])]
 
 
 def cone(rng: np.random.Generator) -> list[Solid]:
@@ -64,11 +64,17 @@ def arch(rng: np.random.Generator) -> list[Solid]:
 
 def star(rng: np.random.Generator) -> list[Solid]:
     """A star that lies flat."""
-    points, radius, thick = int(rng.integers(4, 8)), rng.uniform(0.035, 0.05), rng.uniform(0.015, 0.028)
+    points, radius, thick = int(rng.integers(4, 7)), rng.uniform(0.035, 0.05), rng.uniform(0.015, 0.028)
     inner = rng.uniform(0.42, 0.6)
     angle = np.pi * np.arange(2 * points) / points
-    outline = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius * np.where(np.arange(2 * points) % 2, inner, 1)[:, None]
-    tips = [np.array([[0, 0], outline[k - 1], outline[k], outline[(k + 1) % len(outline)]]) for k in range(0, 2 * points, 2)]
+    outline = (
+        np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        * radius
+        * np.where(np.arange(2 * points) % 2, inner, 1)[:, None]
+    )
+    tips = [
+        np.array([[0, 0], outline[k - 1], outline[k], outline[(k + 1) % len(outline)]]) for k in range(0, 2 * points, 2)
+    ]
     return [prism(outline, thick, pieces=tips)]
 
 
@@ -83,14 +89,14 @@ def dumbbell(rng: np.random.Generator) -> list[Solid]:
         if kind == 0:
             ends.append(ellipsoid([weight] * 3, [place, 0, 0], 10))
         else:
-            rim = 0.85 * weight
-            disc = turned([[0, -wide / 2], [rim, -wide / 2], [weight, -0.3 * wide], [weight, 0.3 * wide], [rim, wide / 2],
-                           [0, wide / 2]], 14 if kind == 1 else 6)  # fmt: skip
-            ends.append(disc.placed([place, 0, 0], side @ rotation_z(np.pi / 6)))
+            rim, sides = 0.85 * weight, 14 if kind == 1 else 6
+            disc = turned([[0, -wide / 2], [rim, -wide / 2], [weight, -0.3 * wide], [weight, 0.3 * wide],
+                           [rim, wide / 2], [0, wide / 2]], sides)  # fmt: skip
+            ends.append(disc.placed([place, 0, 0], side @ rotation_z(np.pi / sides)))  # a flat side down
     return [rod, *ends]
 
 
-def pawn(rng: np.random.Generator) -> list[Solid]:
+def chess_piece(rng: np.random.Generator) -> list[Solid]:
     """A chess piece: a pawn, a rook or a bishop."""
     radius, height = rng.uniform(0.018, 0.028), rng.uniform(0.055, 0.1)
     stem, collar = rng.uniform(0.38, 0.5) * radius, 0.7 * radius
@@ -106,8 +112,8 @@ def pawn(rng: np.random.Generator) -> list[Solid]:
                        [0.5 * radius, height], [0.5 * radius, 0.88 * height], [0, 0.88 * height]], 14,
                       [0.2 * height, 0.95 * neck])  # fmt: skip
         return [body]
-    body = turned([*foot, [stem, neck], [collar, neck + 0.003], [0.5 * collar, neck + 0.008], [0.75 * collar, 0.78 * height],
-                   [0.3 * collar, 0.95 * height], [0.3 * collar, height], [0, height]], 14,
+    body = turned([*foot, [stem, neck], [collar, neck + 0.003], [0.5 * collar, neck + 0.008],
+                   [0.75 * collar, 0.78 * height], [0.3 * collar, 0.95 * height], [0.3 * collar, height], [0, height]], 14,
                   [0.2 * height, 0.95 * neck, neck + 0.008], crease_rad=1.0)  # fmt: skip
     return [body]
 
@@ -136,15 +142,18 @@ def car(rng: np.random.Generator) -> list[Solid]:
 
 def _eyes(center: ArrayLike, out: float, up: float, apart: float, size: float) -> list[Solid]:
     """Two dark eyes before (−y) a head."""
-    places = [np.asarray(center, float) + [side * apart, -out, up] for side in (-1, 1)]
-    return [ellipsoid([size] * 3, place, 6, "asphalt").ghost() for place in places]
+    places = [np.add(center, [side * apart, -out, up]) for side in (-1, 1)]
+    return [ellipsoid([size] * 3, place, 4, "asphalt").ghost() for place in places]
 
 
 def duck(rng: np.random.Generator) -> list[Solid]:
     """A bath duck."""
     size = rng.uniform(0.028, 0.037)
     long, head = rng.uniform(1.15, 1.4), rng.uniform(0.6, 0.75) * size
-    body = ellipsoid([size, long * size, 0.78 * size], [0, 0, 0.72 * size], 12)
+    polar = np.linspace(-0.3, 0.5, 7) * np.pi  # an egg that sits on a flat bottom
+    egg = np.column_stack([np.cos(polar), 0.78 * (np.sin(polar) + np.sin(0.3 * np.pi))])
+    egg[-1, 0] = 0
+    body = turned(size * np.array([[0, 0], *egg]), 12).placed(scale=[1, long, 1])
     up, ahead = rng.uniform(1.75, 2.1) * size, -0.62 * long * size
     skull = ellipsoid([head] * 3, [0, ahead, up], 10)
     tail = bar(np.array([[0, 0.6, 0.9], [0, 1.0, 1.2], [0, 1.22, 1.55]]) * size * [1, long, 1],
@@ -159,14 +168,16 @@ def bear(rng: np.random.Generator) -> list[Solid]:
     belly, head = ellipsoid([size, 0.85 * size, 1.1 * size], [0, 0, 1.05 * size], 10), rng.uniform(0.78, 0.92) * size
     up = 2.0 * size + 0.7 * head
     skull = ellipsoid([1.05 * head, 0.95 * head, 0.95 * head], [0, 0, up], 10)
-    snout = ellipsoid([0.45 * head, 0.45 * head, 0.38 * head], [0, -0.85 * head, up - 0.22 * head], 8, "trim")
-    nose = ellipsoid([0.15 * head, 0.12 * head, 0.1 * head], [0, -1.28 * head, up - 0.12 * head], 6, "asphalt").ghost()
+    snout = ellipsoid([0.45 * head, 0.45 * head, 0.38 * head], [0, -0.85 * head, up - 0.22 * head], 6, "trim")
+    nose = ellipsoid([0.15 * head, 0.12 * head, 0.1 * head], [0, -1.28 * head, up - 0.12 * head], 4, "asphalt").ghost()
     parts = [belly, skull, snout, nose, *_eyes([0, 0, up], 0.82 * head, 0.25 * head, 0.38 * head, 0.11 * head)]
     ear, limb = rng.uniform(0.36, 0.5) * head, rng.uniform(0.36, 0.45) * size
     for side in (-1, 1):
-        parts.append(ellipsoid([ear, 0.5 * ear, ear], [side * 0.8 * head, 0.1 * head, up + 0.75 * head], 8))
+        parts.append(ellipsoid([ear, 0.5 * ear, ear], [side * 0.8 * head, 0.1 * head, up + 0.75 * head], 6))
         arm = ellipsoid([limb, limb, 0.95 * size], [0, 0, 0], 8)
-        parts.append(arm.placed([side * 1.05 * size, -0.4 * size, 1.25 * size], rotation_y(-side * 0.5) @ rotation_x(-0.7)))
+        parts.append(
+            arm.placed([side * 1.05 * size, -0.4 * size, 1.25 * size], rotation_y(-side * 0.5) @ rotation_x(-0.7))
+        )
         parts.append(ellipsoid([1.15 * limb, size, 1.05 * limb], [side * 0.62 * size, -0.85 * size, 1.05 * limb], 8))
     return parts
 
@@ -191,8 +202,8 @@ def tree(rng: np.random.Generator) -> list[Solid]:
     """A toy fir: cones on a trunk."""
     radius, tiers, tall = rng.uniform(0.026, 0.036), int(rng.integers(2, 4)), rng.uniform(0.03, 0.04)
     base = 0.022
-    parts = [turned([[0, 0], [0.45 * radius, 0], [0.25 * radius, 0.008], [0.25 * radius, base + 0.004], [0, base + 0.004]],
-                    10, (), "trim")]  # fmt: skip
+    parts = [turned([[0, 0], [0.45 * radius, 0], [0.25 * radius, 0.008], [0.25 * radius, base + 0.004],
+                     [0, base + 0.004]], 10, (), "trim")]  # fmt: skip
     for tier in range(tiers):
         wide = radius * (1 - 0.24 * tier)
         low = base + 0.62 * tall * tier
@@ -207,7 +218,17 @@ def pear(rng: np.random.Generator) -> list[Solid]:
         shape = [[0, 0.1], [0.4, 0.0], [0.85, 0.35], [1.0, 0.85], [0.85, 1.35], [0.5, 1.62], [0.2, 1.6], [0, 1.45]]
         stretch, top = rng.uniform(0.9, 1.1), 1.45
     else:
-        shape = [[0, 0.05], [0.5, 0.0], [0.92, 0.4], [1.0, 0.85], [0.78, 1.4], [0.48, 1.9], [0.36, 2.25], [0.15, 2.42], [0, 2.4]]
+        shape = [
+            [0, 0.05],
+            [0.5, 0.0],
+            [0.92, 0.4],
+            [1.0, 0.85],
+            [0.78, 1.4],
+            [0.48, 1.9],
+            [0.36, 2.25],
+            [0.15, 2.42],
+            [0, 2.4],
+        ]
         stretch, top = rng.uniform(0.9, 1.15), 2.38
     profile = np.array(shape) * [radius, radius * stretch]
     fruit = turned(profile, 14, [1.3 * radius * stretch] if top > 2 else (), crease_rad=1.6)
@@ -219,9 +240,9 @@ def banana(rng: np.random.Generator) -> list[Solid]:
     """A banana on its side."""
     bend, radius, thick = rng.uniform(0.9, 1.4), rng.uniform(0.055, 0.08), rng.uniform(0.013, 0.018)
     angle = np.linspace(-bend, bend, 9)
-    path = radius * np.stack([np.sin(angle), 1 - np.cos(angle), np.zeros(9)], axis=1) * [1, 1, 1]
+    path = radius * np.stack([np.sin(angle), 1 - np.cos(angle), np.zeros(9)], axis=1)
     girth = thick * np.array([0.3, 0.62, 0.9, 1.0, 1.03, 1.0, 0.88, 0.4, 0.28])
-    return [bar(path, girth, 6, 3)]
+    return [bar(path, girth, 6, 2)]
 
 
 def mushroom(rng: np.random.Generator) -> list[Solid]:

@@ -1,0 +1,223 @@
+"""Objects from mesh files: Wavefront OBJ, and what URDF files show, made ready to be seen and touched."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.transform import Rotation
+
+from embodied_ssl.envs.world.assets import Asset, Part
+from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
+from embodied_ssl.envs.world.mesh import Mesh, box, cylinder, make_mesh, merge, sphere
+from embodied_ssl.envs.world.solids import MOST_CORNERS
+from embodied_ssl.envs.world.textures import texture
+
+SUFFIXES = (".obj", ".urdf")
+MOST_TRIANGLES = 1500  # more are merged: rendering cost follows their number
+CREASE = 0.77  # cosine of 40°: sharper edges stay sharp
+SMALLEST_M, LARGEST_M, USUAL_M = 0.02, 0.4, 0.12
+SOLID_SHARE = 0.4  # of its convex hull, what is matter
+TEXTURE_TILE_M = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A thing's mesh and hull about its centre of mass, and the volume of its matter (m³)."""
+
+    mesh: Mesh
+    hull: NDArray[np.float32]
+    volume: float
+
+
+@lru_cache(maxsize=4096)
+def object_from_file(path: Path, instance: int) -> Asset:
+    """The object in a .obj or .urdf file; the instance draws its material and texture.
+
+    Files say little of either: textures of a file are not read. A thing whose longest side is not between 2 and 40 cm
+    is scaled to 12 cm. Raises ValueError naming the file if there is nothing to see or touch in it.
+    """
+    if instance < 0:
+        raise ValueError(f"an object's instance is 0 or more, not {instance}")
+    shape = _load_shape(path)
+    rng = np.random.default_rng([*path.stem.encode(), instance])
+    material = MATERIALS[OBJECT_MATERIALS[rng.integers(len(OBJECT_MATERIALS))]]
+    family = material.textures[rng.integers(len(material.textures))]
+    part = Part(shape.mesh, texture(family, int(rng.integers(96)), 64), material.gloss)
+    mass = float(np.clip(material.density * shape.volume, 0.03, 1.5))
+    return Asset(path.stem, instance, material, (part,), (shape.hull,), mass)
+
+
+@lru_cache(maxsize=1024)
+def _load_shape(path: Path) -> Shape:
+    corners = _load_urdf(path) if path.suffix.lower() == ".urdf" else _load_mesh(path)
+    if not np.isfinite(corners).all():
+        raise ValueError(f"{path} holds NaN or infinite vertices; leave it out of the set")
+    longest = float(np.ptp(corners.reshape(-1, 3), axis=0).max(initial=0.0))
+    if longest > 0 and not SMALLEST_M <= longest <= LARGEST_M:
+        corners = corners * (USUAL_M / longest)
+    points = np.unique(corners.reshape(-1, 3), axis=0)
+    try:
+        whole = ConvexHull(points)
+    except (QhullError, ValueError) as error:
+        raise ValueError(f"{path} is flat or empty: {len(points)} distinct vertices enclose no volume") from error
+    center = _centroid(points, whole)
+    mesh = _mesh_of(_coarsened(corners) - center)
+    return Shape(mesh, _few_corners(points[whole.vertices] - center), SOLID_SHARE * whole.volume)
+
+
+def _load_mesh(path: Path) -> NDArray[np.float64]:
+    """Triangle corners [T, 3, 3] of a mesh file, as it gives them."""
+    import trimesh  # slow to import, and seldom needed
+
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist")
+    try:
+        mesh = trimesh.load(path, force="mesh", process=False)
+        corners = np.asarray(mesh.vertices, float)[np.asarray(mesh.faces, int)]
+    except Exception as error:  # trimesh raises whatever its parsers run into
+        raise ValueError(f"{path} cannot be read as a mesh: {error}") from error
+    if len(corners) == 0:
+        raise ValueError(f"{path} holds no triangles")
+    return corners
+
+
+def _load_urdf(path: Path) -> NDArray[np.float64]:
+    """Triangle corners [T, 3, 3] of what a URDF shows, its joints at zero."""
+    try:
+        robot = ElementTree.parse(path).getroot()
+    except (ElementTree.ParseError, OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as URDF: {error}") from error
+    joints = {}
+    for joint in robot.findall("joint"):
+        parent, child = joint.find("parent"), joint.find("child")
+        if parent is None or child is None:
+            raise ValueError(f"{path}: joint {joint.get('name')!r} lacks a parent or a child")
+        joints[child.get("link")] = (parent.get("link"), _origin(path, joint))
+    pieces = []
+    for link in robot.findall("link"):
+        pose, name = np.eye(4), link.get("name")
+        for _ in range(len(joints) + 1):
+            if name not in joints:
+                break
+            name, step = joints[name]
+            pose = step @ pose
+        else:
+            raise ValueError(f"{path}: the joints above link {link.get('name')!r} run in a circle")
+        for visual in link.findall("visual"):
+            matrix = pose @ _origin(path, visual)
+            pieces.append(_visual_corners(path, visual) @ matrix[:3, :3].T + matrix[:3, 3])
+    if not pieces:
+        raise ValueError(f"{path} shows nothing: no link has a visual")
+    return np.concatenate(pieces)
+
+
+def _visual_corners(path: Path, visual: ElementTree.Element) -> NDArray[np.float64]:
+    geometry = visual.find("geometry")
+    shape = next(iter(geometry), None) if geometry is not None else None
+    if shape is None:
+        raise ValueError(f"{path}: a visual has no geometry")
+    if shape.tag == "mesh":
+        name = (shape.get("filename") or "").removeprefix("file://").removeprefix("package://")
+        if not name:
+            raise ValueError(f"{path}: a mesh has no filename")
+        return _load_mesh(path.parent / name) * _numbers(path, shape, "scale", 3, (1, 1, 1))
+    if shape.tag == "box":
+        mesh = box(_numbers(path, shape, "size", 3))
+    elif shape.tag == "sphere":
+        mesh = sphere(float(_numbers(path, shape, "radius", 1)[0]))
+    elif shape.tag == "cylinder":
+        length = float(_numbers(path, shape, "length", 1)[0])
+        mesh = cylinder(float(_numbers(path, shape, "radius", 1)[0]), length).transformed((0, 0, -length / 2))
+    else:
+        raise ValueError(f"{path}: geometry <{shape.tag}> is not one of mesh, box, sphere, cylinder")
+    return mesh.vertices.astype(float)[mesh.triangles]
+
+
+def _origin(path: Path, element: ElementTree.Element) -> NDArray[np.float64]:
+    """[4, 4] of an element's <origin>."""
+    matrix, origin = np.eye(4), element.find("origin")
+    if origin is not None:
+        matrix[:3, :3] = Rotation.from_euler("xyz", _numbers(path, origin, "rpy", 3, (0, 0, 0))).as_matrix()
+        matrix[:3, 3] = _numbers(path, origin, "xyz", 3, (0, 0, 0))
+    return matrix
+
+
+def _numbers(
+    path: Path, element: ElementTree.Element, name: str, count: int, default: tuple[float, ...] | None = None
+) -> NDArray[np.float64]:
+    text = element.get(name)
+    if text is None and default is not None:
+        return np.array(default, float)
+    try:
+        values = np.array([float(word) for word in (text or "").split()])
+    except ValueError:
+        values = np.empty(0)
+    if name == "scale" and len(values) == 1:
+        values = np.repeat(values, 3)
+    if len(values) != count:
+        raise ValueError(f"{path}: <{element.tag} {name}={text!r}> is not {count} number{'s' if count > 1 else ''}")
+    return values
+
+
+def _centroid(points: NDArray[np.float64], hull: ConvexHull) -> NDArray[np.float64]:
+    inside = points[hull.vertices].mean(axis=0)
+    corners = points[hull.simplices] - inside
+    volumes = np.abs(np.linalg.det(corners))
+    return inside + volumes @ corners.sum(axis=1) / 4 / volumes.sum()
+
+
+def _few_corners(points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """At most 48 corners of a convex set: those farthest out in 48 directions spread over the sphere."""
+    if len(points) > MOST_CORNERS:
+        k = np.arange(MOST_CORNERS) + 0.5
+        z, turn = 1 - 2 * k / MOST_CORNERS, np.pi * (1 + 5**0.5) * k
+        flat = np.sqrt(1 - z * z)
+        ways = np.stack([flat * np.cos(turn), flat * np.sin(turn), z], axis=1)
+        points = points[np.unique(np.argmax(points @ ways.T, axis=0))]
+    return points.astype(np.float32)
+
+
+def _coarsened(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At most 1,500 triangles: vertices that share a cell of ever coarser grids become one."""
+    cells = 128
+    while len(corners) > MOST_TRIANGLES and cells > 8:
+        flat = corners.reshape(-1, 3)
+        low = flat.min(axis=0)
+        cell = np.floor((flat - low) / (np.ptp(flat, axis=0).max() / cells)).astype(int)
+        _, first, owner = np.unique(cell, axis=0, return_index=True, return_inverse=True)
+        number = owner.reshape(-1, 3)
+        lost = (number == np.roll(number, 1, axis=1)).any(axis=1)
+        corners = flat[first][number[~lost]]
+        cells = cells * 3 // 4
+    return corners
+
+
+def _mesh_of(corners: NDArray[np.float64]) -> Mesh:
+    """A mesh of triangle corners [T, 3, 3]: normals smooth except at creases, the texture projected along the axes."""
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])  # its length counts the area
+    area = np.linalg.norm(normal, axis=1)
+    corners, normal = corners[area > 1e-14], normal[area > 1e-14]
+    facing = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    flat = corners.reshape(-1, 3)
+    face = np.repeat(np.arange(len(corners)), 3)
+    _, owner = np.unique(np.round(flat / 1e-6).astype(np.int64), axis=0, return_inverse=True)
+    touches = csr_matrix((np.ones(len(flat)), (owner.ravel(), face)))
+    pairs = (touches[owner.ravel()]).tocoo()  # corner → the faces around its vertex
+    near = np.einsum("pi,pi->p", facing[face[pairs.row]], facing[pairs.col]) > CREASE
+    normals = np.zeros_like(flat)
+    np.add.at(normals, pairs.row[near], normal[pairs.col[near]])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+
+    axis = np.argmax(np.abs(facing), axis=1)[face]
+    across = np.where(axis == 0, 1, 0)
+    up = np.where(axis == 2, 1, 2)
+    rows = np.arange(len(flat))
+    uv = np.stack([flat[rows, across], flat[rows, up]], axis=1) / TEXTURE_TILE_M
+    table = np.round(np.column_stack([flat / 1e-6, normals / 1e-3, axis])).astype(np.int64)
+    _, first, number = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    return make_mesh(flat[first], normals[first], uv[first], number.reshape(-1, 3))
