@@ -237,14 +237,21 @@ def _whiteboard(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 
 def _roller_door(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A wide shutter, 3 m high."""
-    x = rng.uniform(1.4, 1.8)
-    joiner.panel(print_of("shutter", rng), (-x, -0.03, 0), (2 * x, 0, 0), (0, 0, 3), (0, 0, 1, 3))
+    return _shutter(joiner, rng, rng.uniform(1.4, 1.8), 3.0)
+
+
+def _garage_door(joiner: Joiner, rng: np.random.Generator) -> Material:
+    return _shutter(joiner, rng, rng.uniform(1.2, 1.4), 2.1)
+
+
+def _shutter(joiner: Joiner, rng: np.random.Generator, x: float, height: float) -> Material:
+    """A wide rolling door with rails, a case and a warning strip."""
+    joiner.panel(print_of("shutter", rng), (-x, -0.03, 0), (2 * x, 0, 0), (0, 0, height), (0, 0, 1, height))
     rail = steel(rng)
     for sign in (-1, 1):
         left, right = sorted((sign * x, sign * (x + 0.1)))
-        joiner.block(rail, (left, -0.09, 0), (right, 0, 3.1), "back bottom")
-    joiner.block(rail, (-x - 0.15, -0.3, 3.0), (x + 0.15, 0, 3.35), "back")
+        joiner.block(rail, (left, -0.09, 0), (right, 0, height + 0.1), "back bottom")
+    joiner.block(rail, (-x - 0.15, -0.3, height), (x + 0.15, 0, height + 0.3), "back")
     joiner.panel(family("hazard", rng), (-x, -0.034, 0), (2 * x, 0, 0), (0, 0, 0.14), (0, 0, x / 0.15, 0.5))
     return METAL
 
@@ -258,6 +265,21 @@ def _notice_board(joiner: Joiner, rng: np.random.Generator) -> Material:
         low = rng.uniform(0.05, 0.45)
         joiner.panel(print_of("poster", rng), (left, -0.02, low), (0.24, 0, 0), (0, 0, 0.34))
     return MATERIALS["paper"]
+
+
+def _wall_shelf(joiner: Joiner, rng: np.random.Generator) -> Material:
+    """A board on two brackets, now and then with books; its lower edge is at z = 0."""
+    x, skin = rng.uniform(0.35, 0.6), wood(rng)
+    joiner.block(skin, (-x, -0.22, 0), (x, 0, 0.03))
+    for sx in (-1, 1):
+        joiner.block(dark(), (sx * (x - 0.1) - 0.012, -0.18, -0.12), (sx * (x - 0.1) + 0.012, 0, 0), "top back")
+    if rng.random() < 0.5:
+        joiner.panel(family("books", rng, gloss=0.0), (-x + 0.02, -0.17, 0.03), (0.4, 0, 0), (0, 0, 0.24), (0, 0, 0.4, 1))
+        joiner.block(lacquer(rng), (-x + 0.02, -0.168, 0.03), (-x + 0.42, -0.02, 0.22), "front back bottom")
+        joiner.surface(-x + 0.46, -0.2, x - 0.03, -0.03, 0.03, 0.5)
+    else:
+        joiner.surface(-x + 0.03, -0.2, x - 0.03, -0.03, 0.03, 0.5)
+    return MATERIALS["wood"]
 
 
 def _vent(joiner: Joiner, rng: np.random.Generator) -> Material:
@@ -281,13 +303,15 @@ FITTINGS: dict[str, Maker] = {
     "picture": _picture,
     "poster": _poster,
     "map": _map,
-    "clock": _clock,
+    "wall_clock": _clock,
     "mirror": _mirror,
     "tv": _tv,
     "monitor": _monitor,
     "chalkboard": _chalkboard,
     "whiteboard": _whiteboard,
     "roller_door": _roller_door,
+    "garage_door": _garage_door,
     "notice_board": _notice_board,
+    "wall_shelf": _wall_shelf,
     "vent": _vent,
 }

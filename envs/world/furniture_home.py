@@ -372,5 +372,5 @@ HOME: dict[str, Maker] = {
     "floor_lamp": _floor_lamp,
     "table_lamp": _table_lamp,
     "rug": _rug,
-    "plant": _plant,
+    "potted_plant": _plant,
 }

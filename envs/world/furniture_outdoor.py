@@ -317,8 +317,8 @@ def _house_door(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 
 OUTDOOR: dict[str, Maker] = {
-    "car": _car,
-    "tree": _tree,
+    "parked_car": _car,
+    "garden_tree": _tree,
     "bush": _bush,
     "hedge": _hedge,
     "planter": _planter,

@@ -4,8 +4,7 @@ A piece's frame: metres, z up, the origin on the floor under its middle, its bac
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
 from embodied_ssl.envs.world.assets import Asset, Material, Part, Texture
@@ -196,13 +195,3 @@ def box_hull(low: ArrayLike, high: ArrayLike) -> Floats:
     """The eight corners [8, 3] of a box."""
     (x0, y0, z0), (x1, y1, z1) = np.asarray(low, float), np.asarray(high, float)
     return np.array([(x, y, z) for x in (x0, x1) for y in (y0, y1) for z in (z0, z1)], np.float32)
-
-
-@lru_cache(maxsize=4096)
-def resting(asset: Asset, touchable: bool) -> Asset:
-    """A movable thing as part of the furniture: it never moves, and its hull is one box, or none.
-
-    What stands on furniture is out of a roaming body's reach, and hulls are most of what a scene costs to set up.
-    """
-    hulls = (box_hull(*asset.bounds),) if touchable else ()
-    return replace(asset, hulls=hulls, mass=0.0)

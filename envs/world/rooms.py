@@ -63,6 +63,7 @@ class Room:
         self._free: list[Rectangle] = []  # to be kept free
         self._walls: list[list[tuple[float, float, float, float]]] = [[], [], [], []]  # from, to, low, high
         self._instances: dict[str, int] = {}
+        self.hosts: list[Placed] = []  # pieces with surfaces to put things on
         self._tops: list[tuple[float, float, float, float]] = []  # x, y, radius, z of what stands on furniture
 
     # The shell.
@@ -183,7 +184,15 @@ class Room:
             self._solid.append(placed.rectangle())
             if ahead > 0:
                 self._free.append(placed.rectangle(0.0, ahead))
-        return placed if self._add(piece.asset, piece.triangles, x, y, z, angle) else None
+        return self._stand(placed)
+
+    def _stand(self, placed: Placed) -> Placed | None:
+        piece = placed.piece
+        if not self.add(piece.asset, piece.triangles, (placed.x, placed.y, placed.z), placed.angle):
+            return None
+        if piece.surfaces:
+            self.hosts.append(placed)
+        return placed
 
     def _fits(self, placed: Placed, margin: float, ahead: float) -> bool:
         x0, y0, x1, y1 = placed.rectangle()
@@ -195,12 +204,36 @@ class Room:
             return False
         return ahead == 0 or not any(overlap(placed.rectangle(-0.02, ahead), other) for other in self._solid)
 
-    def _add(self, asset: Asset, triangles: int, x: float, y: float, z: float, angle: float) -> bool:
+    @property
+    def count(self) -> int:
+        """Things placed so far, without the building."""
+        return len(self._placements)
+
+    def add(self, asset: Asset, triangles: int, position: tuple[float, float, float], angle: float) -> bool:
+        """Place an asset, unchecked; False where the scene is full."""
         if len(self._placements) >= MOST_THINGS or self.triangles + triangles > MOST_TRIANGLES:
             return False
         turn = (0.0, 0.0, float(np.sin(angle / 2)), float(np.cos(angle / 2)))
+        x, y, z = position
         self._placements.append(Placement(asset, (float(x), float(y), float(z)), turn))
         self.triangles += triangles
+        return True
+
+    def top_is_free(self, x: float, y: float, radius: float, z: float) -> bool:
+        """Whether a thing of a radius fits at a point on a piece, and if so takes the place."""
+        for other_x, other_y, other_radius, other_z in self._tops:
+            if abs(other_z - z) < 0.05 and np.hypot(x - other_x, y - other_y) < radius + other_radius:
+                return False
+        self._tops.append((x, y, radius, z))
+        return True
+
+    def floor_is_free(self, rectangle: Rectangle) -> bool:
+        """Whether a thing fits on the floor, and if so takes the place."""
+        x0, y0, x1, y1 = rectangle
+        x, y = self.width / 2, self.depth / 2
+        if x0 < -x or y0 < -y or x1 > x or y1 > y or any(overlap(rectangle, other) for other in self._solid):
+            return False
+        self._solid.append(rectangle)
         return True
 
     def keep_free(self, rectangle: Rectangle) -> None:
@@ -279,7 +312,7 @@ class Room:
                     continue
                 self._free.append(zone)
             self._walls[side].append((t - half, t + half, low, high))
-            return placed if self._add(piece.asset, piece.triangles, x, y, z, angle) else None
+            return self._stand(placed)
         return None
 
     def at_wall(self, wall: int, t: float, back: float) -> tuple[float, float, float]:
@@ -307,7 +340,7 @@ class Room:
         if any(overlap(inner, other) for other in self._solid if other != own):
             return None
         self._solid.append(inner)
-        return placed if self._add(piece.asset, piece.triangles, wx, wy, 0.0, placed.angle) else None
+        return self._stand(placed)
 
     # Things on furniture and on the floor.
 
@@ -318,7 +351,7 @@ class Room:
         z = host.z + host.piece.surfaces[surface].z
         placed = Placed(piece, wx, wy, z, host.angle + angle)
         self._tops.append((wx, wy, 0.5 * max(piece.width, piece.depth), z))
-        return placed if self._add(piece.asset, piece.triangles, wx, wy, z, placed.angle) else None
+        return self._stand(placed)
 
     def finish(self, light: Light) -> Scene:
         """The scene as it stands."""

@@ -40,14 +40,15 @@ def living_room(room: Room) -> None:
             if table is not None and rng.random() < 0.6:
                 px, py = table.point(side * 1.25, 0.0)
                 room.place(room.piece("armchair", matched=True), px, py, sofa.angle + side * np.pi / 2)
-    for kind in ("bookshelf", "bookshelf", "sideboard", "floor_lamp", "plant"):
+    for kind in ("bookshelf", "bookshelf", "sideboard", "floor_lamp", "potted_plant"):
         room.along(kind, ahead=0.45 if kind in ("bookshelf", "sideboard") else 0.0, matched=kind == "bookshelf")
     if rng.random() < 0.5:
-        room.along("plant", ahead=0.0)
+        room.along("potted_plant", ahead=0.0)
     if room.width * room.depth > 24:
         _dining_corner(room)
     add_pictures(room, int(rng.integers(3, 6)))
-    room.hang("clock", 1.7)
+    room.hang("wall_clock", 1.7)
+    room.hang("wall_shelf", 1.2)
     add_ceiling_lamps(room, "ceiling_lamp", 1, int(rng.integers(1, 3)))
 
 
@@ -93,10 +94,11 @@ def bedroom(room: Room) -> None:
         if desk is not None:
             room.seat("chair", desk, 0.0, -0.42, np.pi)
             room.put_on("laptop" if rng.random() < 0.5 else "table_lamp", desk, rng.uniform(-0.3, 0.3), 0.0)
-    for kind in ("bookshelf", "armchair", "plant", "floor_lamp"):
+    for kind in ("bookshelf", "armchair", "potted_plant", "floor_lamp"):
         if rng.random() < 0.6:
-            room.along(kind, ahead=0.3 if kind != "plant" else 0.0)
+            room.along(kind, ahead=0.3 if kind != "potted_plant" else 0.0)
     room.hang("mirror", 1.0)
+    room.hang("wall_shelf", 1.2)
     add_pictures(room, int(rng.integers(2, 5)))
     add_ceiling_lamps(room, "ceiling_lamp", 1, 1)
 
@@ -125,10 +127,11 @@ def kitchen(room: Room) -> None:
         if table is not None:
             seat_around(room, table, "chair", int(rng.integers(2, 6)))
             break
-    for kind in ("sideboard", "washing_machine", "paper_bin", "plant", "stool"):
+    for kind in ("sideboard", "washing_machine", "paper_bin", "potted_plant", "stool"):
         if rng.random() < 0.5:
-            room.along(kind, ahead=0.4 if kind != "plant" else 0.0)
-    room.hang("clock", 1.8)
+            room.along(kind, ahead=0.4 if kind != "potted_plant" else 0.0)
+    room.hang("wall_clock", 1.8)
+    room.hang("wall_shelf", 1.3)
     add_pictures(room, int(rng.integers(1, 4)))
     add_ceiling_lamps(room, "ceiling_lamp", 1, 1)
 
@@ -170,11 +173,13 @@ def bathroom(room: Room) -> None:
             room.hang(room.piece("mirror", matched=count > 0), 1.1, side, along)
     room.along("toilet", ahead=0.5, tries=60)
     add_windows(room, 1, (wall + 1) % 4, curtains=0.2, radiator=0.5)
-    for kind in ("washing_machine", "chest", "paper_bin", "stool", "plant"):
+    for kind in ("washing_machine", "chest", "paper_bin", "stool", "potted_plant"):
         if rng.random() < 0.65:
             room.along(kind, ahead=0.4 if kind in ("washing_machine", "chest") else 0.0)
     for _ in range(2):
         room.hang("towel_rail", rng.uniform(0.7, 1.0))
     room.place(room.piece("bath_mat"), *rng.uniform(-0.2, 0.2, 2) * (room.width, room.depth), check=False)
+    for _ in range(2):
+        room.hang("wall_shelf", rng.uniform(1.1, 1.4))
     room.hang("picture", 1.4)
     add_ceiling_lamps(room, "ceiling_lamp", 1, 1)
