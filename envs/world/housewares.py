@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-
 from embodied_ssl.envs.world.mesh import rotation_x, rotation_y, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, block, disc, ellipsoid, prism, ring, rounded, turned, vessel
 
@@ -142,12 +141,8 @@ def plant(rng: np.random.Generator) -> list[Solid]:
     kind, height = rng.integers(3), rng.uniform(0.05, 0.1)
     if kind == 0:
         leaves = _blades(rng, radius, tall, height)
-        spread = np.concatenate([leaf.mesh.vertices for leaf in leaves])
-        wide = float(np.abs(spread[:, :2]).max())
-        crown = turned(
-            [[0, tall], [0.4 * radius, tall], [0.8 * wide, tall + 0.7 * height], [0, tall + 0.9 * height]], 12
-        )
-        return [pot, earth, *leaves[1:], replace(leaves[0], hulls=crown.hulls)]
+        corners = np.concatenate([leaf.mesh.vertices[[0, 5, 6, 7, 8, 10]] for leaf in leaves])  # root, middle, tip
+        return [pot, earth, replace(leaves[0], hulls=(corners,)), *leaves[1:]]
     if kind == 1:
         wide = rng.uniform(0.4, 0.6) * radius
         trunk = ellipsoid([wide, wide, 0.6 * height], [0, 0, tall + 0.5 * height], 10, "leaf")
@@ -201,7 +196,7 @@ def wrench(rng: np.random.Generator) -> list[Solid]:
     length, wide, thick = rng.uniform(0.11, 0.18), rng.uniform(0.011, 0.016), rng.uniform(0.008, 0.012)
     shaft = block([length, wide, 0.7 * thick], [0, 0, thick / 2])
     eye, tube = rng.uniform(0.011, 0.016), 0.005
-    loop = ring(eye, tube, 12, 6, pieces=1).placed(
+    loop = ring(eye, tube, 8, 6, pieces=1).placed(
         [-length / 2 - 0.6 * eye, 0, thick / 2], scale=[1, 1, thick / (2 * tube)]
     )
     jaw, gap = rng.uniform(0.017, 0.024), rng.uniform(0.35, 0.5)

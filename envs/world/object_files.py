@@ -6,16 +6,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+from embodied_ssl.envs.world.assets import Asset, Part
+from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
+from embodied_ssl.envs.world.mesh import Mesh, box, cylinder, make_mesh, sphere
+from embodied_ssl.envs.world.solids import MOST_CORNERS
+from embodied_ssl.envs.world.textures import texture
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.transform import Rotation
-
-from embodied_ssl.envs.world.assets import Asset, Part
-from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
-from embodied_ssl.envs.world.mesh import Mesh, box, cylinder, make_mesh, merge, sphere
-from embodied_ssl.envs.world.solids import MOST_CORNERS
-from embodied_ssl.envs.world.textures import texture
 
 SUFFIXES = (".obj", ".urdf")
 MOST_TRIANGLES = 1500  # more are merged: rendering cost follows their number
@@ -35,8 +34,8 @@ class Shape:
 
 
 @lru_cache(maxsize=4096)
-def object_from_file(path: Path, instance: int) -> Asset:
-    """The object in a .obj or .urdf file; the instance draws its material and texture.
+def object_from_file(path: Path, category: str, instance: int) -> Asset:
+    """The object in a .obj or .urdf file, as a category of its own; the instance draws its material and texture.
 
     Files say little of either: textures of a file are not read. A thing whose longest side is not between 2 and 40 cm
     is scaled to 12 cm. Raises ValueError naming the file if there is nothing to see or touch in it.
@@ -44,12 +43,12 @@ def object_from_file(path: Path, instance: int) -> Asset:
     if instance < 0:
         raise ValueError(f"an object's instance is 0 or more, not {instance}")
     shape = _load_shape(path)
-    rng = np.random.default_rng([*path.stem.encode(), instance])
+    rng = np.random.default_rng([*category.encode(), instance])
     material = MATERIALS[OBJECT_MATERIALS[rng.integers(len(OBJECT_MATERIALS))]]
     family = material.textures[rng.integers(len(material.textures))]
     part = Part(shape.mesh, texture(family, int(rng.integers(96)), 64), material.gloss)
     mass = float(np.clip(material.density * shape.volume, 0.03, 1.5))
-    return Asset(path.stem, instance, material, (part,), (shape.hull,), mass)
+    return Asset(category, instance, material, (part,), (shape.hull,), mass)
 
 
 @lru_cache(maxsize=1024)
@@ -189,31 +188,40 @@ def _coarsened(corners: NDArray[np.float64]) -> NDArray[np.float64]:
         flat = corners.reshape(-1, 3)
         low = flat.min(axis=0)
         cell = np.floor((flat - low) / (np.ptp(flat, axis=0).max() / cells)).astype(int)
-        _, first, owner = np.unique(cell, axis=0, return_index=True, return_inverse=True)
+        _, owner, count = np.unique(cell, axis=0, return_inverse=True, return_counts=True)
+        owner = owner.ravel()
+        middle = np.stack([np.bincount(owner, flat[:, axis]) for axis in range(3)], axis=1) / count[:, None]
         number = owner.reshape(-1, 3)
+        merged = middle[number]
         lost = (number == np.roll(number, 1, axis=1)).any(axis=1)
-        corners = flat[first][number[~lost]]
+        lost |= np.einsum("ti,ti->t", _facing(merged), _facing(corners)) <= 0  # folded over
+        corners = merged[~lost]
         cells = cells * 3 // 4
     return corners
 
 
+def _facing(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[T, 3]: normals of triangles, twice as long as their areas are large."""
+    return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+
+
 def _mesh_of(corners: NDArray[np.float64]) -> Mesh:
     """A mesh of triangle corners [T, 3, 3]: normals smooth except at creases, the texture projected along the axes."""
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])  # its length counts the area
+    normal = _facing(corners)
     area = np.linalg.norm(normal, axis=1)
     corners, normal = corners[area > 1e-14], normal[area > 1e-14]
-    facing = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    unit = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     flat = corners.reshape(-1, 3)
     face = np.repeat(np.arange(len(corners)), 3)
     _, owner = np.unique(np.round(flat / 1e-6).astype(np.int64), axis=0, return_inverse=True)
     touches = csr_matrix((np.ones(len(flat)), (owner.ravel(), face)))
     pairs = (touches[owner.ravel()]).tocoo()  # corner → the faces around its vertex
-    near = np.einsum("pi,pi->p", facing[face[pairs.row]], facing[pairs.col]) > CREASE
+    near = np.einsum("pi,pi->p", unit[face[pairs.row]], unit[pairs.col]) > CREASE
     normals = np.zeros_like(flat)
     np.add.at(normals, pairs.row[near], normal[pairs.col[near]])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
 
-    axis = np.argmax(np.abs(facing), axis=1)[face]
+    axis = np.argmax(np.abs(unit), axis=1)[face]
     across = np.where(axis == 0, 1, 0)
     up = np.where(axis == 2, 1, 2)
     rows = np.arange(len(flat))

@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-
 from embodied_ssl.envs.world import housewares, tableware, toys
 from embodied_ssl.envs.world.assets import Asset, Material, Part, Texture
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -144,11 +143,11 @@ class ObjectSet:
     paths: tuple[Path, ...] = ()
 
     def make(self, category: str, instance: int) -> Asset:
-        """One object. Raises ValueError for a category that the set does not hold, and naming the file that is broken."""
+        """One object. Raises ValueError for a category that is not in the set, and for a broken file, naming it."""
         if category not in self.categories:
             raise ValueError(f"the object set {self.source!r} has no {category!r}{nearest(category, self.categories)}")
         if self.paths:
-            return object_from_file(self.paths[self.categories.index(category)], instance)
+            return object_from_file(self.paths[self.categories.index(category)], category, instance)
         return make_object(category, instance)
 
 

@@ -9,13 +9,13 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from embodied_ssl.envs.world.mesh import Mesh, box, extrude, lathe, make_mesh, sphere, sweep
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
 
 MOST_CORNERS = 48
+MOST_LEVELS = 6  # rings of corners in the hull of a turned thing
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +140,8 @@ def bar(
     count = len(points) + closed
     rings = mesh.vertices[: count * (segments + 1)].reshape(count, segments + 1, 3)[:, :-1]
     cuts = np.unique(np.round(np.linspace(0, count - 1, pieces + 1)).astype(int))
+    if closed and pieces == 1:
+        cuts[-1] -= 1  # the last ring is the first
     hulls = tuple(rings[a : b + 1].reshape(-1, 3) for a, b in pairwise(cuts.tolist()))
     return Solid(mesh, tuple(_thinned(hull, segments) for hull in hulls), coat, fill, along=True)
 
@@ -229,25 +231,23 @@ def _stack(chain: NDArray[np.float64], segments: int, breaks: Sequence[float]) -
 
 
 def _spun(points: NDArray[np.float64], segments: int) -> Floats:
-    """The hull about z of points (radius, z): rings at the few heights that matter most."""
+    """The hull about z of points (radius, z): rings at the few heights that matter most, of as many corners as fit."""
     rim = _silhouette(points)
-    while _corners(rim, segments) > MOST_CORNERS:
+    while len(rim) > MOST_LEVELS:
         a, b, c = rim[:-2], rim[1:-1], rim[2:]
         bulge = np.abs((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
-        if len(bulge) == 0 or (len(rim) <= 3 and segments > 12):
-            segments //= 2
-        else:
-            rim = np.delete(rim, np.argmin(bulge) + 1, axis=0)
-    angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        rim = np.delete(rim, np.argmin(bulge / np.linalg.norm(c - a, axis=1)) + 1, axis=0)
+    tips = rim[:, 0] < 1e-6
+    sides = min(segments, (MOST_CORNERS - int(tips.sum())) // max(1, int((~tips).sum())))
+    # Fewer corners than the mesh has: halfway between a polygon within its circle and one about it.
+    swell = 1.0 if sides == segments else (1 + 1 / np.cos(np.pi / sides)) / 2
+    angle = 2 * np.pi * np.arange(sides) / sides
+    circle = swell * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     rings = [
-        np.column_stack([circle * r, np.full(segments, z)]) if r > 1e-6 else np.array([[0.0, 0.0, z]]) for r, z in rim
+        np.array([[0.0, 0.0, z]]) if tip else np.column_stack([circle * r, np.full(sides, z)])
+        for (r, z), tip in zip(rim, tips, strict=True)
     ]
     return np.concatenate(rings).astype(np.float32)
-
-
-def _corners(rim: NDArray[np.float64], segments: int) -> int:
-    return int(np.where(rim[:, 0] > 1e-6, segments, 1).sum())
 
 
 def _silhouette(points: NDArray[np.float64]) -> NDArray[np.float64]:

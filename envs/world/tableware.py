@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import numpy as np
-
 from embodied_ssl.envs.world.mesh import rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, ellipsoid, turned, vessel
 
@@ -156,7 +155,7 @@ def teapot(rng: np.random.Generator) -> list[Solid]:
     height = 2 * radius * squat
     polar = np.linspace(-0.42, 0.42, 7) * np.pi
     wall = np.column_stack([radius * np.cos(polar), 0.5 * height * (1 + np.sin(polar) / np.sin(0.42 * np.pi))])
-    body = turned([[0, 0], *wall, [0, height]], 16, (), fill=0.35)
+    body = turned([[0, 0], *wall, [0, height]], 16, [0.5 * height], fill=0.35)
     lid_radius, knob = 0.45 * radius, rng.uniform(0.006, 0.009)
     lid = turned(
         [[0, height - 0.004], [lid_radius, height - 0.004], [lid_radius, height + 0.002], [0, height + 0.012]],

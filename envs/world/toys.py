@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike
-
 from embodied_ssl.envs.world.mesh import rotation_x, rotation_y, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, block, ellipsoid, prism, ring, rounded, turned
+from numpy.typing import ArrayLike
 
 
 def ball(rng: np.random.Generator) -> list[Solid]:
@@ -89,7 +88,7 @@ def dumbbell(rng: np.random.Generator) -> list[Solid]:
         if kind == 0:
             ends.append(ellipsoid([weight] * 3, [place, 0, 0], 10))
         else:
-            rim, sides = 0.85 * weight, 14 if kind == 1 else 6
+            rim, sides = 0.85 * weight, 12 if kind == 1 else 6
             disc = turned([[0, -wide / 2], [rim, -wide / 2], [weight, -0.3 * wide], [weight, 0.3 * wide],
                            [rim, wide / 2], [0, wide / 2]], sides)  # fmt: skip
             ends.append(disc.placed([place, 0, 0], side @ rotation_z(np.pi / sides)))  # a flat side down
@@ -113,7 +112,8 @@ def chess_piece(rng: np.random.Generator) -> list[Solid]:
                       [0.2 * height, 0.95 * neck])  # fmt: skip
         return [body]
     body = turned([*foot, [stem, neck], [collar, neck + 0.003], [0.5 * collar, neck + 0.008],
-                   [0.75 * collar, 0.78 * height], [0.3 * collar, 0.95 * height], [0.3 * collar, height], [0, height]], 14,
+                   [0.75 * collar, 0.78 * height], [0.3 * collar, 0.95 * height], [0.3 * collar, height],
+                   [0, height]], 14,
                   [0.2 * height, 0.95 * neck, neck + 0.008], crease_rad=1.0)  # fmt: skip
     return [body]
 
