@@ -79,7 +79,7 @@ _FRAMES = (
         0, _FAR_M, option="depth", picture=True,
     ),
     Field(
-        "frames/instance", "u1", ("N", "H", "W"), "1", "objects/index of the thing seen in this episode, 0 = background",
+        "frames/instance", "u1", ("N", "H", "W"), "1", "objects/index of the thing seen, 0 = background",
         0, 255, option="instance", picture=True,
     ),
     Field(

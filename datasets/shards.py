@@ -1,0 +1,319 @@
+"""One shard: an HDF5 file that is written whole, checked by its own hash, and read by mapping it into memory.
+
+A shard is an ordinary HDF5 file followed by a footer of 256 bytes (HDF5 ignores what lies behind its end): the
+SHA-256 of everything before it and the identity of the work that made it. A file that was cut, altered or made by
+another specification is therefore noticed without knowing anything else, and before the HDF5 library parses a byte.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import math
+import mmap
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.schema import Field
+
+Compression = Literal["none", "lz4", "zstd"]
+COMPRESSIONS: tuple[str, ...] = ("none", "lz4", "zstd")
+
+FOOTER_BYTES = 256
+TEMPORARY_SUFFIX = ".writing"
+_ALIGNMENT_BYTES = 64  # so that mapped arrays start on a cache line
+_BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class StoredArray:
+    """Where an array lies in its shard: its shape, and its first byte (None: in compressed chunks, or empty)."""
+
+    shape: tuple[int, ...]
+    offset: int | None
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """What a data set's `dataset.json` says of one shard; enough to map its arrays without parsing HDF5."""
+
+    file: str
+    size: int
+    sha256: str
+    episodes: int
+    rows: int
+    objects: int
+    arrays: dict[str, StoredArray]
+
+
+def write_shard(
+    path: Path,
+    fields: Mapping[str, Field],
+    arrays: Mapping[str, np.ndarray],
+    attributes: Mapping[str, str | int],
+    identity: str,
+    compression: str = "none",
+) -> ShardEntry:
+    """Write a shard under a temporary name, sync it, and only then give it its own name.
+
+    Args:
+        path: where the shard is to be.
+        fields: the fields that it holds, by path; `arrays` must have exactly these, of their dtype and shape.
+        arrays: the contents by path.
+        attributes: of the file: schema and package version, kind, spec, seed, shard index.
+        identity: what the shard is a function of, in at most 64 characters; a resumed collection compares it.
+        compression: of the pictures: `none`, `lz4` or `zstd` (one chunk per row). The rest is never compressed.
+
+    The same arguments give the same bytes. Raises DataError where the contents do not fit the schema, or the disk
+    is full or not writable; nothing is then left behind.
+    """
+    _fit(fields, arrays)
+    image = io.BytesIO()  # in memory first: a full disk then fails in one plain write, never inside the HDF5 library
+    stored = _write_hdf5(image, fields, arrays, attributes, compression)
+    content = image.getbuffer()
+    digest = hashlib.sha256(content)
+    footer = _footer(digest.hexdigest(), identity)
+    write_atomically(path, (content, footer))
+    digest.update(footer)
+    return _entry(path.name, len(content) + len(footer), digest.hexdigest(), stored)
+
+
+def read_entry(path: Path, identity: str | None = None) -> ShardEntry:
+    """Verify a whole shard against its footer and say what it holds.
+
+    Raises DataError where it is cut, altered, no shard at all, or (with `identity`) made by another specification.
+    """
+    whole, made_by = _verify(path)
+    if identity is not None and made_by != identity:
+        raise DataError(f"{path}: a shard of another collection; move it away, or collect into another directory")
+    import h5py
+
+    with h5py.File(path, "r", locking=False) as file:
+        stored = _layout(file)
+    return _entry(path.name, path.stat().st_size, whole, stored)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal, as `sha256sum` prints it."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
+    """Write a file that is either there in full, safe on disk, or not there at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+    try:
+        with temporary.open("xb", buffering=0) as file:
+            for piece in pieces:
+                _write_all(file.fileno(), piece)
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise DataError(_disk_message(path, sum(len(piece) for piece in pieces), error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what writers left in `folder` that were killed in the middle."""
+    for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        path.unlink(missing_ok=True)
+
+
+class OpenShard:
+    """The arrays of one shard, mapped into memory; compressed ones are read through HDF5.
+
+    It holds operating-system handles, so it belongs to the process that made it and is never pickled.
+    """
+
+    def __init__(self, folder: Path, entry: ShardEntry, fields: Mapping[str, Field]):
+        """Map `entry.file` of `folder`. Raises DataError where the file is missing or not of the recorded size."""
+        self.path = folder / entry.file
+        self._entry = entry
+        self._fields = fields
+        self._file: Any = None
+        try:
+            with self.path.open("rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path}: cannot be opened ({error}); collect the data set again") from error
+        if len(self._map) != entry.size:
+            raise DataError(_size_message(self.path, len(self._map), entry.size))
+
+    def array(self, path: str) -> np.ndarray:
+        """The whole array at `path`: a read-only view of the mapped file, or (compressed) an HDF5 dataset."""
+        stored, dtype = self._entry.arrays[path], np.dtype(self._fields[path].dtype)
+        if stored.offset is not None:
+            return np.ndarray(stored.shape, dtype, buffer=self._map, offset=stored.offset)
+        if math.prod(stored.shape) == 0:
+            return np.empty(stored.shape, dtype)
+        return self._open_hdf5()[path]
+
+    def _open_hdf5(self) -> Any:
+        """The HDF5 file; its hash is compared first, for a damaged one can bring the HDF5 library down."""
+        if self._file is None:
+            if hashlib.sha256(self._map).hexdigest() != self._entry.sha256:
+                raise DataError(f"{self.path}: altered since it was written; delete it and collect again")
+            import h5py
+            import hdf5plugin  # noqa: F401  (registers the codecs)
+
+            self._file = h5py.File(self.path, "r", locking=False)
+        return self._file
+
+
+def _fit(fields: Mapping[str, Field], arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise DataError unless `arrays` are exactly the `fields`, with sizes that agree among them."""
+    if missing := sorted(set(fields) ^ set(arrays)):
+        raise DataError(f"a shard needs exactly the fields of its kind; missing or too many: {', '.join(missing)}")
+    sizes: dict[str, int] = {}
+    for path, field in fields.items():
+        array = arrays[path]
+        if array.dtype != np.dtype(field.dtype):
+            raise DataError(f"{path}: dtype {array.dtype}, the schema says {np.dtype(field.dtype)}")
+        if problem := shape_problem(field, array.shape, sizes):
+            raise DataError(f"{path}: {problem}")
+
+
+def shape_problem(field: Field, shape: Sequence[int], sizes: dict[str, int]) -> str | None:
+    """What is wrong with `shape`, or None. `sizes` collects the value of every symbol seen so far."""
+    if len(shape) != len(field.shape):
+        return f"shape {tuple(shape)}, the schema says {field.shape}"
+    for axis, size in zip(field.shape, shape, strict=True):
+        expected = sizes.setdefault(axis, size) if isinstance(axis, str) else axis
+        if size != expected:
+            return f"shape {tuple(shape)}, the schema says {field.shape} with {axis} = {expected}"
+    return None
+
+
+def _write_hdf5(
+    target: io.BytesIO,
+    fields: Mapping[str, Field],
+    arrays: Mapping[str, np.ndarray],
+    attributes: Mapping[str, str | int],
+    compression: str,
+) -> dict[str, StoredArray]:
+    """Lay the arrays out in `target` as HDF5 and say where each one lies."""
+    import h5py
+
+    with h5py.File(target, "w", alignment_threshold=1, alignment_interval=_ALIGNMENT_BYTES) as file:
+        for name, value in attributes.items():
+            _set_attribute(file, name, value)
+        for path, field in fields.items():
+            array = np.ascontiguousarray(arrays[path])
+            storage = _filters(compression, array) if field.picture else {}
+            dataset = file.create_dataset(path, data=array, track_times=False, **storage)
+            _set_attribute(dataset, "unit", field.unit)
+            _set_attribute(dataset, "description", field.description)
+        return _layout(file)
+
+
+def _filters(compression: str, array: np.ndarray) -> dict[str, Any]:
+    """Settings of h5py for one chunk per row through a lossless codec; none for `none` and for empty arrays."""
+    if compression == "none" or array.size == 0:
+        return {}
+    import hdf5plugin
+
+    codec = {"lz4": hdf5plugin.LZ4, "zstd": hdf5plugin.Zstd}[compression]()
+    return {"chunks": (1, *array.shape[1:]), "compression": codec}
+
+
+def _set_attribute(holder: Any, name: str, value: str | int) -> None:
+    """Store a number, or a text of fixed width (texts of variable width go to a heap that nothing compresses)."""
+    import h5py
+
+    if isinstance(value, int):
+        holder.attrs.create(name, value, dtype="i8")
+    else:
+        encoded = value.encode()
+        holder.attrs.create(name, encoded, dtype=h5py.string_dtype("utf-8", max(len(encoded), 1)))
+
+
+def _layout(file: Any) -> dict[str, StoredArray]:
+    """Shape and offset of every array of an open HDF5 file."""
+    stored: dict[str, StoredArray] = {}
+    for group in file.values():
+        for dataset in group.values():
+            path = dataset.name.lstrip("/")
+            stored[path] = StoredArray(tuple(dataset.shape), None if dataset.chunks else dataset.id.get_offset())
+    return stored
+
+
+def _entry(name: str, size: int, sha256: str, stored: dict[str, StoredArray]) -> ShardEntry:
+    rows = "frames/rgb" if "frames/rgb" in stored else "interactions/rgb_before"
+    return ShardEntry(
+        file=name,
+        size=size,
+        sha256=sha256,
+        episodes=stored["episodes/start"].shape[0],
+        rows=stored[rows].shape[0],
+        objects=stored["objects/index"].shape[0],
+        arrays=stored,
+    )
+
+
+def _footer(sha256: str, identity: str) -> bytes:
+    """The last bytes of a shard; text, so that `tail -c 256` shows it."""
+    text = json.dumps({"embodied_ssl": "shard", "sha256": sha256, "identity": identity})
+    return text.rjust(FOOTER_BYTES - 1).encode() + b"\n"
+
+
+def _verify(path: Path) -> tuple[str, str]:
+    """The SHA-256 of the whole file, and the identity in its footer, once its own hash has been found right."""
+    damaged = DataError(f"{path}: cut, altered or no shard of embodied_ssl; delete it and collect again")
+    digest = hashlib.sha256()
+    try:
+        remaining = path.stat().st_size - FOOTER_BYTES
+        with path.open("rb") as file:
+            while remaining > 0 and (block := file.read(min(_BLOCK_BYTES, remaining))):
+                digest.update(block)
+                remaining -= len(block)
+            footer = file.read()
+        record = json.loads(footer)
+        intact = record["sha256"] == digest.hexdigest() and record["embodied_ssl"] == "shard"
+        identity = str(record["identity"])
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); collect the data set again") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise damaged from error
+    if not intact or footer != _footer(record["sha256"], identity):
+        raise damaged
+    digest.update(footer)
+    return digest.hexdigest(), identity
+
+
+def _write_all(descriptor: int, piece: bytes | memoryview) -> None:
+    view = memoryview(piece).cast("B")
+    while len(view):
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _disk_message(path: Path, size: int, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"{path}: no space for its {size / 1e6:.1f} MB ({error.strerror}); "
+            "free some and run the same command again: what is finished is kept"
+        )
+    return f"{path}: cannot be written ({error.strerror}); choose a directory that you may write to"
+
+
+def _size_message(path: Path, found: int, expected: int) -> str:
+    return f"{path}: {found} bytes, recorded were {expected}: cut or altered; delete it and collect again"
