@@ -1,6 +1,6 @@
 """Small household objects lying about: on tables, shelves and worktops, and some on the floor."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -10,7 +10,8 @@ from embodied_ssl.envs.world.objects import make_object
 from embodied_ssl.envs.world.rooms import Placed, Room
 
 LEAST_THINGS = 27  # that a furnished place should hold
-MOST_OBJECTS = 22
+LEAST_TRIANGLES = 3000
+MOST_OBJECTS = 26
 SOFT_HOSTS = ("sofa", "bed")
 SOFT_THINGS = ("bear", "book", "ball", "duck")
 
@@ -22,9 +23,19 @@ SCALES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """An object at home size: half its larger side, its z range (m), how many triangles it has."""
+
+    asset: Asset
+    radius: float
+    rise: tuple[float, float]
+    triangles: int
+
+
 @lru_cache(maxsize=4096)
-def _household(category: str, instance: int, touchable: bool) -> tuple[Asset, int]:
-    """A small object as part of the furniture, at home size, and how many triangles it has.
+def _household(category: str, instance: int, touchable: bool) -> Thing:
+    """A small object as part of the furniture.
 
     It never moves. Its hull is one box, or none: what stands on furniture is out of a roaming body's reach, and hulls
     are most of what a scene costs to set up.
@@ -34,27 +45,30 @@ def _household(category: str, instance: int, touchable: bool) -> tuple[Asset, in
     grown = replace(asset, parts=parts, hulls=(), mass=0.0)
     if touchable:
         grown = replace(grown, hulls=(box_hull(*grown.bounds),))
-    return grown, sum(len(part.mesh.triangles) for part in parts)
+    (x0, y0, z0), (x1, y1, z1) = grown.bounds.tolist()
+    triangles = sum(len(part.mesh.triangles) for part in parts)
+    return Thing(grown, 0.5 * max(x1 - x0, y1 - y0), (z0, z1), triangles)
 
 
 def scatter(room: Room, on_tops: tuple[str, ...], on_floor: tuple[str, ...]) -> None:
     """Put objects of some categories on the furniture, and of others on the floor, until the place looks lived in."""
     rng = room.rng
     tops = [(host, surface) for host in room.hosts for surface in host.piece.surfaces]
-    floor = int(rng.integers(2, 5))
-    wanted = min(MOST_OBJECTS, max(int(rng.integers(9, 17)), LEAST_THINGS - room.count))
+    on_the_floor, wanted = int(rng.integers(2, 5)), int(rng.integers(9, 17))
     put = 0
-    for _ in range(12 * wanted):
-        if put >= wanted:
+    for attempt in range(20 * MOST_OBJECTS):
+        enough = put >= wanted and room.count >= LEAST_THINGS and room.triangles >= LEAST_TRIANGLES
+        if enough or put >= MOST_OBJECTS:
             return
-        if put < floor or not tops:
-            put += _drop(room, str(rng.choice(on_floor)))
+        if put < on_the_floor or not tops or attempt % 8 == 7:  # now and then the tops are full
+            put += _drop(room, on_floor)
         else:
             host, surface = tops[rng.integers(len(tops))]
             put += _put(room, host, surface, on_tops)
 
 
-def _draw(room: Room, category: str, touchable: bool) -> tuple[Asset, int]:
+def _draw(room: Room, categories: tuple[str, ...], touchable: bool) -> Thing:
+    category = categories[room.rng.integers(len(categories))]
     return _household(category, int(room.rng.integers(*room.object_instances)), touchable)
 
 
@@ -63,24 +77,26 @@ def _put(room: Room, host: Placed, surface: Surface, categories: tuple[str, ...]
     rng = room.rng
     if host.piece.asset.category in SOFT_HOSTS:
         categories = SOFT_THINGS
-    asset, triangles = _draw(room, str(rng.choice(categories)), False)
-    (x0, y0, z0), (x1, y1, z1) = asset.bounds.tolist()
-    radius = 0.5 * max(x1 - x0, y1 - y0)
-    low_x, high_x = surface.x_min + radius, surface.x_max - radius
-    low_y, high_y = surface.y_min + min(radius, 0.1), surface.y_max - min(radius, 0.1)
-    if low_x > high_x or low_y > high_y or z1 - z0 > surface.clear:
+    thing = _draw(room, categories, False)
+    inset = min(thing.radius, 0.1)  # a long thing may reach over a narrow board's edge
+    low_x, high_x = surface.x_min + thing.radius, surface.x_max - thing.radius
+    low_y, high_y = surface.y_min + inset, surface.y_max - inset
+    low, high = thing.rise
+    if low_x > high_x or low_y > high_y or high - low > surface.clear:
         return False
     x, y = host.point(rng.uniform(low_x, high_x), rng.uniform(low_y, high_y))
     z = host.z + surface.z
-    return room.top_is_free(x, y, radius, z) and room.add(asset, triangles, (x, y, z - z0), rng.uniform(-np.pi, np.pi))
+    angle = rng.uniform(-np.pi, np.pi)
+    return room.top_is_free(x, y, thing.radius, z) and room.add(thing.asset, thing.triangles, (x, y, z - low), angle)
 
 
-def _drop(room: Room, category: str) -> bool:
+def _drop(room: Room, categories: tuple[str, ...]) -> bool:
     """One object on the floor, if it fits there; nearer to the walls than to the middle."""
     rng = room.rng
-    asset, triangles = _draw(room, category, True)
-    (x0, y0, z0), (x1, y1, _) = asset.bounds.tolist()
-    radius = 0.5 * float(np.hypot(x1 - x0, y1 - y0))
-    x, y = np.sign(rng.uniform(-1, 1, 2)) * np.sqrt(rng.random(2)) * (room.width / 2 - radius, room.depth / 2 - radius)
-    rectangle = (x - radius, y - radius, x + radius, y + radius)
-    return room.floor_is_free(rectangle) and room.add(asset, triangles, (x, y, -z0), rng.uniform(-np.pi, np.pi))
+    thing = _draw(room, categories, True)
+    radius = 1.42 * thing.radius
+    reach, side = np.sqrt(rng.random(2)), rng.choice([-1, 1], 2)
+    x, y = (side * reach * (room.width / 2 - radius, room.depth / 2 - radius)).tolist()
+    if not room.floor_is_free((x - radius, y - radius, x + radius, y + radius)):
+        return False
+    return room.add(thing.asset, thing.triangles, (x, y, -thing.rise[0]), rng.uniform(-np.pi, np.pi))

@@ -116,7 +116,7 @@ def _radiator(joiner: Joiner, rng: np.random.Generator) -> Material:
     skin, count = white(), int(rng.integers(8, 14))
     x = 0.035 * count
     joiner.hull((-x, -0.12, 0.1), (x, 0, 0.62))
-    joiner.block(skin, (-x, -0.05, 0.12), (x, -0.03, 0.6), "back")
+    joiner.block(skin, (-x, -0.05, 0.12), (x, 0, 0.6), "back")
     for k in range(count):
         left = -x + 0.07 * k
         joiner.block(skin, (left + 0.012, -0.11, 0.1), (left + 0.058, -0.05, 0.62), "back bottom")

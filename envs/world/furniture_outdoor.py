@@ -104,8 +104,8 @@ def _lump(rng: np.random.Generator, size: float) -> Mesh:
 
 def _bush(joiner: Joiner, rng: np.random.Generator) -> Material:
     leaves, size = print_of("leaves", rng, 0.8), rng.uniform(0.35, 0.55)
-    joiner.add(leaves, _lump(rng, size).transformed((0, 0, 0.7 * size)))
-    joiner.add(leaves, _lump(rng, 0.75 * size).transformed((0.8 * size, 0.1, 0.5 * size)))
+    joiner.add(leaves, _lump(rng, size).transformed((0, 0, 0.85 * size)))
+    joiner.add(leaves, _lump(rng, 0.75 * size).transformed((0.8 * size, 0.1, 0.65 * size)))
     joiner.hull((-0.8 * size, -0.8 * size, 0), (1.3 * size, 0.8 * size, 1.2 * size))
     return LEAF
 
@@ -203,13 +203,14 @@ def _bin(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A litter bin, or a dustbin with a lid and wheels."""
     if rng.random() < 0.5:
         joiner.add(lacquer(rng), lathe([[0.18, 0.05], [0.22, 0.8], [0.18, 0.8], [0.16, 0.5], [0, 0.5]], 9))
+        joiner.hull((-0.19, -0.19, 0), (0.19, 0.19, 0.8))
     else:
         paint = plain(*((60, 90, 60), (70, 72, 76), (50, 70, 120), (150, 120, 50))[rng.integers(4)])
         joiner.add(paint, prism([(-0.22, 0.05), (0.2, 0.05), (0.28, 0.95), (-0.28, 0.95)], 0.5, 1.0))
         joiner.block(paint, (-0.29, -0.32, 0.95), (0.29, 0.34, 1.02))
         for sx in BOTH:
             wheel(joiner, sx * 0.22, 0.2, 0.1, 0.06, dark())
-    joiner.hull((-0.24, -0.26, 0), (0.24, 0.28, 0.95))
+        joiner.hull((-0.24, -0.26, 0), (0.24, 0.28, 0.95))
     return MATERIALS["plastic"]
 
 

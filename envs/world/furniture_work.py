@@ -172,17 +172,17 @@ def _pallet_rack(joiner: Joiner, rng: np.random.Generator) -> Material:
     return METAL
 
 
-def _pallet_load(joiner: Joiner, rng: np.random.Generator, x: float, y: float, z: float, room: float) -> None:
-    """A pallet with boxes, sacks or drums on it."""
+def _pallet_load(joiner: Joiner, rng: np.random.Generator, x: float, y: float, z: float, room: float) -> float:
+    """A pallet with boxes or a wrapped load on it; returns how high it reaches."""
     slats = wood(rng)
     joiner.block(slats, (x - 0.58, y - 0.46, z + 0.09), (x + 0.58, y + 0.46, z + 0.13))
     for k in (-1, 0, 1):
         joiner.block(slats, (x + 0.5 * k - 0.06, y - 0.46, z), (x + 0.5 * k + 0.06, y + 0.46, z + 0.09), "bottom top")
     kind, z = rng.random(), z + 0.13
     if kind < 0.25:
-        wrap = lacquer(rng)
-        joiner.block(wrap, (x - 0.5, y - 0.42, z), (x + 0.5, y + 0.42, z + rng.uniform(0.5, room - 0.25)), "bottom")
-        return
+        wrap, top = lacquer(rng), z + rng.uniform(0.5, room - 0.25)
+        joiner.block(wrap, (x - 0.5, y - 0.42, z), (x + 0.5, y + 0.42, top), "bottom")
+        return top
     count = int(rng.integers(1, 3))
     high = rng.uniform(0.3, min(0.45, (room - 0.2) / count))
     for row in range(count):
@@ -190,12 +190,12 @@ def _pallet_load(joiner: Joiner, rng: np.random.Generator, x: float, y: float, z
             if rng.random() < 0.9 or row == 0:
                 shift = rng.uniform(-0.02, 0.02)
                 _carton(joiner, rng, x + 0.27 * k, y + shift, z + row * high, (0.5, 0.8, high))
+    return z + count * high
 
 
 def _pallet(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A loaded pallet on the floor."""
-    _pallet_load(joiner, rng, 0, 0, 0, rng.uniform(0.9, 1.4))
-    joiner.hull((-0.58, -0.46, 0), (0.58, 0.46, 0.9))
+    joiner.hull((-0.58, -0.46, 0), (0.58, 0.46, _pallet_load(joiner, rng, 0, 0, 0, rng.uniform(0.9, 1.4))))
     return CARDBOARD
 
 
@@ -374,10 +374,10 @@ def _gas_cylinder(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 def _tyres(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A stack of tyres."""
-    skin, count = plain(34, 34, 36, gloss=0.05), int(rng.integers(2, 6))
+    skin, count = plain(34, 34, 36, gloss=0.05), int(rng.integers(2, 5))
     for k in range(count):
         z = 0.2 * k
-        ring = [[0.19, z], [0.29, z], [0.33, z + 0.05], [0.33, z + 0.15], [0.29, z + 0.2], [0.19, z + 0.2], [0.19, z]]
+        ring = [[0.19, z], [0.31, z], [0.33, z + 0.1], [0.31, z + 0.2], [0.19, z + 0.2], [0.19, z]]
         joiner.add(skin, lathe(ring, 10, 0.3).transformed((rng.uniform(-0.02, 0.02), rng.uniform(-0.02, 0.02), 0)))
     joiner.hull((-0.3, -0.3, 0), (0.3, 0.3, 0.2 * count))
     return MATERIALS["rubber"]

@@ -13,8 +13,8 @@ def draw_floor(rng: np.random.Generator, kind: str) -> Skin:
     """A floor: `warm` (boards, carpet), `washable` (tiles, terrazzo, boards) or `rough` (concrete)."""
     choices: dict[str, tuple[tuple[str, float, float], ...]] = {
         "warm": (("planks", 1.2, 0.15), ("parquet", 1.0, 0.15), ("laminate", 0.9, 0.15), ("carpet", 0.8, 0.0)),
-        "washable": (("tile", 1.2, 0.2), ("terrazzo", 1.0, 0.2), ("planks", 1.2, 0.15), ("marble", 1.5, 0.25)),
-        "rough": (("concrete", 2.0, 0.05), ("terrazzo", 1.4, 0.1), ("concrete", 3.0, 0.1)),
+        "washable": (("tile", 1.2, 0.2), ("terrazzo", 0.7, 0.2), ("planks", 1.2, 0.15), ("marble", 1.5, 0.25)),
+        "rough": (("concrete", 2.0, 0.05), ("terrazzo", 0.6, 0.1), ("concrete", 3.0, 0.1)),
     }
     name, tile, gloss = choices[kind][rng.integers(len(choices[kind]))]
     return family(name, rng, tile, gloss)
@@ -36,7 +36,7 @@ def indoor_light(rng: np.random.Generator) -> Light:
     """Lamps, as a sun through the ceiling, between warm and cold; a sky that brightens walls and ceiling too."""
     around, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.25)
     direction = (np.cos(around) * np.cos(height), np.sin(around) * np.cos(height), np.sin(height))
-    warmth, level = rng.uniform(-0.06, 0.12), rng.uniform(0.85, 1.1)
+    warmth, level = rng.uniform(-0.06, 0.12), rng.uniform(0.95, 1.2)
 
     def tinted(strength: float) -> Color:
         return (level * strength * (1 + warmth), level * strength, level * strength * (1 - warmth))
@@ -44,7 +44,7 @@ def indoor_light(rng: np.random.Generator) -> Light:
     sun, sky = rng.uniform(0.4, 0.55), rng.uniform(0.42, 0.52)
     dark = (0.02, 0.02, 0.02)
     x, y, z = (float(v) for v in direction)
-    return Light((x, y, z), tinted(sun), tinted(sky), tinted(rng.uniform(0.34, 0.44)), dark, dark)
+    return Light((x, y, z), tinted(sun), tinted(sky), tinted(rng.uniform(0.42, 0.52)), dark, dark)
 
 
 def make_shell(

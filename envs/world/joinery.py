@@ -3,6 +3,7 @@
 A piece's frame: metres, z up, the origin on the floor under its middle, its back towards +y, its front towards −y.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -49,10 +50,11 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A piece of furniture: the asset, its footprint (x_min, y_min, x_max, y_max) on the floor and its surfaces."""
+    """A piece of furniture: the asset, its footprint (x_min, y_min, x_max, y_max), its z range and its surfaces, m."""
 
     asset: Asset
     footprint: tuple[float, float, float, float]
+    rise: tuple[float, float]
     surfaces: tuple[Surface, ...]
     triangles: int
 
@@ -128,9 +130,9 @@ class Joiner:
             for skin, meshes in self._meshes.items()
         )
         asset = Asset(category, instance, material, parts, tuple(self._hulls))
-        (x_min, y_min, _), (x_max, y_max, _) = asset.bounds.tolist()
+        (x_min, y_min, z_min), (x_max, y_max, z_max) = asset.bounds.tolist()
         triangles = sum(len(part.mesh.triangles) for part in parts)
-        return Piece(asset, (x_min, y_min, x_max, y_max), tuple(self._surfaces), triangles)
+        return Piece(asset, (x_min, y_min, x_max, y_max), (z_min, z_max), tuple(self._surfaces), triangles)
 
 
 Maker = Callable[[Joiner, np.random.Generator], Material]
@@ -157,16 +159,22 @@ def block(low: ArrayLike, high: ArrayLike, tile: float = 1.0, skip: str = "") ->
 
 def panel(origin: ArrayLike, side_u: ArrayLike, side_v: ArrayLike, cut: Sequence[float] = (0, 0, 1, 1)) -> Mesh:
     """A one-sided parallelogram facing side_u × side_v that shows the window `cut` of its texture."""
-    corner, u, v = (np.asarray(x, float) for x in (origin, side_u, side_v))
-    normal = np.cross(u, v)
-    normal /= np.linalg.norm(normal)
+    # Written out in floats: rooms are built anew for each scene, and NumPy's cross alone takes 60 µs.
+    (x, y, z), (ux, uy, uz), (vx, vy, vz) = (tuple(map(float, side)) for side in (origin, side_u, side_v))
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    size = math.sqrt(nx * nx + ny * ny + nz * nz)
     u0, v0, u1, v1 = cut
     return make_mesh(
-        [corner, corner + u, corner + u + v, corner + v],
-        np.tile(normal, (4, 1)),
-        [[u0, v0], [u1, v0], [u1, v1], [u0, v1]],
-        [[0, 1, 2], [0, 2, 3]],
+        [(x, y, z), (x + ux, y + uy, z + uz), (x + ux + vx, y + uy + vy, z + uz + vz), (x + vx, y + vy, z + vz)],
+        [(nx / size, ny / size, nz / size)] * 4,
+        [(u0, v0), (u1, v0), (u1, v1), (u0, v1)],
+        [(0, 1, 2), (0, 2, 3)],
     )
+
+
+def tiled(origin: ArrayLike, side_u: Sequence[float], side_v: Sequence[float], tile: float) -> Mesh:
+    """A panel whose texture repeats every `tile` m."""
+    return panel(origin, side_u, side_v, (0, 0, math.hypot(*side_u) / tile, math.hypot(*side_v) / tile))
 
 
 def prism(outline: ArrayLike, width: float, tile: float = 1.0) -> Mesh:

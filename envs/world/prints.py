@@ -54,9 +54,9 @@ def _goods(canvas: Image, rng: np.random.Generator) -> None:
     canvas[:] = rng.uniform(30, 60)
     x = 0.0
     while x < SIDE:
-        width, height, kind = rng.uniform(8, 16), rng.uniform(0.55, 0.92) * SIDE, rng.integers(3)
-        body, label = _color(rng, 30, 250, 1.6), _color(rng, 90, 255)
-        for _ in range(int(rng.integers(2, 5))):
+        width, height, kind = rng.uniform(10, 20), rng.uniform(0.5, 0.95) * SIDE, rng.integers(3)
+        body, label = _color(rng, 130, 255, 1.9), _color(rng, 220, 255, 0.5)
+        for _ in range(int(rng.integers(3, 6))):
             top = SIDE - height
             if kind == 0:  # bottle
                 _rectangle(canvas, x + 0.35 * width, top, x + 0.6 * width, top + 0.3 * height, body)

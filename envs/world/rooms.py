@@ -3,15 +3,15 @@
 The floor's middle is the origin. Walls are numbered 0 to 3: north (+y), east (+x), south (−y), west (−x).
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from embodied_ssl.envs.world.assets import Asset, Light, Part, Placement, Scene
 from embodied_ssl.envs.world.furniture import STOCK, make_furniture
-from embodied_ssl.envs.world.joinery import Piece, Skin, box_hull
+from embodied_ssl.envs.world.joinery import Piece, Skin, box_hull, tiled
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import Mesh, merge, quad
+from embodied_ssl.envs.world.mesh import Mesh, merge
 
 NORTH, EAST, SOUTH, WEST = range(4)
 ANGLES = (0.0, -np.pi / 2, np.pi, np.pi / 2)  # that turn a piece's back (+y) to each wall
@@ -22,28 +22,25 @@ SKIRTING_M = 0.09
 Rectangle = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True, eq=False)
 class Placed:
-    """A piece where it stands. angle: rad about z."""
+    """A piece where it stands. x, y, z: m; angle: rad about z."""
 
-    piece: Piece
-    x: float
-    y: float
-    z: float
-    angle: float
+    def __init__(self, piece: Piece, x: float, y: float, z: float, angle: float):
+        self.piece, self.x, self.y, self.z, self.angle = piece, float(x), float(y), float(z), float(angle)
+        self._cos, self._sin = math.cos(angle), math.sin(angle)
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """A point of the piece's frame in the world."""
-        c, s = np.cos(self.angle), np.sin(self.angle)
-        return self.x + c * x - s * y, self.y + s * x + c * y
+        return self.x + self._cos * x - self._sin * y, self.y + self._sin * x + self._cos * y
 
     def rectangle(self, margin: float = 0.0, ahead: float = 0.0) -> Rectangle:
         """The floor it covers, with `margin` m around and `ahead` m in front of it."""
         x0, y0, x1, y1 = self.piece.footprint
-        corners = [(x0 - margin, y0 - margin - ahead), (x1 + margin, y1 + margin)]
-        corners += [(x0 - margin, y1 + margin), (x1 + margin, y0 - margin - ahead)]
-        xs, ys = zip(*(self.point(x, y) for x, y in corners), strict=True)
-        return min(xs), min(ys), max(xs), max(ys)
+        x, y = self.point((x0 + x1) / 2, (y0 + y1 - ahead) / 2)
+        half_x, half_y = (x1 - x0) / 2 + margin, (y1 - y0 + ahead) / 2 + margin
+        c, s = abs(self._cos), abs(self._sin)
+        reach_x, reach_y = c * half_x + s * half_y, s * half_x + c * half_y
+        return x - reach_x, y - reach_y, x + reach_x, y + reach_y
 
 
 class Room:
@@ -80,7 +77,7 @@ class Room:
         corners = [(-x, y), (x, y), (x, -y), (-x, -y)]
         for side in range(4):
             self._add_wall(panels, corners[side], corners[(side + 1) % 4], wall, dado, split)
-        panels.setdefault(ceiling, []).append(quad((-x, y, height), (2 * x, 0, 0), (0, -2 * y, 0), ceiling.tile))
+        panels.setdefault(ceiling, []).append(tiled((-x, y, height), (2 * x, 0, 0), (0, -2 * y, 0), ceiling.tile))
         hulls = [box_hull((-x - 0.2, y, 0), (x + 0.2, y + 0.2, 2.5)), box_hull((-x - 0.2, -y - 0.2, 0), (x + 0.2, -y, 2.5))]
         hulls += [box_hull((-x - 0.2, -y, 0), (-x, y, 2.5)), box_hull((x, -y, 0), (x + 0.2, y, 2.5))]
         self.add_structure("wall", panels, hulls, casts_shadow=False)
@@ -96,20 +93,20 @@ class Room:
         split: float,
     ) -> None:
         """One wall from left to right as seen from inside, its lower part, and a skirting board."""
-        along = np.array([end[0] - start[0], end[1] - start[1], 0.0])
-        rise = np.array([0, 0, self.height - split])
-        panels.setdefault(wall, []).append(quad((*start, split), along, rise, wall.tile))
+        along = (end[0] - start[0], end[1] - start[1], 0.0)
+        rise = (0.0, 0.0, self.height - split)
+        panels.setdefault(wall, []).append(tiled((*start, split), along, rise, wall.tile))
         if dado is not None:
-            panels.setdefault(dado, []).append(quad((*start, 0), along, (0, 0, split), dado.tile))
+            panels.setdefault(dado, []).append(tiled((*start, 0), along, (0, 0, split), dado.tile))
         elif self._skirting is not None:
-            inwards = np.cross(along, (0, 0, 1)) / np.linalg.norm(along)
-            foot = np.array([*start, 0]) + 0.012 * inwards
-            panels.setdefault(self._skirting, []).append(quad(foot, along, (0, 0, SKIRTING_M), 1.0))
+            out = 0.012 / math.hypot(*along)
+            foot = (start[0] + out * along[1], start[1] - out * along[0], 0.0)
+            panels.setdefault(self._skirting, []).append(tiled(foot, along, (0, 0, SKIRTING_M), 1.0))
 
     def ground(self, skin: Skin) -> None:
         """The floor over the whole plan."""
         x, y = self.width / 2, self.depth / 2
-        floor = {skin: [quad((-x, -y, 0), (2 * x, 0, 0), (0, 2 * y, 0), skin.tile)]}
+        floor = {skin: [tiled((-x, -y, 0), (2 * x, 0, 0), (0, 2 * y, 0), skin.tile)]}
         self.add_structure("floor", floor, [box_hull((-x, -y, -0.2), (x, y, 0))], casts_shadow=False)
 
     def cut_corner(self, corner: int, width: float, depth: float) -> None:
@@ -213,7 +210,7 @@ class Room:
         """Place an asset, unchecked; False where the scene is full."""
         if len(self._placements) >= MOST_THINGS or self.triangles + triangles > MOST_TRIANGLES:
             return False
-        turn = (0.0, 0.0, float(np.sin(angle / 2)), float(np.cos(angle / 2)))
+        turn = (0.0, 0.0, math.sin(angle / 2), math.cos(angle / 2))
         x, y, z = position
         self._placements.append(Placement(asset, (float(x), float(y), float(z)), turn))
         self.triangles += triangles
@@ -222,7 +219,7 @@ class Room:
     def top_is_free(self, x: float, y: float, radius: float, z: float) -> bool:
         """Whether a thing of a radius fits at a point on a piece, and if so takes the place."""
         for other_x, other_y, other_radius, other_z in self._tops:
-            if abs(other_z - z) < 0.05 and np.hypot(x - other_x, y - other_y) < radius + other_radius:
+            if abs(other_z - z) < 0.05 and math.hypot(x - other_x, y - other_y) < radius + other_radius:
                 return False
         self._tops.append((x, y, radius, z))
         return True
@@ -252,7 +249,7 @@ class Room:
     ) -> Placed | None:
         """Stand a piece with its back to a wall. at: m along the wall from its middle (left to right); None = anywhere."""
         piece = kind if isinstance(kind, Piece) else self.piece(kind, matched)
-        top = float(piece.asset.bounds[1, 2])
+        top = piece.rise[1]
         for _ in range(tries if at is None or wall is None else 1):
             side = int(self.rng.integers(4)) if wall is None else wall
             half, reach = piece.width / 2, self.wall_length(side) / 2
@@ -294,7 +291,7 @@ class Room:
         ahead: m of floor before it that stay free, as before a door.
         """
         piece = kind if isinstance(kind, Piece) else self.piece(kind)
-        low, high = piece.asset.bounds[:, 2] + z
+        low, high = piece.rise[0] + z, piece.rise[1] + z
         half = piece.width / 2
         for _ in range(tries if at is None or wall is None else 1):
             side = int(self.rng.integers(4)) if wall is None else wall
@@ -304,7 +301,7 @@ class Room:
             t = self.rng.uniform(-reach, reach) if at is None else at
             if abs(t) > reach or not self._wall_is_free(side, t - half - clear, t + half + clear, low, high):
                 continue
-            x, y, angle = self.at_wall(side, t, piece.footprint[3])
+            x, y, angle = self.at_wall(side, t, max(0.0, piece.footprint[3]))
             placed = Placed(piece, x, y, z, angle)
             if ahead > 0:
                 zone = placed.rectangle(0.0, ahead)
@@ -319,7 +316,7 @@ class Room:
         """(x, y, angle) of a piece whose back lies `back` m behind its origin, t m along a wall."""
         angle = ANGLES[wall]
         inset = (self.depth if wall in (NORTH, SOUTH) else self.width) / 2 - back
-        c, s = np.cos(angle), np.sin(angle)
+        c, s = math.cos(angle), math.sin(angle)
         return c * t - s * inset, s * t + c * inset, angle
 
     def _wall_is_free(self, wall: int, start: float, end: float, low: float, high: float) -> bool:

@@ -16,7 +16,8 @@ def seat_around(room: Room, table: Placed, kind: str, count: int, gap: float = 0
     for k in range(per_side):
         x = width * ((k + 0.5) / per_side - 0.5)
         spots += [(x, -reach, TURN), (x, reach, 0.0)]
-    spots += [(-width / 2 - gap, 0.0, np.pi / 2), (width / 2 + gap, 0.0, -np.pi / 2)]
+    end = width / 2 + 0.24  # not tucked in: the legs stand there
+    spots += [(-end, 0.0, np.pi / 2), (end, 0.0, -np.pi / 2)]
     for x, y, angle in spots[:count]:
         room.seat(kind, table, x, y, angle)
 
@@ -120,10 +121,10 @@ def kitchen(room: Room) -> None:
     add_door(room, wall=(wall + 2) % 4)
     _hang_over(room, placed, wall)
     add_windows(room, 1, (wall + 3) % 4, curtains=0.3, radiator=0.6)
-    kind = "table" if room.width * room.depth > 11 else "round_table"
-    for _ in range(25):
+    kind = "table" if room.width * room.depth > 15 else "round_table"
+    for _ in range(40):
         x, y = rng.uniform(-0.5, 0.5, 2) * (room.width - 1.4, room.depth - 1.4)
-        table = room.place(room.piece(kind, matched=True), x, y, rng.choice([0, np.pi / 2]), margin=0.55)
+        table = room.place(room.piece(kind, matched=True), x, y, rng.choice([0, np.pi / 2]), margin=0.3)
         if table is not None:
             seat_around(room, table, "chair", int(rng.integers(2, 6)))
             break

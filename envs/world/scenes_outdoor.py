@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from embodied_ssl.envs.world.assets import Light
 from embodied_ssl.envs.world.finishes import family, plain
-from embodied_ssl.envs.world.joinery import Skin, block, box_hull
-from embodied_ssl.envs.world.mesh import Mesh, quad
+from embodied_ssl.envs.world.joinery import Skin, block, box_hull, tiled
+from embodied_ssl.envs.world.mesh import Mesh
 from embodied_ssl.envs.world.rooms import EAST, NORTH, SOUTH, WEST, Rectangle, Room
 from embodied_ssl.envs.world.scenes_home import seat_around
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ def _lay(
     meshes: dict[Skin, list[Mesh]] = {}
     for skin, rectangles in patches.items():
         for x0, y0, x1, y1 in rectangles:
-            meshes.setdefault(skin, []).append(quad((x0, y0, z), (x1 - x0, 0, 0), (0, y1 - y0, 0), skin.tile))
+            meshes.setdefault(skin, []).append(tiled((x0, y0, z), (x1 - x0, 0, 0), (0, y1 - y0, 0), skin.tile))
     x, y = room.width / 2, room.depth / 2
     carrier = [box_hull((-x, -y, -0.2), (x, y, 0))] if z == 0 else []
     room.add_structure("floor", meshes, [*carrier, *hulls], casts_shadow=False)
@@ -60,7 +60,7 @@ def _build_houses(room: Room, wall: int, height: float, houses: int) -> None:
         top = height * room.rng.uniform(0.92, 1.0)
         (x0, y0, _), (x1, y1, _) = room.at_wall(wall, start, 0.0), room.at_wall(wall, end, 0.0)
         along = (x1 - x0, y1 - y0, 0)
-        meshes.setdefault(skin, []).append(quad((x0, y0, 0), along, (0, 0, top), skin.tile))
+        meshes.setdefault(skin, []).append(tiled((x0, y0, 0), along, (0, 0, top), skin.tile))
         inwards = np.cross(along, (0, 0, 1)) / np.linalg.norm(along)
         for low, high, out in ((0.0, 0.45, 0.04), (top - 0.25, top, 0.3), (2.95, 3.1, 0.08)):
             corners = np.array([(x0, y0), (x1, y1), np.add((x0, y0), out * inwards[:2]), np.add((x1, y1), out * inwards[:2])])

@@ -31,13 +31,14 @@ def office(room: Room) -> None:
     for kind in ("filing_cabinet", "filing_cabinet", "printer", "water_cooler", "bookshelf"):
         room.along(kind, int(rng.choice([SOUTH, WEST])), ahead=0.5, matched=kind == "filing_cabinet")
     if rng.random() < 0.7:  # islands of two desks face to face
-        for x in _grid(room.width - 0.6, 1.9, 1.0):
-            for y in _grid(room.depth, 2.9, 1.5):
+        pitch = room.piece("desk", matched=True).width + 0.8
+        for x in _grid(room.width - 0.6, pitch, 1.0):
+            for y in _grid(room.depth, 3.2, 1.6):
                 _set_up_workplace(room, x, y + 0.43, np.pi)
                 _set_up_workplace(room, x, y - 0.43, 0.0)
     else:
         for wall in (NORTH, EAST, WEST):
-            for t in _grid(room.wall_length(wall), 1.9, 1.0):
+            for t in _grid(room.wall_length(wall), 2.0, 1.1):
                 x, y, angle = room.at_wall(wall, t, 0.42)
                 _set_up_workplace(room, x, y, angle)
                 if rng.random() < 0.4:
@@ -101,18 +102,20 @@ def library(room: Room) -> None:
         shelf = room.piece("bookshelf", matched=True)
         for t in _grid(room.wall_length(wall), shelf.width + 0.02, shelf.width / 2 + 0.05):
             if rng.random() < 0.7:
-                room.along(shelf, wall, t, ahead=0.5)
-    stacks = room.piece("stacks", matched=True)
-    split = rng.uniform(-0.2, 0.3) * room.depth
-    for x in _grid(room.width, stacks.depth + rng.uniform(1.0, 1.3), 1.0):
-        for k in range(int(rng.integers(1, 3))):
-            room.place(stacks, x, split + 0.6 + 1.02 * k, np.pi / 2, margin=0.0)
+                room.along(shelf, wall, t, ahead=0.3)
     table = room.piece("reading_table", matched=True)
-    for x in _grid(room.width, table.width + 1.1, 1.4):
-        placed = room.place(table, x, split - 1.5, 0.0, margin=0.3)
+    front = -room.depth / 2 + 1.1 + table.depth / 2 + 0.5
+    for x in _grid(room.width, table.width + 1.0, 1.6):
+        placed = room.place(table, x, front, 0.0, margin=0.25)
         if placed is not None:
             seat_around(room, placed, "chair", int(rng.integers(4, 7)))
             room.put_on("table_lamp", placed, rng.choice([-0.5, 0.5]), 0.25)
+    stacks = room.piece("stacks", matched=True)
+    back = front + table.depth / 2 + 1.1
+    for x in _grid(room.width - 0.8, stacks.depth + rng.uniform(0.95, 1.2), 0.9):
+        for k in range(3):
+            if back + 1.02 * (k + 1) < room.depth / 2 - 1.0:
+                room.place(stacks, x, back + 0.51 + 1.02 * k, np.pi / 2, margin=0.0)
     for kind in ("book_cart", "armchair", "potted_plant", "desk", "floor_lamp"):
         if rng.random() < 0.8:
             room.along(kind, ahead=0.4 if kind in ("desk", "armchair") else 0.0)
@@ -125,18 +128,19 @@ def library(room: Room) -> None:
 def supermarket(room: Room) -> None:
     rng = room.rng
     make_shell(room, "washable" if rng.random() < 0.7 else "rough", (2.9, 3.6), corner=0.2)
-    add_door(room, "double_door", SOUTH)
+    door = 1.05 - room.width / 2
+    room.hang("double_door", 0.0, SOUTH, -door, ahead=1.0)  # t runs westwards along the south wall
     goods = room.piece("wall_goods")
     for wall in (NORTH, WEST):
         for t in _grid(room.wall_length(wall), goods.width + 0.03, goods.width / 2 + 0.1):
             room.along("wall_goods", wall, t, ahead=0.8)
-    for x in _grid(room.width - 1.6, 0.9 + rng.uniform(1.25, 1.5), 0.9):
-        for y in _grid(room.depth - 3.2, 2.03, 1.0):
-            room.place(room.piece("shop_shelf"), x + 0.3, y + 0.7, np.pi / 2, margin=0.0)
-    for x in _grid(room.width - 1.0, 2.6, 1.2)[1:]:
-        till = room.place(room.piece("checkout", matched=True), x, -room.depth / 2 + 1.7, np.pi / 2, margin=0.3)
+    for x in (0.12 * room.width, 0.34 * room.width):
+        till = room.place(room.piece("checkout", matched=True), x, -room.depth / 2 + 1.15, np.pi / 2, margin=0.2)
         if till is not None:
             room.seat("stool", till, 0.6, 0.55, 0.0)
+    for x in _grid(room.width - 1.2, 0.9 + rng.uniform(1.05, 1.3), 0.7):
+        for y in _grid(room.depth - 3.4, 2.03, 1.0):
+            room.place(room.piece("shop_shelf"), x + 0.3, y + 0.6, np.pi / 2, margin=0.0)
     for _ in range(2):
         room.along("fruit_stand", EAST, ahead=0.7, tries=8)
     room.along("freezer", ahead=0.6, tries=20)
@@ -169,11 +173,12 @@ def restaurant(room: Room) -> None:
             room.place(room.piece("booth", matched=True), x, y, angle)
     kind = "round_table" if rng.random() < 0.55 else "table"
     table = room.piece(kind, matched=True)
-    pitch = table.width + 1.35
-    for x in _grid(room.width, pitch, 1.2):
-        for y in _grid(room.depth - 1.6, 2.0, 1.0):
-            jitter = rng.uniform(-0.15, 0.15, 2)
-            placed = room.place(table, x + jitter[0], y - 0.8 + jitter[1], rng.choice([0, np.pi / 2]), margin=0.4)
+    pitch = max(table.width, 0.9) + 1.25
+    for x in _grid(room.width - 0.3, pitch, 0.9):
+        for y in _grid(room.depth - 2.0, 2.15, 0.75):
+            shift = rng.uniform(-0.12, 0.12, 2)
+            turn = rng.choice([0, np.pi / 2]) if table.width < 1.1 else 0.0
+            placed = room.place(table, x + 0.25 + shift[0], y - 0.9 + shift[1], turn, margin=0.25)
             if placed is not None:
                 seat_around(room, placed, "chair", int(rng.integers(2, 5)), 0.16)
     add_windows(room, 2, EAST, curtains=0.5)
