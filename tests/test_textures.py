@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -91,7 +92,7 @@ def _pattern(image: np.ndarray) -> np.ndarray:
     radius = np.hypot(frequency[:, None], frequency[None])
     upright = np.abs(frequency[:, None]) > np.abs(frequency[None])
     bands = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64]
-    rings = [(radius >= low) & (radius < high) for low, high in zip(bands, bands[1:], strict=False)]
+    rings = [(radius >= low) & (radius < high) for low, high in pairwise(bands)]
     energy = [spectrum[ring & side].sum() for ring in rings for side in (upright, ~upright)]
     return np.append(np.log(np.array(energy) / spectrum.sum() + 1e-4), 2 * np.log(contrast + 1e-3))
 
@@ -132,7 +133,7 @@ def test_materials_differ_clearly_in_stiffness():
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(ValueError, match="did you mean 'brick'"):
         texture("brik", 0)
-    with pytest.raises(ValueError, match="there are .*marble"):
+    with pytest.raises(ValueError, match=r"there are .*marble"):
         texture("???", 0)
     with pytest.raises(ValueError, match="0 or more"):
         texture("brick", -1)

@@ -96,22 +96,23 @@ def quad(origin: ArrayLike, side_u: ArrayLike, side_v: ArrayLike, tile: float = 
     )
 
 
+# Front (−y), right (+x), back (+y), left (−x), top, bottom: where the texture starts, and the sides of each face.
+_BOX_CORNERS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]], float)
+_BOX_SIDES_U = np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0], [1, 0, 0], [1, 0, 0]], float)
+_BOX_SIDES_V = np.array([[0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 1, 0], [0, -1, 0]], float)
+
+
 def box(size: ArrayLike, center: ArrayLike = (0, 0, 0), tile: float = 1.0) -> Mesh:
     """A box with sharp edges. size: [3], m, full sides; texture upright on the four sides."""
-    sx, sy, sz = np.asarray(size, float)
-    x, y, z = np.asarray(center, float) - np.array([sx, sy, sz]) / 2
-    ex, ey, ez = np.diag([sx, sy, sz])
-    low, high = np.array([x, y, z]), np.array([x + sx, y + sy, z + sz])
-    return merge(
-        [
-            quad(low, ex, ez, tile),  # front, −y
-            quad([high[0], y, z], ey, ez, tile),  # right, +x
-            quad([high[0], high[1], z], -ex, ez, tile),  # back, +y
-            quad([x, high[1], z], -ey, ez, tile),  # left, −x
-            quad([x, y, high[2]], ex, ey, tile),  # top
-            quad([x, high[1], z], ex, -ey, tile),  # bottom
-        ]
-    )
+    full = np.asarray(size, float)
+    low = np.asarray(center, float) - full / 2
+    corner, u, v = (low + _BOX_CORNERS * full, _BOX_SIDES_U * full, _BOX_SIDES_V * full)  # [6, 3] each
+    vertices = np.stack([corner, corner + u, corner + u + v, corner + v], axis=1)
+    du, dv = np.abs(u).sum(axis=1) / tile, np.abs(v).sum(axis=1) / tile
+    zero = np.zeros(6)
+    uv = np.stack([np.stack(pair, axis=1) for pair in ((zero, zero), (du, zero), (du, dv), (zero, dv))], axis=1)
+    triangles = 4 * np.arange(6)[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]])
+    return make_mesh(vertices, np.repeat(np.cross(_BOX_SIDES_U, _BOX_SIDES_V), 4, axis=0), uv, triangles)
 
 
 def lathe(profile: ArrayLike, segments: int = 16, tile: float = 0.1, crease_rad: float = 0.7) -> Mesh:
@@ -138,20 +139,23 @@ def lathe(profile: ArrayLike, segments: int = 16, tile: float = 0.1, crease_rad:
     angle = np.linspace(0, 2 * np.pi, segments + 1)
     circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     circle[-1] = circle[0]
-    vertices, normals, uv, triangles = [], [], [], []
-    for i in range(len(starts)):
-        base = 2 * i * (segments + 1)
-        for point, normal, v in ((starts[i], start_normal[i], along[i]), (ends[i], end_normal[i], along[i + 1])):
-            vertices.append(np.column_stack([circle * point[0], np.full(segments + 1, point[1])]))
-            normals.append(np.column_stack([circle * normal[0], np.full(segments + 1, normal[1])]))
-            uv.append(np.column_stack([np.linspace(0, around, segments + 1), np.full(segments + 1, v)]))
-        k = np.arange(segments) + base
-        a, b, c, d = k, k + 1, k + segments + 2, k + segments + 1
-        if starts[i, 0] > 1e-9:
-            triangles.append(np.stack([a, b, c], axis=1))
-        if ends[i, 0] > 1e-9:
-            triangles.append(np.stack([a, c, d], axis=1))
-    return make_mesh(np.concatenate(vertices), np.concatenate(normals), np.concatenate(uv), np.concatenate(triangles))
+    # Per strip, a ring of vertices at its start and one at its end: [strips, 2, segments + 1, ...].
+    ends_of_strip, strips = np.stack([starts, ends], axis=1), len(starts)
+    rings = np.stack([start_normal, end_normal], axis=1)
+    shape = (strips, 2, segments + 1, 1)
+    vertices = np.concatenate(
+        [circle * ends_of_strip[:, :, None, :1], np.broadcast_to(ends_of_strip[:, :, None, 1:], shape)], axis=3
+    )
+    normals = np.concatenate([circle * rings[:, :, None, :1], np.broadcast_to(rings[:, :, None, 1:], shape)], axis=3)
+    uv = np.empty((strips, 2, segments + 1, 2))
+    uv[..., 0] = np.linspace(0, around, segments + 1)
+    uv[..., 1] = np.stack([along[:-1], along[1:]], axis=1)[:, :, None]
+    a = np.arange(segments) + 2 * (segments + 1) * np.arange(strips)[:, None]
+    b, c, d = a + 1, a + segments + 2, a + segments + 1
+    triangles = np.stack([a, b, c, a, c, d], axis=2).reshape(strips, segments, 2, 3)
+    keep_both = np.stack([starts[:, 0] > 1e-9, ends[:, 0] > 1e-9], axis=1)  # at the axis a strip is a fan
+    keep_both = np.broadcast_to(keep_both[:, None], (strips, segments, 2))
+    return make_mesh(vertices, normals, uv, triangles[keep_both])
 
 
 def cylinder(radius: float, height: float, segments: int = 16, tile: float = 0.1) -> Mesh:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -76,8 +77,8 @@ def _load_mesh(path: Path) -> NDArray[np.float64]:
     if not path.is_file():
         raise ValueError(f"{path} does not exist")
     try:
-        mesh = trimesh.load(path, force="mesh", process=False)
-        corners = np.asarray(mesh.vertices, float)[np.asarray(mesh.faces, int)]
+        mesh = cast(trimesh.Trimesh, trimesh.load(path, force="mesh", process=False))
+        corners = np.array(mesh.vertices, np.float64)[np.array(mesh.faces, np.int64)]
     except Exception as error:  # trimesh raises whatever its parsers run into
         raise ValueError(f"{path} cannot be read as a mesh: {error}") from error
     if len(corners) == 0:

@@ -5,15 +5,16 @@ and a gripper, rests in the pose it is made in, and has the origin of its frame 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from embodied_ssl.envs.world import housewares, tableware, toys
 from embodied_ssl.envs.world.assets import Asset, Material, Part, Texture
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import Mesh, make_mesh, merge
+from embodied_ssl.envs.world.mesh import Mesh, merge
 from embodied_ssl.envs.world.object_files import SUFFIXES, object_from_file
 from embodied_ssl.envs.world.solids import Solid, volume_and_center
 from embodied_ssl.envs.world.textures import nearest, texture
@@ -95,34 +96,37 @@ def make_object(category: str, instance: int) -> Asset:
     material = MATERIALS[kind.materials[rng.integers(len(kind.materials))]]
     solids = kind.make(rng)
     mass, center = _weigh(solids, material)
-    solids = [solid.placed(-center) for solid in solids]
-    hulls = tuple(hull for solid in solids for hull in solid.hulls)
-    return Asset(category, instance, material, _dress(rng, solids, material), hulls, mass)
+    hulls = tuple((hull - center).astype(np.float32) for solid in solids for hull in solid.hulls)
+    return Asset(category, instance, material, _dress(rng, solids, material, center), hulls, mass)
 
 
-def _weigh(solids: list[Solid], material: Material) -> tuple[float, np.ndarray]:
+def _weigh(solids: list[Solid], material: Material) -> tuple[float, NDArray[np.float64]]:
     """Mass (kg, clipped to what a gripper can feel and lift) and centre of mass [3] (m)."""
     weights, centers = [], []
     for solid in solids:
         volume, center = volume_and_center(solid.mesh)
         weights.append(MATERIALS.get(solid.coat, material).density * volume * solid.fill)
         centers.append(center)
-    center = np.average(centers, axis=0, weights=weights)
+    center = np.array(weights) @ np.array(centers) / sum(weights)
     return float(np.clip(sum(weights), LIGHTEST_KG, HEAVIEST_KG)), center
 
 
-def _dress(rng: np.random.Generator, solids: list[Solid], material: Material) -> tuple[Part, ...]:
-    """One part for all that wear the same texture."""
+def _dress(
+    rng: np.random.Generator, solids: list[Solid], material: Material, center: NDArray[np.float64]
+) -> tuple[Part, ...]:
+    """One part for all that wear the same texture, about the centre of mass."""
     groups: dict[tuple[str, float], list[Mesh]] = {}
     for solid in solids:
         mesh = solid.mesh
         if solid.along and MATERIALS.get(solid.coat, material).name == "wood":  # grain runs along u; turn it
-            mesh = make_mesh(mesh.vertices, mesh.normals, mesh.uv[:, ::-1], mesh.triangles)
+            mesh = replace(mesh, uv=mesh.uv[:, ::-1])
         groups.setdefault((solid.coat, solid.emission), []).append(mesh)
-    return tuple(
-        Part(merge(meshes), *_coat(rng, coat, material), emission=emission)
-        for (coat, emission), meshes in groups.items()
-    )
+    parts = []
+    for (coat, emission), meshes in groups.items():
+        whole = merge(meshes)
+        whole = replace(whole, vertices=(whole.vertices - center).astype(np.float32))
+        parts.append(Part(whole, *_coat(rng, coat, material), emission=emission))
+    return tuple(parts)
 
 
 def _coat(rng: np.random.Generator, coat: str, material: Material) -> tuple[Texture, float]:

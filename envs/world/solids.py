@@ -38,10 +38,8 @@ class Solid:
     ) -> "Solid":
         """Scale [1 or 3], then rotate [3, 3], then translate [3] (m)."""
         turn = np.eye(3) if rotation is None else np.asarray(rotation, float)
-        hulls = tuple(
-            ((hull * np.asarray(scale, float)) @ turn.T + np.asarray(translation, float)).astype(np.float32)
-            for hull in self.hulls
-        )
+        matrix, shift = (turn * np.asarray(scale, float)).T, np.asarray(translation, float)
+        hulls = tuple((hull @ matrix + shift).astype(np.float32) for hull in self.hulls)
         return replace(self, mesh=self.mesh.transformed(translation, rotation, scale), hulls=hulls)
 
     def ghost(self) -> "Solid":
@@ -51,12 +49,12 @@ class Solid:
 
 def volume_and_center(mesh: Mesh) -> tuple[float, NDArray[np.float64]]:
     """Volume (m³) and centroid [3] (m) of a closed mesh."""
-    corners = mesh.vertices.astype(float)[mesh.triangles]
-    origin = corners.mean(axis=(0, 1))
-    a, b, c = np.moveaxis(corners - origin, 1, 0)
-    volumes = np.einsum("ti,ti->t", a, np.cross(b, c)) / 6
+    origin = mesh.vertices[0].astype(float)
+    ax, ay, az, bx, by, bz, cx, cy, cz = (mesh.vertices - origin)[mesh.triangles].reshape(-1, 9).T
+    volumes = (ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)) / 6
     total = float(volumes.sum())
-    return total, origin + volumes @ (a + b + c) / 4 / total
+    moment = np.array([volumes @ (ax + bx + cx), volumes @ (ay + by + cy), volumes @ (az + bz + cz)])
+    return total, origin + moment / 4 / total
 
 
 # Round things
