@@ -8,12 +8,11 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from scipy import ndimage
-
 from embodied_ssl.envs.world.assets import Scene
 from embodied_ssl.envs.world.furniture import FURNITURE, make_furniture
 from embodied_ssl.envs.world.objects import CATEGORIES
 from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
+from scipy import ndimage
 
 SEEDS = range(3)
 BODY_RADIUS_M, BODY_HEIGHT_M = 0.25, 0.6
@@ -125,7 +124,7 @@ def test_scene_is_furnished_within_limits(type: str, seed: int) -> None:
     x0, y0, x1, y1 = scene.bounds
     assert all(placement.asset.mass == 0 for placement in scene.placements)
     for placement in things:
-        low, high = placement.asset.bounds
+        low, _high = placement.asset.bounds
         x, y, z = placement.position
         assert np.isfinite(placement.position).all()
         assert np.linalg.norm(placement.quaternion) == pytest.approx(1)

@@ -34,11 +34,21 @@ def plain(red: int, green: int, blue: int, gloss: float = 0.1, emission: float =
     return _skin(flat(red, green, blue), gloss, emission, 1.0, True)
 
 
-def family(
-    name: str, rng: np.random.Generator, tile: float = 1.0, gloss: float = 0.05, emission: float = 0.0
-) -> Skin:
+LOUD = ("rug", "stripes", "plaid", "books", "screen", "leather", "cardboard", "hazard")  # strong colours suit these
+
+
+@lru_cache(maxsize=64)
+def _calm_variants(name: str) -> tuple[int, ...]:
+    """The variants of a family that one would furnish with: without the third of the loudest mean colours."""
+    means = [texture(name, variant).image.mean(axis=(0, 1)) for variant in range(VARIANTS)]
+    order = np.argsort([np.ptp(mean) for mean in means], kind="stable")
+    return tuple(sorted(order[: 2 * VARIANTS // 3].tolist()))
+
+
+def family(name: str, rng: np.random.Generator, tile: float = 1.0, gloss: float = 0.05, emission: float = 0.0) -> Skin:
     """A variant of a texture family, `tile` m to a repeat."""
-    return _skin(texture(name, int(rng.integers(VARIANTS))), gloss, emission, tile, True)
+    variants = range(VARIANTS) if name in LOUD else _calm_variants(name)
+    return _skin(texture(name, variants[int(rng.integers(len(variants)))]), gloss, emission, tile, True)
 
 
 def print_of(name: str, rng: np.random.Generator, tile: float = 1.0, gloss: float = 0.0, emission: float = 0.0) -> Skin:

@@ -4,15 +4,28 @@ import difflib
 from functools import lru_cache
 
 import numpy as np
+from embodied_ssl.envs.world.furniture_decor import DECOR
 from embodied_ssl.envs.world.furniture_fittings import FITTINGS
 from embodied_ssl.envs.world.furniture_home import HOME
 from embodied_ssl.envs.world.furniture_kitchen_bath import KITCHEN_BATH
+from embodied_ssl.envs.world.furniture_office import OFFICE
 from embodied_ssl.envs.world.furniture_outdoor import OUTDOOR
 from embodied_ssl.envs.world.furniture_public import PUBLIC
-from embodied_ssl.envs.world.furniture_work import WORK
+from embodied_ssl.envs.world.furniture_trade import TRADE
+from embodied_ssl.envs.world.furniture_vehicles import VEHICLES
 from embodied_ssl.envs.world.joinery import Joiner, Maker, Piece
 
-FURNITURE: dict[str, Maker] = {**HOME, **KITCHEN_BATH, **FITTINGS, **WORK, **PUBLIC, **OUTDOOR}
+FURNITURE: dict[str, Maker] = {
+    **HOME,
+    **DECOR,
+    **KITCHEN_BATH,
+    **FITTINGS,
+    **OFFICE,
+    **TRADE,
+    **PUBLIC,
+    **OUTDOOR,
+    **VEHICLES,
+}
 STOCK = 16  # instances of each kind that scenes draw from
 
 

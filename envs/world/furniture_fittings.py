@@ -1,4 +1,4 @@
-"""What is fixed to a building: windows, doors, lamps, pictures, screens, curtains, radiators. Wall pieces: back at +y."""
+"""What is fixed to a building: windows, doors, lamps, pictures, boards, curtains, radiators. Their back is at y = 0."""
 
 import numpy as np
 from embodied_ssl.envs.world.assets import Material
@@ -47,7 +47,9 @@ def _window(joiner: Joiner, rng: np.random.Generator) -> Material:
     picture_on(joiner, outlook(rng), x, 0, height, -0.01)
     frame_of(joiner, frame, x, 0, height, 0.06, 0.05)
     for k in range(1, int(rng.integers(2, 4))):
-        joiner.block(frame, (-x + k * width / 2 - 0.02, -0.035, 0), (-x + k * width / 2 + 0.02, 0, height), "back top bottom")
+        joiner.block(
+            frame, (-x + k * width / 2 - 0.02, -0.035, 0), (-x + k * width / 2 + 0.02, 0, height), "back top bottom"
+        )
         if k == 2:
             break
     if rng.random() < 0.5:
@@ -128,7 +130,10 @@ def _ceiling_lamp(joiner: Joiner, rng: np.random.Generator) -> Material:
     drop, radius, shade = rng.uniform(0.3, 0.6), rng.uniform(0.15, 0.25), lamp_shade(rng)
     joiner.block(dark(), (-0.01, -0.01, -drop), (0.01, 0.01, 0), "top bottom")
     if rng.random() < 0.5:
-        joiner.add(shade, lathe([[0, -drop - radius], [0.9 * radius, -drop - 0.5 * radius], [0.9 * radius, -drop], [0, -drop]], 9))
+        joiner.add(
+            shade,
+            lathe([[0, -drop - radius], [0.9 * radius, -drop - 0.5 * radius], [0.9 * radius, -drop], [0, -drop]], 9),
+        )
     else:
         joiner.add(shade, lathe([[0, -drop - 0.5 * radius], [radius, -drop - 0.5 * radius]], 9))
         joiner.add(lacquer(rng), lathe([[radius, -drop - 0.5 * radius], [0.05, -drop]], 9))
@@ -274,7 +279,9 @@ def _wall_shelf(joiner: Joiner, rng: np.random.Generator) -> Material:
     for sx in (-1, 1):
         joiner.block(dark(), (sx * (x - 0.1) - 0.012, -0.18, -0.12), (sx * (x - 0.1) + 0.012, 0, 0), "top back")
     if rng.random() < 0.5:
-        joiner.panel(family("books", rng, gloss=0.0), (-x + 0.02, -0.17, 0.03), (0.4, 0, 0), (0, 0, 0.24), (0, 0, 0.4, 1))
+        joiner.panel(
+            family("books", rng, gloss=0.0), (-x + 0.02, -0.17, 0.03), (0.4, 0, 0), (0, 0, 0.24), (0, 0, 0.4, 1)
+        )
         joiner.block(lacquer(rng), (-x + 0.02, -0.168, 0.03), (-x + 0.42, -0.02, 0.22), "front back bottom")
         joiner.surface(-x + 0.46, -0.2, x - 0.03, -0.03, 0.03, 0.5)
     else:

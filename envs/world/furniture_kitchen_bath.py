@@ -3,9 +3,9 @@
 import numpy as np
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import board, chrome, cloth, dark, family, plain, steel, white, wood
-from embodied_ssl.envs.world.joinery import Joiner, Maker, Skin
+from embodied_ssl.envs.world.joinery import Joiner, Maker, Skin, face
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import Mesh, extrude, lathe, make_mesh, rotation_x
+from embodied_ssl.envs.world.mesh import extrude, lathe, rotation_x
 
 CERAMIC, METAL, WOOD = MATERIALS["ceramic"], MATERIALS["metal"], MATERIALS["wood"]
 FACING = rotation_x(np.pi / 2)
@@ -28,7 +28,9 @@ def _base(joiner: Joiner, front: Skin, width: float, doors: int, drawers: bool, 
         top = HEIGHT - 0.05
         if drawers:
             joiner.block(front, (left + 0.006, -y + 0.02, 0.7), (left + step - 0.006, -y + 0.04, top), "back")
-            joiner.block(chrome(), (left + step / 2 - 0.07, -y, 0.77), (left + step / 2 + 0.07, -y + 0.02, 0.785), "back")
+            joiner.block(
+                chrome(), (left + step / 2 - 0.07, -y, 0.77), (left + step / 2 + 0.07, -y + 0.02, 0.785), "back"
+            )
             top = 0.69
         joiner.block(front, (left + 0.006, -y + 0.02, 0.11), (left + step - 0.006, -y + 0.04, top), "back")
         handle = left + (step - 0.06 if k % 2 == 0 else 0.04)
@@ -60,7 +62,9 @@ def _sink(joiner: Joiner, rng: np.random.Generator) -> Material:
     joiner.panel(bowl, (-0.35, -0.2, deep), (0, 0.36, 0), (0, 0, 0.16))
     joiner.panel(bowl, (0.15, 0.16, deep), (0, -0.36, 0), (0, 0, 0.16))
     joiner.block(chrome(), (0.2, -0.18, z), (0.55, 0.12, z + 0.006), "bottom")
-    joiner.tube(chrome(), [(-0.1, 0.22, z), (-0.1, 0.22, z + 0.26), (-0.1, 0.12, z + 0.3), (-0.1, 0.04, z + 0.22)], 0.014)
+    joiner.tube(
+        chrome(), [(-0.1, 0.22, z), (-0.1, 0.22, z + 0.26), (-0.1, 0.12, z + 0.3), (-0.1, 0.04, z + 0.22)], 0.014
+    )
     joiner.surface(0.2, -0.2, 0.56, 0.22, HEIGHT + 0.006)
     return METAL
 
@@ -89,7 +93,9 @@ def _fridge(joiner: Joiner, rng: np.random.Generator) -> Material:
     joiner.block(dark(), (-x + 0.02, -0.26, 0), (x - 0.02, 0.3, 0.05), "bottom top")
     for low, high in ((0.07, split * height), (split * height + 0.015, height - 0.01)):
         joiner.block(skin, (-x + 0.003, -0.33, low), (x - 0.003, -0.28, high), "back")
-        joiner.block(chrome(), (x - 0.09, -0.37, low + 0.08), (x - 0.06, -0.33, low + 0.08 + 0.4 * (high - low)), "back")
+        joiner.block(
+            chrome(), (x - 0.09, -0.37, low + 0.08), (x - 0.06, -0.33, low + 0.08 + 0.4 * (high - low)), "back"
+        )
     return METAL
 
 
@@ -127,19 +133,11 @@ def _bathtub(joiner: Joiner, rng: np.random.Generator) -> Material:
         a, b = k, (k + 1) % 4
         start, run = outer[a], outer[b] - outer[a]
         joiner.panel(enamel, (*start, rim - 0.04), (*run, 0), (0, 0, 0.04))
-        joiner.add(enamel, _strip((*outer[a], rim), (*outer[b], rim), (*inner[b], rim), (*inner[a], rim)))
-        joiner.add(enamel, _strip((*inner[a], rim), (*inner[b], rim), (*deep[b], floor), (*deep[a], floor)))
-    joiner.add(enamel, _strip(*[(*corner, floor) for corner in deep]))
+        joiner.add(enamel, face((*outer[a], rim), (*outer[b], rim), (*inner[b], rim), (*inner[a], rim)))
+        joiner.add(enamel, face((*inner[a], rim), (*inner[b], rim), (*deep[b], floor), (*deep[a], floor)))
+    joiner.add(enamel, face(*[(*corner, floor) for corner in deep]))
     joiner.tube(chrome(), [(x - 0.04, 0, rim), (x - 0.04, 0, rim + 0.12), (x - 0.17, 0, rim + 0.1)], 0.018, 5)
     return CERAMIC
-
-
-def _strip(*corners: tuple[float, ...]) -> Mesh:
-    """A four-cornered face, counter-clockwise seen from outside."""
-    points = np.array(corners)
-    normal = np.cross(points[1] - points[0], points[3] - points[0])
-    normal /= np.linalg.norm(normal)
-    return make_mesh(points, np.tile(normal, (4, 1)), points[:, :2], [(0, 1, 2), (0, 2, 3)])
 
 
 def _toilet(joiner: Joiner, rng: np.random.Generator) -> Material:

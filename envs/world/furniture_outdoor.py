@@ -17,8 +17,8 @@ from embodied_ssl.envs.world.finishes import (
     wood,
 )
 from embodied_ssl.envs.world.furniture_fittings import frame_of
-from embodied_ssl.envs.world.furniture_work import wheel
-from embodied_ssl.envs.world.joinery import Joiner, Maker, Skin, prism, turned
+from embodied_ssl.envs.world.furniture_vehicles import wheel
+from embodied_ssl.envs.world.joinery import Joiner, Maker, prism, turned
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, lathe, make_mesh, rotation_x
 
@@ -26,63 +26,24 @@ METAL, STONE, WOOD, LEAF = (MATERIALS[name] for name in ("metal", "stone", "wood
 BOTH = (-1, 1)
 
 
-def _car(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A body, a cabin of glass with a roof, wheels, lamps and bumpers; the bonnet points to −y."""
-    paint, trim, glass = lacquer(rng, 0.5), dark(), plain(48, 60, 70, gloss=0.8)
-    half, length = rng.uniform(0.8, 0.88), rng.uniform(3.7, 4.5)
-    y, belt, roof = length / 2, rng.uniform(0.8, 0.92), rng.uniform(1.35, 1.5)
-    hood, boot = -y + rng.uniform(0.9, 1.15), y - rng.uniform(0.12, 0.7)
-    body = [(-y, 0.25), (y, 0.25), (y, belt - 0.06), (boot, belt), (hood, belt), (-y + 0.05, belt - 0.18), (-y, 0.55)]
-    joiner.add(paint, prism(body, 2 * half, 1.0))
-    _cabin(joiner, glass, paint, half, (hood, hood + 0.55, boot - 0.35, boot), belt, roof)
-    for end in (-y, y):
-        joiner.block(trim, (-half, end - 0.04, 0.28), (half, end + 0.04, 0.45))
-    front, back = plain(250, 248, 235, emission=0.4), plain(190, 25, 25, emission=0.2)
-    for sx in BOTH:
-        left, right = sorted((sx * (half - 0.06), sx * (half - 0.34)))
-        joiner.panel(front, (left, -y - 0.004, 0.48), (right - left, 0, 0), (0, 0.004, 0.12))
-        joiner.panel(back, (right, y + 0.004, 0.6), (left - right, 0, 0), (0, 0, 0.14))
-        for wy in (-y + 0.72, y - 0.72):
-            wheel(joiner, sx * (half - 0.07), wy, 0.31, 0.17)
-    joiner.hull((-half, -y, 0), (half, y, belt))
-    joiner.hull((-0.9 * half, hood + 0.2, belt), (0.9 * half, boot, roof))
-    return METAL
-
-
-def _cabin(
-    joiner: Joiner, glass: Skin, paint: Skin, half: float, ys: tuple[float, float, float, float], low: float, high: float
-) -> None:
-    """A frustum of glass between the belt line and a painted roof, with pillars between doors."""
-    y0, y1, y2, y3 = ys
-    bottom = [(-half + 0.04, y0), (half - 0.04, y0), (half - 0.04, y3), (-half + 0.04, y3)]
-    top = [(-half + 0.18, y1), (half - 0.18, y1), (half - 0.18, y2), (-half + 0.18, y2)]
-    for k in range(4):
-        n = (k + 1) % 4
-        joiner.add(glass, _face((*bottom[k], low), (*bottom[n], low), (*top[n], high), (*top[k], high)))
-    joiner.add(paint, _face(*[(*corner, high) for corner in top]))
-    middle = 0.5 * (y1 + y2)
-    for sx in BOTH:
-        for a, b in ((middle, middle), (y0 + 0.05, y1 + 0.05), (y3 - 0.05, y2 - 0.05)):
-            foot, head = (sx * (half - 0.035), a, low), (sx * (half - 0.175), b, high)
-            joiner.tube(paint, [foot, head], 0.035, 3)
-
-
-def _face(*corners: tuple[float, ...]) -> Mesh:
-    """A four-cornered face, counter-clockwise seen from outside."""
-    points = np.array(corners)
-    normal = np.cross(points[1] - points[0], points[3] - points[0])
-    normal /= np.linalg.norm(normal)
-    return make_mesh(points, np.tile(normal, (4, 1)), points[:, :2], [(0, 1, 2), (0, 2, 3)])
-
-
 def _tree(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A trunk and a crown of leafy lumps, or a cone."""
     bark, leaves = family("bark", rng, 0.6, 0.0), print_of("leaves", rng, 1.2)
     trunk, radius = rng.uniform(1.6, 2.3), rng.uniform(0.09, 0.16)
-    joiner.tube(bark, [(0, 0, -0.05), (0.04, 0.02, 0.5 * trunk), (0, 0.05, trunk + 0.5)], (1.4 * radius, radius, 0.6 * radius), 6)
+    joiner.tube(
+        bark,
+        [(0, 0, -0.05), (0.04, 0.02, 0.5 * trunk), (0, 0.05, trunk + 0.5)],
+        (1.4 * radius, radius, 0.6 * radius),
+        6,
+    )
     if rng.random() < 0.25:
         wide, high = rng.uniform(0.9, 1.3), rng.uniform(2.5, 3.5)
-        profile = [[0, trunk - 0.6], [wide, trunk - 0.5], [0.45 * wide, trunk - 0.6 + 0.55 * high], [0, trunk - 0.6 + high]]
+        profile = [
+            [0, trunk - 0.6],
+            [wide, trunk - 0.5],
+            [0.45 * wide, trunk - 0.6 + 0.55 * high],
+            [0, trunk - 0.6 + high],
+        ]
         joiner.add(leaves, lathe(profile, 9, 1.2))
     else:
         for k in range(int(rng.integers(3, 5))):
@@ -181,7 +142,7 @@ def _traffic_sign(joiner: Joiner, rng: np.random.Generator) -> Material:
     uv = 0.5 + 0.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     fan = np.array([(0, k, k + 1) for k in range(1, 13)])
     joiner.add(print_of("sign", rng), make_mesh(ring, np.tile([0, -1, 0], (14, 1)), uv, fan))
-    back = ring + (0, 0.032, 0)
+    back = ring + np.array([0, 0.032, 0])
     joiner.add(plain(140, 142, 146), make_mesh(back, np.tile([0, 1, 0], (14, 1)), uv, fan[:, ::-1]))
     joiner.hull((-0.04, -0.04, 0), (0.04, 0.04, 2.3))
     return METAL
@@ -193,7 +154,9 @@ def _traffic_light(joiner: Joiner, rng: np.random.Generator) -> Material:
     lit = rng.integers(3)
     for k, color in enumerate(((60, 200, 90), (240, 180, 40), (230, 40, 35))):
         shade = color if k == lit else tuple(c // 4 for c in color)
-        bulb = lathe([[0.1, 0], [0.07, 0.03], [0, 0.04]], 8).transformed((0, -0.2, 2.44 + 0.26 * k), rotation_x(np.pi / 2))
+        bulb = lathe([[0.1, 0], [0.07, 0.03], [0, 0.04]], 8).transformed(
+            (0, -0.2, 2.44 + 0.26 * k), rotation_x(np.pi / 2)
+        )
         joiner.add(plain(*shade, emission=0.6 if k == lit else 0.0), bulb)
     joiner.hull((-0.06, -0.06, 0), (0.06, 0.06, 2.4))
     return METAL
@@ -223,7 +186,9 @@ def _bollard(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 def _hydrant(joiner: Joiner, rng: np.random.Generator) -> Material:
     paint = plain(*((190, 45, 35), (220, 170, 40))[rng.integers(2)], gloss=0.3)
-    joiner.add(paint, lathe([[0.15, 0], [0.15, 0.05], [0.1, 0.07], [0.1, 0.5], [0.13, 0.54], [0.07, 0.66], [0, 0.7]], 8))
+    joiner.add(
+        paint, lathe([[0.15, 0], [0.15, 0.05], [0.1, 0.07], [0.1, 0.5], [0.13, 0.54], [0.07, 0.66], [0, 0.7]], 8)
+    )
     joiner.tube(paint, [(-0.17, 0, 0.4), (0.17, 0, 0.4)], 0.05, 6)
     joiner.hull((-0.15, -0.12, 0), (0.15, 0.12, 0.68))
     return METAL
@@ -231,7 +196,10 @@ def _hydrant(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 def _fence(joiner: Joiner, rng: np.random.Generator) -> Material:
     """Two metres of pickets or rails."""
-    skin, height = (wood(rng) if rng.random() < 0.5 else white() if rng.random() < 0.5 else dark()), rng.uniform(0.8, 1.1)
+    skin, height = (
+        (wood(rng) if rng.random() < 0.5 else white() if rng.random() < 0.5 else dark()),
+        rng.uniform(0.8, 1.1),
+    )
     joiner.posts(skin, [(-0.97, 0), (0.97, 0)], 0.06, 0, height + 0.05)
     for z in (0.25, height - 0.15):
         joiner.block(skin, (-0.95, -0.02, z), (0.95, 0.02, z + 0.06), "left right")
@@ -250,26 +218,6 @@ def _parasol(joiner: Joiner, rng: np.random.Generator) -> Material:
     joiner.hull((-0.2, -0.2, 0), (0.2, 0.2, 0.1))
     joiner.hull((-0.04, -0.04, 0), (0.04, 0.04, 2.0))
     return MATERIALS["fabric"]
-
-
-def _bicycle(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """Leans on its stand; the front wheel points to −x."""
-    paint, tyre = vivid(rng), dark()
-    for x in (-0.52, 0.52):
-        angle = np.linspace(0, 2 * np.pi, 11)[:-1]
-        ring = np.stack([x + 0.32 * np.cos(angle), np.zeros(10), 0.33 + 0.32 * np.sin(angle)], axis=1)
-        from_hub = [(x - 0.3, 0, 0.33), (x + 0.3, 0, 0.33)]
-        for k in range(10):
-            joiner.tube(tyre, [ring[k], ring[(k + 1) % 10]], 0.018, 3)
-        joiner.tube(chrome(), from_hub, 0.006, 3)
-    seat, crank, head = (0.2, 0, 0.85), (0.08, 0, 0.32), (-0.38, 0, 0.82)
-    for path in ((crank, seat), (crank, head), (seat, head), (crank, (0.52, 0, 0.33)), (seat, (0.52, 0, 0.33))):
-        joiner.tube(paint, path, 0.018, 4)
-    joiner.tube(paint, [(-0.52, 0, 0.33), (-0.36, 0, 0.98)], 0.016, 4)
-    joiner.tube(chrome(), [(-0.34, -0.26, 1.0), (-0.36, 0, 0.99), (-0.34, 0.26, 1.0)], 0.014, 4)
-    joiner.block(dark(), (0.1, -0.07, 0.86), (0.34, 0.07, 0.92))
-    joiner.hull((-0.85, -0.1, 0), (0.85, 0.1, 0.95))
-    return METAL
 
 
 def _facade_window(joiner: Joiner, rng: np.random.Generator) -> Material:
@@ -298,7 +246,9 @@ def _shop_front(joiner: Joiner, rng: np.random.Generator) -> Material:
     frame_of(joiner, frame, x, 0.5, 2.2, 0.1, 0.07)
     joiner.block(frame, (-x - 0.1, -0.09, 0), (x + 0.1, 0, 0.42), "back bottom")
     joiner.block(frame, (-x - 0.1, -0.1, 2.35), (x + 0.1, 0, 2.85), "back")
-    joiner.panel(print_of("poster", rng), (-0.7 * x, -0.102, 2.42), (1.4 * x, 0, 0), (0, 0, 0.36), (0.04, 0.82, 0.96, 0.98))
+    joiner.panel(
+        print_of("poster", rng), (-0.7 * x, -0.102, 2.42), (1.4 * x, 0, 0), (0, 0, 0.36), (0.04, 0.82, 0.96, 0.98)
+    )
     if rng.random() < 0.6:
         canvas = family("stripes", rng, 0.8, 0.0)
         joiner.add(canvas, prism([(-1.0, 2.0), (0, 2.3), (0, 2.34), (-1.0, 2.05)], 2 * x + 0.2, 0.8))
@@ -318,7 +268,6 @@ def _house_door(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 
 OUTDOOR: dict[str, Maker] = {
-    "parked_car": _car,
     "garden_tree": _tree,
     "bush": _bush,
     "hedge": _hedge,
@@ -333,7 +282,6 @@ OUTDOOR: dict[str, Maker] = {
     "hydrant": _hydrant,
     "fence": _fence,
     "parasol": _parasol,
-    "bicycle": _bicycle,
     "facade_window": _facade_window,
     "shop_front": _shop_front,
     "house_door": _house_door,

@@ -42,7 +42,13 @@ def _shop_shelf(joiner: Joiner, rng: np.random.Generator) -> Material:
             goods = print_of("goods", rng)
             tall = rise * rng.uniform(0.7, 0.86)
             joiner.panel(goods, (-side * x, front, z), (2 * side * x, 0, 0), (0, 0, tall), (start, 0, start + 2, 1))
-            joiner.panel(goods, (-side * x, front, z + 0.55 * tall), (2 * side * x, 0, 0), (0, side * depth, 0), (start, 0.45, start + 2, 0.6))
+            joiner.panel(
+                goods,
+                (-side * x, front, z + 0.55 * tall),
+                (2 * side * x, 0, 0),
+                (0, side * depth, 0),
+                (start, 0.45, start + 2, 0.6),
+            )
     return METAL
 
 
@@ -78,7 +84,7 @@ def _fruit_stand(joiner: Joiner, rng: np.random.Generator) -> Material:
         for k in range(3):
             corner = np.array([-x + 0.03 + 0.52 * k, -0.44, 0.63]) + row * slope
             joiner.panel(print_of("fruit", rng), corner, (0.49, 0, 0), 0.92 * slope, (0, 0, 0.6, 0.55))
-            joiner.block(frame, corner - (0.025, 0, 0.04), corner + (0.0, 0.02, 0.05))
+            joiner.block(frame, corner + np.array([-0.025, 0, -0.04]), corner + np.array([0, 0.02, 0.05]))
     return WOOD
 
 
@@ -106,7 +112,9 @@ def _freezer(joiner: Joiner, rng: np.random.Generator) -> Material:
         joiner.block(white(), (left, -y + 0.07, 0.8), (right, y - 0.07, 0.87))
     for k in range(3):
         left = -x + 0.07 + 0.587 * k
-        joiner.panel(print_of("goods", rng, emission=0.15), (left, -y + 0.07, 0.74), (0.57, 0, 0), (0, 0.7, 0), (0, 0, 0.6, 1))
+        joiner.panel(
+            print_of("goods", rng, emission=0.15), (left, -y + 0.07, 0.74), (0.57, 0, 0), (0, 0.7, 0), (0, 0, 0.6, 1)
+        )
     joiner.block(vivid(rng), (-x - 0.005, -y - 0.005, 0.62), (x + 0.005, y + 0.005, 0.7), "top bottom")
     joiner.hull((-x, -y, 0), (x, y, 0.87))
     return METAL
@@ -132,7 +140,11 @@ def _shopping_cart(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 def _bar(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A counter with a thick top, a panelled front and a foot rail. Guests sit at −y."""
-    x, body, top = rng.uniform(1.2, 1.6), wood(rng), wood(rng) if rng.random() < 0.5 else family("marble", rng, 0.8, 0.3)
+    x, body, top = (
+        rng.uniform(1.2, 1.6),
+        wood(rng),
+        wood(rng) if rng.random() < 0.5 else family("marble", rng, 0.8, 0.3),
+    )
     joiner.solid(body, (-x, -0.2, 0), (x, 0.3, 1.04), "bottom top")
     joiner.solid(top, (-x - 0.05, -0.34, 1.04), (x + 0.05, 0.34, 1.1))
     for k in range(4):
@@ -154,7 +166,9 @@ def _bottle_shelf(joiner: Joiner, rng: np.random.Generator) -> Material:
         joiner.block(frame, (-0.75, -0.2, 0.4 * k), (0.75, 0, 0.4 * k + 0.03), "back")
         if k < 2:
             cut = (rng.uniform(0, 1), 0, 1.4, 1)
-            joiner.panel(print_of("goods", rng, gloss=0.3), (-0.7, -0.1, 0.4 * k + 0.03), (1.4, 0, 0), (0, 0, 0.34), cut)
+            joiner.panel(
+                print_of("goods", rng, gloss=0.3), (-0.7, -0.1, 0.4 * k + 0.03), (1.4, 0, 0), (0, 0, 0.34), cut
+            )
     return MATERIALS["glass"]
 
 
@@ -240,7 +254,9 @@ def _dumbbell_rack(joiner: Joiner, rng: np.random.Generator) -> Material:
         for k in range(5):
             x, r = -0.64 + 0.32 * k, 0.06 + 0.006 * k
             for d in BOTH:
-                disc = lathe([[0, 0], [r, 0], [r, 0.09], [0, 0.09]], 6).transformed((x, y + d * 0.12, z + r), rotation_x(d * np.pi / 2))
+                disc = lathe([[0, 0], [r, 0], [r, 0.09], [0, 0.09]], 6).transformed(
+                    (x, y + d * 0.12, z + r), rotation_x(d * np.pi / 2)
+                )
                 joiner.add(iron, disc)
     joiner.hull((-0.88, -0.28, 0), (0.88, 0.22, 1.0))
     return METAL

@@ -5,6 +5,7 @@ from embodied_ssl.envs.world.assets import Light
 from embodied_ssl.envs.world.finishes import family, plain, wood
 from embodied_ssl.envs.world.joinery import Skin
 from embodied_ssl.envs.world.rooms import Room
+from embodied_ssl.envs.world.walls import WallFinish
 
 Color = tuple[float, float, float]
 
@@ -56,7 +57,8 @@ def make_shell(
     skirting = plain(235, 233, 228) if rng.random() < 0.6 else wood(rng)
     ceiling = plain(*((240, 238, 232), (228, 226, 222), (236, 240, 242))[rng.integers(3)], gloss=0.0)
     wall = draw_wall(rng)
-    room.enclose(draw_floor(rng, floor), wall, rng.uniform(*height), ceiling, skirting, lower)
+    finish = WallFinish(wall, rng.uniform(*height), skirting, lower, rng.uniform(1.1, 1.4))
+    room.enclose(draw_floor(rng, floor), ceiling, finish)
     if rng.random() < corner:
         share = rng.uniform(0.18, 0.3, 2)
         room.cut_corner(int(rng.integers(4)), share[0] * room.width, share[1] * room.depth)

@@ -177,6 +177,14 @@ def tiled(origin: ArrayLike, side_u: Sequence[float], side_v: Sequence[float], t
     return panel(origin, side_u, side_v, (0, 0, math.hypot(*side_u) / tile, math.hypot(*side_v) / tile))
 
 
+def face(*corners: tuple[float, ...]) -> Mesh:
+    """A four-cornered face, counter-clockwise seen from outside."""
+    points = np.array(corners)
+    normal = np.cross(points[1] - points[0], points[3] - points[0])
+    normal /= np.linalg.norm(normal)
+    return make_mesh(points, np.tile(normal, (4, 1)), points[:, :2], [(0, 1, 2), (0, 2, 3)])
+
+
 def prism(outline: ArrayLike, width: float, tile: float = 1.0) -> Mesh:
     """A side view ([P, 2] of (y, z), m, convex, counter-clockwise seen from +x) extruded along x, centred on x = 0."""
     points = np.asarray(outline, float)

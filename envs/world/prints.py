@@ -51,10 +51,10 @@ def _rectangle(canvas: Image, x0: float, y0: float, x1: float, y1: float, color:
 
 def _goods(canvas: Image, rng: np.random.Generator) -> None:
     """A row of packets, tins and bottles, several of each beside each other, 1 m wide."""
-    canvas[:] = rng.uniform(30, 60)
+    canvas[:] = rng.uniform(150, 205)
     x = 0.0
     while x < SIDE:
-        width, height, kind = rng.uniform(10, 20), rng.uniform(0.5, 0.95) * SIDE, rng.integers(3)
+        width, height, kind = rng.uniform(10, 20), rng.uniform(0.45, 0.85) * SIDE, rng.integers(3)
         body, label = _color(rng, 130, 255, 1.9), _color(rng, 220, 255, 0.5)
         for _ in range(int(rng.integers(3, 6))):
             top = SIDE - height
@@ -88,7 +88,9 @@ def _landscape(canvas: Image, rng: np.random.Generator) -> None:
     rows = np.linspace(0, 1, SIDE, dtype=np.float32)[:, None, None]
     canvas[:] = np.float32(_color(rng, 90, 230)) * (1 - rows) + np.float32(_color(rng, 180, 255)) * rows
     if rng.random() < 0.5:
-        cv2.circle(canvas, tuple(int(v) for v in rng.integers(15, 110, 2)), int(rng.integers(6, 16)), (255, 240, 200), -1)
+        cv2.circle(
+            canvas, tuple(int(v) for v in rng.integers(15, 110, 2)), int(rng.integers(6, 16)), (255, 240, 200), -1
+        )
     x = np.arange(SIDE)
     for layer in range(3):
         base, swing = 50 + 25 * layer, rng.uniform(5, 22)
@@ -230,7 +232,9 @@ def _clock(canvas: Image, rng: np.random.Generator) -> None:
         cv2.line(canvas, (int(64 + 46 * c), int(64 + 46 * s)), (int(64 + 56 * c), int(64 + 56 * s)), (20, 20, 20), 4)
     for reach, width in ((28, 5), (44, 3)):
         angle = rng.uniform(0, 2 * np.pi)
-        cv2.line(canvas, (64, 64), (int(64 + reach * np.cos(angle)), int(64 + reach * np.sin(angle))), (20, 20, 20), width)
+        cv2.line(
+            canvas, (64, 64), (int(64 + reach * np.cos(angle)), int(64 + reach * np.sin(angle))), (20, 20, 20), width
+        )
 
 
 def _leaves(canvas: Image, rng: np.random.Generator) -> None:

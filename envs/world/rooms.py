@@ -12,12 +12,13 @@ from embodied_ssl.envs.world.furniture import STOCK, make_furniture
 from embodied_ssl.envs.world.joinery import Piece, Skin, box_hull, tiled
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, merge
+from embodied_ssl.envs.world.walls import WallFinish, raise_wall
+from numpy.typing import NDArray
 
 NORTH, EAST, SOUTH, WEST = range(4)
 ANGLES = (0.0, -np.pi / 2, np.pi, np.pi / 2)  # that turn a piece's back (+y) to each wall
 MOST_THINGS = 200
 MOST_TRIANGLES = 8500
-SKIRTING_M = 0.09
 
 Rectangle = tuple[float, float, float, float]
 
@@ -65,43 +66,28 @@ class Room:
 
     # The shell.
 
-    def enclose(
-        self, floor: Skin, wall: Skin, height: float, ceiling: Skin, skirting: Skin | None = None, dado: Skin | None = None
-    ) -> None:
-        """Floor, four walls and a ceiling. dado: what the walls wear up to 1.1 to 1.4 m, in place of a skirting board."""
-        self.height, self._skirting = height, skirting
+    def enclose(self, floor: Skin, ceiling: Skin, finish: WallFinish) -> None:
+        """Floor, four walls and a ceiling."""
+        self.height, self._finish = finish.height, finish
         x, y = self.width / 2, self.depth / 2
         self.ground(floor)
-        panels: dict[Skin, list[Mesh]] = {wall: []}
-        split = self.rng.uniform(1.1, 1.4) if dado is not None else 0.0
+        panels: dict[Skin, list[Mesh]] = {}
         corners = [(-x, y), (x, y), (x, -y), (-x, -y)]
         for side in range(4):
-            self._add_wall(panels, corners[side], corners[(side + 1) % 4], wall, dado, split)
-        panels.setdefault(ceiling, []).append(tiled((-x, y, height), (2 * x, 0, 0), (0, -2 * y, 0), ceiling.tile))
-        hulls = [box_hull((-x - 0.2, y, 0), (x + 0.2, y + 0.2, 2.5)), box_hull((-x - 0.2, -y - 0.2, 0), (x + 0.2, -y, 2.5))]
-        hulls += [box_hull((-x - 0.2, -y, 0), (-x, y, 2.5)), box_hull((x, -y, 0), (x + 0.2, y, 2.5))]
-        self.add_structure("wall", panels, hulls, casts_shadow=False)
-        self._wall_skins = (wall, dado, split)
+            raise_wall(panels, corners[side], corners[(side + 1) % 4], finish)
+        lid = tiled((-x, y, self.height), (2 * x, 0, 0), (0, -2 * y, 0), ceiling.tile)
+        panels.setdefault(ceiling, []).append(lid)
+        self.add_structure("wall", panels, [self.barrier(wall) for wall in range(4)], casts_shadow=False)
 
-    def _add_wall(
-        self,
-        panels: dict[Skin, list[Mesh]],
-        start: tuple[float, float],
-        end: tuple[float, float],
-        wall: Skin,
-        dado: Skin | None,
-        split: float,
-    ) -> None:
-        """One wall from left to right as seen from inside, its lower part, and a skirting board."""
-        along = (end[0] - start[0], end[1] - start[1], 0.0)
-        rise = (0.0, 0.0, self.height - split)
-        panels.setdefault(wall, []).append(tiled((*start, split), along, rise, wall.tile))
-        if dado is not None:
-            panels.setdefault(dado, []).append(tiled((*start, 0), along, (0, 0, split), dado.tile))
-        elif self._skirting is not None:
-            out = 0.012 / math.hypot(*along)
-            foot = (start[0] + out * along[1], start[1] - out * along[0], 0.0)
-            panels.setdefault(self._skirting, []).append(tiled(foot, along, (0, 0, SKIRTING_M), 1.0))
+    def barrier(self, wall: int) -> NDArray[np.float32]:
+        """A hull behind a side of the plan, where bodies stop."""
+        x, y, top = self.width / 2, self.depth / 2, 2.5
+        return (
+            box_hull((-x - 0.3, y, 0), (x + 0.3, y + 0.3, top)),
+            box_hull((x, -y, 0), (x + 0.3, y, top)),
+            box_hull((-x - 0.3, -y - 0.3, 0), (x + 0.3, -y, top)),
+            box_hull((-x - 0.3, -y, 0), (-x, y, top)),
+        )[wall]
 
     def ground(self, skin: Skin) -> None:
         """The floor over the whole plan."""
@@ -110,17 +96,16 @@ class Room:
         self.add_structure("floor", floor, [box_hull((-x, -y, -0.2), (x, y, 0))], casts_shadow=False)
 
     def cut_corner(self, corner: int, width: float, depth: float) -> None:
-        """Wall off a corner, so that the plan is L-shaped. corner: 0 north-east, 1 south-east, 2 south-west, 3 north-west."""
+        """Wall off a corner: an L-shaped plan. corner: 0 north-east, 1 south-east, 2 south-west, 3 north-west."""
         sx, sy = ((1, 1), (1, -1), (-1, -1), (-1, 1))[corner]
         x, y = self.width / 2, self.depth / 2
         x0, x1 = sorted((sx * x, sx * (x - width)))
         y0, y1 = sorted((sy * y, sy * (y - depth)))
-        wall, dado, split = self._wall_skins
         panels: dict[Skin, list[Mesh]] = {}
         inner_x, inner_y = sx * (x - width), sy * (y - depth)
         level, upright = [(x1, inner_y), (x0, inner_y)], [(inner_x, y0), (inner_x, y1)]
-        self._add_wall(panels, *(level if sy < 0 else level[::-1]), wall, dado, split)
-        self._add_wall(panels, *(upright if sx < 0 else upright[::-1]), wall, dado, split)
+        raise_wall(panels, *(level if sy < 0 else level[::-1]), self._finish)
+        raise_wall(panels, *(upright if sx < 0 else upright[::-1]), self._finish)
         self.add_structure("wall", panels, [box_hull((x0, y0, 0), (x1, y1, 2.5))], casts_shadow=False)
         self._solid.append((x0, y0, x1, y1))
         for side in range(4):
@@ -134,7 +119,11 @@ class Room:
             self._walls[side].append((max(low, -reach), min(high, reach), 0, 9))
 
     def add_structure(
-        self, category: str, meshes: dict[Skin, list[Mesh]], hulls: Sequence[np.ndarray], casts_shadow: bool = True
+        self,
+        category: str,
+        meshes: dict[Skin, list[Mesh]],
+        hulls: Sequence[NDArray[np.float32]],
+        casts_shadow: bool = True,
     ) -> None:
         """Add a part of the building."""
         parts = tuple(
@@ -247,7 +236,7 @@ class Room:
         tries: int = 12,
         matched: bool = False,
     ) -> Placed | None:
-        """Stand a piece with its back to a wall. at: m along the wall from its middle (left to right); None = anywhere."""
+        """Stand a piece with its back to a wall. at: m from the wall's middle, left to right; None = anywhere."""
         piece = kind if isinstance(kind, Piece) else self.piece(kind, matched)
         top = piece.rise[1]
         for _ in range(tries if at is None or wall is None else 1):
@@ -265,7 +254,9 @@ class Room:
                 return placed
         return None
 
-    def row_along(self, kinds: Sequence[str], wall: int, start: float, gap: float = 0.0, ahead: float = 0.7) -> list[Placed]:
+    def row_along(
+        self, kinds: Sequence[str], wall: int, start: float, gap: float = 0.0, ahead: float = 0.7
+    ) -> list[Placed]:
         """Pieces side by side along a wall, from `start` m on (left to right) as far as they fit."""
         row, t = [], start
         for kind in kinds:
@@ -341,7 +332,9 @@ class Room:
 
     # Things on furniture and on the floor.
 
-    def put_on(self, kind: str, host: Placed, x: float, y: float, angle: float = 0.0, surface: int = 0) -> Placed | None:
+    def put_on(
+        self, kind: str, host: Placed, x: float, y: float, angle: float = 0.0, surface: int = 0
+    ) -> Placed | None:
         """A piece on another, such as a monitor on a desk, at a point of the host's frame."""
         piece = self.piece(kind)
         wx, wy = host.point(x, y)

@@ -44,29 +44,70 @@ SCENE_TYPES: dict[str, SceneType] = {
         home.living_room, (4.8, 6.5), (4.2, 5.5), (*ORNAMENTS, *TOYS[:4], "mug", "bowl", "wine_glass"), (*TOYS, "book")
     ),
     "bedroom": SceneType(home.bedroom, (3.9, 5.2), (3.7, 4.6), (*ORNAMENTS, "bear", "mug"), (*TOYS, "book", "bear")),
-    "kitchen": SceneType(home.kitchen, (3.8, 5.2), (3.4, 4.4), (*CROCKERY, "can", "mushroom"), ("bucket", "box", "ball")),
-    "bathroom": SceneType(
-        home.bathroom, (2.9, 4.0), (2.6, 3.4), ("bottle", "jar", "cup", "brush", "candle", "duck", "plant"), ("bucket", "duck", "ball", "bottle", "brush")
+    "kitchen": SceneType(
+        home.kitchen, (3.8, 5.2), (3.4, 4.4), (*CROCKERY, "can", "mushroom"), ("bucket", "box", "ball")
     ),
-    "corridor": SceneType(work.corridor, (10.0, 14.0), (1.9, 2.6), ("plant", "box", "vase"), ("bucket", "box", "ball", "brush")),
+    "bathroom": SceneType(
+        home.bathroom,
+        (2.9, 4.0),
+        (2.6, 3.4),
+        ("bottle", "jar", "cup", "brush", "candle", "duck", "plant"),
+        ("bucket", "duck", "ball", "bottle", "brush"),
+    ),
+    "corridor": SceneType(
+        work.corridor, (10.0, 14.0), (1.9, 2.6), ("plant", "box", "vase"), ("bucket", "box", "ball", "brush")
+    ),
     "office": SceneType(public.office, (5.5, 8.0), (5.0, 6.5), PAPERWORK, ("box", "box", "ball", "book")),
     "classroom": SceneType(
-        public.classroom, (7.0, 8.5), (5.5, 6.5), ("book", "book", "book", "cup", "box", "star", "pear"), ("book", "ball", "box", "cube")
+        public.classroom,
+        (7.0, 8.5),
+        (5.5, 6.5),
+        ("book", "book", "book", "cup", "box", "star", "pear"),
+        ("book", "ball", "box", "cube"),
     ),
-    "library": SceneType(public.library, (7.0, 9.0), (6.0, 7.5), ("book", "book", "book", "book", "plant", "lamp"), ("book", "box", "book")),
+    "library": SceneType(
+        public.library,
+        (7.0, 9.0),
+        (6.0, 7.5),
+        ("book", "book", "book", "book", "plant", "lamp"),
+        ("book", "box", "book"),
+    ),
     "supermarket": SceneType(
-        public.supermarket, (8.0, 10.0), (7.0, 9.0), ("can", "bottle", "box", "jar", "banana", "pear"), ("box", "can", "bucket", "box")
+        public.supermarket,
+        (8.0, 10.0),
+        (7.0, 9.0),
+        ("can", "bottle", "box", "jar", "banana", "pear"),
+        ("box", "can", "bucket", "box"),
     ),
     "restaurant": SceneType(
-        public.restaurant, (6.5, 8.5), (5.5, 7.5), ("plate", "wine_glass", "bottle", "candle", "bowl", "vase", "cup", "spoon"), ("box", "bottle", "vase")
+        public.restaurant,
+        (6.5, 8.5),
+        (5.5, 7.5),
+        ("plate", "wine_glass", "bottle", "candle", "bowl", "vase", "cup", "spoon"),
+        ("box", "bottle", "vase"),
     ),
-    "gym": SceneType(public.gym, (6.5, 8.5), (5.5, 7.5), ("bottle", "box", "dumbbell"), ("dumbbell", "dumbbell", "bottle", "ball", "ring")),
-    "warehouse": SceneType(work.warehouse, (9.0, 12.0), (7.5, 9.5), ("can", "box", "hammer", "torch"), ("box", "box", "cone", "bucket")),
+    "gym": SceneType(
+        public.gym,
+        (6.5, 8.5),
+        (5.5, 7.5),
+        ("bottle", "box", "dumbbell"),
+        ("dumbbell", "dumbbell", "bottle", "ball", "ring"),
+    ),
+    "warehouse": SceneType(
+        work.warehouse, (9.0, 12.0), (7.5, 9.5), ("can", "box", "hammer", "torch"), ("box", "box", "cone", "bucket")
+    ),
     "workshop": SceneType(work.workshop, (5.5, 7.5), (5.0, 6.5), TOOLS, ("box", "bucket", "can", "wrench")),
     "garage": SceneType(work.garage, (5.2, 6.2), (6.0, 7.2), TOOLS, ("ball", "bucket", "can", "wrench", "box")),
-    "street": SceneType(outdoor.street, (15.0, 18.0), (9.5, 11.0), ("box", "bottle"), ("can", "bottle", "ball", "box"), outdoor.daylight),
+    "street": SceneType(
+        outdoor.street, (15.0, 18.0), (9.5, 11.0), ("box", "bottle"), ("can", "bottle", "ball", "box"), outdoor.daylight
+    ),
     "courtyard": SceneType(
-        outdoor.courtyard, (9.5, 12.0), (8.5, 11.0), ("cup", "bottle", "wine_glass", "plate", "plant"), ("ball", "bucket", "plant"), outdoor.daylight
+        outdoor.courtyard,
+        (9.5, 12.0),
+        (8.5, 11.0),
+        ("cup", "bottle", "wine_glass", "plate", "plant"),
+        ("ball", "bucket", "plant"),
+        outdoor.daylight,
     ),
 }
 

@@ -1,5 +1,6 @@
 """How places under the sky are made: street, courtyard."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,9 +38,7 @@ def _draw_facade(rng: np.random.Generator) -> Skin:
     return family("plaster", rng, 3.0, 0.0) if kind == 2 else family("stone", rng, 2.0, 0.0)
 
 
-def _lay(
-    room: Room, patches: dict[Skin, list[Rectangle]], z: float, hulls: Sequence[NDArray[np.float32]] = ()
-) -> None:
+def _lay(room: Room, patches: dict[Skin, list[Rectangle]], z: float, hulls: Sequence[NDArray[np.float32]] = ()) -> None:
     """Ground in rectangles side by side, or, above z = 0, thin things on it. What is on z = 0 carries bodies."""
     meshes: dict[Skin, list[Mesh]] = {}
     for skin, rectangles in patches.items():
@@ -55,7 +54,7 @@ def _build_houses(room: Room, wall: int, height: float, houses: int) -> None:
     length = room.wall_length(wall)
     edges = np.linspace(-length / 2, length / 2, houses + 1)
     meshes: dict[Skin, list[Mesh]] = {}
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         skin, trim = _draw_facade(room.rng), family("concrete", room.rng, 1.5, 0.0)
         top = height * room.rng.uniform(0.92, 1.0)
         (x0, y0, _), (x1, y1, _) = room.at_wall(wall, start, 0.0), room.at_wall(wall, end, 0.0)
@@ -63,22 +62,12 @@ def _build_houses(room: Room, wall: int, height: float, houses: int) -> None:
         meshes.setdefault(skin, []).append(tiled((x0, y0, 0), along, (0, 0, top), skin.tile))
         inwards = np.cross(along, (0, 0, 1)) / np.linalg.norm(along)
         for low, high, out in ((0.0, 0.45, 0.04), (top - 0.25, top, 0.3), (2.95, 3.1, 0.08)):
-            corners = np.array([(x0, y0), (x1, y1), np.add((x0, y0), out * inwards[:2]), np.add((x1, y1), out * inwards[:2])])
+            corners = np.array(
+                [(x0, y0), (x1, y1), np.add((x0, y0), out * inwards[:2]), np.add((x1, y1), out * inwards[:2])]
+            )
             box = block((*corners.min(axis=0), low), (*corners.max(axis=0), high), trim.tile)
             meshes.setdefault(trim, []).append(box)
-    room.add_structure("facade", meshes, [_barrier(room, wall)], casts_shadow=False)
-
-
-def _barrier(room: Room, wall: int) -> NDArray[np.float32]:
-    """A hull behind a side of the plan."""
-    x, y = room.width / 2, room.depth / 2
-    low, high = {
-        NORTH: ((-x - 0.3, y), (x + 0.3, y + 0.3)),
-        EAST: ((x, -y), (x + 0.3, y)),
-        SOUTH: ((-x - 0.3, -y - 0.3), (x + 0.3, -y)),
-        WEST: ((-x - 0.3, -y), (-x, y)),
-    }[wall]
-    return box_hull((*low, 0), (*high, 2.5))
+    room.add_structure("facade", meshes, [room.barrier(wall)], casts_shadow=False)
 
 
 def _dress_facade(room: Room, wall: int, floors: int, shops: float) -> None:
@@ -123,7 +112,7 @@ def street(room: Room) -> None:
     cross = rng.uniform(-0.3, 0.3) * room.width
     zebra = [(cross, t, cross + 2.0, t + 0.4) for t in np.arange(-edge + 0.2, edge - 0.5, 0.8)]
     painted = {paint: [s for s in stripes if s[2] < cross or s[0] > cross + 2] + zebra}
-    _lay(room, painted, 0.006, [_barrier(room, EAST), _barrier(room, WEST)])
+    _lay(room, painted, 0.006, [room.barrier(EAST), room.barrier(WEST)])
     for wall in (NORTH, SOUTH):
         _build_houses(room, wall, room.height, int(rng.integers(2, 4)))
         _dress_facade(room, wall, 2, rng.uniform(0.1, 0.5))
@@ -180,10 +169,25 @@ def courtyard(room: Room) -> None:
     for x0, y0, x1, y1 in patches:
         for kind in ("garden_tree", "bush", "bush"):
             if rng.random() < 0.75:
-                room.place(room.piece(kind), rng.uniform(x0 + 0.5, x1 - 0.5), rng.uniform(y0 + 0.5, y1 - 0.5), margin=0.1)
+                room.place(
+                    room.piece(kind), rng.uniform(x0 + 0.5, x1 - 0.5), rng.uniform(y0 + 0.5, y1 - 0.5), margin=0.1
+                )
     for _ in range(int(rng.integers(1, 3))):
         _set_terrace(room)
-    for kind in ("bench", "bench", "bench", "planter", "planter", "bicycle", "bin", "bicycle", "hedge", "hedge", "bush", "planter"):
+    for kind in (
+        "bench",
+        "bench",
+        "bench",
+        "planter",
+        "planter",
+        "bicycle",
+        "bin",
+        "bicycle",
+        "hedge",
+        "hedge",
+        "bush",
+        "planter",
+    ):
         room.along(kind, ahead=0.3, gap=0.1, tries=15)
     for kind in ("street_lamp", "street_lamp", "bench", "planter"):
         for _ in range(6):

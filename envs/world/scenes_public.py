@@ -202,7 +202,15 @@ def gym(room: Room) -> None:
         room.hang(mirror, 0.5, NORTH, t, clear=0.0)
     for wall, kind in ((NORTH, "dumbbell_rack"), (WEST, "wall_bars"), (WEST, "wall_bars"), (SOUTH, "locker")):
         room.along(kind, wall, ahead=0.5, tries=20, matched=True)
-    for kind in ("weight_bench", "weight_bench", "multi_gym", "punching_bag", "multi_gym", "exercise_bike", "exercise_bike"):
+    for kind in (
+        "weight_bench",
+        "weight_bench",
+        "multi_gym",
+        "punching_bag",
+        "multi_gym",
+        "exercise_bike",
+        "exercise_bike",
+    ):
         for _ in range(10):
             x, y = rng.uniform(-0.5, 0.5, 2) * (room.width - 1.5, room.depth - 1.5)
             if room.place(room.piece(kind, matched=True), x, y, rng.choice([0, np.pi / 2, np.pi]), margin=0.35):

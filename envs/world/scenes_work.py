@@ -8,7 +8,13 @@ from embodied_ssl.envs.world.rooms import EAST, NORTH, SOUTH, WEST, Room
 def corridor(room: Room) -> None:
     """Long and narrow, with doors on both sides."""
     rng = room.rng
-    make_shell(room, "washable" if rng.random() < 0.7 else "warm", (2.4, 2.9), dado="tile" if rng.random() < 0.3 else None, corner=0.0)
+    make_shell(
+        room,
+        "washable" if rng.random() < 0.7 else "warm",
+        (2.4, 2.9),
+        dado="tile" if rng.random() < 0.3 else None,
+        corner=0.0,
+    )
     sides, ends = ((NORTH, SOUTH), (EAST, WEST)) if room.width > room.depth else ((EAST, WEST), (NORTH, SOUTH))
     door = room.piece("door", matched=True)
     length = room.wall_length(sides[0])
@@ -17,8 +23,24 @@ def corridor(room: Room) -> None:
         for t in np.arange(-length / 2 + rng.uniform(0.8, 1.6), length / 2 - 0.7, pitch):
             room.hang(door, 0.0, wall, float(t), ahead=0.5)
     for wall in ends:
-        room.hang("double_door" if rng.random() < 0.7 else "wide_window", 0.0 if rng.random() < 0.7 else 0.9, wall, 0.0, ahead=0.5)
-    for kind in ("locker", "radiator", "bench", "potted_plant", "paper_bin", "water_cooler", "radiator", "locker", "chair"):
+        room.hang(
+            "double_door" if rng.random() < 0.7 else "wide_window",
+            0.0 if rng.random() < 0.7 else 0.9,
+            wall,
+            0.0,
+            ahead=0.5,
+        )
+    for kind in (
+        "locker",
+        "radiator",
+        "bench",
+        "potted_plant",
+        "paper_bin",
+        "water_cooler",
+        "radiator",
+        "locker",
+        "chair",
+    ):
         if rng.random() < 0.8:
             room.along(kind, int(rng.choice(sides)), ahead=0.0, tries=20)
     for _ in range(int(rng.integers(2, 4))):
@@ -46,7 +68,18 @@ def warehouse(room: Room) -> None:
         for k in range(int((room.width - 4.5) / pitch)):
             room.place(room.piece("pallet_rack"), -0.6 + k * pitch - room.width * 0.15, y, 0.0, margin=0.0)
     room_for = ("forklift", "hand_truck", "pallet", "pallet", "pallet", "pallet", "barrel", "barrel", "ladder")
-    for kind in (*room_for, "crate", "crate", "crate", "cartons", "cartons", "barrel", "pallet", "traffic_cone", "hand_truck"):
+    for kind in (
+        *room_for,
+        "crate",
+        "crate",
+        "crate",
+        "cartons",
+        "cartons",
+        "barrel",
+        "pallet",
+        "traffic_cone",
+        "hand_truck",
+    ):
         for _ in range(6):
             x, y = rng.uniform(-0.5, 0.5, 2) * (room.width - 1.2, room.depth - 1.2)
             if room.place(room.piece(kind), x, y, rng.choice([0, np.pi / 2, np.pi]), margin=0.3):
@@ -69,7 +102,16 @@ def workshop(room: Room) -> None:
             t = (k - 0.5) * (bench.width + rng.uniform(0.3, 0.9))
             if rng.random() < 0.6 and room.along("workbench", wall, t, ahead=0.7):
                 room.hang("tool_board", 1.25, wall, t)
-    for kind in ("tool_cabinet", "drill_press", "parts_shelf", "parts_shelf", "gas_cylinder", "gas_cylinder", "ladder", "tool_cabinet"):
+    for kind in (
+        "tool_cabinet",
+        "drill_press",
+        "parts_shelf",
+        "parts_shelf",
+        "gas_cylinder",
+        "gas_cylinder",
+        "ladder",
+        "tool_cabinet",
+    ):
         room.along(kind, ahead=0.4 if kind != "gas_cylinder" else 0.0, tries=15)
     for kind in ("table_saw", "drill_press", "stool", "stool", "crate", "barrel", "table_saw"):
         for _ in range(6):
@@ -96,12 +138,32 @@ def garage(room: Room) -> None:
     x, y, angle = room.at_wall(gate, at, 0.6 + car.depth / 2)
     room.place(car, x, y, angle + (np.pi if rng.random() < 0.5 else 0.0))
     add_door(room, wall=(gate + 2) % 4)
-    for kind in ("workbench", "tool_cabinet", "parts_shelf", "parts_shelf", "tyres", "tyres", "tyres", "ladder", "bicycle"):
+    for kind in (
+        "workbench",
+        "tool_cabinet",
+        "parts_shelf",
+        "parts_shelf",
+        "tyres",
+        "tyres",
+        "tyres",
+        "ladder",
+        "bicycle",
+    ):
         placed = room.along(kind, ahead=0.3 if kind in ("workbench", "tool_cabinet") else 0.0, tries=25)
         if placed is not None and kind == "workbench":
             side = next(w for w in range(4) if np.isclose(placed.angle, (0.0, -np.pi / 2, np.pi, np.pi / 2)[w]))
             room.hang("tool_board", 1.2, side, (placed.x, -placed.y, -placed.x, placed.y)[side])
-    for kind in ("cartons", "cartons", "bin", "barrel", "bicycle", "traffic_cone", "traffic_cone", "crate", "gas_cylinder"):
+    for kind in (
+        "cartons",
+        "cartons",
+        "bin",
+        "barrel",
+        "bicycle",
+        "traffic_cone",
+        "traffic_cone",
+        "crate",
+        "gas_cylinder",
+    ):
         room.along(kind, ahead=0.0, tries=15)
     for _ in range(2):
         room.hang("wall_shelf", rng.uniform(1.3, 1.6))

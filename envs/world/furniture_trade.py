@@ -1,148 +1,33 @@
-"""Where people work and learn: offices, schools, libraries, warehouses, workshops, garages."""
+"""Warehouses, workshops and garages: racks, pallets, machines, tools."""
 
 import numpy as np
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
-    board,
     chrome,
-    cloth,
     dark,
     family,
     lacquer,
-    pale,
     plain,
     print_of,
     steel,
     vivid,
     wood,
 )
-from embodied_ssl.envs.world.furniture_home import four_legs, make_bookshelf, make_table
-from embodied_ssl.envs.world.joinery import Joiner, Maker, Skin, panel, prism
+from embodied_ssl.envs.world.joinery import Joiner, Maker
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import lathe, rotation_x, rotation_y
+from embodied_ssl.envs.world.mesh import lathe, rotation_y
 
 WOOD, METAL, PLASTIC, CARDBOARD = (MATERIALS[name] for name in ("wood", "metal", "plastic", "cardboard"))
-
-
-def _desk(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A top, end panels or legs, a drawer unit at one side, a modesty panel at the back (+y)."""
-    x, y, height = rng.uniform(0.65, 0.85), rng.uniform(0.34, 0.4), 0.74
-    top, frame = wood(rng) if rng.random() < 0.6 else pale(rng), steel(rng)
-    joiner.solid(top, (-x, -y, height - 0.03), (x, y, height))
-    four_legs(joiner, frame, 2 * x, 2 * y, height - 0.03, 0.05)
-    joiner.block(frame, (-x + 0.06, y - 0.06, 0.35), (x - 0.06, y - 0.04, height - 0.03), "left right top")
-    side = rng.choice([-1, 1])
-    left, right = sorted((side * (x - 0.06), side * (x - 0.45)))
-    unit = board(rng)
-    joiner.solid(unit, (left, -y + 0.08, 0.05), (right, y - 0.08, height - 0.03), "top bottom")
-    for k in range(3):
-        z = 0.08 + 0.21 * k
-        joiner.block(unit, (left + 0.01, -y + 0.06, z), (right - 0.01, -y + 0.08, z + 0.195), "back")
-        joiner.block(dark(), (left + 0.12, -y + 0.045, z + 0.13), (right - 0.12, -y + 0.06, z + 0.145), "back")
-    joiner.surface(-x + 0.05, -y + 0.05, x - 0.05, y - 0.05, height)
-    return WOOD
-
-
-def _school_desk(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A pupil's desk with a shelf under the top."""
-    x, y, height = rng.choice([0.33, 0.6]), 0.25, 0.72
-    top, frame = (wood(rng) if rng.random() < 0.7 else pale(rng)), steel(rng)
-    joiner.solid(top, (-x, -y, height - 0.025), (x, y, height))
-    four_legs(joiner, frame, 2 * x, 2 * y, height - 0.025, 0.035)
-    joiner.block(frame, (-x + 0.04, -y + 0.08, height - 0.14), (x - 0.04, y - 0.03, height - 0.125))
-    joiner.surface(-x + 0.05, -y + 0.05, x - 0.05, y - 0.05, height)
-    return WOOD
-
-
-def _reading_table(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A long table with a low screen along its middle."""
-    width, depth = rng.uniform(1.8, 2.4), rng.uniform(1.0, 1.2)
-    make_table(joiner, rng, width, depth, 0.74)
-    if rng.random() < 0.6:
-        joiner.block(wood(rng), (-width / 2 + 0.1, -0.02, 0.74), (width / 2 - 0.1, 0.02, 1.0), "bottom")
-    return WOOD
-
-
-def _filing_cabinet(joiner: Joiner, rng: np.random.Generator) -> Material:
-    skin, count = lacquer(rng), int(rng.integers(2, 5))
-    height = 0.33 * count + 0.04
-    joiner.solid(skin, (-0.23, -0.28, 0), (0.23, 0.3, height), "bottom back")
-    for k in range(count):
-        z = 0.04 + 0.33 * k
-        joiner.block(skin, (-0.22, -0.3, z), (0.22, -0.28, z + 0.31), "back")
-        joiner.block(chrome(), (-0.07, -0.315, z + 0.2), (0.07, -0.3, z + 0.22), "back")
-    joiner.surface(-0.2, -0.25, 0.2, 0.25, height)
-    return METAL
-
-
-def _partition(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A screen between desks."""
-    x, height = 0.75, rng.uniform(1.15, 1.45)
-    joiner.solid(cloth(rng), (-x, -0.025, 0.08), (x, 0.025, height))
-    for sign in (-1, 1):
-        joiner.block(steel(rng), (sign * (x - 0.1) - 0.02, -0.16, 0), (sign * (x - 0.1) + 0.02, 0.16, 0.08), "bottom")
-    return MATERIALS["fabric"]
-
-
-def _printer(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A copier that stands on the floor."""
-    body, trim = pale(rng), dark()
-    joiner.solid(body, (-0.3, -0.3, 0.05), (0.3, 0.3, 0.85), "bottom")
-    for k in range(3):
-        joiner.block(trim, (-0.27, -0.31, 0.1 + 0.18 * k), (0.27, -0.3, 0.115 + 0.18 * k), "back")
-    joiner.block(trim, (-0.3, -0.3, 0.85), (0.3, 0.3, 0.88), "bottom")
-    joiner.block(body, (-0.28, -0.26, 0.98), (0.28, 0.28, 1.1))
-    joiner.block(body, (-0.28, 0.0, 0.88), (0.28, 0.28, 0.98), "top bottom")
-    joiner.panel(family("screen", rng, emission=0.4), (0.06, -0.29, 0.885), (0.2, 0, 0), (0, 0.07, 0.07))
-    return PLASTIC
-
-
-def _water_cooler(joiner: Joiner, rng: np.random.Generator) -> Material:
-    joiner.solid(pale(rng), (-0.16, -0.16, 0), (0.16, 0.16, 0.95), "bottom")
-    joiner.block(dark(), (-0.11, -0.165, 0.6), (0.11, -0.16, 0.8), "back")
-    bottle = [[0.04, 0.95], [0.13, 1.03], [0.13, 1.3], [0, 1.34]]
-    joiner.add(plain(120, 170, 215, gloss=0.6), lathe(bottle, 9))
-    return PLASTIC
-
-
-def _paper_bin(joiner: Joiner, rng: np.random.Generator) -> Material:
-    joiner.add(lacquer(rng), lathe([[0.1, 0], [0.15, 0.32], [0.14, 0.32], [0.1, 0.05], [0, 0.05]], 9))
-    joiner.hull((-0.12, -0.12, 0), (0.12, 0.12, 0.32))
-    return PLASTIC
-
-
-def _stacks(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """Library shelves with books on both faces."""
-    return make_bookshelf(joiner, rng, 1.0, 0.56, 2.0, 0.04, sides=2)
-
-
-def _book_cart(joiner: Joiner, rng: np.random.Generator) -> Material:
-    frame = lacquer(rng)
-    for sign in (-1, 1):
-        joiner.block(frame, (sign * 0.42 - 0.012, -0.2, 0.12), (sign * 0.42 + 0.012, 0.2, 1.0))
-    for z in (0.2, 0.6):
-        joiner.block(frame, (-0.41, -0.2, z), (0.41, 0.2, z + 0.02), "left right")
-        cut = (0.1, 0, 0.86, 1)
-        joiner.panel(family("books", rng, gloss=0.0), (-0.38, -0.15, z + 0.02), (0.76, 0, 0), (0, 0, 0.26), cut)
-        joiner.panel(family("books", rng, gloss=0.0), (0.38, 0.15, z + 0.02), (-0.76, 0, 0), (0, 0, 0.26), cut)
-        joiner.panel(plain(205, 195, 175), (-0.38, -0.15, z + 0.24), (0.76, 0, 0), (0, 0.3, 0))
-    joiner.posts(dark(), [(sx * 0.38, sy * 0.15) for sx in (-1, 1) for sy in (-1, 1)], 0.05, 0, 0.12)
-    joiner.hull((-0.44, -0.2, 0), (0.44, 0.2, 1.0))
-    return METAL
-
-
-def _lectern(joiner: Joiner, rng: np.random.Generator) -> Material:
-    skin = wood(rng)
-    joiner.solid(skin, (-0.26, -0.2, 0), (0.26, 0.2, 1.05), "bottom")
-    top = prism([(-0.28, 1.12), (0.26, 1.02), (0.26, 1.06), (-0.28, 1.16)], 0.64, skin.tile)
-    joiner.add(skin, top)
-    return WOOD
 
 
 def _carton(joiner: Joiner, rng: np.random.Generator, x: float, y: float, z: float, size: tuple[float, ...]) -> None:
     """A closed box with tape along its top and front."""
     wide, deep, high = size
-    skin, low, up = family("cardboard", rng, 0.5, 0.0), (x - wide / 2, y - deep / 2, z), (x + wide / 2, y + deep / 2, z + high)
+    skin, low, up = (
+        family("cardboard", rng, 0.5, 0.0),
+        (x - wide / 2, y - deep / 2, z),
+        (x + wide / 2, y + deep / 2, z + high),
+    )
     joiner.block(skin, low, up, "bottom")
     if rng.random() < 0.7:
         tape = plain(196, 170, 120, gloss=0.3)
@@ -165,7 +50,12 @@ def _pallet_rack(joiner: Joiner, rng: np.random.Generator) -> Material:
     for level in range(levels):
         z = 0.12 + level * rng.uniform(1.25, 1.35)
         for sign in (-1, 1):
-            joiner.block(beam, (-x + 0.08, sign * (y - 0.03) - 0.03, z), (x - 0.08, sign * (y - 0.03) + 0.03, z + 0.12), "left right")
+            joiner.block(
+                beam,
+                (-x + 0.08, sign * (y - 0.03) - 0.03, z),
+                (x - 0.08, sign * (y - 0.03) + 0.03, z + 0.12),
+                "left right",
+            )
         for side in (-1, 1):
             if rng.random() < 0.85:
                 _pallet_load(joiner, rng, side * 0.64, 0.0, z + 0.12, 1.1)
@@ -224,7 +114,17 @@ def _crate(joiner: Joiner, rng: np.random.Generator) -> Material:
 def _barrel(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A steel drum."""
     skin, r = vivid(rng) if rng.random() < 0.7 else steel(rng), 0.29
-    profile = [[0, 0], [r, 0], [r, 0.28], [r + 0.012, 0.3], [r, 0.32], [r, 0.58], [r + 0.012, 0.6], [r, 0.62], [r, 0.88]]
+    profile = [
+        [0, 0],
+        [r, 0],
+        [r, 0.28],
+        [r + 0.012, 0.3],
+        [r, 0.32],
+        [r, 0.58],
+        [r + 0.012, 0.6],
+        [r, 0.62],
+        [r, 0.88],
+    ]
     joiner.add(skin, lathe([*profile, [r - 0.03, 0.88], [r - 0.03, 0.86], [0, 0.86]], 11, 0.5))
     joiner.hull((-r, -r, 0), (r, r, 0.88))
     joiner.surface(-0.18, -0.18, 0.18, 0.18, 0.86)
@@ -244,44 +144,14 @@ def _hand_truck(joiner: Joiner, rng: np.random.Generator) -> Material:
     return METAL
 
 
-def _forklift(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """Mast and forks at the front (−y), a seat under a guard, a counterweight, four wheels."""
-    paint, iron = plain(*((230, 165, 25), (205, 70, 35), (70, 120, 70))[rng.integers(3)], gloss=0.3), dark()
-    joiner.block(paint, (-0.5, -0.3, 0.2), (0.5, 0.9, 0.7))
-    joiner.block(paint, (-0.5, 0.45, 0.7), (0.5, 0.95, 1.05), "bottom")
-    joiner.block(iron, (-0.25, 0.05, 0.7), (0.25, 0.45, 0.85), "bottom")
-    joiner.block(iron, (-0.25, 0.4, 0.85), (0.25, 0.47, 1.35))
-    joiner.posts(iron, [(sx * 0.45, y) for sx in (-1, 1) for y in (-0.2, 0.85)], 0.06, 0.7, 2.05)
-    joiner.block(iron, (-0.5, -0.25, 2.05), (0.5, 0.9, 2.1))
-    joiner.posts(iron, [(-0.3, -0.42), (0.3, -0.42)], 0.08, 0.05, 2.2)
-    for z in (0.5, 1.3, 2.15):
-        joiner.block(iron, (-0.34, -0.45, z), (0.34, -0.4, z + 0.06))
-    for sign in (-1, 1):
-        joiner.block(iron, (sign * 0.25 - 0.05, -1.3, 0.05), (sign * 0.25 + 0.05, -0.44, 0.1))
-        for y, r in ((-0.12, 0.26), (0.68, 0.22)):
-            wheel(joiner, sign * 0.46, y, r, 0.16)
-    joiner.hull((-0.52, -0.48, 0), (0.52, 0.95, 2.1))
-    joiner.hull((-0.32, -1.3, 0), (0.32, -0.45, 0.12))
-    return METAL
-
-
-def wheel(joiner: Joiner, x: float, y: float, radius: float, width: float, hub: Skin | None = None) -> None:
-    """A tyre with its axle along x, standing on the floor, and a hub cap on the side away from the middle."""
-    side = 1 if x > 0 else -1
-    tyre = lathe([[0, 0], [radius, 0], [radius, width], [0.62 * radius, width]], 11, 0.5)
-    cap = lathe([[0.62 * radius, width], [0.5 * radius, width + 0.012], [0, width + 0.012]], 9, 0.5)
-    turn = rotation_y(side * np.pi / 2)
-    place = (x - side * width / 2, y, radius)
-    joiner.add(plain(28, 28, 30, gloss=0.05), tyre.transformed(place, turn))
-    joiner.add(hub or chrome(), cap.transformed(place, turn))
-
-
 def _workbench(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A thick top with a vise, a shelf under it, a drawer."""
     x, y, height = rng.uniform(0.8, 1.0), 0.34, 0.88
     top, frame = wood(rng), (wood(rng) if rng.random() < 0.5 else lacquer(rng))
     joiner.block(top, (-x, -y, height - 0.07), (x, y, height))
-    joiner.posts(frame, [(sx * (x - 0.08), sy * (y - 0.06)) for sx in (-1, 1) for sy in (-1, 1)], 0.09, 0, height - 0.07)
+    joiner.posts(
+        frame, [(sx * (x - 0.08), sy * (y - 0.06)) for sx in (-1, 1) for sy in (-1, 1)], 0.09, 0, height - 0.07
+    )
     joiner.block(top, (-x + 0.05, -y + 0.05, 0.2), (x - 0.05, y - 0.03, 0.23))
     joiner.block(frame, (-0.2, -y + 0.01, height - 0.22), (0.3, y - 0.02, height - 0.07), "top")
     iron = plain(55, 75, 105, gloss=0.3)
@@ -357,7 +227,10 @@ def _parts_shelf(joiner: Joiner, rng: np.random.Generator) -> Material:
         while left < x - 0.25 and z < 1.7:
             wide = rng.uniform(0.2, 0.36)
             if left + wide < x and rng.random() < 0.85:
-                low, high = (left, -y + 0.02, z + 0.03), (left + wide - 0.02, y - 0.04, z + 0.03 + rng.uniform(0.18, 0.36))
+                low, high = (
+                    (left, -y + 0.02, z + 0.03),
+                    (left + wide - 0.02, y - 0.04, z + 0.03 + rng.uniform(0.18, 0.36)),
+                )
                 skin = vivid(rng) if rng.random() < 0.5 else family("cardboard", rng, 0.4, 0.0)
                 joiner.block(skin, low, high, "bottom back")
             left += wide
@@ -397,26 +270,6 @@ def _ladder(joiner: Joiner, rng: np.random.Generator) -> Material:
     return METAL
 
 
-def _globe(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """For a desk."""
-    joiner.round(wood(rng), (0, 0), 0.1, 0, 0.03, 7)
-    joiner.tube(dark(), [(0, 0, 0.03), (0, 0, 0.08)], 0.015, 4)
-    ball = lathe([[0, 0.07], [0.11, 0.11], [0.15, 0.22], [0.11, 0.33], [0, 0.37]], 10, 0.8, 2.0)
-    joiner.add(print_of("map", rng), ball)
-    return PLASTIC
-
-
-def _laptop(joiner: Joiner, rng: np.random.Generator) -> Material:
-    case = steel(rng)
-    joiner.block(case, (-0.17, -0.13, 0), (0.17, 0.11, 0.016), "bottom")
-    joiner.panel(print_of("keyboard", rng), (-0.15, -0.06, 0.017), (0.3, 0, 0), (0, 0.15, 0))
-    lid = rotation_x(-0.3)
-    screen, back = (-0.17, 0, 0), (0.17, 0.008, 0)
-    for skin, start, run in ((family("screen", rng, emission=0.4), screen, 0.34), (case, back, -0.34)):
-        joiner.add(skin, panel(start, (run, 0, 0), (0, 0, 0.23)).transformed((0, 0.11, 0.016), lid))
-    return PLASTIC
-
-
 def _cone(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A traffic cone."""
     joiner.block(plain(30, 30, 32), (-0.17, -0.17, 0), (0.17, 0.17, 0.03), "bottom")
@@ -428,49 +281,13 @@ def _cone(joiner: Joiner, rng: np.random.Generator) -> Material:
     return PLASTIC
 
 
-def _file_box(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """A row of binders, for a desk or a shelf."""
-    joiner.panel(family("books", rng, gloss=0.0), (-0.2, -0.12, 0), (0.4, 0, 0), (0, 0, 0.3), (0, 0, 0.4, 1))
-    joiner.panel(family("books", rng, gloss=0.0), (0.2, 0.12, 0), (-0.4, 0, 0), (0, 0, 0.3), (0, 0, 0.4, 1))
-    side = lacquer(rng)
-    joiner.block(side, (-0.2, -0.12, 0), (0.2, 0.12, 0.27), "front back bottom")
-    return MATERIALS["paper"]
-
-
-def _locker(joiner: Joiner, rng: np.random.Generator) -> Material:
-    """Three tall lockers with slots and locks."""
-    paint = lacquer(rng)
-    joiner.solid(paint, (-0.45, -0.22, 0.06), (0.45, 0.25, 1.85), "bottom back")
-    for k in range(3):
-        left = -0.45 + 0.3 * k
-        joiner.block(paint, (left + 0.01, -0.235, 0.08), (left + 0.29, -0.22, 1.83), "back")
-        for row in range(2):
-            z = 1.6 - 0.06 * row
-            joiner.panel(dark(), (left + 0.08, -0.237, z), (0.14, 0, 0), (0, 0, 0.02))
-        joiner.block(chrome(), (left + 0.23, -0.255, 0.95), (left + 0.26, -0.235, 1.05), "back")
-    joiner.block(dark(), (-0.43, -0.2, 0), (0.43, 0.25, 0.06), "top bottom back")
-    return METAL
-
-
-WORK: dict[str, Maker] = {
-    "desk": _desk,
-    "school_desk": _school_desk,
-    "reading_table": _reading_table,
-    "filing_cabinet": _filing_cabinet,
-    "partition": _partition,
-    "printer": _printer,
-    "water_cooler": _water_cooler,
-    "paper_bin": _paper_bin,
-    "stacks": _stacks,
-    "book_cart": _book_cart,
-    "lectern": _lectern,
+TRADE: dict[str, Maker] = {
     "pallet_rack": _pallet_rack,
     "pallet": _pallet,
     "cartons": _cartons,
     "crate": _crate,
     "barrel": _barrel,
     "hand_truck": _hand_truck,
-    "forklift": _forklift,
     "workbench": _workbench,
     "tool_board": _tool_board,
     "drill_press": _drill_press,
@@ -480,9 +297,5 @@ WORK: dict[str, Maker] = {
     "gas_cylinder": _gas_cylinder,
     "tyres": _tyres,
     "ladder": _ladder,
-    "globe": _globe,
-    "laptop": _laptop,
     "traffic_cone": _cone,
-    "file_box": _file_box,
-    "locker": _locker,
 }
