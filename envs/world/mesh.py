@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
+Rows = Sequence[Sequence[float] | NDArray[np.floating]] | NDArray[np.floating]  # of points, in lists or an array
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def quad(origin: ArrayLike, side_u: ArrayLike, side_v: ArrayLike, tile: float = 
     return make_mesh(
         [corner, corner + u, corner + u + v, corner + v],
         np.tile(normal, (4, 1)),
-        [[0, 0], [du, 0], [du, dv], [0, dv]],
+        np.array([[0, 0], [du, 0], [du, dv], [0, dv]]),
         [[0, 1, 2], [0, 2, 3]],
     )
 
@@ -115,7 +116,7 @@ def box(size: ArrayLike, center: ArrayLike = (0, 0, 0), tile: float = 1.0) -> Me
     return make_mesh(vertices, np.repeat(np.cross(_BOX_SIDES_U, _BOX_SIDES_V), 4, axis=0), uv, triangles)
 
 
-def lathe(profile: ArrayLike, segments: int = 16, tile: float = 0.1, crease_rad: float = 0.7) -> Mesh:
+def lathe(profile: Rows, segments: int = 16, tile: float = 0.1, crease_rad: float = 0.7) -> Mesh:
     """A surface of revolution about z.
 
     profile: [P, 2] of (radius, z) in m, run so that the outside is on its right hand: from the bottom up along
@@ -171,7 +172,7 @@ def sphere(radius: float, segments: int = 16, tile: float = 0.1) -> Mesh:
     return lathe(profile, segments, tile)
 
 
-def extrude(outline: ArrayLike, height: float, tile: float = 0.1, crease_rad: float = 0.7) -> Mesh:
+def extrude(outline: Rows, height: float, tile: float = 0.1, crease_rad: float = 0.7) -> Mesh:
     """A prism over a star-shaped outline ([P, 2], m, counter-clockwise) from z = 0 to `height`, with flat caps."""
     points = np.asarray(outline, float)
     count = len(points)
@@ -221,7 +222,7 @@ def extrude(outline: ArrayLike, height: float, tile: float = 0.1, crease_rad: fl
     return merge([sides, lid, bottom])
 
 
-def sweep(path: ArrayLike, radius: ArrayLike, segments: int = 8, tile: float = 0.1, closed: bool = False) -> Mesh:
+def sweep(path: Rows, radius: ArrayLike, segments: int = 8, tile: float = 0.1, closed: bool = False) -> Mesh:
     """A round tube along a path ([P, 3], m) of one radius or one per point ([P], m), with capped ends unless closed."""
     points = np.asarray(path, float)
     radii = np.broadcast_to(np.asarray(radius, float), len(points))
@@ -248,8 +249,7 @@ def sweep(path: ArrayLike, radius: ArrayLike, segments: int = 8, tile: float = 0
     along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))]) / tile
     around = max(1.0, np.round(2 * np.pi * radii.max() / tile))
     u, v = np.meshgrid(np.linspace(0, around, segments + 1), along)
-    i, j = np.meshgrid(np.arange(len(points) - 1), np.arange(segments), indexing="ij")
-    a = (i * (segments + 1) + j).ravel()
+    a = (np.arange(len(points) - 1)[:, None] * (segments + 1) + np.arange(segments)).ravel()
     b, d = a + 1, a + segments + 1
     c = d + 1
     tube = make_mesh(vertices, normals, np.stack([u, v], axis=-1), np.concatenate([np.c_[a, b, c], np.c_[a, c, d]]))

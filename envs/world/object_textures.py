@@ -315,7 +315,7 @@ def bristles(rng: np.random.Generator, size: int) -> Picture:
     """The tufts of a brush, upright along v."""
     color = draw_color(rng, saturation=(0.0, 0.6), value=(0.3, 0.95))
     hairs = 0.8 * noise(rng, size, 80, 2) + 0.5 * noise(rng, size, 20, 3)
-    return color * np.clip(0.85 + 0.28 * hairs, 0.25, 1.2)[..., None]
+    return color * np.clip(0.85 + 0.28 * hairs, 0.25, 1.2, dtype=np.float32)[..., None]
 
 
 def dial(rng: np.random.Generator, size: int) -> Picture:

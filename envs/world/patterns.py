@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Picture = NDArray[np.float32]
+Floats = NDArray[np.floating]
 
 PAINTERS_WHEEL = (0.0, 0.075, 0.145, 0.32, 0.6, 0.78, 1.0)  # hue of red, orange, yellow, green, blue, violet, red
 
@@ -34,14 +35,14 @@ def _spline(size: int, knots: int) -> Picture:
     basis = [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
     for shift, weight in enumerate(basis):
         np.add.at(weights, (np.arange(size), (first + shift - 1) % knots), weight)
-    return (weights / np.sqrt(np.mean(np.sum(weights**2, axis=1)))).astype(np.float32)
+    return np.asarray(weights / np.sqrt(np.mean(np.sum(weights**2, axis=1))), np.float32)
 
 
 def noise(rng: np.random.Generator, size: int, columns: int, rows: int | None = None) -> Picture:
     """Smooth noise [S, S] of unit variance with `columns` × `rows` bumps in a repeat."""
     rows = columns if rows is None else rows
     knots = rng.standard_normal((rows, columns), np.float32)
-    return _spline(size, rows) @ knots @ _spline(size, columns).T
+    return np.asarray(_spline(size, rows) @ knots @ _spline(size, columns).T, np.float32)
 
 
 def fractal(rng: np.random.Generator, size: int, columns: int, rows: int | None = None, octaves: int = 4) -> Picture:
@@ -67,9 +68,9 @@ def cells(
     for down in (-1, 0, 1):
         for across in (-1, 0, 1):
             near_row, near_column = row + down, column + across
+            jump = offset[:, near_row[:, 0] % rows][:, :, near_column[0] % columns]
             index = (near_row % rows) * columns + near_column % columns
-            dx = near_column + offset[0].ravel()[index] - x
-            dy = near_row + offset[1].ravel()[index] - y
+            dx, dy = jump[0] + (near_column - x), jump[1] + (near_row - y)
             distance = dx * dx + dy * dy
             closer = distance < first
             second = np.where(closer, first, np.minimum(second, distance))
@@ -106,22 +107,22 @@ def per_block(rng: np.random.Generator, numbers: NDArray[np.int64], spread: floa
     return (spread * rng.standard_normal(int(numbers.max()) + 1)).astype(np.float32)[numbers]
 
 
-def relief(height: Picture, strength: float) -> Picture:
+def relief(height: Floats, strength: float) -> Picture:
     """[S, S, 1] factor about 1 that shades a height (in texture sides per unit) as if lit from the upper left."""
     size = len(height)
     slope = (height - np.roll(height, 1, axis=1)) - (np.roll(height, -1, axis=0) - height)
-    return np.clip(1 + strength * size / 128 * slope, 0.3, 1.7)[..., None]
+    return np.asarray(np.clip(1 + strength * size / 128 * slope, 0.3, 1.7), np.float32)[..., None]
 
 
-def step(value: Picture, edge: float, width: float = 0.02) -> Picture:
+def step(value: Floats, edge: float, width: float = 0.02) -> Picture:
     """0 below `edge`, 1 above it, with a ramp of `width`."""
-    return np.clip((value - edge) / width + 0.5, 0, 1)
+    return np.asarray(np.clip((value - edge) / width + 0.5, 0, 1), np.float32)
 
 
-def mix(low: ArrayLike, high: ArrayLike, share: Picture) -> Picture:
+def mix(low: ArrayLike, high: ArrayLike, share: Floats) -> Picture:
     """[S, S, 3] between two colours ([3] or pictures) by share [S, S]."""
     first, second = np.asarray(low, np.float32), np.asarray(high, np.float32)
-    return first + (second - first) * np.clip(share, 0, 1)[..., None]
+    return first + (second - first) * np.clip(share, 0, 1, dtype=np.float32)[..., None]
 
 
 def flat(color: ArrayLike, size: int) -> Picture:
@@ -172,7 +173,7 @@ class Print:
 
     def picture(self) -> Picture:
         """The picture with all that was printed on it."""
-        return self._sheet[::-1].astype(np.float32) / 255
+        return np.divide(self._sheet[::-1], 255, dtype=np.float32)
 
     def _at(self, *values: float) -> list[int]:
         return [round(value * self.size) for value in values]
@@ -187,7 +188,7 @@ class Print:
 
     def disc(self, x: float, y: float, radius: float, color: Picture) -> None:
         """Filled."""
-        cv2.circle(self._sheet, self._at(x, y), *self._at(radius), _ink(color), -1, cv2.LINE_AA)
+        cv2.circle(self._sheet, self._at(x, y), self._at(radius)[0], _ink(color), -1, cv2.LINE_AA)
 
     def polygon(self, points: ArrayLike, color: Picture) -> None:
         """Filled, of points [P, 2]."""

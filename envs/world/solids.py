@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from embodied_ssl.envs.world.mesh import Mesh, box, extrude, lathe, make_mesh, sphere, sweep
+from embodied_ssl.envs.world.mesh import Mesh, Rows, box, extrude, lathe, make_mesh, sphere, sweep
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
@@ -61,7 +61,7 @@ def volume_and_center(mesh: Mesh) -> tuple[float, NDArray[np.float64]]:
 
 
 def turned(
-    profile: ArrayLike,
+    profile: Rows,
     segments: int = 16,
     breaks: Sequence[float] = (),
     coat: str = "body",
@@ -82,7 +82,7 @@ def disc(radius: float, low: float, high: float, segments: int = 12, coat: str =
 
 
 def vessel(
-    outer: ArrayLike,
+    outer: Rows,
     wall: float,
     floor: float,
     segments: int = 16,
@@ -124,7 +124,7 @@ def ellipsoid(radii: ArrayLike, center: ArrayLike = (0, 0, 0), segments: int = 1
 
 
 def bar(
-    path: ArrayLike,
+    path: Rows,
     radius: ArrayLike,
     segments: int = 6,
     pieces: int = 1,
@@ -167,7 +167,7 @@ def block(size: ArrayLike, center: ArrayLike = (0, 0, 0), coat: str = "body", fi
     return Solid(mesh, (np.unique(mesh.vertices, axis=0),), coat)
 
 
-def prism(outline: ArrayLike, height: float, coat: str = "body", pieces: Sequence[ArrayLike] | None = None) -> Solid:
+def prism(outline: Rows, height: float, coat: str = "body", pieces: Sequence[Rows] | None = None) -> Solid:
     """A prism from z = 0 over a star-shaped outline [P, 2] (m), counter-clockwise.
 
     pieces: outlines of convex pieces that make it up, if it is not convex.
@@ -189,7 +189,7 @@ def rounded(half_x: float, half_y: float, corner: float, steps: int = 3) -> NDAr
 # Hulls
 
 
-def _slab(outline: ArrayLike, height: float) -> Floats:
+def _slab(outline: Rows, height: float) -> Floats:
     points = np.asarray(outline, float)
     return np.concatenate([np.column_stack([points, np.full(len(points), z)]) for z in (0.0, height)]).astype(
         np.float32

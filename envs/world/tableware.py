@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from embodied_ssl.envs.world.mesh import rotation_z
+from embodied_ssl.envs.world.mesh import Rows, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, ellipsoid, turned, vessel
 
 
@@ -31,7 +31,13 @@ def mug(rng: np.random.Generator) -> list[Solid]:
     """A mug with a handle."""
     height, radius = rng.uniform(0.07, 0.1), rng.uniform(0.032, 0.038)
     foot, top = rng.uniform(0.8, 0.97), rng.uniform(0.95, 1.06)
-    outer = [[0, 0], [foot * radius * 0.94, 0], [foot * radius, 0.006], [radius, 0.35 * height], [top * radius, height]]
+    outer: Rows = [
+        [0, 0],
+        [foot * radius * 0.94, 0],
+        [foot * radius, 0.006],
+        [radius, 0.35 * height],
+        [top * radius, height],
+    ]
     loop = handle(
         rng.uniform(0.022, 0.032), rng.uniform(0.16, 0.28) * height, rng.uniform(0.75, 0.88) * height,
         0.96 * radius, rng.uniform(0.004, 0.006), rng.uniform(1, 2.5), str(rng.choice(["body", "trim"])),
@@ -53,7 +59,7 @@ def plate(rng: np.random.Generator) -> list[Solid]:
     """A plate: a flat middle and a rim that rises."""
     radius, height = rng.uniform(0.055, 0.085), rng.uniform(0.012, 0.022)
     middle = rng.uniform(0.55, 0.72)
-    outer = [[0, 0], [middle * radius, 0], [(middle + 0.1) * radius, 0.5 * height], [radius, height]]
+    outer: Rows = [[0, 0], [middle * radius, 0], [(middle + 0.1) * radius, 0.5 * height], [radius, height]]
     return [vessel(outer, 0.05 * radius, 0.004, crease_rad=1.0)]
 
 

@@ -99,7 +99,13 @@ def chess_piece(rng: np.random.Generator) -> list[Solid]:
     """A chess piece: a pawn, a rook or a bishop."""
     radius, height = rng.uniform(0.018, 0.028), rng.uniform(0.055, 0.1)
     stem, collar = rng.uniform(0.38, 0.5) * radius, 0.7 * radius
-    foot = [[0, 0], [radius, 0], [radius, 0.08 * height], [0.8 * radius, 0.14 * height], [stem, 0.3 * height]]
+    foot: list[list[float]] = [
+        [0, 0],
+        [radius, 0],
+        [radius, 0.08 * height],
+        [0.8 * radius, 0.14 * height],
+        [stem, 0.3 * height],
+    ]
     kind, neck = rng.integers(3), 0.62 * height
     if kind == 0:
         body = turned([*foot, [stem, neck], [collar, neck + 0.004], [collar, neck + 0.008], [0, neck + 0.01]], 14,
