@@ -64,18 +64,17 @@ def cells(
     x, y = u * columns, v * rows
     column, row = np.floor(x).astype(int), np.floor(y).astype(int)
     first = np.full((size, size), 9.0, np.float32)
-    second, owner = first.copy(), np.zeros((size, size), np.int64)
-    for down in (-1, 0, 1):
-        for across in (-1, 0, 1):
-            near_row, near_column = row + down, column + across
-            jump = offset[:, near_row[:, 0] % rows][:, :, near_column[0] % columns]
-            index = (near_row % rows) * columns + near_column % columns
-            dx, dy = jump[0] + (near_column - x), jump[1] + (near_row - y)
-            distance = dx * dx + dy * dy
-            closer = distance < first
-            second = np.where(closer, first, np.minimum(second, distance))
-            owner = np.where(closer, index, owner)
-            first = np.minimum(first, distance)
+    second, winner = first.copy(), np.zeros((size, size), np.int8)
+    for neighbour in range(9):
+        near_row, near_column = row + neighbour // 3 - 1, column + neighbour % 3 - 1
+        jump = offset[:, near_row[:, 0] % rows][:, :, near_column[0] % columns]
+        dx = jump[0] + (near_column - x).astype(np.float32)
+        dy = jump[1] + (near_row - y).astype(np.float32)
+        distance = dx * dx + dy * dy
+        np.putmask(winner, distance < first, neighbour)
+        np.minimum(second, np.maximum(first, distance), out=second)
+        np.minimum(first, distance, out=first)
+    owner = ((row + winner // 3 - 1) % rows) * columns + (column + winner % 3 - 1) % columns
     return np.sqrt(first), np.sqrt(second), owner
 
 
