@@ -71,9 +71,19 @@ def vivid(rng: np.random.Generator) -> Skin:
     return plain(*PALETTE[rng.integers(6, 16)], gloss=0.15)
 
 
+@lru_cache(maxsize=256)
+def _softened(name: str, variant: int) -> Texture:
+    """A texture with half its contrast: grain made for a spoon is too bold on a wardrobe."""
+    image = texture(name, variant).image.astype(np.float32)
+    mean = image.mean(axis=(0, 1))
+    return Texture(np.round(mean + 0.5 * (image - mean)).astype(np.uint8))
+
+
 def wood(rng: np.random.Generator) -> Skin:
     """Boards."""
-    return family("grain" if rng.random() < 0.65 else "laminate", rng, 0.8, 0.08)
+    name = "grain" if rng.random() < 0.65 else "laminate"
+    variants = _calm_variants(name)
+    return _skin(_softened(name, variants[int(rng.integers(len(variants)))]), 0.08, 0.0, 1.0, True)
 
 
 def board(rng: np.random.Generator) -> Skin:

@@ -128,7 +128,7 @@ def _shopping_cart(joiner: Joiner, rng: np.random.Generator) -> Material:
         corners = [(-w, -d), (w, -d), (w, d), (-w, d)]
         for k in range(4):
             joiner.tube(wire, [(*corners[k], z), (*corners[(k + 1) % 4], z)], 0.008, 3)
-    joiner.block(wire, (-0.2, -0.34, 0.49), (0.2, 0.34, 0.5))
+    joiner.block(plain(150, 155, 160, gloss=0.4), (-0.2, -0.34, 0.5), (0.2, 0.34, 0.8), "top")
     joiner.tube(grip, [(-0.26, 0.48, 1.0), (0.26, 0.48, 1.0)], 0.02, 4)
     for sx in BOTH:
         joiner.tube(wire, [(sx * 0.2, -0.3, 0.1), (sx * 0.22, 0.36, 0.3), (sx * 0.26, 0.48, 1.0)], 0.012, 3)

@@ -21,12 +21,12 @@ def draw_floor(rng: np.random.Generator, kind: str) -> Skin:
     return family(name, rng, tile, gloss)
 
 
-def draw_wall(rng: np.random.Generator) -> Skin:
-    """A wall as any room may have it."""
+def draw_wall(rng: np.random.Generator, papered: bool) -> Skin:
+    """A wall as any room may have it. papered: whether it may have wallpaper; halls with a rough floor have none."""
     kind = rng.random()
-    if kind < 0.55:
+    if kind < 0.5 or (kind < 0.75 and not papered):
         return family("plaster", rng, 2.0, 0.0)
-    if kind < 0.8:
+    if kind < 0.75:
         return family("wallpaper", rng, 0.8, 0.0)
     if kind < 0.9:
         return family("paint", rng, 2.0, 0.05)
@@ -56,7 +56,7 @@ def make_shell(
     lower = family(dado, rng, 1.0, 0.2) if dado is not None and rng.random() < 0.75 else None
     skirting = plain(235, 233, 228) if rng.random() < 0.6 else wood(rng)
     ceiling = plain(*((240, 238, 232), (228, 226, 222), (236, 240, 242))[rng.integers(3)], gloss=0.0)
-    wall = draw_wall(rng)
+    wall = draw_wall(rng, floor != "rough")
     finish = WallFinish(wall, rng.uniform(*height), skirting, lower, rng.uniform(1.1, 1.4))
     room.enclose(draw_floor(rng, floor), ceiling, finish)
     if rng.random() < corner:
