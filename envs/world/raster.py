@@ -56,15 +56,19 @@ class Samples(NamedTuple):
 
 
 class Fragments(NamedTuple):
-    """The surfaces that pixels show, in the order of pixels; at most one per sample."""
+    """The surfaces that pixels show, in the order of pixels, at most one per sample; and the spans that they come in.
+
+    A span is a run of fragments of one triangle along a row, or a single one where an edge runs through a pixel.
+    """
 
     pixel: NDArray[np.int32]  # [F]
     slot: NDArray[np.int32]  # [F] the triangle's, −1 = background
-    place: NDArray[np.float32]  # [F, 2] column and row in the picture, in samples: the middle of what it covers
     share: NDArray[np.float32]  # [F] of the pixel that it covers, in (0, 1]
-    values: NDArray[np.float32]  # [F, 8] the INTERPOLATED
+    depth: NDArray[np.float32]  # [F] m
     lit: NDArray[np.float32]  # [F] share of the sun that reaches it
     color: NDArray[np.float32]  # [F, 3] linear
+    spans: NDArray[np.int32]  # [F, 2] first fragment of each span and its end
+    places: NDArray[np.float32]  # [F, 2] where a span starts: column and row in the picture, in samples
 
 
 class Sun(NamedTuple):
@@ -274,100 +278,83 @@ def _scan_view(stage, samples, view, poses, width, height):
 
 
 @jit
-def scan_shadows(stage, samples, poses, sun):
-    """Fill the sun's map with the height of the highest caster at each of its points."""
-    ranges, vertices, triangles, items = stage.ranges, stage.vertices, stage.triangles, stage.item
-    nearness, visible, slots, edges, corners = (
-        samples.nearness,
-        samples.visible,
-        samples.slots,
-        samples.edges,
-        samples.corners,
-    )
-    side, to_map = sun.heights.shape[0], sun.to_map
-    matrix = np.empty((3, 4))
-    nearness[:] = -LARGE
-    for p in range(len(ranges)):
-        if stage.casts[p]:
-            _compose(to_map, poses, items[p], matrix)
-            _scan_part(
-                ranges, vertices, triangles, corners, matrix, True, side, side, nearness, visible, slots, edges, p, 0)  # fmt: skip
-    for row in range(side):
-        sun.heights[row] = nearness[row * side : (row + 1) * side]
-
-
-@jit
 def _gather(samples, fragments, width, height, spacing):
-    """List the surfaces that each pixel shows, by their shares of its spacing² samples: how many, and of triangles."""
+    """List the surfaces that each pixel shows, by their shares of its samples. Counts fragments, spans, triangles."""
     visible, slots, shown = samples.visible, samples.slots, samples.shown
-    pixels, fragment_slots, places, shares = fragments.pixel, fragments.slot, fragments.place, fragments.share
+    pixels, fragment_slots, shares = fragments.pixel, fragments.slot, fragments.share
+    spans, places = fragments.spans, fragments.places
     across, everything = width * spacing, spacing * spacing
     middle = np.float32(0.5 * (spacing - 1))
-    count, triangles = 0, 0
+    count, span_count, triangles, running = 0, 0, 0, -2  # running: the slot of the span that is open
     for row in range(height):
+        running = -2
         for column in range(width):
             base = row * spacing * across + column * spacing
-            first, slot, alike = count, visible[base], True
-            for i in range(spacing):
-                for j in range(spacing):
-                    alike = alike and visible[base + i * across + j] == slot
+            slot, first = visible[base], count
+            if spacing == 2:  # the default, unrolled: this loop sees every sample
+                right, below, corner = visible[base + 1], visible[base + across], visible[base + across + 1]
+                alike = slot == right and slot == below and slot == corner
+            else:
+                alike = True
+                for s in range(everything):
+                    alike = alike and visible[base + (s // spacing) * across + s % spacing] == slot
             if alike:
                 pixels[count], fragment_slots[count], shares[count] = row * width + column, slot, 1.0
-                places[count, 0], places[count, 1] = column * spacing + middle, row * spacing + middle
                 count += 1
+                if slot == running:
+                    spans[span_count - 1, 1] = count
+                    continue
+                running = slot
+                spans[span_count, 0], spans[span_count, 1] = first, count
+                places[span_count, 0], places[span_count, 1] = column * spacing + middle, row * spacing + middle
+                span_count += 1
             else:
+                running = -2
                 for s in range(everything):
                     i, j = s // spacing, s % spacing
                     slot = visible[base + i * across + j]
                     f = first
                     while f < count and fragment_slots[f] != slot:
                         f += 1
+                    at = span_count + f - first
                     if f == count:
                         pixels[f], fragment_slots[f], shares[f] = row * width + column, slot, 0.0
-                        places[f, 0], places[f, 1] = 0.0, 0.0
+                        spans[at, 0], spans[at, 1] = f, f + 1
+                        places[at, 0], places[at, 1] = 0.0, 0.0
                         count += 1
                     shares[f] += 1.0
-                    places[f, 0] += j
-                    places[f, 1] += i
+                    places[at, 0] += j
+                    places[at, 1] += i
                 for f in range(first, count):
-                    places[f, 0] = column * spacing + places[f, 0] / shares[f]
-                    places[f, 1] = row * spacing + places[f, 1] / shares[f]
+                    places[span_count, 0] = column * spacing + places[span_count, 0] / shares[f]
+                    places[span_count, 1] = row * spacing + places[span_count, 1] / shares[f]
                     shares[f] /= everything
+                    span_count += 1
             for f in range(first, count):
                 slot = fragment_slots[f]
                 if slot >= 0 and slots[slot, 2] == 0:
                     slots[slot, 2] = 1
                     shown[triangles] = slot
                     triangles += 1
-    return count, triangles
+    return count, span_count, triangles
 
 
 @jit
-def _prepare(stage, samples, sun, triangles_shown, poses, spacing):
+def _prepare(stage, samples, sun, poses, shown, spacing):
     """For every triangle that shows, the planes of what is interpolated: linear in the picture once divided by w."""
-    vertices, normals, uv, triangles, items, light = (
-        stage.vertices,
-        stage.normals,
-        stage.uv,
-        stage.triangles,
-        stage.item,
-        stage.light,
-    )
-    slots, edges, shown, planes, density = samples.slots, samples.edges, samples.shown, samples.planes, samples.density
+    vertices, normals, uv, triangles, light = stage.vertices, stage.normals, stage.uv, stage.triangles, stage.light
+    slots, edges, planes, density = samples.slots, samples.edges, samples.planes, samples.density
+    shown_slots, items = samples.shown, stage.item
     to_map, step = sun.to_map, sun.step
-    to_map_of_item, last_item = np.empty((3, 4)), -1
-    sun_x, sun_y, sun_z, up_x, up_y, up_z = 0.0, 0.0, 1.0, 0.0, 0.0, 1.0
-    for n in range(triangles_shown):
-        slot = shown[n]
+    for n in range(shown):
+        slot = shown_slots[n]
         t, m = slots[slot, 0], items[slots[slot, 1]]
-        if m != last_item:  # the sun, and up, in the frame of the item
-            last_item = m
-            _compose(to_map, poses, m, to_map_of_item)
-            lx, ly, lz = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
-            sun_x = poses[m, 0, 0] * lx + poses[m, 1, 0] * ly + poses[m, 2, 0] * lz
-            sun_y = poses[m, 0, 1] * lx + poses[m, 1, 1] * ly + poses[m, 2, 1] * lz
-            sun_z = poses[m, 0, 2] * lx + poses[m, 1, 2] * ly + poses[m, 2, 2] * lz
-            up_x, up_y, up_z = poses[m, 2, 0], poses[m, 2, 1], poses[m, 2, 2]
+        # The sun, and up, in the frame of the item.
+        lx, ly, lz = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
+        sun_x = poses[m, 0, 0] * lx + poses[m, 1, 0] * ly + poses[m, 2, 0] * lz
+        sun_y = poses[m, 0, 1] * lx + poses[m, 1, 1] * ly + poses[m, 2, 1] * lz
+        sun_z = poses[m, 0, 2] * lx + poses[m, 1, 2] * ly + poses[m, 2, 2] * lz
+        up_x, up_y, up_z = poses[m, 2, 0], poses[m, 2, 1], poses[m, 2, 2]
         for term in range(3):
             for k in range(8):
                 planes[slot, term, k] = 0.0
@@ -376,19 +363,12 @@ def _prepare(stage, samples, sun, triangles_shown, poses, spacing):
             nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
             x, y, z = vertices[v, 0] + step * nx, vertices[v, 1] + step * ny, vertices[v, 2] + step * nz
             upward, facing = nx * up_x + ny * up_y + nz * up_z, nx * sun_x + ny * sun_y + nz * sun_z
-            map_u = (
-                to_map_of_item[0, 0] * x + to_map_of_item[0, 1] * y + to_map_of_item[0, 2] * z + to_map_of_item[0, 3]
-            )
-            map_v = (
-                to_map_of_item[1, 0] * x + to_map_of_item[1, 1] * y + to_map_of_item[1, 2] * z + to_map_of_item[1, 3]
-            )
-            map_height = (
-                to_map_of_item[2, 0] * x
-                + to_map_of_item[2, 1] * y
-                + to_map_of_item[2, 2] * z
-                + to_map_of_item[2, 3]
-                + step
-            )
+            world_x = poses[m, 0, 0] * x + poses[m, 0, 1] * y + poses[m, 0, 2] * z + poses[m, 0, 3]
+            world_y = poses[m, 1, 0] * x + poses[m, 1, 1] * y + poses[m, 1, 2] * z + poses[m, 1, 3]
+            world_z = poses[m, 2, 0] * x + poses[m, 2, 1] * y + poses[m, 2, 2] * z + poses[m, 2, 3]
+            map_u = to_map[0, 0] * world_x + to_map[0, 1] * world_y + to_map[0, 2] * world_z + to_map[0, 3]
+            map_v = to_map[1, 0] * world_x + to_map[1, 1] * world_y + to_map[1, 2] * world_z + to_map[1, 3]
+            map_height = to_map[2, 0] * world_x + to_map[2, 1] * world_y + to_map[2, 2] * world_z + to_map[2, 3] + step
             for term in range(3):
                 e = edges[slot, 3 * corner + term]
                 planes[slot, term, NEARNESS] += e
@@ -408,201 +388,229 @@ def _prepare(stage, samples, sun, triangles_shown, poses, spacing):
 
 
 @jit
-def _interpolate(samples, fragments, count):
-    """The interpolated values of every fragment."""
-    edges, planes = samples.edges, samples.planes
-    slots, places, values = fragments.slot, fragments.place, fragments.values
-    for f in range(count):
-        s = max(slots[f], 0)
-        x, y = places[f, 0] - np.float32(edges[s, 9]), places[f, 1] - np.float32(edges[s, 10])
-        for k in range(8):
-            values[f, k] = planes[s, 0, k] * x + planes[s, 1, k] * y + planes[s, 2, k]
-        w = np.float32(1.0) / max(values[f, NEARNESS], np.float32(1e-6))
-        for k in range(1, 8):
-            values[f, k] *= w
-        values[f, NEARNESS] = w
-
-
-@jit
-def _shade(stage, samples, sun, fragments, count):
-    """Colour every surface: texture, bilinear within the level whose texels are about a pixel wide; sun; sky."""
-    slots, density, part_texture, surfaces, light = (
-        samples.slots,
-        samples.density,
-        stage.texture,
-        stage.surfaces,
-        stage.light,
-    )
+def _shade(stage, samples, sun, fragments, span_count, spacing):
+    """Depth and colour of every fragment: texture, sun with shadow, ambient light."""
+    slots, planes, edges, density = samples.slots, samples.planes, samples.edges, samples.density
+    part_texture, surfaces, light = stage.texture, stage.surfaces, stage.light
     starts, log_sides, texels, heights = stage.texture_start, stage.texture_log_side, stage.texels, sun.heights
-    fragment_slots, values, lit, color = fragments.slot, fragments.values, fragments.lit, fragments.color
+    spans, places, fragment_slots = fragments.spans, fragments.places, fragments.slot
+    depth, lit, color = fragments.depth, fragments.lit, fragments.color
     ground_r, ground_g, ground_b = light[GROUND, 0], light[GROUND, 1], light[GROUND, 2]
     sky_r, sky_g, sky_b = light[SKY, 0], light[SKY, 1], light[SKY, 2]
     sun_r, sun_g, sun_b = light[SUN, 0], light[SUN, 1], light[SUN, 2]
-    for f in range(count):
-        slot = fragment_slots[f]
+    zero, half, one, last = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(heights.shape[0] - 2)
+    unit, stride = np.float32(1.0 / 65280.0), np.float32(spacing)
+    for n in range(span_count):
+        slot = fragment_slots[spans[n, 0]]
         if slot < 0:
             continue
-        part, w = slots[slot, 1], values[f, NEARNESS]
-        k = part_texture[part]
-        fineness = log_sides[k]
-        area = density[slot] * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
-        exponent = (np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
-        level = min(max(exponent >> 1, 0), fineness)
-        start, side = starts[k, level], np.int64(1) << (fineness - level)
-        # In sixteenths of a texel, its centres at the halves.
-        u, v = np.int64(values[f, U] * np.float32(16 * side)) - 8, np.int64(values[f, V] * np.float32(16 * side)) - 8
-        sx, sy, x0, y0 = u & 15, v & 15, (u >> 4) & (side - 1), (v >> 4) & (side - 1)
-        x1, y1 = (x0 + 1) & (side - 1), start + ((y0 + 1) & (side - 1)) * side
-        y0 = start + y0 * side
-        a, b, c, d = (
-            np.int64(texels[y0 + x0]),
-            np.int64(texels[y0 + x1]),
-            np.int64(texels[y1 + x0]),
-            np.int64(texels[y1 + x1]),
-        )
-        wa, wb, wc, wd = (16 - sx) * (16 - sy), sx * (16 - sy), (16 - sx) * sy, sx * sy
-        # Two channels at once: the weights add up to 256, so that each sum stays within its 16 bits.
-        red_blue = (a & 0xFF00FF) * wa + (b & 0xFF00FF) * wb + (c & 0xFF00FF) * wc + (d & 0xFF00FF) * wd
-        green = ((a >> 8) & 0xFF) * wa + ((b >> 8) & 0xFF) * wb + ((c >> 8) & 0xFF) * wc + ((d >> 8) & 0xFF) * wd
-        unit = np.float32(1.0 / 65280.0)
-        r, g, b = np.float32(red_blue & 0xFFFF) * unit, np.float32(green) * unit, np.float32(red_blue >> 16) * unit
-
-        sunny = max(values[f, FACING], np.float32(0.0))
-        lit[f] = 0.0
-        if sunny > 0.0:
-            lit[f] = _sunlight(heights, values[f, MAP_U], values[f, MAP_V], values[f, MAP_HEIGHT])
-            sunny *= lit[f]
-        up, glow = np.float32(0.5) + np.float32(0.5) * values[f, UPWARD], np.float32(1.5) * surfaces[part, 1]
-        down = np.float32(1.0) - up
-        color[f, 0] = r * r * (ground_r * down + sky_r * up + sun_r * sunny + glow)
-        color[f, 1] = g * g * (ground_g * down + sky_g * up + sun_g * sunny + glow)
-        color[f, 2] = b * b * (ground_b * down + sky_b * up + sun_b * sunny + glow)
-
-
-@inlined
-def _sunlight(heights, u, v, height):
-    """Share of the sun that reaches a place in the shadow map, in [0, 1]: its four neighbours, blended."""
-    one, zero, last = np.float32(1.0), np.float32(0.0), np.float32(heights.shape[0] - 2)
-    column_at, row_at = min(max(u, zero), last), min(max(v, zero), last)  # the map covers all that casts a shadow
-    column, row = np.int64(column_at), np.int64(row_at)
-    s, t = column_at - np.float32(column), row_at - np.float32(row)
-    a = one if heights[row, column] <= height else zero
-    b = one if heights[row, column + 1] <= height else zero
-    c = one if heights[row + 1, column] <= height else zero
-    d = one if heights[row + 1, column + 1] <= height else zero
-    return (a * (one - s) + b * s) * (one - t) + (c * (one - s) + d * s) * t
+        part = slots[slot, 1]
+        texture, glow = part_texture[part], np.float32(1.5) * surfaces[part, 1]
+        fineness, dense = log_sides[texture], density[slot]
+        # Start and slope along the row of everything interpolated, still over w.
+        x, y = places[n, 0] - np.float32(edges[slot, 9]), places[n, 1] - np.float32(edges[slot, 10])
+        q, q_step = planes[slot, 0, 0] * x + planes[slot, 1, 0] * y + planes[slot, 2, 0], planes[slot, 0, 0] * stride
+        u, u_step = planes[slot, 0, 1] * x + planes[slot, 1, 1] * y + planes[slot, 2, 1], planes[slot, 0, 1] * stride
+        v, v_step = planes[slot, 0, 2] * x + planes[slot, 1, 2] * y + planes[slot, 2, 2], planes[slot, 0, 2] * stride
+        up, up_step = planes[slot, 0, 3] * x + planes[slot, 1, 3] * y + planes[slot, 2, 3], planes[slot, 0, 3] * stride
+        facing, facing_step = planes[slot, 0, 4] * x + planes[slot, 1, 4] * y + planes[slot, 2, 4], planes[slot, 0, 4] * stride
+        map_u, map_u_step = planes[slot, 0, 5] * x + planes[slot, 1, 5] * y + planes[slot, 2, 5], planes[slot, 0, 5] * stride
+        map_v, map_v_step = planes[slot, 0, 6] * x + planes[slot, 1, 6] * y + planes[slot, 2, 6], planes[slot, 0, 6] * stride
+        rise, rise_step = planes[slot, 0, 7] * x + planes[slot, 1, 7] * y + planes[slot, 2, 7], planes[slot, 0, 7] * stride
+        level, start, side = np.int64(0), np.int64(0), np.int64(1)
+        for f in range(spans[n, 0], spans[n, 1]):
+            ordinal = f - spans[n, 0]
+            k = np.float32(ordinal)
+            w = one / max(q + k * q_step, np.float32(1e-6))
+            if ordinal & 7 == 0:  # the level of the texture whose texels are about a pixel wide
+                area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
+                exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
+                level = min(max(exponent >> 1, 0), fineness)
+                start, side = starts[texture, level], np.int64(1) << (fineness - level)
+            # Bilinear, in sixteenths of a texel.
+            i = np.int64((u + k * u_step) * w * np.float32(16 * side)) - 8
+            j = np.int64((v + k * v_step) * w * np.float32(16 * side)) - 8
+            s, t, x0, y0 = i & 15, j & 15, (i >> 4) & (side - 1), (j >> 4) & (side - 1)
+            x1, y1 = (x0 + 1) & (side - 1), start + ((y0 + 1) & (side - 1)) * side
+            y0 = start + y0 * side
+            # Two channels at once: the weights add up to 256, so that each sum stays within its 16 bits.
+            a, b = np.int64(texels[np.uint64(y0 + x0)]), np.int64(texels[np.uint64(y0 + x1)])
+            c, d = np.int64(texels[np.uint64(y1 + x0)]), np.int64(texels[np.uint64(y1 + x1)])
+            wa, wb, wc, wd = (16 - s) * (16 - t), s * (16 - t), (16 - s) * t, s * t
+            red_blue = (a & 0xFF00FF) * wa + (b & 0xFF00FF) * wb + (c & 0xFF00FF) * wc + (d & 0xFF00FF) * wd
+            greens = ((a >> 8) & 0xFF) * wa + ((b >> 8) & 0xFF) * wb + ((c >> 8) & 0xFF) * wc + ((d >> 8) & 0xFF) * wd
+            red, green, blue = np.float32(red_blue & 0xFFFF) * unit, np.float32(greens) * unit, np.float32(red_blue >> 16) * unit
+            # The sun, by its map: blended over four neighbours.
+            sunny, reach = max((facing + k * facing_step) * w, zero), zero
+            if sunny > zero:
+                column_at = min(max((map_u + k * map_u_step) * w, zero), last)
+                row_at = min(max((map_v + k * map_v_step) * w, zero), last)
+                height = (rise + k * rise_step) * w
+                column, row = np.uint64(np.int64(column_at)), np.uint64(np.int64(row_at))
+                e, g = column_at - np.float32(np.int64(column)), row_at - np.float32(np.int64(row))
+                beside, below = column + np.uint64(1), row + np.uint64(1)
+                upper = (one - e if heights[row, column] <= height else zero) + (e if heights[row, beside] <= height else zero)
+                lower = (one - e if heights[below, column] <= height else zero) + (e if heights[below, beside] <= height else zero)
+                reach = upper * (one - g) + lower * g
+                sunny *= reach
+            over = half + half * (up + k * up_step) * w
+            under = one - over
+            depth[f], lit[f] = w, reach
+            color[f, 0] = red * red * (ground_r * under + sky_r * over + sun_r * sunny + glow)
+            color[f, 1] = green * green * (ground_g * under + sky_g * over + sun_g * sunny + glow)
+            color[f, 2] = blue * blue * (ground_b * under + sky_b * over + sun_b * sunny + glow)
 
 
 @jit
-def _gleam(stage, samples, fragments, count, poses, camera_pose, intrinsics, spacing):
+def _gleam(stage, samples, fragments, span_count, poses, camera_pose, intrinsics, spacing):
     """The background, and the sun's highlight on glossy surfaces (Blinn-Phong with exponent 32)."""
     slots, edges, surfaces, light, items = samples.slots, samples.edges, stage.surfaces, stage.light, stage.item
-    triangles, normals = stage.triangles, stage.normals
-    fragment_slots, places, values, lit, color = (
-        fragments.slot,
-        fragments.place,
-        fragments.values,
-        fragments.lit,
-        fragments.color,
-    )
-    for f in range(count):
-        slot = fragment_slots[f]
+    triangles, normals, spans, places = stage.triangles, stage.normals, fragments.spans, fragments.places
+    fragment_slots, lit, color = fragments.slot, fragments.lit, fragments.color
+    for n in range(span_count):
+        slot = fragment_slots[spans[n, 0]]
         part = slots[max(slot, 0), 1]
-        if slot >= 0 and not (surfaces[part, 0] > 0.0 and lit[f] > 0.0):
+        if slot >= 0 and surfaces[part, 0] == 0.0:
             continue
-        right = ((places[f, 0] + 0.5) / spacing - 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
-        down = ((places[f, 1] + 0.5) / spacing - 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
-        unit = 1.0 / math.sqrt(right * right + down * down + 1.0)
-        ray_x = (camera_pose[0, 0] * right + camera_pose[0, 1] * down + camera_pose[0, 2]) * unit
-        ray_y = (camera_pose[1, 0] * right + camera_pose[1, 1] * down + camera_pose[1, 2]) * unit
-        ray_z = (camera_pose[2, 0] * right + camera_pose[2, 1] * down + camera_pose[2, 2]) * unit
-        if slot < 0:
-            rise = math.sqrt(max(0.0, ray_z))
+        for f in range(spans[n, 0], spans[n, 1]):
+            at_x = places[n, 0] + spacing * (f - spans[n, 0])
+            right = ((at_x + 0.5) / spacing - 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
+            down = ((places[n, 1] + 0.5) / spacing - 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
+            unit = 1.0 / math.sqrt(right * right + down * down + 1.0)
+            ray_z = (camera_pose[2, 0] * right + camera_pose[2, 1] * down + camera_pose[2, 2]) * unit
+            if slot < 0:
+                rise = math.sqrt(max(0.0, ray_z))
+                for c in range(3):
+                    color[f, c] = light[HORIZON, c] + (light[ZENITH, c] - light[HORIZON, c]) * rise
+                continue
+            if lit[f] == 0.0:
+                continue
+            ray_x = (camera_pose[0, 0] * right + camera_pose[0, 1] * down + camera_pose[0, 2]) * unit
+            ray_y = (camera_pose[1, 0] * right + camera_pose[1, 1] * down + camera_pose[1, 2]) * unit
+            x, y, t, m = at_x - edges[slot, 9], places[n, 1] - edges[slot, 10], slots[slot, 0], items[part]
+            nx, ny, nz = 0.0, 0.0, 0.0
+            for corner in range(3):
+                e = edges[slot, 3 * corner] * x + edges[slot, 3 * corner + 1] * y + edges[slot, 3 * corner + 2]
+                v = triangles[t, corner]
+                nx, ny, nz = nx + e * normals[v, 0], ny + e * normals[v, 1], nz + e * normals[v, 2]
+            hx, hy, hz = light[SUNWARD, 0] - ray_x, light[SUNWARD, 1] - ray_y, light[SUNWARD, 2] - ray_z
+            half = (poses[m, 0, 0] * nx + poses[m, 0, 1] * ny + poses[m, 0, 2] * nz) * hx
+            half += (poses[m, 1, 0] * nx + poses[m, 1, 1] * ny + poses[m, 1, 2] * nz) * hy
+            half += (poses[m, 2, 0] * nx + poses[m, 2, 1] * ny + poses[m, 2, 2] * nz) * hz
+            half = max(0.0, half) ** 2 / ((nx * nx + ny * ny + nz * nz) * (hx * hx + hy * hy + hz * hz) + 1e-20)
+            half = half * half
+            half = half * half
+            half = half * half
+            shine = surfaces[part, 0] * lit[f] * half * half
             for c in range(3):
-                color[f, c] = light[HORIZON, c] + (light[ZENITH, c] - light[HORIZON, c]) * rise
-            continue
-        x, y, t, m = places[f, 0] - edges[slot, 9], places[f, 1] - edges[slot, 10], slots[slot, 0], items[part]
-        nx, ny, nz = 0.0, 0.0, 0.0
-        for corner in range(3):
-            e = edges[slot, 3 * corner] * x + edges[slot, 3 * corner + 1] * y + edges[slot, 3 * corner + 2]
-            v = triangles[t, corner]
-            nx, ny, nz = nx + e * normals[v, 0], ny + e * normals[v, 1], nz + e * normals[v, 2]
-        hx, hy, hz = light[SUNWARD, 0] - ray_x, light[SUNWARD, 1] - ray_y, light[SUNWARD, 2] - ray_z
-        half = 0.0
-        half += (poses[m, 0, 0] * nx + poses[m, 0, 1] * ny + poses[m, 0, 2] * nz) * hx
-        half += (poses[m, 1, 0] * nx + poses[m, 1, 1] * ny + poses[m, 1, 2] * nz) * hy
-        half += (poses[m, 2, 0] * nx + poses[m, 2, 1] * ny + poses[m, 2, 2] * nz) * hz
-        half = max(0.0, half) ** 2 / ((nx * nx + ny * ny + nz * nz) * (hx * hx + hy * hy + hz * hz) + 1e-20)
-        shine = surfaces[part, 0] * lit[f] * half**16
-        for c in range(3):
-            color[f, c] += light[SUN, c] * shine
+                color[f, c] += light[SUN, c] * shine
 
 
 @jit
 def _blend(stage, samples, fragments, count, width, spacing, rgb, depth, instance):
-    """Mix each pixel's fragments into its colour; depth and instance are of what its centre shows."""
+    """Mix each pixel's fragments into its colour, gamma 2; depth and instance are of what its centre shows."""
     slots, edges, instances = samples.slots, samples.edges, stage.instance
-    pixels, fragment_slots, shares, values, color = (
-        fragments.pixel,
-        fragments.slot,
-        fragments.share,
-        fragments.values,
-        fragments.color,
-    )
+    pixels, fragment_slots, shares = fragments.pixel, fragments.slot, fragments.share
+    fragment_depth, color = fragments.depth, fragments.color
     zero, full, half = np.float32(0.0), np.float32(255.0), np.float32(0.5)
+    middle = 0.5 * (spacing - 1)
     f = 0
     while f < count:
-        pixel, owner, w, red, green, blue = pixels[f], fragment_slots[f], values[f, NEARNESS], zero, zero, zero
+        pixel, owner, w = pixels[f], fragment_slots[f], fragment_depth[f]
         row, column = pixel // width, pixel % width
+        red, green, blue = color[f, 0], color[f, 1], color[f, 2]
         if shares[f] == np.float32(1.0):
-            red, green, blue = color[f, 0], color[f, 1], color[f, 2]
             f += 1
         else:
-            nearest, largest, covered = 0.0, zero, False
+            red, green, blue, nearest, largest, covered = zero, zero, zero, 0.0, zero, False
             while f < count and pixels[f] == pixel:
                 share, s = shares[f], fragment_slots[f]
                 red, green, blue = red + color[f, 0] * share, green + color[f, 1] * share, blue + color[f, 2] * share
-                nearness, inside = _at_center(edges, s, row, column, spacing)
+                nearness, inside = 0.0, True  # of the background, which covers every centre
+                if s >= 0:
+                    x, y = column * spacing + middle - edges[s, 9], row * spacing + middle - edges[s, 10]
+                    for k in range(3):
+                        edge = edges[s, 3 * k] * x + edges[s, 3 * k + 1] * y + edges[s, 3 * k + 2]
+                        nearness += edge
+                        inside = inside and edge >= 0.0
                 if inside and nearness >= nearest:
                     nearest, owner, covered = nearness, s, True
                     w = np.float32(1.0 / nearness) if s >= 0 else zero
                 if not covered and share > largest:  # else the centre lies on an edge, to rounding
-                    largest, owner, w = share, s, values[f, NEARNESS]
+                    largest, owner, w = share, s, fragment_depth[f]
                 f += 1
-        rgb[row, column, 0] = np.uint8(min(full * math.sqrt(red) + half, full))
-        rgb[row, column, 1] = np.uint8(min(full * math.sqrt(green) + half, full))
-        rgb[row, column, 2] = np.uint8(min(full * math.sqrt(blue) + half, full))
+        rgb[row, column, 0] = np.uint8(np.int32(min(full * np.float32(math.sqrt(red)) + half, full)))
+        rgb[row, column, 1] = np.uint8(np.int32(min(full * np.float32(math.sqrt(green)) + half, full)))
+        rgb[row, column, 2] = np.uint8(np.int32(min(full * np.float32(math.sqrt(blue)) + half, full)))
         depth[row, column] = w if owner >= 0 else zero
         instance[row, column] = instances[slots[owner, 1]] if owner >= 0 else 0
 
 
 @jit
-def _at_center(edges, slot, row, column, spacing):
-    """Nearness of a triangle's plane at a pixel's centre, and whether the triangle covers it. Background does."""
-    middle, nearness, inside = 0.5 * (spacing - 1), 0.0, True
-    if slot >= 0:
-        x, y = column * spacing + middle - edges[slot, 9], row * spacing + middle - edges[slot, 10]
-        for k in range(3):
-            edge = edges[slot, 3 * k] * x + edges[slot, 3 * k + 1] * y + edges[slot, 3 * k + 2]
-            nearness += edge
-            inside = inside and edge >= 0.0
-    return nearness, inside
+def _view(to_samples, intrinsics, camera_pose):
+    """World to (x·w, y·w, w) in samples, [3, 4]: the pose's inverse is its transpose, shifted."""
+    scale, view = np.zeros((3, 3)), np.zeros((3, 4))
+    for i in range(3):
+        for j in range(3):
+            for k in range(3):
+                scale[i, j] += to_samples[i, k] * intrinsics[k, j]
+    for i in range(3):
+        for j in range(3):
+            for k in range(3):
+                view[i, j] += scale[i, k] * camera_pose[j, k]
+        for j in range(3):
+            view[i, 3] -= view[i, j] * camera_pose[j, 3]
+    return view
+
+
+# Numba's dispatcher recognises an array in a tenth of a microsecond, but a named tuple of arrays in a third of a
+# millisecond: so both entry points take arrays, and build the tuples inside.
 
 
 @jit
-def draw_views(stage, samples, fragments, sun, poses, views, camera_poses, intrinsics, spacing, rgb, depth, instance):
+def scan_shadows(vertices, triangles, ranges, item, casts, corners, nearness, visible, slots, edges, poses, to_map, heights):
+    """Fill `heights`, the sun's map, with the height of the highest caster at each of its points.
+
+    The arrays are those of Stage, Samples and Sun. poses: float64 [N, 4, 4], item to world.
+    """
+    side = heights.shape[0]
+    matrix = np.empty((3, 4))
+    nearness[:] = -LARGE
+    for p in range(len(ranges)):
+        if casts[p]:
+            _compose(to_map, poses, item[p], matrix)
+            _scan_part(
+                ranges, vertices, triangles, corners, matrix, True, side, side, nearness, visible, slots, edges, p, 0)  # fmt: skip
+    for row in range(side):
+        heights[row] = nearness[row * side : (row + 1) * side]
+
+
+@jit
+def draw_views(
+    vertices, normals, uv, triangles, ranges, item, instances, spheres, surfaces, casts, texture, texture_start,
+    texture_log_side, texels, light, nearness, visible, slots, edges, shown, planes, density, corners, pixel, slot, share,
+    fragment_depth, lit, color, spans, places, to_map, heights, step,
+    poses, camera_poses, intrinsics, spacing, rgb, depth, instance):  # fmt: skip
     """Draw B views of one world at rest.
 
-    poses: float64 [N, 4, 4], item to world. views: float64 [B, 3, 4], world to (x·w, y·w, w) in samples.
-    camera_poses: float64 [B, 4, 4]; intrinsics: float64 [3, 3], pixels; spacing: samples per pixel and axis.
+    The arrays from `vertices` on are those of Stage, Samples, Fragments and Sun, in their order.
+    poses: float64 [N, 4, 4], item to world. camera_poses: float64 [B, 4, 4], camera to world. intrinsics: float64
+    [3, 3], pixels. spacing: samples per pixel and axis.
     Filled: rgb uint8 [B, H, W, 3], depth float32 [B, H, W] (m), instance uint8 [B, H, W].
     """
+    stage = Stage(
+        vertices, normals, uv, triangles, ranges, item, instances, spheres, surfaces, casts, texture, texture_start,
+        texture_log_side, texels, light)  # fmt: skip
+    samples = Samples(nearness, visible, slots, edges, shown, planes, density, corners)
+    fragments = Fragments(pixel, slot, share, fragment_depth, lit, color, spans, places)
+    sun = Sun(to_map, heights, step)
     height, width = depth.shape[1:]
-    for b in range(len(views)):
-        _scan_view(stage, samples, views[b], poses, width * spacing, height * spacing)
-        count, triangles = _gather(samples, fragments, width, height, spacing)
-        _prepare(stage, samples, sun, triangles, poses, spacing)
-        _interpolate(samples, fragments, count)
-        _shade(stage, samples, sun, fragments, count)
-        _gleam(stage, samples, fragments, count, poses, camera_poses[b], intrinsics, spacing)
+    to_samples = np.array([[spacing, 0, 0.5 * (spacing - 1)], [0, spacing, 0.5 * (spacing - 1)], [0, 0, 1.0]])
+    for b in range(len(camera_poses)):
+        view = _view(to_samples, intrinsics, camera_poses[b])
+        _scan_view(stage, samples, view, poses, width * spacing, height * spacing)
+        count, span_count, shown_count = _gather(samples, fragments, width, height, spacing)
+        _prepare(stage, samples, sun, poses, shown_count, spacing)
+        _shade(stage, samples, sun, fragments, span_count, spacing)
+        _gleam(stage, samples, fragments, span_count, poses, camera_poses[b], intrinsics, spacing)
         _blend(stage, samples, fragments, count, width, spacing, rgb[b], depth[b], instance[b])

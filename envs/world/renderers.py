@@ -10,12 +10,11 @@ from typing import Protocol
 import cv2
 import numpy as np
 import pybullet
-from numpy.typing import NDArray
-
 from embodied_ssl.envs.world import raster
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.mesh import Mesh
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class Renderer(Protocol):
 class RasterRenderer:
     """Our rasteriser behind the renderer's interface: packs what stands in the world, keeps the shadow map fresh."""
 
-    SHADOW_SIDE = 1024  # texels of the shadow map at most
+    SHADOW_SIDE = 512  # texels of the shadow map at most
     SHADOW_TEXEL_M = 0.002  # finer than this serves nobody
 
     def __init__(self, shadows: bool = True, antialias: int = 2):
@@ -77,18 +76,16 @@ class RasterRenderer:
         if self._samples is None or len(self._samples.nearness) != height * width * spacing**2:
             self._samples = _room_to_work(self._stage, height * width * spacing**2)
             self._fragments = _room_for_fragments(height * width * spacing**2)
-        if self._sun is None or (self.shadows and not np.array_equal(poses, self._sun_poses)):
-            self._sun = self._scan_sun(poses)
-            self._sun_poses = poses.copy()
-        to_samples = np.array([[spacing, 0, 0.5 * (spacing - 1)], [0, spacing, 0.5 * (spacing - 1)], [0, 0, 1]])
-        views = (to_samples @ camera.intrinsics) @ np.linalg.inv(camera_poses)[:, :3]
+        still = poses.tobytes()
+        if self._sun is None or (self.shadows and still != self._sun_poses):
+            self._sun, self._sun_poses = self._scan_sun(poses), still
         frames = Frame(
             np.empty((count, height, width, 3), np.uint8),
             np.empty((count, height, width), np.float32),
             np.empty((count, height, width), np.uint8),
         )
         raster.draw_views(
-            self._stage, self._samples, self._fragments, self._sun, poses, views, camera_poses, camera.intrinsics, spacing,
+            *self._stage, *self._samples, *self._fragments, *self._sun, poses, camera_poses, camera.intrinsics, spacing,
             frames.rgb, frames.depth, frames.instance)  # fmt: skip
         return frames
 
@@ -112,7 +109,10 @@ class RasterRenderer:
         view[:2, :3] /= texel
         view[:2, 3] = 1.5 - low[:2] / texel
         sun = raster.Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
-        raster.scan_shadows(stage, _room_to_work(stage, side * side), poses, sun)
+        room = _room_to_work(stage, side * side)
+        raster.scan_shadows(
+            stage.vertices, stage.triangles, stage.ranges, stage.item, stage.casts, room.corners, room.nearness,
+            room.visible, room.slots, room.edges, poses, sun.to_map, sun.heights)  # fmt: skip
         return sun
 
     def close(self) -> None:
@@ -137,11 +137,12 @@ def _room_for_fragments(samples: int) -> raster.Fragments:
     return raster.Fragments(
         pixel=np.empty(samples, np.int32),
         slot=np.empty(samples, np.int32),
-        place=np.empty((samples, 2), np.float32),
         share=np.empty(samples, np.float32),
-        values=np.empty((samples, 8), np.float32),
+        depth=np.empty(samples, np.float32),
         lit=np.empty(samples, np.float32),
         color=np.empty((samples, 3), np.float32),
+        spans=np.empty((samples, 2), np.int32),
+        places=np.empty((samples, 2), np.float32),
     )
 
 
