@@ -8,11 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from scipy import ndimage
+
 from embodied_ssl.envs.world.assets import Scene
 from embodied_ssl.envs.world.furniture import FURNITURE, make_furniture
 from embodied_ssl.envs.world.objects import CATEGORIES
 from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
-from scipy import ndimage
 
 SEEDS = range(3)
 BODY_RADIUS_M, BODY_HEIGHT_M = 0.25, 0.6

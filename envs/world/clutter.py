@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Asset
 from embodied_ssl.envs.world.joinery import Surface, box_hull
 from embodied_ssl.envs.world.objects import make_object

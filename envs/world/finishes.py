@@ -6,6 +6,7 @@ Every texture comes from `textures.texture` or `prints.printed` and is made once
 from functools import lru_cache
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Texture
 from embodied_ssl.envs.world.joinery import Skin
 from embodied_ssl.envs.world.prints import VARIANTS, printed

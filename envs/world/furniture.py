@@ -4,6 +4,7 @@ import difflib
 from functools import lru_cache
 
 import numpy as np
+
 from embodied_ssl.envs.world.furniture_decor import DECOR
 from embodied_ssl.envs.world.furniture_fittings import FITTINGS
 from embodied_ssl.envs.world.furniture_home import HOME

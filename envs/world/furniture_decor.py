@@ -1,6 +1,8 @@
 """Lamps, rugs and plants."""
 
 import numpy as np
+from numpy.typing import NDArray
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     family,
@@ -13,7 +15,6 @@ from embodied_ssl.envs.world.finishes import (
 from embodied_ssl.envs.world.joinery import Joiner, Maker, turned
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, lathe, make_mesh, merge
-from numpy.typing import NDArray
 
 WOOD, METAL, FABRIC = MATERIALS["wood"], MATERIALS["metal"], MATERIALS["fabric"]
 CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))

@@ -1,6 +1,7 @@
 """What is fixed to a building: windows, doors, lamps, pictures, boards, curtains, radiators. Their back is at y = 0."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,

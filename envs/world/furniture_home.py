@@ -1,6 +1,7 @@
 """Tables, seats, beds and cupboards."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     board,

@@ -1,6 +1,7 @@
 """Kitchens and bathrooms: counters, appliances, sanitary ware."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import board, chrome, cloth, dark, family, plain, steel, white, wood
 from embodied_ssl.envs.world.joinery import Joiner, Maker, Skin, face

@@ -1,6 +1,7 @@
 """Offices, schools and libraries: desks, cabinets, shelves on both sides."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     board,

@@ -1,6 +1,7 @@
 """Streets and yards: cars, trees, lamps, benches, and what is fixed to facades."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,

@@ -1,6 +1,7 @@
 """Shops, restaurants and gyms: shelves of goods, tills, bars, machines to train on."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,

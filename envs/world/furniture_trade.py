@@ -1,6 +1,7 @@
 """Warehouses, workshops and garages: racks, pallets, machines, tools."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,

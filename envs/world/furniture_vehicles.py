@@ -1,6 +1,7 @@
 """What has wheels: parked cars, bicycles, and a forklift."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,

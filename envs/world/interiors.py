@@ -1,6 +1,7 @@
 """What rooms of all types share: floors, walls, ceilings, lamps' light, doors and windows."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.assets import Light
 from embodied_ssl.envs.world.finishes import family, plain, wood
 from embodied_ssl.envs.world.joinery import Skin

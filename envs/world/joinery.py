@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from embodied_ssl.envs.world.assets import Asset, Material, Part, Texture
 from embodied_ssl.envs.world.mesh import Mesh, cylinder, make_mesh, merge, rotation_z, sweep
-from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float32]
 

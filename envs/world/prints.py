@@ -8,8 +8,9 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from embodied_ssl.envs.world.assets import Texture
 from numpy.typing import NDArray
+
+from embodied_ssl.envs.world.assets import Texture
 
 Image = NDArray[np.float32]  # [S, S, 3] sRGB, 0 to 255, row 0 at the TOP while it is drawn
 SIDE = 128
@@ -250,20 +251,6 @@ def _leaves(canvas: Image, rng: np.random.Generator) -> None:
                 cv2.ellipse(canvas, (int(x + dx), int(y + dy)), axes, angle, 0, 360, color, -1)
 
 
-def _paving(canvas: Image, rng: np.random.Generator) -> None:
-    """Slabs in a running bond, 2 m wide."""
-    base = np.float32(_color(rng, 140, 190, 0.25))
-    canvas[:] = base * 0.72
-    rows, columns = int(rng.choice([4, 5, 8])), int(rng.choice([2, 4, 8]))
-    high, wide = SIDE / rows, SIDE / columns
-    for row in range(rows):
-        for column in range(-1, columns + 1):
-            x, y = (column + 0.5 * (row % 2)) * wide, row * high
-            shade = tuple((base * (1 + 0.1 * np.sin(7.1 * (column % columns) + 3.3 * row))).tolist())
-            _rectangle(canvas, x + 1, y + 1, x + wide - 1, y + high - 1, shade)
-    canvas += rng.normal(0, 5, (SIDE, SIDE, 1))
-
-
 def _water(canvas: Image, rng: np.random.Generator) -> None:
     canvas[:] = np.float32((85, 140, 165)) + _noise(rng, 8, 22) + _noise(rng, 16, 14)
 
@@ -299,7 +286,6 @@ PRINTS: dict[str, Callable[[Image, np.random.Generator], None]] = {
     "toolboard": _toolboard,
     "clock": _clock,
     "leaves": _leaves,
-    "paving": _paving,
     "water": _water,
     "sign": _sign,
     "shutter": _shutter,

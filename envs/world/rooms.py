@@ -7,13 +7,14 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from embodied_ssl.envs.world.assets import Asset, Light, Part, Placement, Scene
 from embodied_ssl.envs.world.furniture import STOCK, make_furniture
 from embodied_ssl.envs.world.joinery import Piece, Skin, box_hull, tiled
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, merge
 from embodied_ssl.envs.world.walls import WallFinish, raise_wall
-from numpy.typing import NDArray
 
 NORTH, EAST, SOUTH, WEST = range(4)
 ANGLES = (0.0, -np.pi / 2, np.pi, np.pi / 2)  # that turn a piece's back (+y) to each wall

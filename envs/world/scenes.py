@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from embodied_ssl.envs.world import scenes_home as home
 from embodied_ssl.envs.world import scenes_outdoor as outdoor
 from embodied_ssl.envs.world import scenes_public as public

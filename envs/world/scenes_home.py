@@ -1,6 +1,7 @@
 """How homes are furnished: living room, bedroom, kitchen, bathroom."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.interiors import add_ceiling_lamps, add_door, add_pictures, add_windows, make_shell
 from embodied_ssl.envs.world.rooms import Placed, Room
 

@@ -4,13 +4,14 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
 from embodied_ssl.envs.world.assets import Light
 from embodied_ssl.envs.world.finishes import family, plain
 from embodied_ssl.envs.world.joinery import Skin, block, box_hull, tiled
 from embodied_ssl.envs.world.mesh import Mesh
 from embodied_ssl.envs.world.rooms import EAST, NORTH, SOUTH, WEST, Rectangle, Room
 from embodied_ssl.envs.world.scenes_home import seat_around
-from numpy.typing import NDArray
 
 BEYOND_M = 25.0  # how far the ground goes on behind the barriers of a street
 Color = tuple[float, float, float]

@@ -1,6 +1,7 @@
 """How public rooms are furnished: office, classroom, library, supermarket, restaurant, gym."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.interiors import add_ceiling_lamps, add_door, add_pictures, add_windows, make_shell
 from embodied_ssl.envs.world.rooms import EAST, NORTH, SOUTH, WEST, Room
 from embodied_ssl.envs.world.scenes_home import seat_around

@@ -1,6 +1,7 @@
 """How working places and passages are furnished: corridor, warehouse, workshop, garage."""
 
 import numpy as np
+
 from embodied_ssl.envs.world.interiors import add_ceiling_lamps, add_door, add_pictures, make_shell
 from embodied_ssl.envs.world.rooms import EAST, NORTH, SOUTH, WEST, Room
 
