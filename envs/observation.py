@@ -1,5 +1,6 @@
 """What all environments share: observation spaces, observations from frames, checked actions, tables of things."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -12,9 +13,7 @@ from embodied_ssl.envs.world.renderers import Frame
 
 def observation_space(size: int, depth: bool, instance: bool, motor_size: int = 0) -> gymnasium.spaces.Dict:
     """The Dict of what a body observes: `rgb`, and on request `depth` (m), `instance` and `motor`."""
-    spaces: dict[str, gymnasium.spaces.Space[Any]] = {
-        "rgb": gymnasium.spaces.Box(0, 255, (size, size, 3), np.uint8)
-    }
+    spaces: dict[str, gymnasium.spaces.Space[Any]] = {"rgb": gymnasium.spaces.Box(0, 255, (size, size, 3), np.uint8)}
     if depth:
         spaces["depth"] = gymnasium.spaces.Box(0, np.inf, (size, size), np.float32)
     if instance:
@@ -43,7 +42,9 @@ def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np
     """
     values = np.asarray(action)
     if values.dtype.kind not in "fiu" or values.shape != space.shape:
-        raise ValueError(f"an action is {space.shape[0]} numbers, shape {space.shape}, not {values.dtype} {values.shape}")
+        raise ValueError(
+            f"an action is {space.shape[0]} numbers, shape {space.shape}, not {values.dtype} {values.shape}"
+        )
     if not np.isfinite(values).all():
         raise ValueError(f"an action is finite numbers, not {values.tolist()}")
     return np.clip(values.astype(float), space.low, space.high)
@@ -71,3 +72,11 @@ def describe_things(world: World) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def checked_instances(instances: Sequence[int]) -> tuple[int, int]:
+    """A range of instances, [first, last); ValueError where it is none."""
+    first, last = (int(value) for value in instances)
+    if not 0 <= first < last:
+        raise ValueError(f"instances is a range [first, last) with 0 ≤ first < last, not {tuple(instances)}")
+    return first, last

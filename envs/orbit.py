@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.observation import checked_action, describe_things, observation_space, observe
+from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at, optical_flow
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -16,7 +16,7 @@ from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.textures import texture
 
 ELEVATION_RAD = (0.1, 1.4)
-GROUNDS = ("carpet", "wood_planks", "tile", "marble", "concrete", "speckle", "cloth", "plaster")
+GROUNDS = ("planks", "parquet", "tile", "marble", "terrazzo", "concrete", "carpet", "cloth", "plaster", "grass", "sand")
 GROUND_SIDE_M = 6.0
 
 
@@ -60,9 +60,8 @@ class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         """
         if length < 1:
             raise ValueError(f"an episode has at least one frame, not {length}")
-        self.objects = object_set(objects)
-        self.categories = self.objects.checked_categories(categories)
-        self.length, self.flow, self.instances = length, flow, instances
+        self.objects = object_set(objects, tuple(categories.split(",")) if categories else None)
+        self.length, self.flow, self.instances = length, flow, checked_instances(instances)
         self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
@@ -74,10 +73,10 @@ class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """A new object, ground, light and first view. options: {"category": name, "instance": number} fix the object."""
+        """A new object, ground, light and first view. options: `category` and `instance` (a number) fix the object."""
         super().reset(seed=seed)
         rng = self.np_random
-        category = self.categories[rng.integers(len(self.categories))]
+        category = self.objects.categories[rng.integers(len(self.objects.categories))]
         instance = int(rng.integers(*self.instances))
         if options:
             category, instance = options.get("category", category), options.get("instance", instance)
@@ -90,16 +89,14 @@ class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         self.target = np.array([0, 0, float(high[2] - low[2]) / 2])
         radius = float(np.linalg.norm(high - low)) / 2
         self.distance = radius * rng.uniform(1.05, 1.35) / np.sin(self._half_view())
-        self.azimuth, self.elevation = rng.uniform(-np.pi, np.pi), rng.uniform(0.2, 1.2)
+        self.azimuth, self.elevation = float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.2, 1.2))
         self._steps = 0
-        self._frame = self.world.render(self.camera, self.camera_pose())
+        self._look()
         return observe(self._frame, self._depth, self._instance, np.zeros(2)), self._info(np.full(2, np.nan))
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
-        before, pose_before = self._frame, self.camera_pose()
+        before, pose_before = self._frame, self.pose
         turned = command * (1 + self.motor_noise * self.np_random.normal(size=2))
         elevation = float(np.clip(self.elevation + turned[1], *ELEVATION_RAD))
         turned[1] = elevation - self.elevation
@@ -107,25 +104,26 @@ class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         self.elevation = elevation
         measured = turned * (1 + self.encoder_noise * self.np_random.normal(size=2))
         self._steps += 1
-        self._frame = self.world.render(self.camera, self.camera_pose())
+        self._look()
         info = self._info(command)
         if self.flow:
-            info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.camera_pose())
+            info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.pose)
         observation = observe(self._frame, self._depth, self._instance, measured)
         return observation, float(np.abs(turned).sum()), False, self._steps >= self.length - 1, info
 
     def _half_view(self) -> float:
         return float(np.arctan(self.camera.height / 2 / self.camera.intrinsics[1, 1]))
 
-    def camera_pose(self) -> NDArray[np.float64]:
-        """Where the camera is now, camera-to-world [4, 4]: at azimuth and elevation, looking at the object's middle."""
+    def _look(self) -> None:
+        """Take the picture from azimuth and elevation, towards the object's middle."""
         level = np.cos(self.elevation)
         outward = np.array([level * np.cos(self.azimuth), level * np.sin(self.azimuth), np.sin(self.elevation)])
-        return look_at(self.target + self.distance * outward, self.target)
+        self.pose = look_at(self.target + self.distance * outward, self.target)
+        self._frame = self.world.render(self.camera, self.pose)
 
     def _info(self, command: NDArray[np.float64]) -> dict[str, Any]:
         return {
-            "pose": self.camera_pose().astype(np.float32),
+            "pose": self.pose.astype(np.float32),
             "time": self._steps / self.metadata["render_fps"],
             "command": command.astype(np.float32),
         }
@@ -138,7 +136,7 @@ class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         """What the camera sees, four times as large: uint8 [4·S, 4·S, 3]."""
         if self.render_mode is None:
             return None
-        return self.world.render(self.camera.enlarged(4), self.camera_pose()).rgb
+        return self.world.render(self.camera.enlarged(4), self.pose).rgb
 
     def close(self) -> None:
         self.world.close()

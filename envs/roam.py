@@ -1,6 +1,5 @@
 """RoamEnv: a wheeled body with a forward camera in a furnished scene."""
 
-import difflib
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -9,12 +8,12 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.observation import checked_action, describe_things, observation_space, observe
+from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
 from embodied_ssl.envs.world.camera import Camera, optical_flow
 from embodied_ssl.envs.world.floor import CELL_M, Floor
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.renderers import Frame
 from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
+from embodied_ssl.envs.world.textures import nearest
 
 RADIUS_M, HEIGHT_M = 0.2, 0.5  # of the body, a cylinder
 TOUCH_M = 0.005  # it stops this far from what it would hit
@@ -49,7 +48,6 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         slip: float = 0.05,
         motor_noise: float = 0.02,
         odometry_noise: float = 0.01,
-        objects: str = "household",
         instances: tuple[int, int] = (0, 64),
         renderer: str = "raster",
         shadows: bool = True,
@@ -59,8 +57,8 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         """scenes: types to draw from. size: px, of the square picture. length: frames of an episode.
 
         camera_height: m. camera_pitch: rad, up positive. field_of_view: rad. slip: mean share of the commanded motion
-        that is lost. motor_noise, odometry_noise: relative standard deviations. objects: the object set of the small
-        things. instances: which of their instances to draw from, [first, last). antialias: samples per pixel and axis.
+        that is lost. motor_noise, odometry_noise: relative standard deviations. instances: which instances of the small
+        things to draw from, [first, last). antialias: samples per pixel and axis.
         """
         if length < 1:
             raise ValueError(f"an episode has at least one frame, not {length}")
@@ -68,7 +66,7 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         self.length, self.flow = length, flow
         self.camera_height, self.camera_pitch = camera_height, camera_pitch
         self.slip, self.motor_noise, self.odometry_noise = slip, motor_noise, odometry_noise
-        self.objects, self.instances = objects, instances
+        self.instances = checked_instances(instances)
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
@@ -94,24 +92,22 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         self.position = self.floor.start(rng, RADIUS_M)
         self.heading = float(rng.uniform(-np.pi, np.pi))
         self._steps = 0
-        self._frame = self._look()
+        self._look()
         return self._observe(np.zeros(2)), self._info(np.full(2, np.nan))
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
-        before, pose_before = self._frame, self.camera_pose()
+        before, pose_before = self._frame, self.pose
         noise = self.np_random.normal(size=4)
         forward, yaw = command * (1 - self.slip * np.abs(noise[:2]) + self.motor_noise * noise[2:])
         self.heading = float((self.heading + yaw + np.pi) % (2 * np.pi) - np.pi)
         driven = self._drive(forward)
         measured = np.array([driven, yaw]) * (1 + self.odometry_noise * self.np_random.normal(size=2))
         self._steps += 1
-        self._frame = self._look()
+        self._look()
         info = self._info(command)
         if self.flow:
-            info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.camera_pose())
+            info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.pose)
         return self._observe(measured), abs(driven), False, self._steps >= self.length - 1, info
 
     def _drive(self, forward: float) -> float:
@@ -120,7 +116,7 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         ahead = sense * np.array([np.cos(self.heading), np.sin(self.heading)])
         left, driven = abs(forward), 0.0
         while left > 1e-6:
-            room = float(self.floor.clearance(self.position)) - RADIUS_M - 2 * CELL_M
+            room = self.floor.clearance_at(*self.position) - RADIUS_M - 2 * CELL_M
             if room < left:  # the map is too coarse here: ask the physics
                 room = self._distance_to_obstacle(left + TOUCH_M) - TOUCH_M
             stride = min(left, room)
@@ -135,7 +131,10 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         client, (x, y) = self.world.client, self.position
         lifted = HEIGHT_M / 2 + 0.02  # off the floor, and over rugs
         pybullet.resetBasePositionAndOrientation(self._body, (x, y, lifted), (0, 0, 0, 1), physicsClientId=client)
-        low, high = (x - RADIUS_M - reach, y - RADIUS_M - reach, 0.03), (x + RADIUS_M + reach, y + RADIUS_M + reach, HEIGHT_M)
+        low, high = (
+            (x - RADIUS_M - reach, y - RADIUS_M - reach, 0.03),
+            (x + RADIUS_M + reach, y + RADIUS_M + reach, HEIGHT_M),
+        )
         near = {body for body, _ in pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ()}
         distances = [
             contact[8]
@@ -144,26 +143,27 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         ]
         return min(distances, default=reach)
 
-    def camera_pose(self) -> NDArray[np.float64]:
-        """Where the camera is now, camera-to-world [4, 4]."""
+    def _look(self) -> None:
+        """Take the picture from where the body stands."""
         c, s = np.cos(self.heading), np.sin(self.heading)
         level, rise = np.cos(self.camera_pitch), np.sin(self.camera_pitch)
-        pose = np.eye(4)
-        pose[:3, 0] = s, -c, 0
-        pose[:3, 1] = rise * c, rise * s, -level
-        pose[:3, 2] = level * c, level * s, rise
-        pose[:3, 3] = *self.position, self.camera_height
-        return pose
-
-    def _look(self) -> Frame:
-        return self.world.render(self.camera, self.camera_pose())
+        x, y = self.position
+        self.pose = np.array(
+            [
+                [s, rise * c, level * c, x],
+                [-c, rise * s, level * s, y],
+                [0, -level, rise, self.camera_height],
+                [0, 0, 0, 1],
+            ]
+        )
+        self._frame = self.world.render(self.camera, self.pose)
 
     def _observe(self, motor: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
         return observe(self._frame, self._depth, self._instance, motor)
 
     def _info(self, command: NDArray[np.float64]) -> dict[str, Any]:
         return {
-            "pose": self.camera_pose().astype(np.float32),
+            "pose": self.pose.astype(np.float32),
             "time": self._steps / self.metadata["render_fps"],
             "command": command.astype(np.float32),
         }
@@ -180,7 +180,7 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         """What the camera sees, four times as large: uint8 [4·S, 4·S, 3]."""
         if self.render_mode is None:
             return None
-        return self.world.render(self.camera.enlarged(4), self.camera_pose()).rgb
+        return self.world.render(self.camera.enlarged(4), self.pose).rgb
 
     def close(self) -> None:
         self.world.close()
@@ -193,7 +193,5 @@ def _checked_types(names: Sequence[str] | str) -> tuple[str, ...]:
         raise ValueError("name at least one scene type")
     for name in types:
         if name not in SCENE_TYPES:
-            near = difflib.get_close_matches(name, SCENE_TYPES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"unknown scene type {name!r}{hint} There are: {', '.join(SCENE_TYPES)}")
+            raise ValueError(f"unknown scene type {name!r}{nearest(name, SCENE_TYPES)}")
     return types

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-
 from embodied_ssl.envs.world.mesh import Mesh
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import cv2
+import numba
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from embodied_ssl.envs.world.assets import Placement, Scene
+from numpy.typing import ArrayLike, NDArray
 
 CELL_M = 0.05
 
@@ -29,11 +29,13 @@ class Floor:
         self.grid = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) * np.float32(CELL_M)
 
     def clearance(self, points: ArrayLike) -> NDArray[np.float32]:
-        """Distance (m) to the nearest obstacle from points [..., 2], to a cell's precision; 0 outside the scene."""
-        cells = np.floor((np.asarray(points, float) - self.origin) / CELL_M).astype(int)
-        x, y = cells[..., 0], cells[..., 1]
-        inside = (x >= 0) & (y >= 0) & (x < self._columns) & (y < self._rows)
-        return np.where(inside, self.grid[np.where(inside, y, 0), np.where(inside, x, 0)], np.float32(0))
+        """Distance (m) to the nearest obstacle from points [N, 2], to a cell's precision; 0 outside the scene."""
+        return _clearances(self.grid, self.origin, np.asarray(points, float))
+
+    def clearance_at(self, x: float, y: float) -> float:
+        """The same at one place."""
+        column, row = int((x - self.origin[0]) / CELL_M), int((y - self.origin[1]) / CELL_M)
+        return float(self.grid[row, column]) if 0 <= row < self._rows and 0 <= column < self._columns else 0.0
 
     def start(self, rng: np.random.Generator, radius: float) -> NDArray[np.float64]:
         """A place [2] (m) for a body of `radius`, in the largest connected part of the floor that it fits in.
@@ -48,6 +50,17 @@ class Floor:
         rows, columns = np.nonzero(labels == largest)
         chosen = rng.integers(len(rows))
         return self.origin + (np.array([columns[chosen], rows[chosen]]) + 0.5) * CELL_M
+
+
+@numba.njit(cache=True)
+def _clearances(grid, origin, points):
+    clearances = np.zeros(len(points), np.float32)
+    for n in range(len(points)):
+        row = int(np.floor((points[n, 1] - origin[1]) / CELL_M))
+        column = int(np.floor((points[n, 0] - origin[0]) / CELL_M))
+        if 0 <= row < grid.shape[0] and 0 <= column < grid.shape[1]:
+            clearances[n] = grid[row, column]
+    return clearances
 
 
 def _outlines(placements: Sequence[Placement], body_height: float) -> list[NDArray[np.float64]]:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pybullet
-from numpy.typing import ArrayLike, NDArray
-
 from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.renderers import Frame, Item, Renderer, make_renderer, matrix_of, quaternion_of
+from numpy.typing import ArrayLike, NDArray
 
 MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background
 MOST_LINKS = 100  # links of one PyBullet body; it takes 127
