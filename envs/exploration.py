@@ -3,6 +3,7 @@
 A policy is any callable from observation to action. One that also has `reset(env, rng)` is told of each new episode.
 """
 
+import math
 from typing import Any
 
 import gymnasium
@@ -13,8 +14,7 @@ from numpy.typing import NDArray
 from embodied_ssl.envs.roam import RADIUS_M
 from embodied_ssl.envs.world.floor import CELL_M
 
-FAN, MOST_YAW_RAD = 11, 0.5  # headings to choose among
-LOOK_AHEAD_M = (0.25, 0.5, 0.8, 1.2)
+WAYS, FARTHEST_M = 24, 3.0  # headings to choose among, and how far it looks
 VISITED_CELL_M = 0.5
 
 
@@ -30,10 +30,10 @@ class RandomActions:
 
 
 class Explore:
-    """Smooth driving that keeps away from walls and prefers the floor it has seen least.
+    """Smooth driving that keeps away from walls and visits the floor: towards open space that it has seen least.
 
-    It looks along a fan of headings and weighs their clearance, how often it has been there, and a slowly changing
-    whim against the wish to go on as before.
+    It looks all round, weighs how far each way is open, how often it has been there, how far it would have to turn
+    and where it was heading, and then turns towards the best way while it drives, slower the tighter it gets.
     """
 
     def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
@@ -41,51 +41,52 @@ class Explore:
         self.visits = np.zeros((256, 256), np.int32)  # of cells about the start
         self.start: NDArray[np.float64] | None = None
         self.yaw, self.whim = 0.0, 0.0
+        self.goal = 0.0  # heading, rad
         self.pace = float(rng.uniform(0.08, 0.16))  # m per frame in the open
 
     def __call__(self, observation: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         body: Any = self.env
         if self.start is None:
             self.start = body.position - 128 * VISITED_CELL_M
-        self.whim = 0.95 * self.whim + 0.12 * self.rng.standard_normal()
-        floor = body.floor
-        forward, self.yaw = _choose(
-            floor.grid, floor.origin, self.visits, self.start, body.position, body.heading, self.yaw, self.whim,
-            self.pace)  # fmt: skip
-        return np.array([forward, self.yaw], np.float32)
+            self.goal = body.heading
+        self.whim = 0.9 * self.whim + 0.05 * self.rng.standard_normal()
+        grid, origin = body.floor.grid, body.floor.origin
+        turn, room = _best_way(grid, origin, self.visits, self.start, body.position, body.heading, self.goal)
+        self.goal = body.heading + turn
+        self.yaw = 0.5 * self.yaw + 0.5 * float(np.clip(0.35 * turn, -0.3, 0.3))
+        forward = self.pace * min(max((room - 0.1) / 0.4, 0.0), 1.0) * max(0.0, math.cos(turn))
+        return np.array([forward, self.yaw + (self.whim if forward > 0.05 else 0.0)], np.float32)
 
 
 @numba.njit(cache=True)
-def _choose(grid, origin, visits, start, place, heading, yaw, whim, pace):
-    """Forward distance (m) and yaw (rad) of the best of a fan of headings."""
+def _best_way(grid, origin, visits, start, place, heading, goal):
+    """The turn (rad) to the best of the ways all round, and how far (m) the body could drive straight on."""
     last = visits.shape[0] - 1
     row, column = int((place[1] - start[1]) / VISITED_CELL_M), int((place[0] - start[0]) / VISITED_CELL_M)
     visits[min(max(row, 0), last), min(max(column, 0), last)] += 1
-    best_score, best_yaw, best_room, any_way = -1e9, 0.0, 0.0, False
-    for n in range(FAN):
-        turn = MOST_YAW_RAD * (2.0 * n / (FAN - 1) - 1.0)
+    best_score, best_turn, straight = -1e9, 0.0, 0.0
+    for n in range(WAYS):
+        turn = 2.0 * np.pi * ((n + WAYS // 2) % WAYS - WAYS // 2) / WAYS
         c, s = np.cos(heading + turn), np.sin(heading + turn)
-        open_way, score, room = 0.5, 0.0, 0.0
-        for k in range(4):
-            x, y = place[0] + LOOK_AHEAD_M[k] * c, place[1] + LOOK_AHEAD_M[k] * s
+        reach = 0.0
+        while reach < FARTHEST_M:
+            x, y = place[0] + reach * c, place[1] + reach * s
             i, j = int(np.floor((y - origin[1]) / CELL_M)), int(np.floor((x - origin[0]) / CELL_M))
-            clear = 0.0
-            if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1]:
-                clear = grid[i, j]
-            open_way = min(open_way, max(clear - RADIUS_M, -0.2))
-            score += open_way
-            any_way = any_way or (k == 0 and open_way > 0.0)
-            if k == 1:
-                room = open_way
+            clear = grid[i, j] - RADIUS_M if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1] else 0.0
+            if clear < 0.5 * CELL_M and reach > 0.0:
+                break
+            reach += max(clear, CELL_M)
+        if n == 0:
+            straight = reach
+        far = max(reach - 0.3, 0.0)
+        x, y = place[0] + 0.7 * far * c, place[1] + 0.7 * far * s
         i, j = int((y - start[1]) / VISITED_CELL_M), int((x - start[0]) / VISITED_CELL_M)
-        score -= 0.02 * min(visits[min(max(i, 0), last), min(max(j, 0), last)], 30)
-        score -= 0.5 * (turn - whim) ** 2 + 0.8 * (turn - yaw) ** 2
+        seen = min(visits[min(max(i, 0), last), min(max(j, 0), last)], 40)
+        off_goal = abs((heading + turn - goal + np.pi) % (2.0 * np.pi) - np.pi)
+        score = far - 0.03 * seen - 0.1 * abs(turn) - 0.5 * off_goal
         if score > best_score:
-            best_score, best_yaw, best_room = score, turn, room
-    if not any_way:  # nose to a wall: turn on the spot, on in the same sense
-        return 0.0, MOST_YAW_RAD if yaw >= 0.0 else -MOST_YAW_RAD
-    new_yaw = 0.5 * (yaw + best_yaw)
-    return pace * min(max(best_room / 0.25, 0.1), 1.0) * (1.0 - 0.8 * abs(new_yaw)), new_yaw
+            best_score, best_turn = score, turn
+    return best_turn, straight
 
 
 class Walk:

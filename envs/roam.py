@@ -90,7 +90,7 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         )
         self._body = pybullet.createMultiBody(1.0, shape, physicsClientId=self.world.client)
         self.position = self.floor.start(rng, RADIUS_M)
-        self.heading = float(rng.uniform(-np.pi, np.pi))
+        self.heading = self._open_heading(rng.uniform(-np.pi, np.pi, 4))
         self._steps = 0
         self._look()
         return self._observe(np.zeros(2)), self._info(np.full(2, np.nan))
@@ -109,6 +109,11 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         if self.flow:
             info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.pose)
         return self._observe(measured), abs(driven), False, self._steps >= self.length - 1, info
+
+    def _open_heading(self, headings: NDArray[np.float64]) -> float:
+        """The one of some headings that looks onto the most open floor: few episodes begin with a wall."""
+        ahead = self.position + np.stack([np.cos(headings), np.sin(headings)], axis=1)
+        return float(headings[np.argmax(self.floor.clearance(ahead))])
 
     def _drive(self, forward: float) -> float:
         """Move along the heading until done or stopped by an obstacle; the distance driven, m."""

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numba
 import numpy as np
-from embodied_ssl.envs.world.assets import Placement, Scene
 from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.world.assets import Placement, Scene
 
 CELL_M = 0.05
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pybullet
+from numpy.typing import ArrayLike, NDArray
+
 from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.renderers import Frame, Item, Renderer, make_renderer, matrix_of, quaternion_of
-from numpy.typing import ArrayLike, NDArray
 
 MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background
 MOST_LINKS = 100  # links of one PyBullet body; it takes 127
@@ -94,10 +95,8 @@ class World:
         self._loaded = False
 
     def _make_body(self, asset: Asset, position: Sequence[float], quaternion: Sequence[float]) -> int:
-        if len(asset.hulls) == 1:
-            shape = self._hull_shape(asset.hulls[0])
-        else:
-            shape = self._compound_shape(asset.hulls)
+        one = len(asset.hulls) == 1
+        shape = self._hull_shape(asset.hulls[0]) if one else self._compound_shape(asset.hulls)
         body = pybullet.createMultiBody(asset.mass, shape, -1, position, quaternion, physicsClientId=self.client)
         material = asset.material
         pybullet.changeDynamics(

@@ -1,4 +1,4 @@
-"""The two renderers of a world: `raster`, our own and the default, and `tiny`, PyBullet's TinyRenderer, its reference."""
+"""The renderers of a world: `raster`, our own and the default, and `tiny`, PyBullet's TinyRenderer, its reference."""
 
 import tempfile
 from collections.abc import Sequence
@@ -10,11 +10,12 @@ from typing import Protocol
 import cv2
 import numpy as np
 import pybullet
+from numpy.typing import NDArray
+
 from embodied_ssl.envs.world import raster
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.mesh import Mesh
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
