@@ -16,7 +16,9 @@ def test_projection_agrees_with_opencv(seed):
     pose = look_at(rng.normal(size=3) * 3, rng.normal(size=3))
     points = rng.normal(size=(20, 3))
     world_to_camera = np.linalg.inv(pose)
-    expected, _ = cv2.projectPoints(points, cv2.Rodrigues(world_to_camera[:3, :3])[0], world_to_camera[:3, 3], camera.intrinsics, None)
+    expected, _ = cv2.projectPoints(
+        points, cv2.Rodrigues(world_to_camera[:3, :3])[0], world_to_camera[:3, 3], camera.intrinsics, None
+    )
     pixels, depth = camera.project(points, pose)
     ahead = depth > 0.05
     np.testing.assert_allclose(pixels[ahead], expected[ahead, 0], atol=1e-4)
@@ -37,7 +39,11 @@ def test_enlarged_keeps_the_view():
 
 
 def test_flow_follows_points():
-    camera, before, after = Camera.from_fov(48, 32, 1.0), look_at([3, 0, 1], [0, 0, 0]), look_at([2.9, 0.2, 1.1], [0, 0.1, 0])
+    camera, before, after = (
+        Camera.from_fov(48, 32, 1.0),
+        look_at([3, 0, 1], [0, 0, 0]),
+        look_at([2.9, 0.2, 1.1], [0, 0.1, 0]),
+    )
     depth = np.random.default_rng(0).uniform(2, 4, (32, 48))
     flow = optical_flow(camera, depth, before, after)
     point = camera.unproject([20, 10], depth[10, 20], before)

@@ -17,7 +17,7 @@ ALSO = {  # single files that may import more
     "datasets/collect.py": {"embodied_ssl.envs", "embodied_ssl"},
 }
 OUTSIDE = {  # libraries that only some files may know
-    "torch": {"datasets/batches.py", "datasets/readers.py"},
+    "torch": {"datasets/batches.py", "datasets/streams.py"},
     "pybullet": {"envs"},
     "numba": {"envs"},
     "h5py": {"datasets"},
@@ -37,7 +37,9 @@ def imports(path: Path) -> set[str]:
 
 
 def sources() -> list[str]:
-    return sorted(str(p.relative_to(ROOT)) for f in ("embodied_ssl", "envs", "datasets") for p in (ROOT / f).rglob("*.py"))
+    return sorted(
+        str(p.relative_to(ROOT)) for f in ("embodied_ssl", "envs", "datasets") for p in (ROOT / f).rglob("*.py")
+    )
 
 
 @pytest.mark.parametrize("source", sources())
@@ -57,7 +59,9 @@ def run(code: str) -> str:
 
 
 def test_import_stays_light():
-    heavy = run("import sys, embodied_ssl; print([m for m in ('torch', 'numba', 'pybullet', 'cv2', 'h5py') if m in sys.modules])")
+    heavy = run(
+        "import sys, embodied_ssl; print([m for m in ('torch', 'numba', 'pybullet', 'cv2', 'h5py') if m in sys.modules])"
+    )
     assert heavy.strip() == "[]"
 
 

@@ -25,7 +25,12 @@ def checkered(side: int = 128, squares: int = 8) -> Texture:
 def clutter(world: World, seed: int) -> tuple[Camera, np.ndarray]:
     rng = np.random.default_rng(seed)
     world.add(thing(quad([-3, -3, 0], [6, 0, 0], [0, 6, 0]), checkered()), structure=True)
-    shapes = [sphere(0.3, 24), box([0.5, 0.2, 0.4]), cylinder(0.2, 0.7), sweep([[0, 0, 0], [0, 0.5, 0], [0.5, 0.5, 0.3]], 0.1)]
+    shapes = [
+        sphere(0.3, 24),
+        box([0.5, 0.2, 0.4]),
+        cylinder(0.2, 0.7),
+        sweep([[0, 0, 0], [0, 0.5, 0], [0.5, 0.5, 0.3]], 0.1),
+    ]
     for number in range(20):
         turn = rng.normal(size=4)
         world.add(thing(shapes[number % 4]), rng.uniform([-1.5, -1.5, 0.3], [1.5, 1.5, 1]), turn / np.linalg.norm(turn))
@@ -160,6 +165,7 @@ def test_brightness_follows_lamberts_law():
 
 def test_antialiasing_is_the_mean_of_finer_pictures():
     """An edge pixel's linear colour is near the area that a much finer picture gives it."""
+
     def picture(size: int, antialias: int) -> np.ndarray:
         world = World("raster", shadows=False, antialias=antialias)
         world.reset(FLAT)

@@ -1,6 +1,8 @@
 """The renderers of a world: `raster`, our own and the default, and `tiny`, PyBullet's TinyRenderer, its reference."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -227,7 +229,8 @@ class TinyRenderer:
         self.client = pybullet.connect(pybullet.DIRECT)
         self._bodies: list[list[int]] = []
         self._instance_of_body = np.zeros(1, np.uint8)
-        self._texture_folder = tempfile.TemporaryDirectory(prefix="embodied_ssl_textures_")
+        self._texture_folder = tempfile.mkdtemp(prefix="embodied_ssl_textures_")
+        self._drop_folder = weakref.finalize(self, shutil.rmtree, self._texture_folder, ignore_errors=True)
 
     def load(self, items: Sequence[Item], light: Light) -> None:
         pybullet.resetSimulation(physicsClientId=self.client)
@@ -259,7 +262,7 @@ class TinyRenderer:
         self._instance_of_body = np.array([*instances, 0], np.uint8)  # TinyRenderer marks the background −1
 
     def _load_texture(self, texture: Texture, number: int) -> int:
-        path = Path(self._texture_folder.name) / f"{number}.png"
+        path = Path(self._texture_folder) / f"{number}.png"
         cv2.imwrite(str(path), texture.image[::-1, :, ::-1])
         return pybullet.loadTexture(str(path), physicsClientId=self.client)
 
@@ -308,7 +311,7 @@ class TinyRenderer:
         if self.client >= 0:
             pybullet.disconnect(self.client)
             self.client = -1
-            self._texture_folder.cleanup()
+            self._drop_folder()
 
 
 def make_renderer(name: str, shadows: bool, antialias: int) -> Renderer:
