@@ -15,11 +15,11 @@ def observation_space(size: int, depth: bool, instance: bool, motor_size: int = 
     """The Dict of what a body observes: `rgb`, and on request `depth` (m), `instance` and `motor`."""
     spaces: dict[str, gymnasium.spaces.Space[Any]] = {"rgb": gymnasium.spaces.Box(0, 255, (size, size, 3), np.uint8)}
     if depth:
-        spaces["depth"] = gymnasium.spaces.Box(0, np.inf, (size, size), np.float32)
+        spaces["depth"] = gymnasium.spaces.Box(0, 1e6, (size, size), np.float32)
     if instance:
         spaces["instance"] = gymnasium.spaces.Box(0, 255, (size, size), np.uint8)
     if motor_size:
-        spaces["motor"] = gymnasium.spaces.Box(-np.inf, np.inf, (motor_size,), np.float32)
+        spaces["motor"] = gymnasium.spaces.Box(-10, 10, (motor_size,), np.float32)
     return gymnasium.spaces.Dict(spaces)
 
 

@@ -16,6 +16,7 @@ from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
 from embodied_ssl.envs.world.textures import nearest
 
 RADIUS_M, HEIGHT_M = 0.2, 0.5  # of the body, a cylinder
+STEP_M = 0.03  # its wheels run over rugs and thresholds up to this high
 TOUCH_M = 0.005  # it stops this far from what it would hit
 
 
@@ -134,19 +135,18 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
     def _distance_to_obstacle(self, reach: float) -> float:
         """Distance (m) from the body to the nearest thing it would touch, at most `reach`."""
         client, (x, y) = self.world.client, self.position
-        lifted = HEIGHT_M / 2 + 0.02  # off the floor, and over rugs
+        lifted = HEIGHT_M / 2 + STEP_M
         pybullet.resetBasePositionAndOrientation(self._body, (x, y, lifted), (0, 0, 0, 1), physicsClientId=client)
-        low, high = (
-            (x - RADIUS_M - reach, y - RADIUS_M - reach, 0.03),
-            (x + RADIUS_M + reach, y + RADIUS_M + reach, HEIGHT_M),
-        )
-        near = {body for body, _ in pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ()}
-        distances = [
-            contact[8]
-            for body in sorted(near - {self._body})
-            for contact in pybullet.getClosestPoints(self._body, body, reach, physicsClientId=client)
-        ]
-        return min(distances, default=reach)
+        span = RADIUS_M + reach
+        low, high = (x - span, y - span, STEP_M), (x + span, y + span, lifted + HEIGHT_M / 2)
+        near = set(pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ())
+        distances = [reach]
+        for body, link in sorted(pair for pair in near if pair[0] != self._body):
+            for contact in pybullet.getClosestPoints(self._body, body, reach, -1, link, physicsClientId=client):
+                normal, distance = contact[7], contact[8]
+                if abs(normal[2]) < 0.9 or distance < 0:  # not what it passes under or over
+                    distances.append(distance)
+        return min(distances)
 
     def _look(self) -> None:
         """Take the picture from where the body stands."""

@@ -78,6 +78,6 @@ def _outlines(placements: Sequence[Placement], body_height: float) -> list[NDArr
         )
         for hull in placement.asset.hulls:
             corners = hull @ turn.T + placement.position
-            if corners[:, 2].min() < body_height and corners[:, 2].max() > 0.02:
+            if corners[:, 2].min() < body_height and corners[:, 2].max() > 0.03:
                 outlines.append(cv2.convexHull(corners[:, :2].astype(np.float32))[:, 0].astype(float))
     return outlines
