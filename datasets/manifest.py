@@ -69,7 +69,7 @@ def read_manifest(folder: Path | str) -> Manifest:
     """
     folder = Path(folder)
     path = folder / MANIFEST
-    content = _read_json(folder, path)
+    content = read_json(folder)
     version = content.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise DataError(
@@ -92,7 +92,9 @@ def read_manifest(folder: Path | str) -> Manifest:
     return manifest
 
 
-def _read_json(folder: Path, path: Path) -> dict[str, Any]:
+def read_json(folder: Path) -> dict[str, Any]:
+    """The contents of `dataset.json` before any validation; DataError where there is none."""
+    path = folder / MANIFEST
     if not folder.is_dir():
         raise DataError(
             f"{folder}: no such directory; give the directory of a data set, as made by embodied-ssl collect"

@@ -35,7 +35,7 @@ class Field:
 
     `shape` starts with the table's length (N, E, O or S; the camera's arrays have none). `low` and `high` are the
     valid range, both included. `option` is the setting of the environment that turns an optional field on.
-    `refers_to` names the table in which the values are rows. `picture` arrays are stored one chunk per row under
+    `refers_to` names the table in which the values are rows (`rows`: that of the kind). `picture` arrays are stored one chunk per row under
     `--compression`; the rest are always contiguous. `nan` says when a row may (and then must) be NaN.
     """
 
@@ -170,11 +170,11 @@ _OF_KIND = {
 }  # fmt: skip
 
 _TABLES = (
-    Field("episodes/start", "i8", ("E",), "1", "first row of the episode in this shard", 0),
+    Field("episodes/start", "i8", ("E",), "1", "first row of the episode in this shard", 0, refers_to="rows"),
     Field("episodes/length", "i8", ("E",), "1", "rows of the episode", 1),
     Field("episodes/seed", "i8", ("E",), "1", "seed given to the environment's reset", 0),
     Field("episodes/scene", "i4", ("E",), "1", "row of scenes", 0, refers_to="scenes"),
-    Field("episodes/objects_start", "i8", ("E",), "1", "first of the episode's rows in objects", 0),
+    Field("episodes/objects_start", "i8", ("E",), "1", "first of its rows in objects", 0, refers_to="objects"),
     Field("episodes/objects_count", "i8", ("E",), "1", "rows of the episode in objects", 0, 255),
     Field("scenes/type", "S32", ("S",), "1", "name of the scene type"),
     Field("objects/episode", "i4", ("O",), "1", "row of episodes", 0, refers_to="episodes"),

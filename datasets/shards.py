@@ -31,6 +31,10 @@ _ALIGNMENT_BYTES = 64  # so that mapped arrays start on a cache line
 _BLOCK_BYTES = 1 << 22
 
 
+class ForeignShard(DataError):
+    """A shard that is intact but was made by another specification."""
+
+
 @dataclass(frozen=True)
 class StoredArray:
     """Where an array lies in its shard: its shape, and its first byte (None: in compressed chunks, or empty)."""
@@ -91,7 +95,7 @@ def read_entry(path: Path, identity: str | None = None) -> ShardEntry:
     """
     whole, made_by = _verify(path)
     if identity is not None and made_by != identity:
-        raise DataError(f"{path}: a shard of another collection; move it away, or collect into another directory")
+        raise ForeignShard(f"{path}: a shard of another collection; move it away, or collect into another directory")
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:

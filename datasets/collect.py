@@ -1,0 +1,352 @@
+"""From a specification to a directory of shards: parallel, resumable, the same bytes whatever the worker count.
+
+    from embodied_ssl.datasets.collect import collect
+
+    print(collect("roam", "data/roam", episodes=100, seed=0, workers=2, size=96, depth=True))
+
+A shard is a function of (specification, shard index) and nothing else; a finished one is told by the hash that it
+carries. So an interrupted collection goes on when it is called again, and ends with the same bytes.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from embodied_ssl.datasets.directory import claim, open_directory
+from embodied_ssl.datasets.engines import run_jobs
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.manifest import MANIFEST, UNFINISHED, Manifest, write_manifest
+from embodied_ssl.datasets.recorder import Policy, Recorder
+from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSION, VIDEO_KINDS, fields_for, rows_table
+from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
+
+import embodied_ssl
+
+TARGET_SHARD_BYTES = 32e6  # large enough to write at the disk's speed, small enough to lose little when interrupted
+_MOST_SHARDS_OF_SMALL_SETS = 16  # so that small sets, too, keep several workers busy
+
+
+@dataclass(frozen=True)
+class CollectSpec:
+    """Everything that the bytes of a data set depend on; made by `make_spec`.
+
+    kind: what to collect. env: every setting of the environment's constructor. policy: a built-in name or
+    `module:name`. episodes, seed: how many, and what they are drawn from. shard_episodes: episodes of each shard.
+    compression: of the pictures.
+    """
+
+    kind: str
+    env: dict[str, Any]
+    policy: str
+    episodes: int
+    seed: int
+    shard_episodes: int
+    compression: str
+
+    @property
+    def shards(self) -> int:
+        """How many shards the data set has."""
+        return -(-self.episodes // self.shard_episodes)
+
+    @property
+    def episode_rows(self) -> int:
+        """Frames or interactions of an episode."""
+        return int(self.env["length" if self.kind in VIDEO_KINDS else "interactions"])
+
+    @property
+    def options(self) -> set[str]:
+        """The optional fields that are stored."""
+        return {name for name in ("depth", "instance", "flow") if self.env.get(name)}
+
+    @cached_property
+    def text(self) -> str:
+        """The specification as JSON, the same for equal ones."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def identity(self, shard: int) -> str:
+        """What a shard is a function of, as 32 hexadecimal digits."""
+        whole = f"{SCHEMA_VERSION} {embodied_ssl.__version__} {self.text} {shard}"
+        return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a collection has brought: `print` it for a screen."""
+
+    path: Path
+    kind: str
+    episodes: int
+    rows: int
+    objects: int
+    shards: int
+    shards_kept: int
+    size_bytes: int
+    success_rate: float | None
+    rows_per_second: float
+    seconds: float
+
+    def __str__(self) -> str:
+        unit = rows_table(self.kind)
+        kept = f" ({self.shards_kept} were there already)" if self.shards_kept else ""
+        lines = {
+            "data set": f"{self.path}  ({self.kind})",
+            unit: f"{self.rows:,} in {self.episodes:,} episodes",
+            "objects": f"{self.objects:,} placed",
+            "on disk": f"{self.size_bytes / 1e6:,.1f} MB in {self.shards:,} shards{kept}",
+            "success": "" if self.success_rate is None else f"{self.success_rate:.1%} of grasps",
+            "rate": f"{self.rows_per_second:,.0f} {unit}/s, {self.seconds:,.1f} s in all",
+            "next": f"embodied-ssl check {self.path}    embodied-ssl view {self.path}",
+        }
+        return "\n".join(f"{name:>13}  {text}" for name, text in lines.items() if text)
+
+
+def collect(
+    kind: str,
+    out: Path | str,
+    episodes: int = 100,
+    seed: int = 0,
+    workers: int = 1,
+    policy: str | Policy | None = None,
+    compression: str = "none",
+    shard_episodes: int | None = None,
+    engine: str = "loky",
+    progress: bool = True,
+    **env: Any,
+) -> Summary:
+    """Collect a data set into the directory `out`, or finish one that was interrupted.
+
+    Args:
+        kind: `roam`, `orbit`, `grasp`, `push` or `poke`.
+        out: the directory; made if need be. One that holds anything but the same data set is refused.
+        episodes: how many, at least 1.
+        seed: at least 0. Episode e draws from SeedSequence([seed, e]).
+        workers: processes. The bytes do not depend on it, nor on the engine.
+        policy: a built-in name (None: the kind's first), `module:name`, or any picklable callable from observation to
+            action. One with `reset(env, rng)` is told of each episode; one without must keep no state.
+        compression: of the pictures: `none`, `lz4` or `zstd`, lossless.
+        shard_episodes: episodes of a shard; None: as many as give about 32 MB.
+        engine: `loky`, `ray` or `dask`.
+        progress: whether to show a progress bar.
+        env: settings of the environment, such as size=96, depth=True, length=100.
+
+    Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
+    """
+    spec = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
+    if workers < 1:
+        raise DataError(f"workers: {workers} is not a number of processes; give at least 1")
+    folder = Path(out)
+    player = _resolve_policy(kind, policy)
+    _environment(spec)  # a setting that it refuses is best refused before anything is written
+    with claim(folder):
+        open_directory(folder, {**json.loads(spec.text), "package version": embodied_ssl.__version__})
+        started = time.perf_counter()
+        entries, kept = _make_shards(folder, spec, player, workers, engine, progress)
+        write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
+        (folder / UNFINISHED).unlink(missing_ok=True)
+    return _summary(folder, kind, entries, kept, time.perf_counter() - started)
+
+
+def make_spec(
+    kind: str,
+    episodes: int = 100,
+    seed: int = 0,
+    policy: str | Policy | None = None,
+    compression: str = "none",
+    shard_episodes: int | None = None,
+    **env: Any,
+) -> CollectSpec:
+    """A specification with every default filled in, checked. Arguments as of `collect`; raises DataError."""
+    if kind not in KINDS:
+        raise unknown_name("environment", kind, KINDS)
+    if compression not in COMPRESSIONS:
+        raise unknown_name("compression", compression, COMPRESSIONS)
+    settings = _env_settings(kind, env)
+    for name, value, least in (("episodes", episodes, 1), ("seed", seed, 0), ("size", settings["size"], 8)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise DataError(f"{name}: {value!r}; give a whole number of at least {least}")
+    rows = settings["length" if kind in VIDEO_KINDS else "interactions"]
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+        raise DataError(f"{'length' if kind in VIDEO_KINDS else 'interactions'}: {rows!r}; give at least 1")
+    if shard_episodes is None:
+        shard_episodes = _shard_episodes(kind, settings, rows, episodes)
+    elif shard_episodes < 1:
+        raise DataError(f"shard_episodes: {shard_episodes}; give at least 1")
+    return CollectSpec(kind, settings, _policy_name(kind, policy), episodes, seed, shard_episodes, compression)
+
+
+def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
+    """The class of a kind's environment; its constructor's signature is the list of settings."""
+    entry_point = gymnasium.spec(f"embodied_ssl/{kind.capitalize()}-v0").entry_point
+    module, _, name = str(entry_point).partition(":")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+
+def built_in_policies(kind: str) -> dict[str, Callable[[], Policy]]:
+    """The policies of a kind by name, the default one first."""
+    if kind in INTERACTION_KINDS:
+        from embodied_ssl.envs.policies import POLICIES
+    else:
+        from embodied_ssl.envs.exploration import POLICIES
+    return POLICIES[kind]  # type: ignore[return-value]
+
+
+def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> tuple[int, ShardEntry, bool]:
+    """Simulate and write shard `index`, unless it is there and intact: (index, what it holds, whether it was made).
+
+    A shard that was damaged is made again. Raises DataError where it belongs to another collection.
+    """
+    path = folder / f"shard-{index:05d}.h5"
+    if path.exists():
+        try:
+            return index, read_entry(path, spec.identity(index)), False
+        except ForeignShard:
+            raise
+        except DataError:
+            path.unlink()
+    first = index * spec.shard_episodes
+    episodes = range(first, min(first + spec.shard_episodes, spec.episodes))
+    recorder = Recorder(spec.kind, spec.options, len(episodes) * spec.episode_rows)
+    env = _environment(spec)
+    for episode in episodes:
+        source = np.random.SeedSequence([spec.seed, episode])
+        seed = int(source.generate_state(1, np.uint64)[0] >> np.uint64(1))
+        recorder.episode(env, policy, seed, np.random.default_rng(source.spawn(1)[0]))
+    attributes: dict[str, str | int] = {
+        "schema_version": SCHEMA_VERSION,
+        "package_version": embodied_ssl.__version__,
+        "kind": spec.kind,
+        "spec": spec.text,
+        "seed": spec.seed,
+        "shard": index,
+    }
+    arrays = recorder.arrays()
+    entry = write_shard(path, recorder.fields, arrays, attributes, spec.identity(index), spec.compression)
+    return index, entry, True
+
+
+def _make_shards(
+    folder: Path, spec: CollectSpec, policy: Policy, workers: int, engine: str, progress: bool
+) -> tuple[list[ShardEntry], int]:
+    """Make every shard that is not there; the entries of all, in order, and how many were there."""
+    from tqdm import tqdm
+
+    entries: dict[int, ShardEntry] = {}
+    kept = 0
+    total = spec.episodes * spec.episode_rows
+    jobs = ((folder, spec, index, policy) for index in range(spec.shards))
+    unit = f" {rows_table(spec.kind)}"
+    with tqdm(total=total, unit=unit, desc=spec.kind, disable=not progress, dynamic_ncols=True) as bar:
+        try:
+            for index, entry, made in run_jobs(make_shard, jobs, workers, engine):
+                entries[index] = entry
+                if not made:  # counts as done, but not towards the rate
+                    kept += 1
+                    bar.initial += entry.rows
+                bar.update(entry.rows)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted: {len(entries)} of {spec.shards} shards are finished in {folder}; "
+                "run the same command again to go on"
+            ) from None
+    return [entries[index] for index in range(spec.shards)], kept
+
+
+_environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at most one: building costs more than a reset
+
+
+def _environment(spec: CollectSpec) -> gymnasium.Env[Any, Any]:
+    """This process's environment for `spec`. Raises DataError where the environment refuses a setting."""
+    key = json.dumps([spec.kind, spec.env], sort_keys=True)
+    if key not in _environments:
+        while _environments:
+            _environments.popitem()[1].close()
+        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in spec.env.items()}
+        try:
+            _environments[key] = environment_class(spec.kind)(**settings)
+        except (ValueError, TypeError, OSError) as error:
+            raise DataError(f"{spec.kind}: {error}") from error
+    return _environments[key]
+
+
+def _env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Every setting of the environment: those given, and the defaults of its constructor."""
+    parameters = dict(inspect.signature(environment_class(kind)).parameters)
+    parameters.pop("render_mode", None)
+    for name in given:
+        if name not in parameters:
+            raise unknown_name(f"setting of {kind}", name, parameters)
+    settings = {name: given.get(name, parameter.default) for name, parameter in parameters.items()}
+    try:
+        return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise DataError(f"{kind}: settings are numbers, texts and lists of them ({error})") from error
+
+
+def _shard_episodes(kind: str, settings: dict[str, Any], rows: int, episodes: int) -> int:
+    """Episodes that make a shard of about the target size, and no fewer shards than keep workers busy."""
+    options = {name for name in ("depth", "instance", "flow") if settings.get(name)}
+    sizes = {"H": settings["size"], "W": settings["size"], "A": 2, "T": 64}
+    table = rows_table(kind)
+    row = sum(field.row_bytes(sizes) for field in fields_for(kind, options).values() if field.table == table)
+    by_size = int(TARGET_SHARD_BYTES // (row * rows))
+    return max(1, min(by_size, -(-episodes // _MOST_SHARDS_OF_SMALL_SETS)))
+
+
+def _policy_name(kind: str, policy: str | Policy | None) -> str:
+    if policy is None:
+        return next(iter(built_in_policies(kind)))
+    if isinstance(policy, str):
+        return policy
+    owner = policy if inspect.isroutine(policy) or inspect.isclass(policy) else type(policy)
+    return f"{owner.__module__}:{owner.__qualname__}"
+
+
+def _resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
+    """The policy itself, from its name if need be. Raises DataError where there is none of this name."""
+    if callable(policy):
+        return policy() if inspect.isclass(policy) else policy  # type: ignore[no-any-return]
+    name = _policy_name(kind, policy)
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        known = built_in_policies(kind)
+        if name not in known:
+            raise unknown_name(f"policy of {kind} (or module:name for your own)", name, known)
+        return known[name]()
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DataError(f"policy {name}: {error}; the module must be importable from here") from error
+    if not callable(found):
+        raise DataError(f"policy {name}: not callable; give a function or class from observation to action")
+    return found() if inspect.isclass(found) else found  # type: ignore[no-any-return]
+
+
+def _summary(folder: Path, kind: str, entries: list[ShardEntry], kept: int, seconds: float) -> Summary:
+    from embodied_ssl.datasets.readers import Dataset
+
+    rows = sum(entry.rows for entry in entries)
+    rate = None
+    if kind == "grasp":
+        rate = float(Dataset.open(folder).array("interactions/success")[:].mean())
+    return Summary(
+        path=folder,
+        kind=kind,
+        episodes=sum(entry.episodes for entry in entries),
+        rows=rows,
+        objects=sum(entry.objects for entry in entries),
+        shards=len(entries),
+        shards_kept=kept,
+        size_bytes=sum(entry.size for entry in entries) + (folder / MANIFEST).stat().st_size,
+        success_rate=rate,
+        rows_per_second=rows / seconds if not kept else float("nan"),
+        seconds=seconds,
+    )

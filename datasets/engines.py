@@ -1,0 +1,120 @@
+"""The engines that run jobs side by side: joblib's loky on this machine, Ray or Dask on a cluster."""
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+from embodied_ssl.datasets.errors import DataError, unknown_name
+
+Engine = Literal["loky", "ray", "dask"]
+ENGINES: tuple[str, ...] = ("loky", "ray", "dask")
+
+
+def run_jobs(
+    function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], workers: int = 1, engine: str = "loky"
+) -> Iterator[Any]:
+    """Call `function(*each)` on `workers` processes and yield the results in the order in which they are ready.
+
+    With loky and one worker everything runs in this process. `ray` joins the cluster of RAY_ADDRESS, `dask` the one
+    of DASK_SCHEDULER_ADDRESS, or starts a local one of `workers` processes. Raises DataError for an engine that is
+    unknown or not installed, or when a worker dies.
+    """
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    import joblib
+
+    with _ENTER[engine](workers):
+        parallel = joblib.Parallel(
+            n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
+        )
+        jobs = (joblib.delayed(_quietly)(function, os.getpid(), each) for each in arguments)
+        results = parallel(jobs)
+        try:
+            yield from results
+        except _worker_died() as error:
+            raise DataError(
+                "a worker process died, perhaps for want of memory; run the same command again "
+                "with fewer workers: what is finished is kept"
+            ) from error
+        finally:
+            results.close()
+
+
+def _quietly(function: Callable[..., Any], parent: int, arguments: tuple[Any, ...]) -> Any:
+    """Run a job. In another process Ctrl-C is left to the parent, which stops the workers itself."""
+    if os.getpid() != parent:
+        _ignore_interrupts()
+    return function(*arguments)
+
+
+def _ignore_interrupts() -> None:
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread of a cluster's worker, which has its own handling
+        return
+
+
+def _worker_died() -> tuple[type[Exception], ...]:
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    return (TerminatedWorkerError,)
+
+
+def _enter_loky(workers: int) -> AbstractContextManager[Any]:
+    if workers == 1:
+        return nullcontext()
+    import joblib
+
+    return joblib.parallel_config("loky")
+
+
+def _enter_ray(workers: int) -> AbstractContextManager[Any]:
+    import joblib
+
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError as error:
+        raise DataError("the engine ray is not installed; pip install 'embodied-ssl[ray]'") from error
+    if not ray.is_initialized():
+        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+        ray.init(log_to_driver=False, include_dashboard=False, **local)
+    register_ray()
+    return joblib.parallel_config("ray")
+
+
+def _enter_dask(workers: int) -> AbstractContextManager[Any]:
+    import joblib
+
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise DataError("the engine dask is not installed; pip install 'embodied-ssl[dask]'") from error
+    if os.environ.get("DASK_SCHEDULER_ADDRESS"):
+        client = Client()
+    else:
+        client = Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    return _Both(client, joblib.parallel_config("dask"))
+
+
+class _Both(AbstractContextManager[Any]):
+    """A client that closes after the configuration that uses it."""
+
+    def __init__(self, client: Any, configuration: Any):
+        self._client, self._configuration = client, configuration
+
+    def __enter__(self) -> None:
+        self._configuration.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._configuration.__exit__(*error)
+        self._client.close()
+
+
+_ENTER: dict[str, Callable[[int], AbstractContextManager[Any]]] = {
+    "loky": _enter_loky,
+    "ray": _enter_ray,
+    "dask": _enter_dask,
+}

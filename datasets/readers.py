@@ -1,0 +1,214 @@
+"""A directory of shards as one data set: random access by row, and streams of batches.
+
+    dataset = Dataset.open("data/roam")
+    dataset.array("frames/rgb")[[3, 14, 15]]          # uint8 [3, H, W, 3]; rows of the whole data set
+    pairs = dataset.pairs(max_gap_s=1.0)
+    batches = Batches(pairs, batch_size=256, seed=0)
+    batches[17]                                       # FramePairs: the batch of step 17, always the same
+
+Opening reads `dataset.json` and nothing else. Shards are mapped into memory when first touched, by each process for
+itself; a data set, a stream and `Batches` can be pickled, forked and spawned.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.manifest import Manifest, read_manifest
+from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, rows_table
+from embodied_ssl.datasets.shards import OpenShard
+from embodied_ssl.datasets.streams import Clips, Images, Interactions, ObjectPairs, Pairs
+from numpy.typing import ArrayLike, NDArray
+
+Table = dict[str, NDArray[Any]]
+
+MOST_OPEN_SHARDS = 512
+_LARGE_ROW_BYTES = 2048  # from here on, copying row by row beats an index array
+
+
+class Dataset:
+    """A data set on disk. Indices into its tables count over all shards."""
+
+    def __init__(self, path: Path, manifest: Manifest):
+        self.path = path
+        self.manifest = manifest
+        self.kind: str = manifest.kind
+        self.spec: dict[str, Any] = manifest.spec
+        self.fields: dict[str, Field] = manifest.fields
+        self._open: dict[int, OpenShard] = {}  # the least recently used first
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Dataset":
+        """Open the data set in a directory. Raises DataError, which names the file and the remedy."""
+        return cls(Path(path), read_manifest(Path(path)))
+
+    def __len__(self) -> int:
+        """Rows: frames of a video kind, interactions of the others."""
+        return self.manifest.count("rows")
+
+    def __repr__(self) -> str:
+        return f"Dataset({str(self.path)!r}: {len(self):,} {rows_table(self.kind)} of {self.kind})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}
+
+    def array(self, path: str) -> "Array":
+        """The field at `path`, such as `frames/rgb`, over all shards. Raises DataError where there is none."""
+        if path not in self.fields:
+            raise unknown_name(f"field of {self.path}", path, self.fields)
+        return Array(self, self.fields[path])
+
+    @property
+    def frames(self) -> "Rows":
+        """The frames of a video data set: `frames[rows]` gives every field of them."""
+        return Rows(self, "frames")
+
+    @property
+    def interactions(self) -> "Rows":
+        """The interactions of a grasp, push or poke data set: `interactions[rows]` gives every field of them."""
+        return Rows(self, "interactions")
+
+    @cached_property
+    def episodes(self) -> Table:
+        """One row per episode: `start`, `length`, `seed`, `scene` (row of `scenes`), `objects_start`, `..._count`."""
+        table = self._whole("episodes")
+        types = self.array("scenes/type")[:]
+        table["scene"] = np.searchsorted(self.scenes, types[table["scene"]]).astype(np.int32)
+        return table
+
+    @cached_property
+    def scenes(self) -> NDArray[np.bytes_]:
+        """The names of the scene types that occur, sorted."""
+        return np.unique(self.array("scenes/type")[:])
+
+    @cached_property
+    def objects(self) -> Table:
+        """One row per object and episode, as in the schema; `episode` is a row of `episodes`."""
+        return self._whole("objects")
+
+    @cached_property
+    def camera(self) -> Table:
+        """`intrinsics` float64 [3, 3] and, for the kinds with an overhead camera, its `pose` float32 [4, 4]."""
+        shard = self.shard(0)
+        return {field.name: shard.array(path) for path, field in self.fields.items() if field.table == "camera"}
+
+    def images(self) -> Images:
+        """Every picture as a stream of `Frames`: of interactions those before and those after."""
+        return Images(self)
+
+    def pairs(self, max_gap: int | None = None, max_gap_s: float | None = None) -> Pairs:
+        """Pairs of frames of an episode, at most `max_gap` frames or `max_gap_s` seconds apart, as `FramePairs`."""
+        return Pairs(self, max_gap, max_gap_s)
+
+    def clips(self, length: int, stride: int = 1) -> Clips:
+        """Runs of `length` frames of an episode, `stride` frames apart, as `Clips`."""
+        return Clips(self, length, stride)
+
+    def acts(self) -> Interactions:
+        """Interactions as a stream of `Grasps`, `Pushes` or `Pokes`."""
+        return Interactions(self)
+
+    def object_pairs(self) -> ObjectPairs:
+        """Two pictures of one object, as `ObjectPairs`: before and after an act, or two views of an orbit."""
+        return ObjectPairs(self)
+
+    def shard(self, index: int) -> OpenShard:
+        """Shard `index`, opened in this process."""
+        shard = self._open.pop(index, None) or OpenShard(self.path, self.manifest.shards[index], self.fields)
+        self._open[index] = shard
+        if len(self._open) > MOST_OPEN_SHARDS:
+            self._open.pop(next(iter(self._open)), None)
+        return shard
+
+    def bounds(self, table: str) -> NDArray[np.int64]:
+        """First row of each shard in a table of the whole data set, and its length at the end: int64 [shards + 1]."""
+        return self._bounds[rows_table(self.kind) if table == "rows" else table]
+
+    @cached_property
+    def _bounds(self) -> dict[str, NDArray[np.int64]]:
+        first_fields = {field.table: path for path, field in reversed(self.fields.items()) if field.table != "camera"}
+        return {
+            table: np.cumsum([0] + [shard.arrays[path].shape[0] for shard in self.manifest.shards], dtype=np.int64)
+            for table, path in first_fields.items()
+        }
+
+    def _whole(self, table: str) -> Table:
+        return {field.name: self.array(path)[:] for path, field in self.fields.items() if field.table == table}
+
+
+class Array:
+    """A field over all shards. Indexing with an integer, a slice or an array of rows reads exactly those rows."""
+
+    def __init__(self, dataset: Dataset, field: Field):
+        self._dataset, self.field = dataset, field
+        self._bounds = dataset.bounds(field.table)
+        self.dtype = np.dtype(field.dtype)
+        self.shape = (int(self._bounds[-1]), *dataset.manifest.shards[0].arrays[field.path].shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: int | slice | ArrayLike) -> NDArray[Any]:
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        wanted = np.asarray(rows)
+        if wanted.size and wanted.dtype.kind not in "iu":
+            raise IndexError(f"{self.field.path}: rows are whole numbers, not {wanted.dtype}")
+        flat = wanted.astype(np.int64).ravel()
+        flat = np.where(flat < 0, flat + len(self), flat)
+        if len(flat) and not 0 <= flat.min() <= flat.max() < len(self):
+            raise IndexError(f"{self.field.path}: rows are -{len(self)} to {len(self) - 1}")
+        return self._read(flat).reshape(*wanted.shape, *self.shape[1:])
+
+    def _read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        shards = np.searchsorted(self._bounds, rows, side="right") - 1
+        order = np.argsort(shards, kind="stable")
+        groups = np.split(order, np.flatnonzero(np.diff(shards[order])) + 1)
+        for places in groups if len(rows) else ():
+            index = int(shards[places[0]])
+            self._read_shard(index, rows[places] - self._bounds[index], places, out)
+        return out
+
+    def _read_shard(self, index: int, local: NDArray[np.int64], places: NDArray[np.intp], out: NDArray[Any]) -> None:
+        """Copy rows `local` of a shard to `places` of `out`."""
+        source = self._dataset.shard(index).array(self.field.path)
+        mapped = isinstance(source, np.ndarray)
+        if mapped and out[:1].nbytes < _LARGE_ROW_BYTES:
+            values = source[local]
+            if self.field.refers_to:
+                offset = self._dataset.bounds(self.field.refers_to)[index]
+                values = np.where(values >= 0, values + offset, values)
+            out[places] = values
+            return
+        try:
+            for place, row in zip(places.tolist(), local.tolist(), strict=True):
+                out[place] = source[row]
+        except OSError as error:  # of the HDF5 library, while it unpacks a chunk
+            raise DataError(f"{self._dataset.shard(index).path}: cannot be unpacked ({error})") from error
+
+
+class Rows:
+    """All fields of a row at once: `rows[i]` or `rows[array]` gives a dictionary of arrays by name."""
+
+    def __init__(self, dataset: Dataset, table: str):
+        if rows_table(dataset.kind) != table:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has {rows_table(dataset.kind)}, not {table}")
+        self._dataset = dataset
+        self._arrays: Mapping[str, Array] = {
+            field.name: dataset.array(path) for path, field in dataset.fields.items() if field.table == table
+        }
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, rows: int | slice | ArrayLike) -> Table:
+        return {name: array[rows] for name, array in self._arrays.items()}
+
+
+def is_video(dataset: Dataset) -> bool:
+    """Whether the rows of a data set are the frames of videos."""
+    return dataset.kind in VIDEO_KINDS

@@ -1,0 +1,157 @@
+"""Episodes of an environment into the arrays of a shard, allocated once and filled row by row."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, fields_for, rows_table
+
+Observation = dict[str, np.ndarray]
+Policy = Callable[[Observation], np.ndarray]
+
+_FLOW_LIMIT_PX = 65504.0  # the largest float16
+
+
+class Describes(Protocol):
+    """What the recorder asks of an environment besides Gymnasium's own interface."""
+
+    def describe(self) -> dict[str, Any]:
+        """The episode's scene, camera and objects."""
+
+
+class Recorder:
+    """The arrays of one shard while its episodes are played.
+
+    Allocated for `capacity` rows when the first observation shows its size; episodes that end early leave it partly
+    used, and `arrays` returns what was filled.
+    """
+
+    def __init__(self, kind: str, options: set[str], capacity: int):
+        self.kind = kind
+        self.fields = fields_for(kind, options)
+        self.rows = 0
+        self._capacity = capacity
+        self._rows_of: dict[str, np.ndarray] = {}  # by name, without the group
+        self._episodes: list[tuple[int, int, int, int, int, int]] = []
+        self._scenes: dict[str, int] = {}
+        self._objects: list[tuple[int, dict[str, Any]]] = []
+        self._camera: dict[str, np.ndarray] = {}
+
+    def episode(self, env: gymnasium.Env[Any, Any], policy: Policy, seed: int, rng: np.random.Generator) -> None:
+        """Play one episode to its end and store it. `rng` is the policy's."""
+        observation, info = env.reset(seed=seed)
+        if hasattr(policy, "reset"):
+            policy.reset(env, rng)
+        description = env.unwrapped.describe()  # type: ignore[attr-defined]
+        objects_start = len(self._objects)
+        self._objects += [(len(self._episodes), thing) for thing in description["objects"]]
+        self._see_camera(description)
+        first = self.rows
+        if self.kind in VIDEO_KINDS:
+            self._video(env, policy, observation, info)
+        else:
+            rows = {int(thing["index"]): objects_start + i for i, thing in enumerate(description["objects"])}
+            self._interactions(env, policy, observation, rows)
+        scene = self._scenes.setdefault(description["scene"], len(self._scenes))
+        count = len(self._objects) - objects_start
+        self._episodes.append((first, self.rows - first, seed, scene, objects_start, count))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every array of the shard by its path."""
+        rows = {f"{rows_table(self.kind)}/{name}": array[: self.rows] for name, array in self._rows_of.items()}
+        return {path: rows[path] if path in rows else self._table(field) for path, field in self.fields.items()}
+
+    def _video(self, env: gymnasium.Env[Any, Any], policy: Policy, observation: Observation, info: dict) -> None:
+        """The motion that an observation reports led to it; the row before gets it, as the motion to come."""
+        if not self._rows_of:
+            self._allocate(observation["rgb"], A=len(observation["motor"]))
+        store, flow = self._rows_of, self._rows_of.get("flow")
+        pictures = [name for name in ("rgb", "depth", "instance") if name in store]
+        over = False
+        while True:
+            row = self._next_row()
+            for name in pictures:
+                store[name][row] = observation[name]
+            store["pose"][row] = info["pose"]
+            store["time"][row] = info["time"]
+            if over:
+                break
+            observation, _, terminated, truncated, info = env.step(policy(observation))
+            over = terminated or truncated
+            store["motor"][row] = observation["motor"]
+            store["command"][row] = info["command"]
+            if flow is not None:
+                flow[row] = np.clip(info["flow"], -_FLOW_LIMIT_PX, _FLOW_LIMIT_PX)
+        store["motor"][row] = store["command"][row] = np.nan
+        if flow is not None:
+            flow[row] = np.nan
+
+    def _interactions(
+        self, env: gymnasium.Env[Any, Any], policy: Policy, before: Observation, rows_of_objects: dict[int, int]
+    ) -> None:
+        """One row per act: the pictures around it, and the environment's record of it."""
+        over = False
+        while not over:
+            after, _, terminated, truncated, info = env.step(policy(before))
+            over = terminated or truncated
+            record = info["record"]
+            if not self._rows_of:
+                self._allocate(before["rgb"], T=len(record.get("force", ())))
+            row = self._next_row()
+            for name, array in self._rows_of.items():
+                if name == "object":
+                    array[row] = rows_of_objects.get(int(record["object"]), -1)
+                elif name == "episode":
+                    array[row] = len(self._episodes)
+                elif name.endswith("_before") and name != "pose_before":
+                    array[row] = before[name.removesuffix("_before")]
+                elif name == "rgb_after":
+                    array[row] = after["rgb"]
+                else:
+                    array[row] = record[name]
+            before = after
+
+    def _allocate(self, picture: np.ndarray, **sizes: int) -> None:
+        sizes |= {"N": self._capacity, "H": picture.shape[0], "W": picture.shape[1]}
+        for field in self.fields.values():
+            if field.table == rows_table(self.kind):
+                self._rows_of[field.name] = np.zeros(field.resolve(sizes), field.dtype)
+
+    def _next_row(self) -> int:
+        if self.rows == self._capacity:
+            raise DataError(f"{self.kind}: an episode went on for longer than its environment's length says")
+        self.rows += 1
+        return self.rows - 1
+
+    def _see_camera(self, description: dict[str, Any]) -> None:
+        camera = {"intrinsics": np.asarray(description["intrinsics"], "f8")}
+        if "camera/pose" in self.fields:
+            camera["pose"] = np.asarray(description["camera_pose"], "f4")
+        if self._camera and any((camera[name] != self._camera[name]).any() for name in camera):
+            raise DataError(f"{self.kind}: the camera changes between episodes; a data set has one camera")
+        self._camera = camera
+
+    def _table(self, field: Field) -> np.ndarray:
+        """An array of `episodes`, `scenes`, `objects` or `camera`."""
+        if field.table == "camera":
+            return self._camera[field.name]
+        if field.table == "scenes":
+            return _texts(list(self._scenes), field)
+        if field.table == "episodes":
+            column = ("start", "length", "seed", "scene", "objects_start", "objects_count").index(field.name)
+            return np.array([episode[column] for episode in self._episodes], field.dtype)
+        values = [episode if field.name == "episode" else thing[field.name] for episode, thing in self._objects]
+        if field.dtype.startswith("S"):
+            return _texts(values, field)
+        return np.array(values, field.dtype).reshape(field.resolve({"O": len(values)}))
+
+
+def _texts(values: list[str], field: Field) -> np.ndarray:
+    """Texts as bytes of fixed width; a longer one is refused rather than cut."""
+    encoded = [value.encode() for value in values]
+    width = np.dtype(field.dtype).itemsize
+    if long := [text for text in encoded if len(text) > width]:
+        raise DataError(f"{field.path}: '{long[0].decode()}' is longer than {width} bytes")
+    return np.array(encoded, field.dtype)

@@ -1,0 +1,266 @@
+"""Streams: what a data set can be cut into, by number, and the batches made of it.
+
+A stream has a length and `batch(index, rng)`: the batch of its elements number `index`. What is random in a batch
+(the gap of a pair) comes from `rng`. `Batches` turns a stream into a sequence of batches by step.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.motion import relative_motion
+from embodied_ssl.datasets.sampling import generator, rows
+from embodied_ssl.datasets.schema import VIDEO_KINDS
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from embodied_ssl.datasets import batches
+    from embodied_ssl.datasets.readers import Dataset
+    from torch import Tensor
+
+Index = NDArray[np.int64]
+
+
+class Stream(Protocol):
+    """Elements that can be drawn by number."""
+
+    def __len__(self) -> int:
+        """How many elements there are."""
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Batch":
+        """The batch of the elements number `index`, int64 [B]."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a training run by step: a pure function of (seed, step, rank), without replacement in an epoch.
+
+    It is a map-style data set for `torch.utils.data.DataLoader(Batches(...), batch_size=None, sampler=range(a, b))`,
+    with any number of workers; a run that stopped at step a goes on with the same batches.
+    """
+
+    stream: Stream
+    batch_size: int
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+    def __getitem__(self, step: int) -> "batches.Batch":
+        index = rows(self.seed, step, self.rank, self.world_size, self.batch_size, len(self.stream))
+        return self.stream.batch(index, generator(self.seed, step, self.rank))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until every element has come once."""
+        return -(-len(self.stream) // (self.batch_size * self.world_size))
+
+
+class Images:
+    """Every picture, as `Frames`."""
+
+    def __init__(self, dataset: "Dataset"):
+        names = (
+            ("frames/rgb",) if dataset.kind in VIDEO_KINDS else ("interactions/rgb_before", "interactions/rgb_after")
+        )
+        self._arrays = [dataset.array(name) for name in names]
+
+    def __len__(self) -> int:
+        return sum(len(array) for array in self._arrays)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Frames":
+        from embodied_ssl.datasets.batches import Frames
+
+        pictures = np.empty((len(index), *self._arrays[0].shape[1:]), np.uint8)
+        first = 0
+        for array in self._arrays:
+            mine = (index >= first) & (index < first + len(array))
+            pictures[mine] = array[index[mine] - first]
+            first += len(array)
+        return Frames(images=_images(pictures), index=_tensor(index))
+
+
+class _Runs:
+    """Runs of `span` + 1 successive frames of one episode, by number."""
+
+    def __init__(self, dataset: "Dataset", span: int, what: str):
+        if dataset.kind not in VIDEO_KINDS:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no {what}; take a roam or orbit data set")
+        self.dataset = dataset
+        self._start, length = dataset.episodes["start"], dataset.episodes["length"]
+        self._end = self._start + length
+        self._first = np.concatenate([[0], np.cumsum(np.maximum(length - span, 0))])  # number of each episode's first
+        if self._first[-1] == 0:
+            raise DataError(f"{dataset.path}: its episodes are too short for {what}; collect longer ones")
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def locate(self, index: Index) -> tuple[Index, Index]:
+        """First row of each run, and the row behind the end of its episode."""
+        episode = np.searchsorted(self._first, index, side="right") - 1
+        return self._start[episode] + index - self._first[episode], self._end[episode]
+
+
+class Pairs:
+    """Two frames of one episode, as `FramePairs`: every frame but the last is a first one; the gap is drawn evenly."""
+
+    def __init__(self, dataset: "Dataset", max_gap: int | None = None, max_gap_s: float | None = None):
+        self._dataset = dataset
+        self._runs = _Runs(dataset, 1, "pairs of frames")
+        if (max_gap is None) == (max_gap_s is None):
+            raise DataError("pairs: give either max_gap (frames) or max_gap_s (seconds)")
+        self.max_gap = max_gap if max_gap is not None else int(max_gap_s / _period_s(self._runs) + 1e-6)  # type: ignore[operator]
+        if self.max_gap < 1:
+            raise DataError("pairs: the largest gap is shorter than one frame; give a longer one")
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.FramePairs":
+        from embodied_ssl.datasets.batches import FramePairs
+
+        first, end = self._runs.locate(index)
+        second = first + rng.integers(1, np.minimum(self.max_gap, end - 1 - first), endpoint=True)
+        rgb, pose, time = (self._dataset.array(f"frames/{name}") for name in ("rgb", "pose", "time"))
+        pictures = rgb[np.stack([first, second])]
+        return FramePairs(
+            first=_images(pictures[0]),
+            second=_images(pictures[1]),
+            motion=_tensor(relative_motion(self._dataset.kind, pose[first], pose[second])),
+            gap=_tensor(second - first),
+            gap_s=_tensor((time[second] - time[first]).astype(np.float32)),
+        )
+
+
+class Clips:
+    """Evenly spaced frames of one episode, as `Clips`: every frame with enough behind it starts one."""
+
+    def __init__(self, dataset: "Dataset", length: int, stride: int = 1):
+        if length < 1 or stride < 1:
+            raise DataError(f"clips: length {length} and stride {stride}; give at least 1")
+        self._dataset = dataset
+        self._offsets = np.arange(length) * stride
+        self._runs = _Runs(dataset, (length - 1) * stride, f"clips of {length} frames with stride {stride}")
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Clips":
+        from embodied_ssl.datasets import batches
+
+        taken = self._runs.locate(index)[0][:, None] + self._offsets  # [B, T]
+        rgb, pose, time = (self._dataset.array(f"frames/{name}")[taken] for name in ("rgb", "pose", "time"))
+        return batches.Clips(
+            images=_images(rgb),
+            motion=_tensor(relative_motion(self._dataset.kind, pose[:, :-1], pose[:, 1:])),
+            time_s=_tensor((time - time[:, :1]).astype(np.float32)),
+        )
+
+
+class Interactions:
+    """Acts on a table, as `Grasps`, `Pushes` or `Pokes`."""
+
+    def __init__(self, dataset: "Dataset"):
+        if dataset.kind in VIDEO_KINDS:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no interactions; take grasp, push or poke")
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Grasps | batches.Pushes | batches.Pokes":
+        from embodied_ssl.datasets.batches import Grasps, Pokes, Pushes
+
+        def read(*names: str) -> dict[str, "Tensor"]:
+            return {name: _tensor(self._dataset.array(f"interactions/{name}")[index]) for name in names}
+
+        before = _images(self._dataset.array("interactions/rgb_before")[index])
+        thing = _tensor(self._dataset.array("interactions/object")[index].astype(np.int64))
+        if self._dataset.kind == "grasp":
+            return Grasps(images=before, object=thing, **read("pixel", "angle", "success"))
+        if self._dataset.kind == "poke":
+            return Pokes(images=before, object=thing, **read("pixel", "force", "depth_travelled"))
+        after = _images(self._dataset.array("interactions/rgb_after")[index])
+        return Pushes(before=before, after=after, object=thing, **read("start_pixel", "end_pixel", "start", "end"))
+
+
+class ObjectPairs:
+    """Two pictures of one object, as `ObjectPairs`: before and after an act, or two views of an orbit."""
+
+    def __init__(self, dataset: "Dataset"):
+        if dataset.kind == "roam":
+            raise DataError(f"{dataset.path}: a roam data set follows no object; take orbit, grasp, push or poke")
+        self._dataset = dataset
+        if dataset.kind == "orbit":
+            self._views = _Runs(dataset, 1, "pairs of views")
+            self._length = len(self._views)
+        else:
+            self._acts = np.flatnonzero(dataset.array("interactions/object")[:] >= 0)
+            self._length = len(self._acts)
+        if self._length == 0:
+            raise DataError(f"{dataset.path}: no act in it aims at an object; collect more")
+
+    def __len__(self) -> int:
+        return self._length
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
+        return self._orbit(index, rng) if self._dataset.kind == "orbit" else self._table(self._acts[index])
+
+    def _orbit(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
+        """The camera looks at the object's middle: it is at the principal point."""
+        from embodied_ssl.datasets.batches import ObjectPairs
+
+        first, end = self._views.locate(index)
+        second = rng.integers(first + 1, end)
+        episodes = self._dataset.episodes
+        episode = np.searchsorted(episodes["start"], first, side="right") - 1
+        middle = np.tile(self._dataset.camera["intrinsics"][:2, 2].astype(np.float32), (len(index), 1))
+        pictures = self._dataset.array("frames/rgb")[np.stack([first, second])]
+        return ObjectPairs(
+            first=_images(pictures[0]),
+            second=_images(pictures[1]),
+            first_pixel=_tensor(middle),
+            second_pixel=_tensor(middle.copy()),
+            object=_tensor(episodes["objects_start"][episode].astype(np.int64)),
+        )
+
+    def _table(self, act: Index) -> "batches.ObjectPairs":
+        from embodied_ssl.datasets.batches import ObjectPairs
+
+        read = {
+            name: self._dataset.array(f"interactions/{name}")[act]
+            for name in ("rgb_before", "rgb_after", "pose_before", "pose_after", "object")
+        }
+        return ObjectPairs(
+            first=_images(read["rgb_before"]),
+            second=_images(read["rgb_after"]),
+            first_pixel=_tensor(self._project(read["pose_before"][:, :3])),
+            second_pixel=_tensor(self._project(read["pose_after"][:, :3])),
+            object=_tensor(read["object"].astype(np.int64)),
+        )
+
+    def _project(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Pixels (u, v) of world points [B, 3] under the overhead camera, float32 [B, 2]."""
+        pose = self._dataset.camera["pose"].astype(np.float64)
+        in_camera = (points - pose[:3, 3]) @ pose[:3, :3]
+        in_picture = in_camera @ self._dataset.camera["intrinsics"].T
+        return (in_picture[:, :2] / in_picture[:, 2:]).astype(np.float32)
+
+
+def _period_s(runs: _Runs) -> float:
+    """Seconds from a frame to the next."""
+    first = runs.locate(np.zeros(1, np.int64))[0][0]
+    time = runs.dataset.array("frames/time")[[first, first + 1]]
+    return float(time[1] - time[0])
+
+
+def _images(pictures: NDArray[np.uint8]) -> "Tensor":
+    """uint8 [..., H, W, 3] as a tensor [..., 3, H, W] over the same memory."""
+    return _tensor(pictures).movedim(-1, -3)
+
+
+def _tensor(values: NDArray[Any]) -> "Tensor":
+    import torch
+
+    return torch.from_numpy(values)
