@@ -53,10 +53,26 @@ class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         antialias: int = 2,
         render_mode: str | None = None,
     ):
-        """size: px, of the square picture. length: frames of an episode. categories: comma-separated; empty = all.
+        """Set up a camera; the object comes with `reset`.
 
-        field_of_view: rad. motor_noise, encoder_noise: relative standard deviations. objects: the object set.
-        instances: which of its instances to draw from, [first, last). antialias: samples per pixel and axis.
+        Args:
+            size: of the square picture, px.
+            depth: observe metric depth.
+            instance: observe instance masks.
+            flow: give optical flow in info.
+            length: frames of an episode.
+            categories: of objects to draw from, separated by commas; empty: all.
+            field_of_view: rad, in (0, π).
+            motor_noise: relative standard deviation of what the motors do.
+            encoder_noise: relative standard deviation of what the joints measure.
+            objects: household (generated), random_urdfs (PyBullet's), or a folder of .obj and .urdf files.
+            instances: which instances of a category to draw from, [first, last).
+            renderer: raster (fast) or tiny (PyBullet's, for reference).
+            shadows: draw shadows.
+            antialias: samples per pixel and axis.
+            render_mode: None or rgb_array.
+
+        Raises ValueError for a setting that is none.
         """
         if length < 1:
             raise ValueError(f"an episode has at least one frame, not {length}")

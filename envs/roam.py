@@ -55,11 +55,28 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         antialias: int = 2,
         render_mode: str | None = None,
     ):
-        """scenes: types to draw from. size: px, of the square picture. length: frames of an episode.
+        """Set up a body and its camera; the scene comes with `reset`.
 
-        camera_height: m. camera_pitch: rad, up positive. field_of_view: rad. slip: mean share of the commanded motion
-        that is lost. motor_noise, odometry_noise: relative standard deviations. instances: which instances of the small
-        things to draw from, [first, last). antialias: samples per pixel and axis.
+        Args:
+            scenes: types to draw from, a sequence or separated by commas.
+            size: of the square picture, px.
+            depth: observe metric depth.
+            instance: observe instance masks.
+            flow: give optical flow in info.
+            length: frames of an episode.
+            camera_height: above the floor, m.
+            camera_pitch: rad, up positive.
+            field_of_view: rad, in (0, π).
+            slip: mean share of the commanded motion that is lost.
+            motor_noise: relative standard deviation of what the motors do.
+            odometry_noise: relative standard deviation of what the odometry measures.
+            instances: which instances of the small things to draw from, [first, last).
+            renderer: raster (fast) or tiny (PyBullet's, for reference).
+            shadows: draw shadows.
+            antialias: samples per pixel and axis.
+            render_mode: None or rgb_array.
+
+        Raises ValueError for a setting that is none.
         """
         if length < 1:
             raise ValueError(f"an episode has at least one frame, not {length}")
