@@ -21,6 +21,8 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+
+import embodied_ssl
 from embodied_ssl.datasets.directory import claim, open_directory
 from embodied_ssl.datasets.engines import run_jobs
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -28,8 +30,6 @@ from embodied_ssl.datasets.manifest import MANIFEST, UNFINISHED, Manifest, write
 from embodied_ssl.datasets.recorder import Policy, Recorder
 from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSION, VIDEO_KINDS, fields_for, rows_table
 from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
-
-import embodied_ssl
 
 TARGET_SHARD_BYTES = 32e6  # large enough to write at the disk's speed, small enough to lose little when interrupted
 _MOST_SHARDS_OF_SMALL_SETS = 16  # so that small sets, too, keep several workers busy

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.manifest import Manifest, read_manifest
 from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, rows_table
 from embodied_ssl.datasets.shards import OpenShard
 from embodied_ssl.datasets.streams import Clips, Images, Interactions, ObjectPairs, Pairs
-from numpy.typing import ArrayLike, NDArray
 
 Table = dict[str, NDArray[Any]]
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
+
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, fields_for, rows_table
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.schema import Field
 

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.motion import relative_motion
 from embodied_ssl.datasets.sampling import generator, rows
 from embodied_ssl.datasets.schema import VIDEO_KINDS
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from embodied_ssl.datasets import batches
     from embodied_ssl.datasets.readers import Dataset
-    from torch import Tensor
 
 Index = NDArray[np.int64]
 

@@ -133,9 +133,7 @@ def _envs(arguments: list[str]) -> int:
         name = f"embodied_ssl/{kind.capitalize()}-v0"
         about = (environment_class(kind).__doc__ or "").strip().splitlines()[0]
         print(f"{name:26}{about}\n{'':26}policies: {', '.join(built_in_policies(kind))}")
-    print(
-        f'\nmake one with gymnasium.make("embodied_ssl.envs:embodied_ssl/Roam-v0"); Gymnasium {gymnasium.__version__}'
-    )
+    print('\nmake one with gymnasium.make("embodied_ssl.envs:embodied_ssl/Roam-v0")')
     return 0
 
 

@@ -7,12 +7,13 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import trimesh
+from scipy.spatial import ConvexHull
+
 from embodied_ssl.envs.world.assets import Asset
 from embodied_ssl.envs.world.materials import OBJECT_MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh
 from embodied_ssl.envs.world.objects import CATEGORIES, make_object, object_set
 from embodied_ssl.envs.world.solids import Solid, bar, block, ellipsoid, prism, ring, rounded, turned, vessel
-from scipy.spatial import ConvexHull
 
 INSTANCES = range(4)
 HOLLOW = ("cup", "mug", "bowl", "wine_glass", "bucket", "pan", "vase")

@@ -7,6 +7,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+
 from embodied_ssl.envs.world.assets import Texture
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
 from embodied_ssl.envs.world.patterns import blocks, cells, noise

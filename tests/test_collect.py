@@ -1,0 +1,181 @@
+"""One seed, one set of bytes: whatever the workers, the engine, the interruptions. Requests that cannot be met."""
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from embodied_ssl.datasets.check import check
+from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.schema import KINDS, all_fields
+
+SETTINGS = {"episodes": 6, "size": 24, "length": 8, "shard_episodes": 2, "progress": False, "scenes": "kitchen"}
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reference") / "roam"
+    collect("roam", folder, **SETTINGS)
+    return folder
+
+
+def test_workers_do_not_change_a_byte(reference, tmp_path):
+    collect("roam", tmp_path / "roam", workers=2, **SETTINGS)
+    assert hashes(tmp_path / "roam") == hashes(reference)
+
+
+@pytest.mark.parametrize("engine", ["ray", "dask"])
+@pytest.mark.slow
+def test_engines_do_not_change_a_byte(reference, tmp_path, engine):
+    pytest.importorskip({"ray": "ray", "dask": "distributed"}[engine])
+    collect("roam", tmp_path / "roam", workers=2, engine=engine, **SETTINGS)
+    assert hashes(tmp_path / "roam") == hashes(reference)
+
+
+def test_episodes_do_not_depend_on_how_they_are_sharded(reference, tmp_path):
+    from embodied_ssl.datasets.readers import Dataset
+
+    collect("roam", tmp_path / "roam", **{**SETTINGS, "shard_episodes": 3})
+    one, other = Dataset.open(reference), Dataset.open(tmp_path / "roam")
+    np.testing.assert_array_equal(one.frames[:]["rgb"], other.frames[:]["rgb"])
+    for name, values in one.objects.items():
+        np.testing.assert_array_equal(values, other.objects[name])
+
+
+def test_a_killed_collection_goes_on_and_ends_the_same(reference, tmp_path):
+    """Kill it once its first shard is there; the same call then finishes, keeps that shard, and equals the whole."""
+    folder = tmp_path / "roam"
+    code = f"from embodied_ssl.datasets.collect import collect; collect('roam', {str(folder)!r}, **{SETTINGS!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("shard-*.h5")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {path: path.stat().st_mtime_ns for path in folder.glob("shard-*.h5")}
+    assert finished
+    (folder / ".shard-00009.h5.1-abcd.writing").write_bytes(b"left by the dead")
+    collect("roam", folder, **SETTINGS)
+    assert hashes(folder) == hashes(reference)
+    assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
+
+
+def test_a_damaged_shard_is_made_again(reference, tmp_path):
+    folder = tmp_path / "roam"
+    collect("roam", folder, **SETTINGS)
+    shard = folder / "shard-00001.h5"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    collect("roam", folder, **SETTINGS)
+    assert hashes(folder) == hashes(reference)
+
+
+def test_another_specification_is_refused_and_named(reference):
+    before = hashes(reference)
+    with pytest.raises(DataError, match=r"seed.*0.*1"):
+        collect("roam", reference, **SETTINGS, seed=1)
+    with pytest.raises(DataError, match="slip"):
+        collect("roam", reference, **SETTINGS, slip=0.2)
+    assert hashes(reference) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shards_describe_themselves_to_any_hdf5_tool(data, kind):
+    manifest = json.loads((data[kind] / "dataset.json").read_text())
+    for entry in manifest["shards"]:
+        with h5py.File(data[kind] / entry["file"]) as file:
+            assert file.attrs["kind"] == kind
+            assert json.loads(file.attrs["spec"]) == manifest["spec"]
+            for path in entry["arrays"]:
+                field = all_fields(kind)[path]
+                assert file[path].dtype == np.dtype(field.dtype)
+                assert file[path].attrs["unit"] == field.unit
+                assert file[path].attrs["description"]
+    assert check(data[kind]) == []
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_compression_is_lossless_and_smaller(reference, tmp_path, compression):
+    from embodied_ssl.datasets.readers import Dataset
+
+    collect("roam", tmp_path / "roam", **SETTINGS, compression=compression)
+    packed, plain = Dataset.open(tmp_path / "roam"), Dataset.open(reference)
+    np.testing.assert_array_equal(packed.frames[:]["rgb"], plain.frames[:]["rgb"])
+    assert packed.manifest.count("size") < plain.manifest.count("size")
+    assert check(tmp_path / "roam") == []
+
+
+def halt(observation):
+    """A policy of a user."""
+    return np.zeros(2, np.float32)
+
+
+def test_any_callable_is_a_policy(tmp_path):
+    from embodied_ssl.datasets.readers import Dataset
+
+    collect("orbit", tmp_path / "orbit", episodes=1, size=16, length=5, policy=halt, progress=False)
+    dataset = Dataset.open(tmp_path / "orbit")
+    assert (dataset.frames[:4]["command"] == 0).all()
+    assert dataset.spec["policy"].endswith("test_collect:halt")
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        ("raom", {}, "did you mean 'roam'"),
+        ("roam", {"episodes": 0}, "episodes"),
+        ("roam", {"episodes": -3}, "episodes"),
+        ("roam", {"seed": -1}, "seed"),
+        ("roam", {"workers": 0}, "workers"),
+        ("roam", {"size": 0}, "size"),
+        ("roam", {"length": 0}, "length"),
+        ("roam", {"scenes": "kitchn"}, "kitchen"),
+        ("roam", {"lenght": 5}, "did you mean 'length'"),
+        ("roam", {"policy": "explor"}, "did you mean 'explore'"),
+        ("roam", {"policy": "no_such_module:f"}, "no_such_module"),
+        ("roam", {"compression": "gzip"}, "lz4"),
+        ("roam", {"engine": "spark"}, "loky"),
+        ("orbit", {"categories": "cpu"}, "did you mean 'cup'"),
+    ],
+)
+def test_what_cannot_be_collected_is_refused_before_anything_is_written(tmp_path, kind, settings, message):
+    with pytest.raises(DataError, match=message):
+        collect(kind, tmp_path / "out", **{"episodes": 1, "progress": False, **settings})
+    assert not list((tmp_path / "out").glob("*.h5"))
+
+
+def test_a_foreign_directory_is_not_touched(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(DataError):
+        collect("roam", tmp_path, **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_full_disk_leaves_no_broken_shard(tmp_path):
+    """A limit on file sizes fails the write as a full disk does."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+    try:
+        with pytest.raises(DataError, match="no space"):
+            collect("roam", tmp_path / "roam", **SETTINGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert not [path for path in (tmp_path / "roam").iterdir() if ".h5" in path.name]
+    collect("roam", tmp_path / "roam", **SETTINGS)  # and goes on where there is room again
