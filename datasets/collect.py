@@ -248,10 +248,12 @@ def _make_shards(
         try:
             for index, entry, made in run_jobs(make_shard, jobs, workers, engine):
                 entries[index] = entry
-                if not made:  # counts as done, but not towards the rate
+                if made:
+                    bar.update(entry.rows)
+                else:  # not to be counted in the rate
                     kept += 1
-                    bar.initial += entry.rows
-                bar.update(entry.rows)
+                    bar.total -= entry.rows
+                    bar.refresh()
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted: {len(entries)} of {spec.shards} shards are finished in {folder}; "

@@ -35,8 +35,9 @@ class Field:
 
     `shape` starts with the table's length (N, E, O or S; the camera's arrays have none). `low` and `high` are the
     valid range, both included. `option` is the setting of the environment that turns an optional field on.
-    `refers_to` names the table in which the values are rows (`rows`: that of the kind). `picture` arrays are stored one chunk per row under
-    `--compression`; the rest are always contiguous. `nan` says when a row may (and then must) be NaN.
+    `refers_to` names the table in which the values are rows (`rows`: that of the kind). `picture` arrays are stored
+    one chunk per row under `--compression`; the rest are always contiguous. `nan` says when a row may (and then must)
+    be NaN.
     """
 
     path: str

@@ -80,7 +80,7 @@ def _with_flags(parser: "object", arguments: list[str]) -> list[str]:
         if getattr(action, "_typehint", None) is bool
         for option in action.option_strings
     }
-    following = [*arguments[1:], "--"]
+    following = [*arguments, "--"][1:]
     return [
         f"{argument}=true" if argument in flags and after.lower() not in ("true", "false", "yes", "no") else argument
         for argument, after in zip(arguments, following, strict=True)
