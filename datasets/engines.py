@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import Any, Literal
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -26,10 +27,14 @@ def run_jobs(
     import joblib
 
     with _ENTER[engine](workers):
+        jobs = (joblib.delayed(_quietly)(function, os.getpid(), each) for each in arguments)
+        if engine == "ray":  # joblib gets its results as whole lists only: in rounds, then
+            while round_of_jobs := list(islice(jobs, 2 * workers)):
+                yield from joblib.Parallel(n_jobs=workers, batch_size=1)(round_of_jobs)
+            return
         parallel = joblib.Parallel(
             n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
         )
-        jobs = (joblib.delayed(_quietly)(function, os.getpid(), each) for each in arguments)
         results = parallel(jobs)
         try:
             yield from results
