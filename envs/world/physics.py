@@ -102,13 +102,23 @@ class World:
 
     def _make_body(self, asset: Asset, position: Sequence[float], quaternion: Sequence[float]) -> int:
         shape = self._hull_shape(asset, range(len(asset.hulls)))
-        body = pybullet.createMultiBody(asset.mass, shape, -1, position, quaternion, physicsClientId=self.client)
+        body = pybullet.createMultiBody(
+            asset.mass,
+            shape,
+            -1,
+            position,
+            quaternion,
+            flags=pybullet.URDF_ENABLE_SLEEPING,  # what rests costs nothing, and wakes when touched
+            physicsClientId=self.client,
+        )
         material = asset.material
         pybullet.changeDynamics(
             body,
             -1,
             lateralFriction=material.friction,
             restitution=material.restitution,
+            contactStiffness=material.stiffness,
+            contactDamping=material.damping,
             physicsClientId=self.client,
         )
         return body

@@ -1,0 +1,235 @@
+"""The bodies that touch: a floating gripper, and the Franka Panda arm. Both have two fingers; closed, they are one tip.
+
+A gripper is set up in a world just reset (`load`), brought somewhere at once (`place`), and then moves in straight
+lines at constant speed (`move`) while the world steps. Its tip is the middle between the ends of its fingers.
+"""
+
+import functools
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pybullet
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.world.physics import World
+from embodied_ssl.envs.world.textures import nearest
+
+OPENING_M = 0.08  # between the fingers, at most
+FINGER_M = (0.012, 0.02, 0.05)  # thickness (closing direction), width, length
+GRIP_N, PUSH_N = 25.0, 60.0  # of a finger; of the arm
+AWAY_M = (0.0, 0.0, 5.0)  # where nothing is touched, and no camera looks
+
+EachStep = Callable[[], None]
+
+
+class Gripper(Protocol):
+    """A body with two fingers."""
+
+    body: int
+    finger_links: tuple[int, int]
+
+    def load(self, world: World) -> None:
+        """Enter a world just reset, out of the way."""
+
+    def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
+        """Be somewhere at once, at rest: tip [3] (m), closing direction (rad about z), opening (m)."""
+
+    def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
+        """Move the tip straight to a place [3] (m) at a speed (m/s) while the world steps, or until it is stopped."""
+
+    def grip(self, opening: float, steps: int) -> None:
+        """Drive the fingers towards an opening (m) for some steps of the world, with a limited force."""
+
+    def tip(self) -> NDArray[np.float64]:
+        """Where the tip is, [3] m."""
+
+    def leave(self) -> None:
+        """Go where nothing is touched and no camera looks."""
+
+
+class FloatingGripper:
+    """Two fingers under a carriage that slides along x and z: no arm, so every place and turn can be reached."""
+
+    finger_links = (2, 3)
+
+    def load(self, world: World) -> None:
+        self.world, client = world, world.client
+        half = [side / 2 for side in FINGER_M]
+        finger = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
+        middle = FINGER_M[2] / 2  # of a finger, above the tip
+        self.body = pybullet.createMultiBody(
+            0,
+            basePosition=AWAY_M,
+            linkMasses=[1.0, 1.0, 0.1, 0.1],
+            linkCollisionShapeIndices=[-1, -1, finger, finger],
+            linkVisualShapeIndices=[-1] * 4,
+            linkPositions=[[0, 0, 0], [0, 0, 0], [FINGER_M[0] / 2, 0, middle], [-FINGER_M[0] / 2, 0, middle]],
+            linkOrientations=[[0, 0, 0, 1]] * 4,
+            linkInertialFramePositions=[[0, 0, 0]] * 4,
+            linkInertialFrameOrientations=[[0, 0, 0, 1]] * 4,
+            linkParentIndices=[0, 1, 2, 2],
+            linkJointTypes=[pybullet.JOINT_PRISMATIC] * 4,
+            linkJointAxis=[[1, 0, 0], [0, 0, 1], [1, 0, 0], [-1, 0, 0]],
+            physicsClientId=client,
+        )
+        for link in self.finger_links:
+            pybullet.changeDynamics(
+                self.body, link, lateralFriction=1.0, spinningFriction=0.002, physicsClientId=client
+            )
+        self._base, self._turn = np.array(AWAY_M), 0.0
+
+    def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
+        self._base, self._turn = np.asarray(tip, float), yaw
+        client = self.world.client
+        turn = (0, 0, np.sin(yaw / 2), np.cos(yaw / 2))
+        pybullet.resetBasePositionAndOrientation(self.body, self._base.tolist(), turn, physicsClientId=client)
+        for joint, value in enumerate((0.0, 0.0, opening / 2, opening / 2)):
+            pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=client)
+            self._drive(joint, value, PUSH_N if joint < 2 else GRIP_N, 1.0)
+
+    def _drive(self, joint: int, target: float, force: float, speed: float) -> None:
+        pybullet.setJointMotorControl2(
+            self.body, joint, pybullet.POSITION_CONTROL, targetPosition=target, force=force, maxVelocity=speed,
+            positionGain=0.5, physicsClientId=self.world.client)  # fmt: skip
+
+    def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
+        way = np.asarray(tip, float) - self._base
+        along = way[0] * np.cos(self._turn) + way[1] * np.sin(self._turn)
+        now = [state[0] for state in self._joints((0, 1))]
+        for joint, target, start in ((0, along, now[0]), (1, way[2], now[1])):
+            self._drive(joint, target, PUSH_N, speed if abs(target - start) > 1e-6 else 1.0)
+        distance = np.hypot(along - now[0], way[2] - now[1])
+        for _ in range(int(np.ceil(distance / speed / self.world.time_step)) + 4):
+            self.world.step()
+            if each_step is not None:
+                each_step()
+
+    def grip(self, opening: float, steps: int) -> None:
+        for joint in self.finger_links:
+            self._drive(joint, opening / 2, GRIP_N, 0.25)
+        self.world.step(steps)
+
+    def _joints(self, joints: Sequence[int]) -> list[tuple[float, ...]]:
+        return pybullet.getJointStates(self.body, joints, physicsClientId=self.world.client)
+
+    def tip(self) -> NDArray[np.float64]:
+        x, z = (state[0] for state in self._joints((0, 1)))
+        return self._base + [x * np.cos(self._turn), x * np.sin(self._turn), z]
+
+    def leave(self) -> None:
+        self.place(AWAY_M, 0.0, OPENING_M)
+
+
+class Panda:
+    """Franka's Panda arm, through inverse kinematics; its hand carries the same two fingers as the floating gripper."""
+
+    finger_links = (9, 10)
+    BASE_M = (-0.55, 0.0, 0.0)
+    REST = (0.0, 0.2, 0.0, -2.2, 0.0, 2.4, np.pi / 4)
+    TIP_BELOW_HAND_M = 0.1034  # from the hand's frame to the ends of its fingers
+    _HAND, _ARM = 8, tuple(range(7))
+
+    def load(self, world: World) -> None:
+        self.world = world
+        self.body = pybullet.loadURDF(
+            str(_reduced_panda()), self.BASE_M, useFixedBase=True, physicsClientId=world.client
+        )
+        for link in self.finger_links:
+            pybullet.changeDynamics(
+                self.body, link, lateralFriction=1.0, spinningFriction=0.002, physicsClientId=world.client
+            )
+        self.leave()
+
+    def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
+        self._turn, self._goal = yaw, np.asarray(tip, float)
+        for joint, value in zip(self._ARM, self.REST, strict=True):
+            pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=self.world.client)
+        for _ in range(4):  # each round starts where the last one came to
+            self._pose(self._solve(self._goal))
+        for joint in self.finger_links:
+            pybullet.resetJointState(self.body, joint, opening / 2, 0, physicsClientId=self.world.client)
+        self._fingers(opening)
+
+    def _solve(self, tip: NDArray[np.float64]) -> Sequence[float]:
+        """Joint angles that bring the tip to a place [3], pointing down, with the closing direction at the yaw."""
+        down = pybullet.getQuaternionFromEuler((np.pi, 0, self._turn + np.pi / 2))
+        hand = tip + [0, 0, self.TIP_BELOW_HAND_M]
+        return pybullet.calculateInverseKinematics(
+            self.body, self._HAND, hand.tolist(), down, maxNumIterations=20, residualThreshold=1e-5,
+            physicsClientId=self.world.client)[:7]  # fmt: skip
+
+    def _pose(self, angles: Sequence[float]) -> None:
+        for joint, angle in zip(self._ARM, angles, strict=True):
+            pybullet.resetJointState(self.body, joint, angle, 0, physicsClientId=self.world.client)
+        self._follow(angles)
+
+    def _follow(self, angles: Sequence[float]) -> None:
+        pybullet.setJointMotorControlArray(
+            self.body, self._ARM, pybullet.POSITION_CONTROL, targetPositions=angles, forces=[87.0] * 7,
+            positionGains=[0.3] * 7, physicsClientId=self.world.client)  # fmt: skip
+
+    def _fingers(self, opening: float) -> None:
+        pybullet.setJointMotorControlArray(
+            self.body, self.finger_links, pybullet.POSITION_CONTROL, targetPositions=[opening / 2] * 2,
+            forces=[GRIP_N] * 2, physicsClientId=self.world.client)  # fmt: skip
+
+    def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
+        start, goal = self._goal, np.asarray(tip, float)
+        steps = int(np.ceil(np.linalg.norm(goal - start) / speed / self.world.time_step))
+        for step in range(steps + 8):
+            if step % 4 == 0:
+                self._follow(self._solve(start + (goal - start) * min(1.0, (step + 4) / max(steps, 1))))
+            self.world.step()
+            if each_step is not None:
+                each_step()
+        self._goal = goal
+
+    def grip(self, opening: float, steps: int) -> None:
+        self._fingers(opening)
+        self.world.step(steps)
+
+    def tip(self) -> NDArray[np.float64]:
+        hand = pybullet.getLinkState(
+            self.body, self._HAND, computeForwardKinematics=1, physicsClientId=self.world.client
+        )
+        turn = np.reshape(pybullet.getMatrixFromQuaternion(hand[5]), (3, 3))
+        return np.array(hand[4]) + turn[:, 2] * self.TIP_BELOW_HAND_M
+
+    def leave(self) -> None:
+        self.place((-0.25, 0.0, 0.6), 0.0, OPENING_M)
+
+
+@functools.cache
+def _reduced_panda() -> Path:
+    """PyBullet's Panda without pictures and without collisions but for its fingers: loads in a few milliseconds."""
+    import pybullet_data
+
+    source = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
+    tree = ElementTree.parse(source)
+    for link in tree.getroot().iter("link"):
+        for element in [child for child in link if child.tag in ("visual", "collision")]:
+            link.remove(element)
+        if link.get("name") in ("panda_leftfinger", "panda_rightfinger"):
+            outward = 1 if link.get("name") == "panda_leftfinger" else -1
+            collision = ElementTree.SubElement(link, "collision")
+            x, y, z = 0.0, outward * FINGER_M[0] / 2, 0.045 - FINGER_M[2] / 2
+            ElementTree.SubElement(collision, "origin", xyz=f"{x} {y} {z}", rpy="0 0 0")
+            geometry = ElementTree.SubElement(collision, "geometry")
+            ElementTree.SubElement(geometry, "box", size=f"{FINGER_M[1]} {FINGER_M[0]} {FINGER_M[2]}")
+    path = Path(tempfile.mkdtemp(prefix="embodied_ssl_panda_")) / "panda.urdf"
+    tree.write(path)
+    return path
+
+
+GRIPPERS: dict[str, type[FloatingGripper] | type[Panda]] = {"floating": FloatingGripper, "panda": Panda}
+
+
+def make_gripper(name: str) -> Gripper:
+    """A gripper by name: `floating` or `panda`. Raises ValueError, which names the near one."""
+    if name not in GRIPPERS:
+        raise ValueError(f"unknown body {name!r}{nearest(name, GRIPPERS)}")
+    return GRIPPERS[name]()

@@ -1,0 +1,213 @@
+"""GraspEnv, PushEnv and PokeEnv: one act of a gripper on a cluttered table per step.
+
+The tasks and records are those of the Curious Robot (Pinto, Gandhi, Han, Park & Gupta, ECCV 2016).
+"""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pybullet
+from numpy.typing import NDArray
+
+from embodied_ssl.envs.grippers import OPENING_M
+from embodied_ssl.envs.observation import checked_action
+from embodied_ssl.envs.table import TableEnv
+
+Step = tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]
+
+ABOVE_M = 0.015  # the gripper starts this far above what is highest below it
+FLOOR_M = 0.004  # and goes down to this far above the table
+LIFT_M, HELD_M = 0.12, 0.05  # a thing that rose by the latter while the former was lifted is held
+TRAVEL_MPS, CLOSE_STEPS = 0.6, 60
+PUSH_HEIGHT_M, PUSH_MPS = 0.015, 0.25
+POKE_MPS, POKE_SAMPLES, POKE_START_M = 0.08, 64, 0.005  # the finger starts this far above the surface it sees
+NOTICED_M, TOUCHED_N = 0.002, 0.05  # displacements and forces below these are noise
+NO_POSE = np.full(7, np.nan, np.float32)
+
+
+def _pixels(size: int, low: tuple[float, ...], high: tuple[float, ...]) -> gymnasium.spaces.Box:
+    """Image points within a picture, and further numbers between bounds."""
+    return gymnasium.spaces.Box(np.float32([0, 0, *low]), np.float32([size - 1, size - 1, *high]))
+
+
+class GraspEnv(TableEnv):
+    """Grasp at an image point: descend, close, lift, and see whether a thing is held.
+
+    Action, float32 [3]: image point (u, v) in px and the closing direction in the picture, rad in [0, π].
+    Reward: 1 where the lifted thing is between the fingers, else 0.
+    """
+
+    def __init__(self, *args: Any, **settings: Any):
+        super().__init__(*args, **settings)
+        self.action_space = _pixels(self.camera.width, (0.0,), (np.pi,))
+
+    __init__.__doc__ = TableEnv.__init__.__doc__
+
+    def step(self, action: NDArray[np.float32]) -> Step:
+        u, v, angle = checked_action(action, self.action_space)
+        angle = float(angle % np.pi)
+        pixel = np.array([u, v])
+        target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
+        self._grasp(place, -angle)  # the picture's v runs against the world's y
+        held = self._held(before)
+        if held:  # put it back where it was
+            tip = self.gripper.tip()
+            self.gripper.move([tip[0], tip[1], tip[2] - LIFT_M + 0.003], TRAVEL_MPS)
+            self.gripper.grip(OPENING_M, 12)
+        named = held or target
+        observation, truncated = self.finish_act()
+        record = {
+            "pixel": pixel.astype(np.float32),
+            "object": named,
+            "pose_before": before.get(named, NO_POSE),
+            "pose_after": self.poses().get(named, NO_POSE),
+            "angle": np.float32(angle),
+            "success": held > 0,
+        }
+        return observation, float(held > 0), False, truncated, {"record": record}
+
+    def _grasp(self, place: NDArray[np.float64], yaw: float) -> None:
+        top = self.height_around(place, OPENING_M / 2 + 0.01)
+        x, y = place[:2]
+        self.gripper.place([x, y, top + ABOVE_M], yaw, OPENING_M)
+        bottom = max(FLOOR_M, place[2] - 0.035)  # of tall things the upper part
+        self.gripper.move([x, y, bottom], TRAVEL_MPS)
+        self.gripper.grip(0.0, CLOSE_STEPS)
+        z = self.gripper.tip()[2]
+        self.gripper.move([x, y, z + LIFT_M], TRAVEL_MPS)
+
+    def _held(self, before: dict[int, NDArray[np.float32]]) -> int:
+        """The thing that rose and touches both fingers; 0 = none."""
+        client = self.world.client
+        for instance, pose in self.poses().items():
+            if pose[2] - before[instance][2] > HELD_M:
+                body = self.world.body(instance)
+                touching = [
+                    pybullet.getContactPoints(self.gripper.body, body, link, -1, physicsClientId=client)
+                    for link in self.gripper.finger_links
+                ]
+                if all(touching):
+                    return instance
+        return 0
+
+
+class PushEnv(TableEnv):
+    """Push from an image point: the closed fingers go down there and move in a straight line just above the table.
+
+    Action, float32 [4]: image point (u, v) in px, direction in the picture, rad in [−π, π], and length, m.
+    Reward: how far the thing that moved most was displaced, m.
+    """
+
+    LENGTHS_M = (0.02, 0.15)
+
+    def __init__(self, *args: Any, **settings: Any):
+        super().__init__(*args, **settings)
+        self.action_space = _pixels(self.camera.width, (-np.pi, self.LENGTHS_M[0]), (np.pi, self.LENGTHS_M[1]))
+
+    __init__.__doc__ = TableEnv.__init__.__doc__
+
+    def step(self, action: NDArray[np.float32]) -> Step:
+        u, v, direction, length = checked_action(action, self.action_space)
+        pixel = np.array([u, v])
+        target, before = self.thing_at(pixel), self.poses()
+        start = self._on_table(pixel)
+        top, yaw = self.height_around(start, 0.02), -direction
+        ahead = np.array([np.cos(yaw), np.sin(yaw), 0.0])
+        self.gripper.place([start[0], start[1], top + ABOVE_M], yaw, 0.0)
+        self.gripper.move(start, TRAVEL_MPS)
+        started, touch = self.gripper.tip(), _FirstTouch(self)
+        self.gripper.move(start + float(length) * ahead, PUSH_MPS, touch)
+        ended = self.gripper.tip()
+        self.gripper.move([ended[0], ended[1], ended[2] + 0.02], TRAVEL_MPS)
+        observation, truncated = self.finish_act()
+        after = self.poses()
+        moved = {thing: float(np.linalg.norm(after[thing][:3] - pose[:3])) for thing, pose in before.items()}
+        most = max(moved, key=moved.__getitem__)
+        named = most if moved[most] > NOTICED_M else target
+        contact = started if touch.place is None else touch.place
+        record = {
+            "pixel": self._pixel(contact),
+            "object": named,
+            "pose_before": before.get(named, NO_POSE),
+            "pose_after": after.get(named, NO_POSE),
+            "start": started.astype(np.float32),
+            "end": ended.astype(np.float32),
+            "start_pixel": self._pixel(started),
+            "end_pixel": self._pixel(ended),
+        }
+        return observation, moved[most], False, truncated, {"record": record}
+
+    def _on_table(self, pixel: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The place at the height of a push that lies behind a pixel."""
+        return self.camera.unproject(pixel, self.camera_height - PUSH_HEIGHT_M, self.camera_pose)
+
+    def _pixel(self, place: NDArray[np.float64]) -> NDArray[np.float32]:
+        return self.camera.project(place, self.camera_pose)[0].astype(np.float32)
+
+
+class PokeEnv(TableEnv):
+    """Poke at an image point: the closed fingers descend at constant speed and feel the force.
+
+    Action, float32 [2]: image point (u, v) in px. Reward: 1 where the finger felt something, else 0.
+    """
+
+    def __init__(self, *args: Any, **settings: Any):
+        super().__init__(*args, **settings)
+        self.action_space = _pixels(self.camera.width, (), ())
+
+    __init__.__doc__ = TableEnv.__init__.__doc__
+
+    def step(self, action: NDArray[np.float32]) -> Step:
+        pixel = checked_action(action, self.action_space)
+        target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
+        self.gripper.place(place + [0, 0, POKE_START_M], 0.0, 0.0)
+        felt = _Force(self)
+        travel = POKE_SAMPLES * self.world.time_step * POKE_MPS
+        self.gripper.move(place + [0, 0, POKE_START_M - travel], POKE_MPS, felt)
+        force, heights = np.array(felt.forces[:POKE_SAMPLES]), np.array(felt.heights[:POKE_SAMPLES])
+        touched = force > TOUCHED_N
+        # Where nothing was felt, depth counts from the surface that was seen.
+        first = heights[np.argmax(touched)] if touched.any() else place[2]
+        observation, truncated = self.finish_act()
+        record = {
+            "pixel": pixel.astype(np.float32),
+            "object": target,
+            "pose_before": before.get(target, NO_POSE),
+            "pose_after": self.poses().get(target, NO_POSE),
+            "force": force.astype(np.float32),
+            "depth_travelled": (first - heights).astype(np.float32),
+        }
+        return observation, float(touched.any()), False, truncated, {"record": record}
+
+
+class _FirstTouch:
+    """Notes where the tip is when the fingers first touch a thing."""
+
+    def __init__(self, env: TableEnv):
+        self._env, self.place = env, None
+        self._things = {env.world.body(instance) for instance in env.world.assets}
+
+    place: NDArray[np.float64] | None
+
+    def __call__(self) -> None:
+        if self.place is None:
+            env = self._env
+            contacts = pybullet.getContactPoints(env.gripper.body, physicsClientId=env.world.client)
+            if any(contact[2] in self._things for contact in contacts):
+                self.place = env.gripper.tip()
+
+
+class _Force:
+    """Notes the normal force on the fingers (N) and the height of the tip (m) at every step."""
+
+    def __init__(self, env: TableEnv):
+        self._env = env
+        self.forces: list[float] = []
+        self.heights: list[float] = []
+
+    def __call__(self) -> None:
+        env = self._env
+        contacts = pybullet.getContactPoints(env.gripper.body, physicsClientId=env.world.client)
+        self.forces.append(sum(contact[9] * abs(contact[7][2]) for contact in contacts))
+        self.heights.append(float(env.gripper.tip()[2]))

@@ -1,0 +1,216 @@
+"""A table with clutter on it, an overhead camera, and a gripper: what grasping, pushing and poking share."""
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+import pybullet
+from numpy.typing import NDArray
+
+from embodied_ssl.envs.grippers import make_gripper
+from embodied_ssl.envs.observation import checked_instances, describe_things, observation_space, observe
+from embodied_ssl.envs.world.assets import Asset, Light, Part
+from embodied_ssl.envs.world.camera import Camera, look_at
+from embodied_ssl.envs.world.materials import MATERIALS
+from embodied_ssl.envs.world.mesh import box
+from embodied_ssl.envs.world.objects import object_set
+from embodied_ssl.envs.world.physics import World
+from embodied_ssl.envs.world.renderers import Frame
+from embodied_ssl.envs.world.textures import texture
+
+TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concrete", "tile", "plaid", "leather")
+VIEW_M = 0.56  # side of the square of table that the picture shows
+WORK_M = 0.23  # half the side of the square where things are put
+MOST_WIDE_M = 0.22  # wider things stay in the cupboard
+FIELD_OF_VIEW_RAD = 0.6
+
+
+class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
+    """Clutter on a table under an overhead camera; a step is one act of a gripper. Subclasses say which.
+
+    Observation: `rgb` uint8 [S, S, 3], the gripper out of view; if asked for, `depth` float32 [S, S] (m) and
+    `instance` uint8 [S, S]. Episodes end (truncated) after `interactions` acts on one table.
+    info of a step: `record`, the fields `interactions/*` of the data schema that are no pictures.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 1}
+
+    def __init__(
+        self,
+        size: int = 128,
+        depth: bool = False,
+        instance: bool = False,
+        interactions: int = 1,
+        clutter: int = 8,
+        body: str = "floating",
+        categories: str = "",
+        objects: str = "household",
+        instances: tuple[int, int] = (0, 64),
+        time_step: float = 1 / 240,
+        renderer: str = "raster",
+        shadows: bool = True,
+        antialias: int = 2,
+        render_mode: str | None = None,
+    ):
+        """Set up a table and what acts on it; the clutter comes with `reset`.
+
+        Args:
+            size: of the square pictures, px.
+            depth: observe metric depth.
+            instance: observe instance masks.
+            interactions: acts of an episode.
+            clutter: things on the table; fewer where no more find room.
+            body: floating (a gripper without an arm, fast) or panda (Franka's arm).
+            categories: of objects to draw from, separated by commas; empty: all.
+            objects: household (generated), random_urdfs (PyBullet's), or a folder of .obj and .urdf files.
+            instances: which instances of a category to draw from, [first, last).
+            time_step: of the physics, s.
+            renderer: raster (fast) or tiny (PyBullet's, for reference).
+            shadows: draw shadows.
+            antialias: samples per pixel and axis.
+            render_mode: None or rgb_array.
+
+        Raises ValueError for a setting that is none.
+        """
+        if interactions < 1 or clutter < 1:
+            raise ValueError(f"interactions and clutter are at least 1, not {interactions} and {clutter}")
+        self.objects = object_set(objects, tuple(categories.split(",")) if categories else None)
+        self.instances, self.clutter, self.interactions = checked_instances(instances), clutter, interactions
+        self.gripper = make_gripper(body)
+        self.camera = Camera.from_fov(size, size, FIELD_OF_VIEW_RAD)
+        self.camera_height = VIEW_M / 2 / np.tan(FIELD_OF_VIEW_RAD / 2)
+        self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))
+        self.render_mode = render_mode
+        self._depth, self._instance = depth, instance
+        self.world = World(renderer, shadows, antialias, time_step)
+        self.observation_space = observation_space(size, depth, instance)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Another table, light and clutter."""
+        super().reset(seed=seed)
+        rng = self.np_random
+        self.world.reset(_draw_light(rng))
+        self.world.add(_table_top(rng), structure=True)
+        self._put_clutter(rng)
+        self.gripper.load(self.world)
+        self.settle()
+        self._acts = 0
+        self.frame = self.look()
+        return self._observe(), {}
+
+    def _put_clutter(self, rng: np.random.Generator) -> None:
+        """Stand things side by side; what finds no room in a few tries stays away."""
+        taken: list[tuple[float, float, float]] = []
+        for _ in range(3 * self.clutter):
+            if len(taken) == self.clutter:
+                break
+            category = self.objects.categories[rng.integers(len(self.objects.categories))]
+            asset = self.objects.make(category, int(rng.integers(*self.instances)))
+            low, high = asset.bounds
+            radius = float(np.hypot(*np.maximum(np.abs(low[:2]), np.abs(high[:2]))))
+            places, turn = rng.uniform(-WORK_M, WORK_M, (12, 2)), rng.uniform(-np.pi, np.pi)
+            if 2 * radius > 1.3 * MOST_WIDE_M:
+                continue
+            for x, y in places.tolist():
+                if all(np.hypot(x - u, y - v) > radius + r + 0.004 for u, v, r in taken):
+                    quaternion = (0, 0, np.sin(turn / 2), np.cos(turn / 2))
+                    self.world.add(asset, (x, y, 0.001 - float(low[2])), quaternion)
+                    taken.append((x, y, radius))
+                    break
+
+    def settle(self, most_steps: int = 120) -> None:
+        """Step until everything has come to rest, or for at most some steps."""
+        for _ in range(most_steps // 12):
+            self.world.step(12)
+            if all(self._speed(instance) < 0.02 for instance in self.world.assets):
+                return
+
+    def _speed(self, instance: int) -> float:
+        """Of a thing, m/s, and a tenth of its turning, rad/s."""
+        linear, turning = pybullet.getBaseVelocity(self.world.body(instance), physicsClientId=self.world.client)
+        return float(np.linalg.norm(linear) + 0.1 * np.linalg.norm(turning))
+
+    def look(self) -> Frame:
+        """The picture from above."""
+        return self.world.render(self.camera, self.camera_pose)
+
+    def point_at(self, pixel: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The place [3] (m) that a pixel (u, v) of the last picture shows."""
+        last = self.camera.width - 1
+        column, row = (int(value) for value in np.clip(np.round(pixel), 0, last))
+        return self.camera.unproject(pixel, float(self.frame.depth[row, column]), self.camera_pose)
+
+    def thing_at(self, pixel: NDArray[np.float64]) -> int:
+        """What a pixel (u, v) of the last picture shows: an instance, −1 = none."""
+        last = self.camera.width - 1
+        column, row = (int(value) for value in np.clip(np.round(pixel), 0, last))
+        return int(self.frame.instance[row, column]) or -1
+
+    def height_around(self, place: NDArray[np.float64], radius: float) -> float:
+        """The highest that anything stands within a square of half side `radius` (m) about a place, m."""
+        (u, v), _ = self.camera.project(np.array([place[0], place[1], 0.05]), self.camera_pose)
+        reach = radius / VIEW_M * self.camera.width + 2
+        low, high = np.clip([v - reach, u - reach], 0, None).astype(int), np.array([v + reach, u + reach]).astype(int)
+        window = self.frame.depth[low[0] : high[0] + 1, low[1] : high[1] + 1]
+        return self.camera_height - float(window.min()) if window.size else 0.0
+
+    def poses(self) -> dict[int, NDArray[np.float32]]:
+        """Position and quaternion of every thing, float32 [7]."""
+        return {
+            instance: np.concatenate(self.world.pose(instance)).astype(np.float32) for instance in self.world.assets
+        }
+
+    def finish_act(self) -> tuple[dict[str, NDArray[Any]], bool]:
+        """Take the gripper away, let things come to rest, and take the picture after: observation, truncated."""
+        self.gripper.leave()
+        self.settle()
+        self._acts += 1
+        self.frame = self.look()
+        return self._observe(), self._acts >= self.interactions
+
+    def _observe(self) -> dict[str, NDArray[Any]]:
+        return observe(self.frame, self._depth, self._instance)
+
+    def describe(self) -> dict[str, Any]:
+        """What the episode shows: `scene`, `intrinsics` [3, 3], `camera_pose` [4, 4], a row for each of its `objects`."""
+        return {
+            "scene": "table",
+            "intrinsics": self.camera.intrinsics,
+            "camera_pose": self.camera_pose.astype(np.float32),
+            "objects": describe_things(self.world),
+        }
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """The table from above, four times as large: uint8 [4·S, 4·S, 3]."""
+        if self.render_mode is None:
+            return None
+        return self.world.render(self.camera.enlarged(4), self.camera_pose).rgb
+
+    def close(self) -> None:
+        self.world.close()
+
+
+def _draw_light(rng: np.random.Generator) -> Light:
+    azimuth, level = rng.uniform(-np.pi, np.pi), rng.uniform(0.2, 0.6)
+    strength, warmth, sky = rng.uniform(0.4, 0.6), rng.uniform(-0.08, 0.08), rng.uniform(0.35, 0.5)
+    return Light(
+        direction=(level * float(np.cos(azimuth)), level * float(np.sin(azimuth)), 1.0),
+        sun=(strength * (1 + warmth), strength, strength * (1 - warmth)),
+        sky=(sky, sky, sky),
+        ground=(0.5 * sky, 0.5 * sky, 0.5 * sky),
+    )
+
+
+def _table_top(rng: np.random.Generator) -> Asset:
+    """A slab whose top is z = 0, larger than the view."""
+    family, variant, tile = TOPS[rng.integers(len(TOPS))], int(rng.integers(16)), float(rng.uniform(0.25, 0.6))
+    slab = box((1.0, 1.0, 0.04), (0, 0, -0.02), tile)
+    return Asset(
+        "table",
+        variant,
+        MATERIALS["wood"],
+        (Part(slab, texture(family, variant)),),
+        (box((1.0, 1.0, 0.5), (0, 0, -0.25)).vertices,),
+    )
