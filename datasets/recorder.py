@@ -108,6 +108,8 @@ class Recorder:
                     array[row] = len(self._episodes)
                 elif name.endswith("_before") and name != "pose_before":
                     array[row] = before[name.removesuffix("_before")]
+                elif name in ("pose_before", "pose_after") and int(record["object"]) < 0:
+                    array[row] = np.nan  # of no object
                 elif name == "rgb_after":
                     array[row] = after["rgb"]
                 else:

@@ -5,13 +5,11 @@ The tasks and records are those of the Curious Robot (Pinto, Gandhi, Han, Park &
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.grippers import OPENING_M
-from embodied_ssl.envs.observation import checked_action
 from embodied_ssl.envs.table import TableEnv
 
 Step = tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]
@@ -23,29 +21,24 @@ TRAVEL_MPS, CLOSE_STEPS = 0.6, 60
 PUSH_HEIGHT_M, PUSH_MPS = 0.015, 0.25
 POKE_MPS, POKE_SAMPLES, POKE_START_M = 0.08, 64, 0.005  # the finger starts this far above the surface it sees
 NOTICED_M, TOUCHED_N = 0.002, 0.05  # displacements and forces below these are noise
-NO_POSE = np.full(7, np.nan, np.float32)
 
 
-def _pixels(size: int, low: tuple[float, ...], high: tuple[float, ...]) -> gymnasium.spaces.Box:
-    """Image points within a picture, and further numbers between bounds."""
-    return gymnasium.spaces.Box(np.float32([0, 0, *low]), np.float32([size - 1, size - 1, *high]))
+def _pose_of(thing: int, poses: dict[int, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Position and quaternion of a thing, float32 [7]; zeros where there is none."""
+    return poses[thing].copy() if thing in poses else np.zeros(7, np.float32)
 
 
 class GraspEnv(TableEnv):
     """Grasp at an image point: descend, close, lift, and see whether a thing is held.
 
-    Action, float32 [3]: image point (u, v) in px and the closing direction in the picture, rad in [0, π].
+    Act: image point (u, v) in px and the closing direction in the picture, rad in [0, π].
     Reward: 1 where the lifted thing is between the fingers, else 0.
     """
 
-    def __init__(self, *args: Any, **settings: Any):
-        super().__init__(*args, **settings)
-        self.action_space = _pixels(self.camera.width, (0.0,), (np.pi,))
-
-    __init__.__doc__ = TableEnv.__init__.__doc__
+    LOW, HIGH = (0.0,), (np.pi,)
 
     def step(self, action: NDArray[np.float32]) -> Step:
-        u, v, angle = checked_action(action, self.action_space)
+        u, v, angle = self.act_of(action)
         angle = float(angle % np.pi)
         pixel = np.array([u, v])
         target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
@@ -60,8 +53,8 @@ class GraspEnv(TableEnv):
         record = {
             "pixel": pixel.astype(np.float32),
             "object": named,
-            "pose_before": before.get(named, NO_POSE),
-            "pose_after": self.poses().get(named, NO_POSE),
+            "pose_before": _pose_of(named, before),
+            "pose_after": _pose_of(named, self.poses()),
             "angle": np.float32(angle),
             "success": held > 0,
         }
@@ -95,20 +88,14 @@ class GraspEnv(TableEnv):
 class PushEnv(TableEnv):
     """Push from an image point: the closed fingers go down there and move in a straight line just above the table.
 
-    Action, float32 [4]: image point (u, v) in px, direction in the picture, rad in [−π, π], and length, m.
+    Act: image point (u, v) in px, direction in the picture, rad in [−π, π], and length, m in [0.02, 0.15].
     Reward: how far the thing that moved most was displaced, m.
     """
 
-    LENGTHS_M = (0.02, 0.15)
-
-    def __init__(self, *args: Any, **settings: Any):
-        super().__init__(*args, **settings)
-        self.action_space = _pixels(self.camera.width, (-np.pi, self.LENGTHS_M[0]), (np.pi, self.LENGTHS_M[1]))
-
-    __init__.__doc__ = TableEnv.__init__.__doc__
+    LOW, HIGH = (-np.pi, 0.02), (np.pi, 0.15)
 
     def step(self, action: NDArray[np.float32]) -> Step:
-        u, v, direction, length = checked_action(action, self.action_space)
+        u, v, direction, length = self.act_of(action)
         pixel = np.array([u, v])
         target, before = self.thing_at(pixel), self.poses()
         start = self._on_table(pixel)
@@ -129,8 +116,8 @@ class PushEnv(TableEnv):
         record = {
             "pixel": self._pixel(contact),
             "object": named,
-            "pose_before": before.get(named, NO_POSE),
-            "pose_after": after.get(named, NO_POSE),
+            "pose_before": _pose_of(named, before),
+            "pose_after": _pose_of(named, after),
             "start": started.astype(np.float32),
             "end": ended.astype(np.float32),
             "start_pixel": self._pixel(started),
@@ -149,17 +136,11 @@ class PushEnv(TableEnv):
 class PokeEnv(TableEnv):
     """Poke at an image point: the closed fingers descend at constant speed and feel the force.
 
-    Action, float32 [2]: image point (u, v) in px. Reward: 1 where the finger felt something, else 0.
+    Act: image point (u, v) in px. Reward: 1 where the finger felt something, else 0.
     """
 
-    def __init__(self, *args: Any, **settings: Any):
-        super().__init__(*args, **settings)
-        self.action_space = _pixels(self.camera.width, (), ())
-
-    __init__.__doc__ = TableEnv.__init__.__doc__
-
     def step(self, action: NDArray[np.float32]) -> Step:
-        pixel = checked_action(action, self.action_space)
+        pixel = self.act_of(action)
         target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
         self.gripper.place(place + [0, 0, POKE_START_M], 0.0, 0.0)
         felt = _Force(self)
@@ -173,8 +154,8 @@ class PokeEnv(TableEnv):
         record = {
             "pixel": pixel.astype(np.float32),
             "object": target,
-            "pose_before": before.get(target, NO_POSE),
-            "pose_after": self.poses().get(target, NO_POSE),
+            "pose_before": _pose_of(target, before),
+            "pose_after": _pose_of(target, self.poses()),
             "force": force.astype(np.float32),
             "depth_travelled": (first - heights).astype(np.float32),
         }

@@ -41,7 +41,7 @@ class Center(_OnThings):
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
         u, v = self.pick().mean(axis=0) + self.rng.normal(size=2)
-        return np.array([u, v, self.rng.uniform(0, np.pi)], np.float32)
+        return self.env.action_of(u, v, self.rng.uniform(0, np.pi))
 
 
 class Antipodal(_OnThings):
@@ -67,7 +67,22 @@ class Antipodal(_OnThings):
         weight = np.where(width < 0.9 * OPENING_M, np.exp(-(width - width.min()) / 0.015), 0)
         best = self.rng.choice(self.ANGLES, p=weight / weight.sum()) if weight.sum() > 0 else int(np.argmin(width))
         u, v = anchor + (low[best] + high[best]) / 2 * along[best] if np.isfinite(low[best]) else anchor
-        return np.array([u, v, (angles[best] + self.rng.normal() * self.NOISE_RAD) % np.pi], np.float32)
+        return self.env.action_of(u, v, (angles[best] + self.rng.normal() * self.NOISE_RAD) % np.pi)
+
+
+class Mixed(_OnThings):
+    """Half the time as Antipodal, else anywhere on a thing at any angle: tries that fail and tries that succeed."""
+
+    def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
+        super().reset(env, rng)
+        self.antipodal = Antipodal()
+        self.antipodal.reset(env, rng)
+
+    def __call__(self, observation: Observation) -> NDArray[np.float32]:
+        if self.rng.uniform() < 0.5:
+            return self.antipodal(observation)
+        points = self.pick()
+        return self.env.action_of(*points[self.rng.integers(len(points))], self.rng.uniform(0, np.pi))
 
 
 class PushThrough(_OnThings):
@@ -81,8 +96,7 @@ class PushThrough(_OnThings):
         ahead = np.array([np.cos(direction), np.sin(direction)])
         behind = ((points - middle) @ ahead).min() - self.CLEAR_M * self.pixels_per_m
         u, v = np.clip(middle + behind * ahead, 0, self.env.camera.width - 1)
-        low, high = self.env.LENGTHS_M
-        return np.array([u, v, direction, self.rng.uniform(0.4 * (low + high), high)], np.float32)
+        return self.env.action_of(u, v, direction, self.rng.uniform(0.07, 0.15))
 
 
 class PokeThings(_OnThings):
@@ -92,11 +106,11 @@ class PokeThings(_OnThings):
         points = self.pick().astype(float)
         chosen = points[self.rng.integers(len(points), size=4)]
         distance = np.linalg.norm(chosen - points.mean(axis=0), axis=1)
-        return chosen[np.argmin(distance)].astype(np.float32)
+        return self.env.action_of(*chosen[np.argmin(distance)])
 
 
 POLICIES = {
-    "grasp": {"antipodal": Antipodal, "center": Center, "random": RandomActions},
+    "grasp": {"mixed": Mixed, "antipodal": Antipodal, "center": Center, "random": RandomActions},
     "push": {"through": PushThrough, "random": RandomActions},
     "poke": {"things": PokeThings, "random": RandomActions},
 }

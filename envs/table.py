@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 import pybullet
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.grippers import make_gripper
-from embodied_ssl.envs.observation import checked_instances, describe_things, observation_space, observe
+from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -30,9 +30,13 @@ class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
 
     Observation: `rgb` uint8 [S, S, 3], the gripper out of view; if asked for, `depth` float32 [S, S] (m) and
     `instance` uint8 [S, S]. Episodes end (truncated) after `interactions` acts on one table.
+    Action: float32, each number in [−1, 1], which stands for the range of one number of the act; `act_of` and
+    `action_of` turn one into the other.
     info of a step: `record`, the fields `interactions/*` of the data schema that are no pictures.
     """
 
+    LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an act after its image point
+    HIGH: ClassVar[tuple[float, ...]] = ()
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 1}
 
     def __init__(
@@ -84,6 +88,9 @@ class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         self._depth, self._instance = depth, instance
         self.world = World(renderer, shadows, antialias, time_step)
         self.observation_space = observation_space(size, depth, instance)
+        self._low = np.array([0, 0, *self.LOW])
+        self._span = np.array([size - 1, size - 1, *self.HIGH]) - self._low
+        self.action_space = gymnasium.spaces.Box(-1, 1, self._low.shape, np.float32)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -125,7 +132,14 @@ class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         for _ in range(most_steps // 12):
             self.world.step(12)
             if all(self._speed(instance) < 0.02 for instance in self.world.assets):
-                return
+                break
+        for instance in self.world.assets:  # what rests costs nothing until something touches it
+            pybullet.changeDynamics(
+                self.world.body(instance),
+                -1,
+                activationState=pybullet.ACTIVATION_STATE_SLEEP,
+                physicsClientId=self.world.client,
+            )
 
     def _speed(self, instance: int) -> float:
         """Of a thing, m/s, and a tenth of its turning, rad/s."""
@@ -162,6 +176,14 @@ class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
             instance: np.concatenate(self.world.pose(instance)).astype(np.float32) for instance in self.world.assets
         }
 
+    def act_of(self, action: ArrayLike) -> NDArray[np.float64]:
+        """The act that an action stands for: image point (u, v) in px, and what the class says besides."""
+        return self._low + (checked_action(action, self.action_space) + 1) / 2 * self._span
+
+    def action_of(self, *act: float) -> NDArray[np.float32]:
+        """The action that stands for an act."""
+        return np.clip((np.array(act) - self._low) / self._span * 2 - 1, -1, 1).astype(np.float32)
+
     def finish_act(self) -> tuple[dict[str, NDArray[Any]], bool]:
         """Take the gripper away, let things come to rest, and take the picture after: observation, truncated."""
         self.gripper.leave()
@@ -174,7 +196,7 @@ class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         return observe(self.frame, self._depth, self._instance)
 
     def describe(self) -> dict[str, Any]:
-        """What the episode shows: `scene`, `intrinsics` [3, 3], `camera_pose` [4, 4], a row for each of its `objects`."""
+        """What the episode shows: `scene`, `intrinsics`, `camera_pose` [4, 4], a row for each of its `objects`."""
         return {
             "scene": "table",
             "intrinsics": self.camera.intrinsics,

@@ -54,6 +54,8 @@ def test_collect_then_check(tmp_path, capsys):
         ["collect", "roam", "--out", "x", "--episodes", "-1"],
         ["collect", "roam", "--out", "x", "--episodes", "many"],
         ["collect", "roam"],
+        ["collect", "roam", "--out", "x", "--episods", "3"],
+        ["collect", "roam", "--out", "x", "--engine", "spark"],
         ["check", "nowhere"],
         ["view", "nowhere"],
     ],
@@ -62,6 +64,9 @@ def test_what_cannot_be_done_is_one_clear_message(arguments, tmp_path):
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+    said = [line for line in done.stderr.splitlines() if not line.startswith("pybullet build time")]
+    assert len(said) == 1
+    assert "--episods" not in arguments or "'--episodes'" in said[0]
     assert not (tmp_path / "x").exists() or not list((tmp_path / "x").iterdir())
 
 

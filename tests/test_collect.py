@@ -16,6 +16,7 @@ import pytest
 
 from embodied_ssl.datasets.check import check
 from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.directory import claim
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.schema import KINDS, all_fields
 
@@ -74,6 +75,42 @@ def test_a_killed_collection_goes_on_and_ends_the_same(reference, tmp_path):
     assert all(path.stat().st_mtime_ns == when for path, when in finished.items())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_their_parent(tmp_path, stop):
+    """Ctrl-C reaches the whole group of processes; a kill only the parent. Either way nobody lives on."""
+    command = [sys.executable, "-m", "embodied_ssl", "collect", "orbit", "--out", str(tmp_path / "orbit")]
+    command += ["--episodes", "16", "--size", "32", "--length", "200", "--workers", "2"]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "orbit").glob("shard-*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if stop == signal.SIGINT:
+        os.killpg(process.pid, stop)
+    else:
+        process.send_signal(stop)
+    said = process.communicate(timeout=30)[1]  # every worker holds the other end: it returns when they have ended
+    if stop == signal.SIGINT:
+        assert process.returncode == 130
+        assert "run the same command again" in said.splitlines()[-1]
+        assert "Traceback" not in said
+
+
+def test_a_directory_takes_one_collection_at_a_time(tmp_path):
+    with claim(tmp_path), pytest.raises(DataError, match="another process"):
+        collect("roam", tmp_path, **SETTINGS)
+
+
+def test_a_shard_of_another_collection_is_not_overwritten(reference, tmp_path):
+    folder = tmp_path / "roam"
+    collect("roam", folder, **SETTINGS, seed=5)
+    stranger = (reference / "shard-00001.h5").read_bytes()
+    (folder / "shard-00001.h5").write_bytes(stranger)
+    with pytest.raises(DataError, match=r"shard-00001\.h5: a shard of another collection"):
+        collect("roam", folder, **SETTINGS, seed=5)
+    assert (folder / "shard-00001.h5").read_bytes() == stranger
+
+
 def test_a_damaged_shard_is_made_again(reference, tmp_path):
     folder = tmp_path / "roam"
     collect("roam", folder, **SETTINGS)
@@ -99,12 +136,12 @@ def test_shards_describe_themselves_to_any_hdf5_tool(data, kind):
     manifest = json.loads((data[kind] / "dataset.json").read_text())
     for entry in manifest["shards"]:
         with h5py.File(data[kind] / entry["file"]) as file:
-            assert file.attrs["kind"] == kind
+            assert file.attrs["kind"].decode() == kind
             assert json.loads(file.attrs["spec"]) == manifest["spec"]
             for path in entry["arrays"]:
                 field = all_fields(kind)[path]
                 assert file[path].dtype == np.dtype(field.dtype)
-                assert file[path].attrs["unit"] == field.unit
+                assert file[path].attrs["unit"].decode() == field.unit
                 assert file[path].attrs["description"]
     assert check(data[kind]) == []
 

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.sampling import permuted, rows
 from embodied_ssl.datasets.streams import Batches
@@ -49,7 +50,7 @@ def test_opening_reads_no_shard(data, monkeypatch):
     monkeypatch.setattr(readers, "OpenShard", lambda *a: pytest.fail("opened a shard"))
     dataset = Dataset.open(data["roam"])
     assert len(dataset) == 45
-    assert len(dataset.pairs(max_gap=3)) > 0
+    assert dataset.array("frames/rgb").shape == (45, 24, 24, 3)
 
 
 def test_pairs_have_the_motion_of_their_poses(data):
@@ -61,6 +62,115 @@ def test_pairs_have_the_motion_of_their_poses(data):
     finite = motor[np.isfinite(motor).all(axis=1)]
     for motion in batch.motion.numpy():  # each is near something that the odometry measured
         assert np.abs(finite - motion).sum(axis=1).min() < 0.02
+
+
+def test_a_motion_is_where_the_second_camera_is_seen_from_the_first(data):
+    """Against the relative pose matrix: ahead of a level camera is its z axis, and yaw turns x towards -z."""
+    dataset = Dataset.open(data["roam"])
+    batch = Batches(dataset.pairs(max_gap=5), batch_size=64, seed=1)[2]
+    pose = dataset.array("frames/pose")[:].astype(float)
+    relative = np.linalg.inv(pose)[:, None] @ pose  # [N, N, 4, 4]
+    motions = np.stack([relative[..., 2, 3], -np.arctan2(relative[..., 0, 2], relative[..., 2, 2])], axis=-1)
+    for motion, gap in zip(batch.motion.numpy(), batch.gap.tolist(), strict=True):
+        at_gap = np.stack([motions[row, row + gap] for row in range(len(pose) - gap)])
+        assert np.abs(at_gap - motion).max(axis=1).min() < 1e-4
+    assert set(batch.gap.tolist()) == {1, 2, 3, 4, 5}
+
+
+def test_motions_of_an_orbit_add_up_along_the_way(data):
+    dataset = Dataset.open(data["orbit"])
+    batch = Batches(dataset.clips(length=8), batch_size=4, seed=0)[0]
+    motor = dataset.array("frames/motor")[:].reshape(4, 8, 2)[:, :-1]
+    ways = {tuple(np.round(way, 1)) for way in motor.sum(axis=1)}
+    assert {tuple(np.round(way, 1)) for way in batch.motion.numpy().sum(axis=1)} <= ways | {
+        tuple(np.round(way + nudge, 1)) for way in motor.sum(axis=1) for nudge in ([0.04, 0.04], [-0.04, -0.04])
+    }
+
+
+def test_pairs_by_seconds_are_pairs_by_frames(data):
+    dataset = Dataset.open(data["roam"])
+    by_time, by_frames = dataset.pairs(max_gap_s=0.3), dataset.pairs(max_gap=3)
+    assert by_time.max_gap == 3
+    batch = Batches(by_time, batch_size=32)[0]
+    assert torch.equal(batch.first, Batches(by_frames, batch_size=32)[0].first)
+    torch.testing.assert_close(batch.gap_s, batch.gap / 10)
+
+
+def test_clips_stay_within_their_episode(data):
+    dataset = Dataset.open(data["roam"])
+    clips = dataset.clips(length=3, stride=2)
+    assert len(clips) == 5 * (9 - 4)
+    batch = clips.batch(np.arange(len(clips)), np.random.default_rng(0))
+    assert batch.images.shape == (25, 3, 3, 24, 24)
+    torch.testing.assert_close(batch.time_s, torch.tensor([0.0, 0.2, 0.4]).expand(25, 3))
+    with pytest.raises(DataError, match="too short"):
+        dataset.clips(length=10)
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("grasp", "images"), ("push", "before"), ("poke", "images")])
+def test_acts_are_the_rows_of_their_data_set(data, kind, shown):
+    dataset = Dataset.open(data[kind])
+    batch = dataset.acts().batch(np.array([3, 0]), np.random.default_rng(0))
+    row = dataset.interactions[[3, 0]]
+    np.testing.assert_array_equal(getattr(batch, shown).permute(0, 2, 3, 1), row["rgb_before"])
+    for name in set(vars(batch)) & set(row):
+        np.testing.assert_array_equal(getattr(batch, name), row[name])
+
+
+def test_images_of_acts_are_those_before_and_those_after(data):
+    dataset = Dataset.open(data["push"])
+    images = dataset.images()
+    assert len(images) == 2 * len(dataset)
+    batch = images.batch(np.array([len(dataset) + 1, 1]), np.random.default_rng(0))
+    row = dataset.interactions[1]
+    np.testing.assert_array_equal(batch.images[0].permute(1, 2, 0), row["rgb_after"])
+    np.testing.assert_array_equal(batch.images[1].permute(1, 2, 0), row["rgb_before"])
+
+
+@pytest.mark.parametrize("kind", ["orbit", "grasp", "push"])
+def test_object_pairs_show_where_the_object_is(data, kind):
+    """The pixel lies in the picture; a mask, where there is one, shows the object near it."""
+    dataset = Dataset.open(data[kind])
+    pairs = dataset.object_pairs()
+    batch = pairs.batch(np.arange(len(pairs)), np.random.default_rng(0))
+    size = batch.first.shape[-1]
+    assert ((batch.first_pixel > -1) & (batch.first_pixel < size)).all()
+    assert (batch.object >= 0).all()
+    assert (batch.object < len(dataset.objects["index"])).all()
+    with pytest.raises(DataError, match="follows no object"):
+        Dataset.open(data["roam"]).object_pairs()
+
+
+def test_a_request_for_what_a_data_set_has_not_says_what_it_has(data):
+    roam, push = Dataset.open(data["roam"]), Dataset.open(data["push"])
+    for request, said in (
+        (lambda: roam.interactions, "has frames"),
+        (lambda: push.frames, "has interactions"),
+        (lambda: push.pairs(max_gap=1), "take a roam or orbit"),
+        (lambda: roam.acts(), "take grasp, push or poke"),
+        (lambda: roam.array("frames/rbg"), "did you mean 'frames/rgb'"),
+        (lambda: roam.pairs(), "either max_gap"),
+    ):
+        with pytest.raises(DataError, match=said):
+            request()
+
+
+def test_few_open_shards_are_enough(data, monkeypatch):
+    import embodied_ssl.datasets.readers as readers
+
+    expected = Dataset.open(data["roam"]).frames[:]["rgb"]
+    monkeypatch.setattr(readers, "MOST_OPEN_SHARDS", 1)
+    dataset = Dataset.open(data["roam"])
+    rows = np.random.default_rng(0).integers(0, len(dataset), 50)
+    out = np.empty((50, 24, 24, 3), np.uint8)
+    np.testing.assert_array_equal(dataset.array("frames/rgb").read(rows, out), expected[rows])
+    assert len(dataset._open) == 1
+
+
+def test_a_batch_moves_as_a_whole(data):
+    batch = Batches(Dataset.open(data["roam"]).pairs(max_gap=2), batch_size=4)[0].to("meta")
+    assert len(batch) == 4
+    assert all(tensor.device.type == "meta" for tensor in vars(batch).values())
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from embodied_ssl.envs.world.mesh import Mesh
 from numpy.typing import NDArray
+
+from embodied_ssl.envs.world.mesh import Mesh
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """An asset somewhere. position: m; quaternion: (x, y, z, w). Structure (floor, wall, ceiling) has no instance id."""
+    """An asset somewhere. position: m; quaternion: (x, y, z, w). Structure (floor, wall) has no instance id."""
 
     asset: Asset
     position: tuple[float, float, float] = (0.0, 0.0, 0.0)

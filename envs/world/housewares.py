@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+
 from embodied_ssl.envs.world.mesh import rotation_x, rotation_y, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, block, disc, ellipsoid, prism, ring, rounded, turned, vessel
 

@@ -7,15 +7,16 @@ from typing import cast
 from xml.etree import ElementTree
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial.transform import Rotation
+
 from embodied_ssl.envs.world.assets import Asset, Part
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, box, cylinder, make_mesh, sphere
 from embodied_ssl.envs.world.solids import MOST_CORNERS
 from embodied_ssl.envs.world.textures import texture
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.spatial import ConvexHull, QhullError
-from scipy.spatial.transform import Rotation
 
 SUFFIXES = (".obj", ".urdf")
 MOST_TRIANGLES = 1500  # more are merged: rendering cost follows their number

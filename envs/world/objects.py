@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from embodied_ssl.envs.world import housewares, tableware, toys
 from embodied_ssl.envs.world.assets import Asset, Material, Part, Texture
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -17,7 +19,6 @@ from embodied_ssl.envs.world.mesh import Mesh, merge
 from embodied_ssl.envs.world.object_files import SUFFIXES, object_from_file
 from embodied_ssl.envs.world.solids import Solid, volume_and_center
 from embodied_ssl.envs.world.textures import nearest, texture
-from numpy.typing import NDArray
 
 TEXTURE_SIDE = 64  # texels over about 10 cm: as fine as a picture of a table shows
 VARIANTS = 96  # of each texture family: colours and scales; more would only fill memory

@@ -2,8 +2,8 @@
 
 Visibility first, colour after: every triangle is scanned into a buffer of samples (antialias² of them in a pixel)
 that keeps the nearest triangle's number; then each pixel is shaded once for each triangle it shows. Triangles are set
-up in homogeneous coordinates (Olano & Greer 1997), so that none is ever clipped: with the columns v_i = (x, y, w) of its
-projected corners, the rows e_i of the inverse are its edges, Σ e_i = 1/w, and e_i·w are the perspective-correct
+up in homogeneous coordinates (Olano & Greer 1997), so that none is ever clipped: with the columns v_i = (x, y, w) of
+its projected corners, the rows e_i of the inverse are its edges, Σ e_i = 1/w, and e_i·w are the perspective-correct
 barycentric coordinates. A shared edge has exactly opposite coefficients in its two triangles, and a span is half open,
 so adjoining triangles leave no crack and share no sample (the top-left rule).
 """
@@ -274,7 +274,8 @@ def _scan_view(stage, samples, view, poses, width, height):
             break
         _compose(view, poses, items[p], matrix)
         used = _scan_part(
-            ranges, vertices, triangles, corners, matrix, False, width, height, nearness, visible, slots, edges, p, used)  # fmt: skip
+            ranges, vertices, triangles, corners, matrix, False, width, height,
+            nearness, visible, slots, edges, p, used)  # fmt: skip
 
 
 @jit
@@ -409,14 +410,22 @@ def _shade(stage, samples, sun, fragments, span_count, spacing):
         fineness, dense = log_sides[texture], density[slot]
         # Start and slope along the row of everything interpolated, still over w.
         x, y = places[n, 0] - np.float32(edges[slot, 9]), places[n, 1] - np.float32(edges[slot, 10])
-        q, q_step = planes[slot, 0, 0] * x + planes[slot, 1, 0] * y + planes[slot, 2, 0], planes[slot, 0, 0] * stride
-        u, u_step = planes[slot, 0, 1] * x + planes[slot, 1, 1] * y + planes[slot, 2, 1], planes[slot, 0, 1] * stride
-        v, v_step = planes[slot, 0, 2] * x + planes[slot, 1, 2] * y + planes[slot, 2, 2], planes[slot, 0, 2] * stride
-        up, up_step = planes[slot, 0, 3] * x + planes[slot, 1, 3] * y + planes[slot, 2, 3], planes[slot, 0, 3] * stride
-        facing, facing_step = planes[slot, 0, 4] * x + planes[slot, 1, 4] * y + planes[slot, 2, 4], planes[slot, 0, 4] * stride
-        map_u, map_u_step = planes[slot, 0, 5] * x + planes[slot, 1, 5] * y + planes[slot, 2, 5], planes[slot, 0, 5] * stride
-        map_v, map_v_step = planes[slot, 0, 6] * x + planes[slot, 1, 6] * y + planes[slot, 2, 6], planes[slot, 0, 6] * stride
-        rise, rise_step = planes[slot, 0, 7] * x + planes[slot, 1, 7] * y + planes[slot, 2, 7], planes[slot, 0, 7] * stride
+        q = planes[slot, 0, 0] * x + planes[slot, 1, 0] * y + planes[slot, 2, 0]
+        q_step = planes[slot, 0, 0] * stride
+        u = planes[slot, 0, 1] * x + planes[slot, 1, 1] * y + planes[slot, 2, 1]
+        u_step = planes[slot, 0, 1] * stride
+        v = planes[slot, 0, 2] * x + planes[slot, 1, 2] * y + planes[slot, 2, 2]
+        v_step = planes[slot, 0, 2] * stride
+        up = planes[slot, 0, 3] * x + planes[slot, 1, 3] * y + planes[slot, 2, 3]
+        up_step = planes[slot, 0, 3] * stride
+        facing = planes[slot, 0, 4] * x + planes[slot, 1, 4] * y + planes[slot, 2, 4]
+        facing_step = planes[slot, 0, 4] * stride
+        map_u = planes[slot, 0, 5] * x + planes[slot, 1, 5] * y + planes[slot, 2, 5]
+        map_u_step = planes[slot, 0, 5] * stride
+        map_v = planes[slot, 0, 6] * x + planes[slot, 1, 6] * y + planes[slot, 2, 6]
+        map_v_step = planes[slot, 0, 6] * stride
+        rise = planes[slot, 0, 7] * x + planes[slot, 1, 7] * y + planes[slot, 2, 7]
+        rise_step = planes[slot, 0, 7] * stride
         level, start, side = np.int64(0), np.int64(0), np.int64(1)
         for f in range(spans[n, 0], spans[n, 1]):
             ordinal = f - spans[n, 0]
@@ -439,7 +448,11 @@ def _shade(stage, samples, sun, fragments, span_count, spacing):
             wa, wb, wc, wd = (16 - s) * (16 - t), s * (16 - t), (16 - s) * t, s * t
             red_blue = (a & 0xFF00FF) * wa + (b & 0xFF00FF) * wb + (c & 0xFF00FF) * wc + (d & 0xFF00FF) * wd
             greens = ((a >> 8) & 0xFF) * wa + ((b >> 8) & 0xFF) * wb + ((c >> 8) & 0xFF) * wc + ((d >> 8) & 0xFF) * wd
-            red, green, blue = np.float32(red_blue & 0xFFFF) * unit, np.float32(greens) * unit, np.float32(red_blue >> 16) * unit
+            red, green, blue = (
+                np.float32(red_blue & 0xFFFF) * unit,
+                np.float32(greens) * unit,
+                np.float32(red_blue >> 16) * unit,
+            )
             # The sun, by its map: blended over four neighbours.
             sunny, reach = max((facing + k * facing_step) * w, zero), zero
             if sunny > zero:
@@ -449,8 +462,12 @@ def _shade(stage, samples, sun, fragments, span_count, spacing):
                 column, row = np.uint64(np.int64(column_at)), np.uint64(np.int64(row_at))
                 e, g = column_at - np.float32(np.int64(column)), row_at - np.float32(np.int64(row))
                 beside, below = column + np.uint64(1), row + np.uint64(1)
-                upper = (one - e if heights[row, column] <= height else zero) + (e if heights[row, beside] <= height else zero)
-                lower = (one - e if heights[below, column] <= height else zero) + (e if heights[below, beside] <= height else zero)
+                upper = (one - e if heights[row, column] <= height else zero) + (
+                    e if heights[row, beside] <= height else zero
+                )
+                lower = (one - e if heights[below, column] <= height else zero) + (
+                    e if heights[below, beside] <= height else zero
+                )
                 reach = upper * (one - g) + lower * g
                 sunny *= reach
             over = half + half * (up + k * up_step) * w
@@ -568,7 +585,9 @@ def _view(to_samples, intrinsics, camera_pose):
 
 
 @jit
-def scan_shadows(vertices, triangles, ranges, item, casts, corners, nearness, visible, slots, edges, poses, to_map, heights):
+def scan_shadows(
+    vertices, triangles, ranges, item, casts, corners, nearness, visible, slots, edges, poses, to_map, heights
+):
     """Fill `heights`, the sun's map, with the height of the highest caster at each of its points.
 
     The arrays are those of Stage, Samples and Sun. poses: float64 [N, 4, 4], item to world.
@@ -580,7 +599,8 @@ def scan_shadows(vertices, triangles, ranges, item, casts, corners, nearness, vi
         if casts[p]:
             _compose(to_map, poses, item[p], matrix)
             _scan_part(
-                ranges, vertices, triangles, corners, matrix, True, side, side, nearness, visible, slots, edges, p, 0)  # fmt: skip
+                ranges, vertices, triangles, corners, matrix, True, side, side,
+                nearness, visible, slots, edges, p, 0)  # fmt: skip
     for row in range(side):
         heights[row] = nearness[row * side : (row + 1) * side]
 
@@ -588,8 +608,8 @@ def scan_shadows(vertices, triangles, ranges, item, casts, corners, nearness, vi
 @jit
 def draw_views(
     vertices, normals, uv, triangles, ranges, item, instances, spheres, surfaces, casts, texture, texture_start,
-    texture_log_side, texels, light, nearness, visible, slots, edges, shown, planes, density, corners, pixel, slot, share,
-    fragment_depth, lit, color, spans, places, to_map, heights, step,
+    texture_log_side, texels, light, nearness, visible, slots, edges, shown, planes, density, corners,
+    pixel, slot, share, fragment_depth, lit, color, spans, places, to_map, heights, step,
     poses, camera_poses, intrinsics, spacing, rgb, depth, instance):  # fmt: skip
     """Draw B views of one world at rest.
 

@@ -4,6 +4,7 @@ Each family is a function of (rng, size) that gives a picture, float32 [S, S, 3]
 """
 
 import numpy as np
+
 from embodied_ssl.envs.world.patterns import (
     Picture,
     blocks,

@@ -9,8 +9,9 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from embodied_ssl.envs.world.mesh import Mesh, Rows, box, extrude, lathe, make_mesh, sphere, sweep
 from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.world.mesh import Mesh, Rows, box, extrude, lathe, make_mesh, sphere, sweep
 
 Floats = NDArray[np.float32]
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+
 from embodied_ssl.envs.world.mesh import Rows, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, ellipsoid, turned, vessel
 

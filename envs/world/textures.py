@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
 from embodied_ssl.envs.world import fitting_textures as as_fittings
 from embodied_ssl.envs.world import object_textures as on_objects
 from embodied_ssl.envs.world import room_textures as in_rooms
