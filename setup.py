@@ -1,12 +1,14 @@
 """Packaging: three folders at the top, imported under one name."""
 
+from pathlib import Path
+
 from setuptools import setup
 
 setup(
     name="embodied-ssl",
     version="0.1.0",
     description="Embodied self-supervised learning: simulated bodies, interaction data, representations, their measure",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
