@@ -96,7 +96,7 @@ class Chart:
         self._marks.append(f'<path class="{css}" d="{"".join(paths)}" stroke="{colour}"{_group(group)}/>')
 
     def heat(self, x_edges: NDArray[np.float64], y_edges: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
-        """How often: counts [x, y] as cells, darker where more, in steps of the logarithm."""
+        """How often: counts [x, y] as cells, of fuller colour where more (in the logarithm)."""
         left, top = self.across(x_edges), self.down(y_edges)
         most = max(counts.max(initial=0), 1)
         for i, j in zip(*np.nonzero(counts), strict=True):

@@ -157,7 +157,7 @@ def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:
     motor = Figure(
         "Motion from frame to frame",
         episodes.motor_chart(dataset, rows),
-        "What the body measured of itself, over all frames. Darker: more often, in steps of the logarithm.",
+        "What the body measured of itself, over all frames. The fuller the colour, the more often (its logarithm).",
     )
     if dataset.kind == "roam":
         section.figures = [
@@ -176,9 +176,9 @@ def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:
         Figure(
             "Where the camera stood",
             episodes.sphere_chart(dataset, rows),
-            "Azimuth and elevation over all frames. Even darkness: the viewing sphere is covered evenly.",
+            "Azimuth and elevation over all frames. Even colour: the viewing sphere is covered evenly.",
         ),
-        Figure("Materials", episodes.label_chart(materials), "What the objects are made of."),
+        Figure("Materials", episodes.label_chart(materials, "objects"), "What the objects are made of."),
         Figure("Categories", episodes.label_chart(labels), "How many episodes show each category of object."),
     ]
 

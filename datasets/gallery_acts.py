@@ -162,7 +162,8 @@ def _draw_push(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
     after = Markup("")
     if moved > MOVED_M:
         poses = np.stack([values["pose_before"][i][:3], values["pose_after"][i][:3]])
-        after = _arrow(*project(acts.dataset, poses), "effect")
+        here, there = project(acts.dataset, poses)
+        after = _arrow(here, there, "effect")
     came = f"moved {100 * moved:.1f} cm" if moved > MOVED_M else "nothing moved"
     return drawing, after, f"pushed {100 * pushed:.1f} cm, {came}"
 

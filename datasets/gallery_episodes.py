@@ -125,12 +125,12 @@ class _Looks:
             "depth": {
                 "title": "depth",
                 "picture": pictures.embed_exactly(pictures.depth_bar()),
-                "low": f"{number(self.near)} m",
-                "high": f"{number(self.far)} m",
+                "low": f"{self.near:.2g} m",
+                "high": f"{self.far:.2g} m",
             },
             "instance": {"title": "instance mask, a colour for each thing"},
             "flow": {
-                "title": f"flow to the next frame; full colour: {number(self.longest)} px",
+                "title": f"flow to the next frame; full colour: {self.longest:.2g} px",
                 "wheel": pictures.embed_exactly(pictures.flow_wheel()),
             },
         }
@@ -212,13 +212,13 @@ def _floor_map(poses: NDArray[np.float64], things: dict[str, NDArray[Any]]) -> s
 
 def _sphere_map(poses: NDArray[np.float64]) -> str:
     """The viewing sphere from above: rings of elevation, spokes of azimuth, the way of the camera."""
-    rings = "".join(f'<circle class="ring" r="{1 - degrees / 90:.4f}"/>' for degrees in (0, 30, 60))
+    rings = "".join(f'<circle class="sphere" r="{1 - degrees / 90:.4f}"/>' for degrees in (0, 30, 60))
     spokes = "".join(
-        f'<path class="ring" d="M0 0L{np.cos(a):.4f} {np.sin(a):.4f}"/>' for a in np.radians(np.arange(0, 360, 30))
+        f'<path class="sphere" d="M0 0L{np.cos(a):.4f} {np.sin(a):.4f}"/>' for a in np.radians(np.arange(0, 360, 30))
     )
     texts = "".join(
-        f'<text class="scale-text" font-size="0.075" transform="translate(0.02 {1 - degrees / 90 - 0.075:.3f}) '
-        f'scale(1 -1)" text-anchor="start">{degrees}°</text>'
+        f'<text class="scale-text" font-size="0.07" transform="translate({(1 - degrees / 90) * np.cos(1.31):.3f} '
+        f'{(1 - degrees / 90) * np.sin(1.31) + 0.015:.3f}) scale(1 -1)">{degrees}°</text>'
         for degrees in (0, 30, 60)
     )
     around = "".join(
@@ -246,18 +246,21 @@ def footprint(
 
 def _strip(measured: NDArray[np.floating], asked: NDArray[np.floating]) -> str:
     """One motor signal over the frames of an episode: what was asked for below what was measured."""
-    finite = np.concatenate([measured, asked])
-    finite = finite[np.isfinite(finite)]
-    reach = max(float(np.abs(finite).max(initial=0)), 1e-6) * 1.1
+    every = np.concatenate([measured, asked, [0.0]])
+    low, high = float(np.nanmin(every)), float(np.nanmax(every))
+    low, high = low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6
     last = max(len(measured) - 1, 1)
+
+    def down(values: NDArray[np.floating] | float) -> NDArray[np.floating]:
+        return np.asarray(1 - 2 * (values - low) / (high - low))
 
     def path(values: NDArray[np.floating]) -> str:
         there = np.flatnonzero(np.isfinite(values))
-        return "M" + "L".join(f"{i} {-values[i] / reach:.3f}" for i in there) if len(there) else ""
+        return "M" + "L".join(f"{i} {down(values[i]):.3f}" for i in there) if len(there) else ""
 
     return (
         f'<svg viewBox="0 -1 {last} 2" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path class="zero" d="M0 0H{last}"/>'
+        f'<path class="zero" d="M0 {down(0.0):.3f}H{last}"/>'
         f'<path class="asked" d="{path(asked)}"/><path class="measured" d="{path(measured)}"/>'
         '<path class="cursor" d="M0 -1V1"/></svg>'
     )
@@ -309,7 +312,7 @@ def distance_chart(dataset: Dataset, episodes: NDArray[np.int64]) -> Markup:
 def label_chart(labels: list[str], unit: str = "episodes") -> Markup:
     """How many there are of each label, the most common first."""
     names, counts = np.unique(labels, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:28]
+    order = np.argsort(-counts, kind="stable")[:20]
     return rows_chart([str(names[i]) for i in order], counts[order].tolist(), [f"{counts[i]:,}" for i in order], unit)
 
 
