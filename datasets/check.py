@@ -137,8 +137,8 @@ def _references(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
         wrong = start != expected
         if wrong.any() or length.sum() != count:
             where = _rows(wrong) if wrong.any() else "in all"
-            name = "rows" if not what else "objects"
-            yield f"episodes/{what}start: {where}: the episodes do not tile the {count} {name} one after the other"
+            name, extent = ("objects", "objects_count") if what else ("rows", "length")
+            yield f"episodes/{what}start, episodes/{extent}: {where}: do not tile the {count} {name}"
 
 
 def _masks(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:

@@ -24,7 +24,7 @@ import numpy as np
 
 import embodied_ssl
 from embodied_ssl.datasets.directory import claim, open_directory
-from embodied_ssl.datasets.engines import run_jobs
+from embodied_ssl.datasets.engines import ENGINES, run_jobs
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.manifest import MANIFEST, UNFINISHED, Manifest, write_manifest
 from embodied_ssl.datasets.recorder import Policy, Recorder
@@ -91,8 +91,13 @@ class Summary:
     shards_kept: int
     size_bytes: int
     success_rate: float | None
-    rows_per_second: float
+    rows_made: int
     seconds: float
+
+    @property
+    def rows_per_second(self) -> float:
+        """Of the rows that this call made, all its time counted."""
+        return self.rows_made / self.seconds
 
     def __str__(self) -> str:
         unit = rows_table(self.kind)
@@ -141,6 +146,8 @@ def collect(
     Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
     """
     spec = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
     if workers < 1:
         raise DataError(f"workers: {workers} is not a number of processes; give at least 1")
     folder = Path(out)
@@ -149,10 +156,10 @@ def collect(
     with claim(folder):
         open_directory(folder, {**json.loads(spec.text), "package version": embodied_ssl.__version__})
         started = time.perf_counter()
-        entries, kept = _make_shards(folder, spec, player, workers, engine, progress)
+        entries, made = _make_shards(folder, spec, player, workers, engine, progress)
         write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
         (folder / UNFINISHED).unlink(missing_ok=True)
-    return _summary(folder, kind, entries, kept, time.perf_counter() - started)
+    return _summary(folder, kind, entries, made, time.perf_counter() - started)
 
 
 def make_spec(
@@ -235,12 +242,12 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
 
 def _make_shards(
     folder: Path, spec: CollectSpec, policy: Policy, workers: int, engine: str, progress: bool
-) -> tuple[list[ShardEntry], int]:
-    """Make every shard that is not there; the entries of all, in order, and how many were there."""
+) -> tuple[list[ShardEntry], set[int]]:
+    """Make every shard that is not there; the entries of all, in order, and the numbers of those made."""
     from tqdm import tqdm
 
     entries: dict[int, ShardEntry] = {}
-    kept = 0
+    made_now: set[int] = set()
     total = spec.episodes * spec.episode_rows
     jobs = ((folder, spec, index, policy) for index in range(spec.shards))
     unit = f" {rows_table(spec.kind)}"
@@ -249,9 +256,9 @@ def _make_shards(
             for index, entry, made in run_jobs(make_shard, jobs, workers, engine):
                 entries[index] = entry
                 if made:
+                    made_now.add(index)
                     bar.update(entry.rows)
                 else:  # not to be counted in the rate
-                    kept += 1
                     bar.total -= entry.rows
                     bar.refresh()
         except KeyboardInterrupt:
@@ -259,7 +266,7 @@ def _make_shards(
                 f"interrupted: {len(entries)} of {spec.shards} shards are finished in {folder}; "
                 "run the same command again to go on"
             ) from None
-    return [entries[index] for index in range(spec.shards)], kept
+    return [entries[index] for index in range(spec.shards)], made_now
 
 
 _environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at most one: building costs more than a reset
@@ -281,7 +288,7 @@ def _environment(spec: CollectSpec) -> gymnasium.Env[Any, Any]:
 
 def _env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     """Every setting of the environment: those given, and the defaults of its constructor."""
-    parameters = dict(inspect.signature(environment_class(kind)).parameters)
+    parameters = _constructor_parameters(environment_class(kind))
     parameters.pop("render_mode", None)
     for name in given:
         if name not in parameters:
@@ -291,6 +298,20 @@ def _env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
     except TypeError as error:
         raise DataError(f"{kind}: settings are numbers, texts and lists of them ({error})") from error
+
+
+def _constructor_parameters(owner: type) -> dict[str, inspect.Parameter]:
+    """The named parameters of a constructor, and of those of its bases that it passes `**settings` on to."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in owner.__mro__:
+        if "__init__" not in vars(each):
+            continue
+        own = list(inspect.signature(each.__init__).parameters.values())[1:]  # type: ignore[misc]
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        found = {parameter.name: parameter for parameter in own if parameter.kind not in variadic} | found
+        if all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in own):
+            break
+    return found
 
 
 def _shard_episodes(kind: str, settings: dict[str, Any], rows: int, episodes: int) -> int:
@@ -332,7 +353,7 @@ def _resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
     return found() if inspect.isclass(found) else found  # type: ignore[no-any-return]
 
 
-def _summary(folder: Path, kind: str, entries: list[ShardEntry], kept: int, seconds: float) -> Summary:
+def _summary(folder: Path, kind: str, entries: list[ShardEntry], made: set[int], seconds: float) -> Summary:
     from embodied_ssl.datasets.readers import Dataset
 
     rows = sum(entry.rows for entry in entries)
@@ -346,9 +367,9 @@ def _summary(folder: Path, kind: str, entries: list[ShardEntry], kept: int, seco
         rows=rows,
         objects=sum(entry.objects for entry in entries),
         shards=len(entries),
-        shards_kept=kept,
+        shards_kept=len(entries) - len(made),
         size_bytes=sum(entry.size for entry in entries) + (folder / MANIFEST).stat().st_size,
         success_rate=rate,
-        rows_per_second=rows / seconds if not kept else float("nan"),
+        rows_made=sum(entries[index].rows for index in made),
         seconds=seconds,
     )

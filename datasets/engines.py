@@ -2,8 +2,11 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from itertools import islice
 from typing import Any, Literal
 
@@ -51,7 +54,21 @@ def _quietly(function: Callable[..., Any], parent: int, arguments: tuple[Any, ..
     """Run a job. In another process Ctrl-C is left to the parent, which stops the workers itself."""
     if os.getpid() != parent:
         _ignore_interrupts()
+        if os.getppid() == parent:  # not so on a cluster, whose workers have parents of their own
+            _end_with(parent)
     return function(*arguments)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent was killed; otherwise it would wait for minutes for another job."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _ignore_interrupts() -> None:

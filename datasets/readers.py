@@ -76,6 +76,11 @@ class Dataset:
     def episodes(self) -> Table:
         """One row per episode: `start`, `length`, `seed`, `scene` (row of `scenes`), `objects_start`, `..._count`."""
         table = self._whole("episodes")
+        start, length = table["start"], table["length"]
+        if (length < 1).any() or (start != np.cumsum(length) - length).any() or length.sum() != len(self):
+            raise DataError(
+                f"{self.path}: episodes/start and episodes/length do not fit its rows; embodied-ssl check says where"
+            )
         types = self.array("scenes/type")[:]
         table["scene"] = np.searchsorted(self.scenes, types[table["scene"]]).astype(np.int32)
         return table
@@ -156,40 +161,56 @@ class Array:
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         wanted = np.asarray(rows)
+        return self.read(wanted.ravel()).reshape((*wanted.shape, *self.shape[1:]))
+
+    def read(self, rows: ArrayLike, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The given rows, [B]; negative ones count from the end. Raises IndexError where there is no such row.
+
+        out: where to put them, of this array's dtype and shape [B, ...]; one that is used again and again saves the
+        system the work of finding fresh memory, which takes longer than the copying.
+        """
+        wanted = np.asarray(rows)
         if wanted.size and wanted.dtype.kind not in "iu":
             raise IndexError(f"{self.field.path}: rows are whole numbers, not {wanted.dtype}")
-        flat = wanted.astype(np.int64).ravel()
-        flat = np.where(flat < 0, flat + len(self), flat)
-        if len(flat) and not 0 <= flat.min() <= flat.max() < len(self):
+        wanted = wanted.astype(np.int64)
+        wanted = np.where(wanted < 0, wanted + len(self), wanted)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(self):
             raise IndexError(f"{self.field.path}: rows are -{len(self)} to {len(self) - 1}")
-        return self._read(flat).reshape(*wanted.shape, *self.shape[1:])
-
-    def _read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        shards = np.searchsorted(self._bounds, rows, side="right") - 1
+        if out is None:
+            out = np.empty((len(wanted), *self.shape[1:]), self.dtype)
+        elif out.shape != (len(wanted), *self.shape[1:]) or out.dtype != self.dtype:
+            raise ValueError(f"{self.field.path}: out is {out.dtype} {out.shape}, not {self.dtype} [rows, ...]")
+        shards = np.searchsorted(self._bounds, wanted, side="right") - 1
         order = np.argsort(shards, kind="stable")
         groups = np.split(order, np.flatnonzero(np.diff(shards[order])) + 1)
-        for places in groups if len(rows) else ():
+        for places in groups if len(wanted) else ():
             index = int(shards[places[0]])
-            self._read_shard(index, rows[places] - self._bounds[index], places, out)
+            self._read_shard(index, wanted[places] - self._bounds[index], places, out)
         return out
 
     def _read_shard(self, index: int, local: NDArray[np.int64], places: NDArray[np.intp], out: NDArray[Any]) -> None:
         """Copy rows `local` of a shard to `places` of `out`."""
         source = self._dataset.shard(index).array(self.field.path)
-        mapped = isinstance(source, np.ndarray)
-        if mapped and out[:1].nbytes < _LARGE_ROW_BYTES:
+        if isinstance(source, np.ndarray) and out[:1].nbytes < _LARGE_ROW_BYTES:
             values = source[local]
-            if self.field.refers_to:
-                offset = self._dataset.bounds(self.field.refers_to)[index]
-                values = np.where(values >= 0, values + offset, values)
-            out[places] = values
+            out[places] = self._globally(values, index) if self.field.refers_to else values
             return
         try:
             for place, row in zip(places.tolist(), local.tolist(), strict=True):
                 out[place] = source[row]
         except OSError as error:  # of the HDF5 library, while it unpacks a chunk
             raise DataError(f"{self._dataset.shard(index).path}: cannot be unpacked ({error})") from error
+
+    def _globally(self, values: NDArray[Any], index: int) -> NDArray[Any]:
+        """Rows of a table of shard `index` as rows of the whole table; -1 stays. DataError where there is no such."""
+        bounds = self._dataset.bounds(str(self.field.refers_to))
+        first, end = bounds[index], bounds[index + 1]
+        if len(values) and not -1 <= values.min() <= values.max() <= end - first:
+            raise DataError(
+                f"{self._dataset.shard(index).path}: {self.field.path} names rows that are not there; "
+                "delete it and run the same embodied-ssl collect again"
+            )
+        return np.where(values >= 0, values + first, values)
 
 
 class Rows:

@@ -99,7 +99,7 @@ def read_entry(path: Path, identity: str | None = None) -> ShardEntry:
         raise ForeignShard(f"{path}: a shard of another collection; move it away, or collect into another directory")
     import h5py
 
-    with h5py.File(path, "r", locking=False) as file:
+    with h5py.File(path, "r") as file:
         stored = _layout(file)
     return _entry(path.name, path.stat().st_size, whole, stored)
 
@@ -172,7 +172,10 @@ class OpenShard:
             import h5py
             import hdf5plugin  # noqa: F401  (registers the codecs)
 
-            self._file = h5py.File(self.path, "r", locking=False)
+            try:
+                self._file = h5py.File(self.path, "r")
+            except OSError as error:
+                raise DataError(f"{self.path}: HDF5 cannot open it ({error}); close it elsewhere") from error
         return self._file
 
 

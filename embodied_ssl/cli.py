@@ -1,9 +1,11 @@
 """The command line: every option is a parameter of the function it calls, and its help is that function's docstring."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 HELP = """usage: embodied-ssl COMMAND ...
 
@@ -51,8 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _collect(arguments: list[str]) -> int:
-    from jsonargparse import ArgumentParser
-
     from embodied_ssl.datasets.collect import collect, environment_class
     from embodied_ssl.datasets.schema import KINDS
 
@@ -63,20 +63,42 @@ def _collect(arguments: list[str]) -> int:
     kind, *rest = arguments
     if kind not in KINDS:
         return _refuse(f"unknown kind '{kind}'{_near(kind, KINDS)}; there are {', '.join(KINDS)}")
-    parser = ArgumentParser(prog=f"embodied-ssl collect {kind}", description=collect.__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = _parser(f"collect {kind}", collect.__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_function_arguments(collect, skip={"kind", "env", "policy"})
     parser.add_argument("--policy", type=str | None, default=None, help="a built-in name, or module:name of your own")
     parser.add_class_arguments(environment_class(kind), skip={"render_mode"})
-    settings = vars(parser.parse_args(_with_flags(parser, rest)))
+    settings = vars(_parse(parser, _with_flags(parser, rest)))
     print(collect(kind, **settings))
     return 0
 
 
-def _with_flags(parser: "object", arguments: list[str]) -> list[str]:
+def _parser(command: str, description: str) -> Any:
+    """A parser of a command that raises what is wrong instead of printing its whole usage."""
+    from jsonargparse import ArgumentParser
+
+    return ArgumentParser(prog=f"embodied-ssl {command}", description=description, exit_on_error=False)
+
+
+def _parse(parser: Any, arguments: list[str]) -> Any:
+    """The values of `arguments`. Raises DataError, in one line, with the near name of a mistyped option."""
+    from argparse import ArgumentError
+
+    from embodied_ssl.datasets.errors import DataError
+
+    try:
+        return parser.parse_args(arguments)
+    except ArgumentError as error:
+        message = " ".join(str(error).split())
+        unknown = re.search(r"unrecognized arguments: (--?[\w.-]+)", message, re.IGNORECASE)
+        near = _near(unknown[1], parser._option_string_actions) if unknown else ""
+        raise DataError(f"{message}{near}; `{parser.prog} --help` explains every option") from error
+
+
+def _with_flags(parser: Any, arguments: list[str]) -> list[str]:
     """`--depth` is short for `--depth=true`: the parser wants a value for every bool."""
     flags = {
         option
-        for action in parser._actions  # type: ignore[attr-defined]
+        for action in parser._actions
         if getattr(action, "_typehint", None) is bool
         for option in action.option_strings
     }
@@ -88,15 +110,13 @@ def _with_flags(parser: "object", arguments: list[str]) -> list[str]:
 
 
 def _check(arguments: list[str]) -> int:
-    from jsonargparse import ArgumentParser
-
     from embodied_ssl.datasets.check import check
     from embodied_ssl.datasets.readers import Dataset
 
-    parser = ArgumentParser(prog="embodied-ssl check", description="Verify data sets; exit code 1 if one is bad.")
+    parser = _parser("check", "Verify data sets; exit code 1 if one is bad.")
     parser.add_argument("directory", nargs="+", type=Path, help="of a data set")
     bad = 0
-    for directory in parser.parse_args(arguments).directory:
+    for directory in _parse(parser, arguments).directory:
         problems = check(directory, progress=True)
         bad += bool(problems)
         for problem in problems:
@@ -106,18 +126,16 @@ def _check(arguments: list[str]) -> int:
 
 
 def _view(arguments: list[str]) -> int:
-    from jsonargparse import ArgumentParser
-
     from embodied_ssl.datasets.gallery import video, view
 
-    parser = ArgumentParser(prog="embodied-ssl view", description="Write one page that shows data sets.")
+    parser = _parser("view", "Write one page that shows data sets.")
     parser.add_argument("directory", nargs="+", type=Path, help="of a data set")
     parser.add_argument(
         "--out", type=Path | None, default=None, help="the page; beside the first data set if not given"
     )
     parser.add_argument("--video", type=Path | None, default=None, help="write this MP4 of an episode, and no page")
     parser.add_argument("--episode", type=int, default=0, help="the episode of the video")
-    given = parser.parse_args(arguments)
+    given = _parse(parser, arguments)
     if given.video is not None:
         print(video(given.directory[0], given.episode, given.video))
     else:
@@ -138,13 +156,11 @@ def _envs(arguments: list[str]) -> int:
 
 
 def _demo(arguments: list[str]) -> int:
-    from jsonargparse import ArgumentParser
-
     from embodied_ssl.demo import demo
 
-    parser = ArgumentParser(prog="embodied-ssl demo", description=demo.__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = _parser("demo", demo.__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_function_arguments(demo)
-    return demo(**vars(parser.parse_args(arguments)))
+    return demo(**vars(_parse(parser, arguments)))
 
 
 def _refuse(message: str) -> int:

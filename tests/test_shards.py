@@ -1,7 +1,8 @@
-"""One shard: the same bytes for the same content, refused where it does not fit the schema, safe to open when damaged."""
+"""One shard: the same bytes for the same content, refused where it does not fit the schema, safe when damaged."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, all_fields, fields_for
 from embodied_ssl.datasets.shards import ForeignShard, OpenShard, file_sha256, read_entry, write_shard
 
+ROOT = Path(__file__).parent.parent
 SIZES = {"N": 6, "H": 5, "W": 7, "A": 2, "T": 4, "E": 2, "O": 3, "S": 1}
 ATTRIBUTES = {"schema_version": SCHEMA_VERSION, "kind": "roam", "spec": '{"Δ": "…"}', "seed": 3, "shard": 0}
 
@@ -45,11 +47,13 @@ def test_what_is_written_is_read(tmp_path, kind, compression):
 
 def test_the_same_content_gives_the_same_bytes_in_another_process(tmp_path):
     entry = write_shard(tmp_path / "a.h5", all_fields("poke"), contents("poke"), ATTRIBUTES, "me", "lz4")
+    target = str(tmp_path / "b.h5")
     code = (
         "import sys; sys.path.insert(0, 'tests'); from pathlib import Path; from test_shards import *;"
-        f"print(write_shard(Path({str(tmp_path / 'b.h5')!r}), all_fields('poke'), contents('poke'), ATTRIBUTES, 'me', 'lz4').sha256)"
+        f"entry = write_shard(Path({target!r}), all_fields('poke'), contents('poke'), ATTRIBUTES, 'me', 'lz4');"
+        "print(entry.sha256)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == entry.sha256
 
 
