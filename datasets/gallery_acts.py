@@ -27,6 +27,7 @@ _COLOURS = {  # from soft to hard
     "wood": "#5c9e31",
     "ceramic": "#2f7fd6",
     "metal": "#64748b",
+    "nothing": "#9a9a94",
 }
 _OTHER_COLOURS = ("#c2410c", "#0e7490", "#86198f", "#4d7c0f", "#b91c1c", "#1d4ed8")
 NOTHING = "nothing"
