@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from numpy.typing import ArrayLike, NDArray
 
 WIDTH, HEIGHT = 420, 290
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 16, 14, 44
 
 
 @dataclass(frozen=True)

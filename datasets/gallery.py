@@ -15,8 +15,9 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from embodied_ssl.datasets import gallery_episodes as episodes
+from embodied_ssl.datasets import gallery_motion as motion
 from embodied_ssl.datasets import gallery_results as results
-from embodied_ssl.datasets.charts import number
+from embodied_ssl.datasets.charts import number, words
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery_acts import Acts, Card, cards
 from embodied_ssl.datasets.readers import Dataset, is_video
@@ -151,35 +152,35 @@ def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:
     section.wall = episodes.wall(dataset, labels)
     used = sum(len(tile.first) + len(tile.middle) for tile in section.wall)
     section.scrubber = episodes.scrubber(dataset, labels, max(budget - used, 0))
-    some = episodes.sampled_episodes(dataset)
-    rows = episodes.rows_of(dataset, some)
-    section.tiles.insert(2, ("experience", episodes.duration(dataset, some)))
-    motor = Figure(
+    some = motion.sampled_episodes(dataset)
+    rows = motion.rows_of(dataset, some)
+    section.tiles.insert(2, ("experience", motion.duration(dataset, some)))
+    moved = Figure(
         "Motion from frame to frame",
-        episodes.motor_chart(dataset, rows),
+        motion.motor_chart(dataset, rows),
         "What the body measured of itself, over all frames. The fuller the colour, the more often (its logarithm).",
     )
     if dataset.kind == "roam":
         section.figures = [
-            motor,
+            moved,
             Figure(
                 "Way of an episode",
-                episodes.distance_chart(dataset, some),
+                motion.distance_chart(dataset, some),
                 "Metres driven in each episode. Bars near zero are bodies that got stuck.",
             ),
-            Figure("Scenes", episodes.label_chart(labels), "How many episodes each scene type has."),
+            Figure("Scenes", motion.label_chart(labels), "How many episodes each scene type has."),
         ]
         return
-    materials = [episodes.words(name) for name in dataset.objects["material"]]
+    materials = [words(name) for name in dataset.objects["material"]]
     section.figures = [
-        motor,
+        moved,
         Figure(
             "Where the camera stood",
-            episodes.sphere_chart(dataset, rows),
+            motion.sphere_chart(dataset, rows),
             "Azimuth and elevation over all frames. Even colour: the viewing sphere is covered evenly.",
         ),
-        Figure("Materials", episodes.label_chart(materials, "objects"), "What the objects are made of."),
-        Figure("Categories", episodes.label_chart(labels), "How many episodes show each category of object."),
+        Figure("Materials", motion.label_chart(materials, "objects"), "What the objects are made of."),
+        Figure("Categories", motion.label_chart(labels), "How many episodes show each category of object."),
     ]
 
 

@@ -199,19 +199,22 @@ def stiffness_chart(acts: Acts) -> Markup:
     for material in acts.materials:
         at = [i for i in acts.where(material) if acts.outcome(i) == "felt"]
         found = [stiffness(acts.values["force"][i], acts.values["depth_travelled"][i]) for i in at]
-        if known := [value for value in found if math.isfinite(value)]:
+        if known := [value / 1000 for value in found if math.isfinite(value)]:
             measured[material] = np.array(known)
-    every = np.concatenate(list(measured.values())) if measured else np.array([1.0, 10.0])
+    every = np.concatenate(list(measured.values())) if measured else np.array([0.1, 10.0])
     low, high = 10.0 ** math.floor(math.log10(every.min())), 10.0 ** math.ceil(math.log10(every.max()) + 1e-9)
     count = max(len(measured), 1)
     ticks = tuple((i + 0.5, material) for i, material in enumerate(measured))
     chart = Chart(
-        Axis("stiffness (N/m)", low, max(high, 10 * low), log=True), Axis("", count, 0, ticks=ticks), left=78, grid=True
+        Axis("stiffness (kN/m)", low, max(high, 10 * low), log=True),
+        Axis("", count, 0, ticks=ticks),
+        left=78,
+        grid=True,
     )
     rng = np.random.default_rng(0)
     for i, (material, values) in enumerate(measured.items()):
         places = i + 0.5 + rng.uniform(-0.25, 0.25, len(values))
-        chart.points(values, places, acts.colour(material), [f"{number(v)} N/m" for v in values], material)
+        chart.points(values, places, acts.colour(material), [f"{number(v)} kN/m" for v in values], material)
         middle = float(np.median(values))
         chart.lines([([middle, middle], [i + 0.1, i + 0.9])], acts.colour(material), "middle", material)
     return chart.svg("stiffness of each poke by material")
