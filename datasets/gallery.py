@@ -26,8 +26,6 @@ from embodied_ssl.datasets.videos import video
 
 __all__ = ["video", "view"]
 
-_WALL_SHARE = 0.2  # of a video section's bytes
-
 _ABOUT = {
     "roam": "A wheeled body drives through furnished scenes and logs what its forward camera saw and its wheels felt.",
     "orbit": "A camera moves over the viewing sphere of one object after another, as in NORB.",
