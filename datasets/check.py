@@ -60,7 +60,7 @@ def _check_shard(folder: Path, manifest: Manifest, entry: ShardEntry) -> list[st
         return [str(error)]
 
 
-def _rows(problem: NDArray[np.bool_], offset: int = 0) -> str:
+def _rows(problem: Any, offset: int = 0) -> str:
     """`row 3, 17, 20 and 5 more`, of the rows where there is a problem."""
     rows = np.flatnonzero(problem) + offset
     more = f" and {len(rows) - _MOST_LISTED} more" if len(rows) > _MOST_LISTED else ""

@@ -194,7 +194,7 @@ def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
     """The class of a kind's environment; its constructor's signature is the list of settings."""
     entry_point = gymnasium.spec(f"embodied_ssl/{kind.capitalize()}-v0").entry_point
     module, _, name = str(entry_point).partition(":")
-    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module(module), name)
 
 
 def built_in_policies(kind: str) -> dict[str, Callable[[], Policy]]:
@@ -295,7 +295,7 @@ def _env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
             raise unknown_name(f"setting of {kind}", name, parameters)
     settings = {name: given.get(name, parameter.default) for name, parameter in parameters.items()}
     try:
-        return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(settings))
     except TypeError as error:
         raise DataError(f"{kind}: settings are numbers, texts and lists of them ({error})") from error
 
@@ -336,7 +336,7 @@ def _policy_name(kind: str, policy: str | Policy | None) -> str:
 def _resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
     """The policy itself, from its name if need be. Raises DataError where there is none of this name."""
     if callable(policy):
-        return policy() if inspect.isclass(policy) else policy  # type: ignore[no-any-return]
+        return _made(policy)
     name = _policy_name(kind, policy)
     module, colon, attribute = name.partition(":")
     if not colon:
@@ -350,7 +350,15 @@ def _resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
         raise DataError(f"policy {name}: {error}; the module must be importable from here") from error
     if not callable(found):
         raise DataError(f"policy {name}: not callable; give a function or class from observation to action")
-    return found() if inspect.isclass(found) else found  # type: ignore[no-any-return]
+    return _made(found)
+
+
+def _made(policy: Any) -> Policy:
+    """An instance, where a class was given."""
+    if inspect.isclass(policy):
+        made: Any = policy()
+        return made  # type: ignore[no-any-return]
+    return policy  # type: ignore[no-any-return]
 
 
 def _summary(folder: Path, kind: str, entries: list[ShardEntry], made: set[int], seconds: float) -> Summary:

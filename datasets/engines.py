@@ -101,7 +101,7 @@ def _enter_ray(workers: int) -> AbstractContextManager[Any]:
     except ImportError as error:
         raise DataError("the engine ray is not installed; pip install 'embodied-ssl[ray]'") from error
     if not ray.is_initialized():
-        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
+        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
         ray.init(log_to_driver=False, include_dashboard=False, **local)
     register_ray()
     return joblib.parallel_config("ray")

@@ -23,11 +23,12 @@ def motor_chart(dataset: Dataset, rows: NDArray[np.int64]) -> Markup:
     counts, *edges = np.histogram2d(
         motor[:, 0], motor[:, 1], bins=_BINS, range=[(axis.low, axis.high) for axis in axes]
     )
-    chart = Chart(*axes)
+    chart = Chart(axes[0], axes[1])
     chart.heat(edges[0], edges[1], counts)
-    for axis, place in zip(axes, ("x", "y"), strict=True):
-        if axis.low < 0 < axis.high:
-            chart.rule(**{place: 0.0})
+    if axes[0].low < 0 < axes[0].high:
+        chart.rule(x=0.0)
+    if axes[1].low < 0 < axes[1].high:
+        chart.rule(y=0.0)
     return chart.svg(f"how often each motion: {names[0]} across, {names[1]} up")
 
 

@@ -145,7 +145,9 @@ class Recorder:
         if field.table == "episodes":
             column = ("start", "length", "seed", "scene", "objects_start", "objects_count").index(field.name)
             return np.array([episode[column] for episode in self._episodes], field.dtype)
-        values = [episode if field.name == "episode" else thing[field.name] for episode, thing in self._objects]
+        values: list[Any] = [
+            episode if field.name == "episode" else thing[field.name] for episode, thing in self._objects
+        ]
         if field.dtype.startswith("S"):
             return _texts(values, field)
         return np.array(values, field.dtype).reshape(field.resolve({"O": len(values)}))

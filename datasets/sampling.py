@@ -40,7 +40,7 @@ def permuted(places: NDArray[np.int64], length: int, key: tuple[int, ...]) -> ND
     (Black & Rogaway, Ciphers with Arbitrary Finite Domains, CT-RSA 2002).
     """
     half = max(1, (max(length - 1, 1).bit_length() + 1) // 2)
-    keys = np.random.SeedSequence(key).generate_state(_ROUNDS, np.uint64)
+    keys = np.random.SeedSequence(key).generate_state(_ROUNDS, np.uint64).astype(np.uint64)
     result = places.astype(np.uint64)
     outside = np.arange(len(result))
     while len(outside):

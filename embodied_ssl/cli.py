@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,7 @@ def _collect(arguments: list[str]) -> int:
     parser.add_function_arguments(collect, skip={"kind", "env", "policy"})
     parser.add_argument("--policy", type=str | None, default=None, help="a built-in name, or module:name of your own")
     parser.add_class_arguments(environment_class(kind), skip={"render_mode"})
+    sys.path.append(str(Path.cwd()))  # where the module of --policy may be
     settings = vars(_parse(parser, _with_flags(parser, rest)))
     print(collect(kind, **settings))
     return 0
@@ -168,7 +169,7 @@ def _refuse(message: str) -> int:
     return 2
 
 
-def _near(name: str, names: Sequence[str] | dict[str, object]) -> str:
+def _near(name: str, names: Iterable[str]) -> str:
     near = get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f", did you mean '{near[0]}'?" if near else ""
 

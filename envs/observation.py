@@ -35,19 +35,17 @@ def observe(frame: Frame, depth: bool, instance: bool, motor: ArrayLike | None =
     return observation
 
 
-def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np.float64]:
+def checked_action(action: ArrayLike, space: gymnasium.spaces.Space[Any]) -> NDArray[np.float64]:
     """The action as float64, within the space's bounds (motors saturate).
 
     Raises ValueError if its shape is another or anything in it is not a finite number.
     """
     values = np.asarray(action)
     if values.dtype.kind not in "fiu" or values.shape != space.shape:
-        raise ValueError(
-            f"an action is {space.shape[0]} numbers, shape {space.shape}, not {values.dtype} {values.shape}"
-        )
+        raise ValueError(f"an action is numbers, shape {space.shape}, not {values.dtype} {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError(f"an action is finite numbers, not {values.tolist()}")
-    return np.clip(values.astype(float), space.low, space.high)
+    return np.clip(values.astype(float), space.low, space.high)  # type: ignore[attr-defined]
 
 
 def describe_things(world: World) -> list[dict[str, Any]]:

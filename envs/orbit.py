@@ -1,6 +1,6 @@
 """OrbitEnv: a camera on the viewing sphere of one object, the setting of NORB (LeCun, Huang & Bottou 2004)."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -20,7 +20,7 @@ GROUNDS = ("planks", "parquet", "tile", "marble", "terrazzo", "concrete", "carpe
 GROUND_SIDE_M = 6.0
 
 
-class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
+class OrbitEnv(gymnasium.Env[Any, Any]):
     """A camera that circles one object, which stands on a textured ground under a sun and a sky.
 
     Action, float32 [2]: change of azimuth and of elevation until the next frame, rad, at most 0.5 either way. What
@@ -33,7 +33,7 @@ class OrbitEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
     [S, S, 2], px from the frame before to this one.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """RoamEnv: a wheeled body with a forward camera in a furnished scene."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -20,7 +20,7 @@ STEP_M = 0.03  # its wheels run over rugs and thresholds up to this high
 TOUCH_M = 0.005  # it stops this far from what it would hit
 
 
-class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
+class RoamEnv(gymnasium.Env[Any, Any]):
     """A wheeled body that looks ahead while it drives through a scene, and stops at obstacles.
 
     Action, float32 [2]: forward distance (m, at most 0.25 either way) and yaw (rad, left positive, at most 0.5) until
@@ -33,7 +33,7 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
     [S, S, 2], px from the frame before to this one.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class RoamEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
         self.world = World(renderer, shadows, antialias)
-        self.action_space = gymnasium.spaces.Box(np.float32([-0.25, -0.5]), np.float32([0.25, 0.5]))
+        self.action_space = gymnasium.spaces.Box(np.array([-0.25, -0.5], np.float32), np.array([0.25, 0.5], np.float32))
         self.observation_space = observation_space(size, depth, instance, motor_size=2)
 
     def reset(

@@ -25,7 +25,7 @@ MOST_WIDE_M = 0.22  # wider things stay in the cupboard
 FIELD_OF_VIEW_RAD = 0.6
 
 
-class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
+class TableEnv(gymnasium.Env[Any, Any]):
     """Clutter on a table under an overhead camera; a step is one act of a gripper. Subclasses say which.
 
     Observation: `rgb` uint8 [S, S, 3], the gripper out of view; if asked for, `depth` float32 [S, S] (m) and
@@ -37,7 +37,7 @@ class TableEnv(gymnasium.Env[dict[str, NDArray[Any]], NDArray[np.float32]]):
 
     LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an act after its image point
     HIGH: ClassVar[tuple[float, ...]] = ()
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 1}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
 
     def __init__(
         self,

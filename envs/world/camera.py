@@ -63,7 +63,7 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> Dou
     right = np.cross(forward, np.asarray(up, float))
     width = np.linalg.norm(right)
     if distance == 0 or width < 1e-9 * distance:
-        raise ValueError(f"cannot look from {eye} at {target} with {up} upwards: the directions coincide")
+        raise ValueError(f"cannot look from {eye!r} at {target!r} with {up!r} upwards: the directions coincide")
     forward, right = forward / distance, right / width
     pose = np.eye(4)
     pose[:3, :4] = np.stack([right, np.cross(forward, right), forward, position], axis=1)

@@ -158,7 +158,7 @@ def _traffic_light(joiner: Joiner, rng: np.random.Generator) -> Material:
         bulb = lathe([[0.1, 0], [0.07, 0.03], [0, 0.04]], 8).transformed(
             (0, -0.2, 2.44 + 0.26 * k), rotation_x(np.pi / 2)
         )
-        joiner.add(plain(*shade, emission=0.6 if k == lit else 0.0), bulb)
+        joiner.add(plain(shade[0], shade[1], shade[2], emission=0.6 if k == lit else 0.0), bulb)
     joiner.hull((-0.06, -0.06, 0), (0.06, 0.06, 2.4))
     return METAL
 

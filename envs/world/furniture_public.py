@@ -237,7 +237,8 @@ def _weight_bench(joiner: Joiner, rng: np.random.Generator) -> Material:
     joiner.posts(frame, [(-0.5, 0.5), (0.5, 0.5)], 0.07, 0, 1.1)
     joiner.block(frame, (-0.5, 0.46, 0.1), (0.5, 0.54, 0.16), "left right")
     joiner.tube(chrome(), [(-1.0, 0.44, 1.05), (1.0, 0.44, 1.05)], 0.016, 5)
-    disc, plates = [[0, 0], [0.21, 0], [0.21, 0.05], [0, 0.05]], plain(28, 28, 30) if rng.random() < 0.6 else vivid(rng)
+    disc: list[list[float]] = [[0, 0], [0.21, 0], [0.21, 0.05], [0, 0.05]]
+    plates = plain(28, 28, 30) if rng.random() < 0.6 else vivid(rng)
     for x in (-0.87, 0.82):
         joiner.add(plates, lathe(disc, 12).transformed((x, 0.44, 1.05), rotation_y(np.pi / 2)))
     joiner.hull((-0.5, -0.7, 0), (0.5, 0.54, 0.5))

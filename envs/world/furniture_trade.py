@@ -115,7 +115,7 @@ def _crate(joiner: Joiner, rng: np.random.Generator) -> Material:
 def _barrel(joiner: Joiner, rng: np.random.Generator) -> Material:
     """A steel drum."""
     skin, r = vivid(rng) if rng.random() < 0.7 else steel(rng), 0.29
-    profile = [
+    profile: list[list[float]] = [
         [0, 0],
         [r, 0],
         [r, 0.28],
@@ -240,7 +240,7 @@ def _parts_shelf(joiner: Joiner, rng: np.random.Generator) -> Material:
 
 
 def _gas_cylinder(joiner: Joiner, rng: np.random.Generator) -> Material:
-    profile = [[0, 0], [0.115, 0], [0.115, 1.2], [0.08, 1.32], [0.03, 1.36], [0.03, 1.45], [0, 1.45]]
+    profile: list[list[float]] = [[0, 0], [0.115, 0], [0.115, 1.2], [0.08, 1.32], [0.03, 1.36], [0.03, 1.45], [0, 1.45]]
     joiner.add(vivid(rng), lathe(profile, 9, 0.5))
     joiner.hull((-0.115, -0.115, 0), (0.115, 0.115, 1.45))
     return METAL

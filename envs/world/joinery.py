@@ -6,6 +6,7 @@ A piece's frame: metres, z up, the origin on the floor under its middle, its bac
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,7 +104,7 @@ class Joiner:
             low, high = (x - side / 2, y - side / 2, z_low), (x + side / 2, y + side / 2, z_high)
             self.block(skin, low, high, "top bottom")
 
-    def tube(self, skin: Skin, path: ArrayLike, radius: ArrayLike, segments: int = 5) -> None:
+    def tube(self, skin: Skin, path: Any, radius: Any, segments: int = 5) -> None:
         """A round tube along a path [P, 3]."""
         self.add(skin, sweep(path, radius, segments, skin.tile))
 
@@ -144,7 +145,10 @@ def block(low: ArrayLike, high: ArrayLike, tile: float = 1.0, skip: str = "") ->
     corner = np.asarray(low, float)
     size = np.asarray(high, float) - corner
     left_out = skip.split()
-    vertices, normals, uv, triangles = [], [], [], []
+    vertices: list[Any] = []
+    normals: list[Any] = []
+    uv: list[Any] = []
+    triangles: list[Any] = []
     for name, (normal, start, side_u, side_v) in _FACES.items():
         if name in left_out:
             continue
@@ -161,7 +165,7 @@ def block(low: ArrayLike, high: ArrayLike, tile: float = 1.0, skip: str = "") ->
 def panel(origin: ArrayLike, side_u: ArrayLike, side_v: ArrayLike, cut: Sequence[float] = (0, 0, 1, 1)) -> Mesh:
     """A one-sided parallelogram facing side_u × side_v that shows the window `cut` of its texture."""
     # Written out in floats: rooms are built anew for each scene, and NumPy's cross alone takes 60 µs.
-    (x, y, z), (ux, uy, uz), (vx, vy, vz) = (tuple(map(float, side)) for side in (origin, side_u, side_v))
+    (x, y, z), (ux, uy, uz), (vx, vy, vz) = np.asarray([origin, side_u, side_v], float).tolist()
     nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
     size = math.sqrt(nx * nx + ny * ny + nz * nz)
     u0, v0, u1, v1 = cut

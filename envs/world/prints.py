@@ -5,6 +5,7 @@ All are drawn from (name, variant) alone and made once. Row 0 of a texture is it
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -43,7 +44,8 @@ def _noise(rng: np.random.Generator, cells: int, amount: float) -> Image:
     step = SIDE // cells if cells <= SIDE else 1
     large = cv2.resize(grid, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
     start = 2 * step
-    return cv2.resize(large[start : start + cells * step, start : start + cells * step], (SIDE, SIDE))[..., None]
+    window = large[start : start + cells * step, start : start + cells * step]
+    return _floats(cv2.resize(window, (SIDE, SIDE)))[..., None]
 
 
 def _rectangle(canvas: Image, x0: float, y0: float, x1: float, y1: float, color: tuple[float, ...]) -> None:
@@ -73,10 +75,10 @@ def _goods(canvas: Image, rng: np.random.Generator) -> None:
 def _fruit(canvas: Image, rng: np.random.Generator) -> None:
     """A heap of one or two kinds of fruit from above."""
     colors = [_color(rng, 170, 245, 1.9, 0.3) for _ in range(2)]
-    canvas[:] = np.float32(colors[0]) * 0.35
+    canvas[:] = _floats(colors[0]) * 0.35
     for _ in range(170):
         x, y = rng.integers(0, SIDE, 2)
-        color = np.float32(colors[int(rng.random() < 0.25)]) * rng.uniform(0.75, 1.1)
+        color = _floats(colors[int(rng.random() < 0.25)]) * rng.uniform(0.75, 1.1)
         for dx in (-SIDE, 0, SIDE):
             for dy in (-SIDE, 0, SIDE):
                 cv2.circle(canvas, (int(x + dx), int(y + dy)), 7, (color * 0.6).tolist(), -1)
@@ -87,7 +89,7 @@ def _fruit(canvas: Image, rng: np.random.Generator) -> None:
 def _landscape(canvas: Image, rng: np.random.Generator) -> None:
     """Sky, hills and land, as on a television or a painting."""
     rows = np.linspace(0, 1, SIDE, dtype=np.float32)[:, None, None]
-    canvas[:] = np.float32(_color(rng, 90, 230)) * (1 - rows) + np.float32(_color(rng, 180, 255)) * rows
+    canvas[:] = _floats(_color(rng, 90, 230)) * (1 - rows) + _floats(_color(rng, 180, 255)) * rows
     if rng.random() < 0.5:
         cv2.circle(
             canvas, tuple(int(v) for v in rng.integers(15, 110, 2)), int(rng.integers(6, 16)), (255, 240, 200), -1
@@ -96,7 +98,7 @@ def _landscape(canvas: Image, rng: np.random.Generator) -> None:
     for layer in range(3):
         base, swing = 50 + 25 * layer, rng.uniform(5, 22)
         ridge = base + swing * np.sin(x * rng.uniform(0.02, 0.09) + rng.uniform(0, 6)) + 4 * np.sin(x * 0.3 + layer)
-        color = np.float32(_color(rng, 30, 190, 1.2)) * (1 - 0.15 * layer)
+        color = _floats(_color(rng, 30, 190, 1.2)) * (1 - 0.15 * layer)
         canvas[np.arange(SIDE)[:, None] > ridge[None, :]] = color
 
 
@@ -129,7 +131,7 @@ def _poster(canvas: Image, rng: np.random.Generator) -> None:
 def _map(canvas: Image, rng: np.random.Generator) -> None:
     """Continents in a sea."""
     relief = _noise(rng, 4, 1.0) + 0.5 * _noise(rng, 8, 1.0) + 0.25 * _noise(rng, 16, 1.0)
-    canvas[:] = np.where(relief > 0.05, np.float32(_color(rng, 120, 220)), np.float32((150, 190, 225)))
+    canvas[:] = np.where(relief > 0.05, _floats(_color(rng, 120, 220)), _floats((150, 190, 225)))
     canvas[(relief > 0.35)[..., 0]] = _color(rng, 110, 200)
     canvas[:5] = canvas[-5:] = canvas[:, :5] = canvas[:, -5:] = 245
 
@@ -137,15 +139,15 @@ def _map(canvas: Image, rng: np.random.Generator) -> None:
 def _window_view(canvas: Image, rng: np.random.Generator) -> None:
     """Bright sky over roofs or trees, seen from indoors."""
     rows = np.linspace(0, 1, SIDE, dtype=np.float32)[:, None, None]
-    blue = np.float32((165, 200, 240)) if rng.random() < 0.7 else np.float32((205, 212, 220))
-    canvas[:] = blue * (1 - rows) + np.float32((240, 245, 250)) * rows
+    blue = _floats((165, 200, 240)) if rng.random() < 0.7 else _floats((205, 212, 220))
+    canvas[:] = blue * (1 - rows) + _floats((240, 245, 250)) * rows
     canvas += np.clip(_noise(rng, 4, 40) + _noise(rng, 8, 20), 0, 60)
     horizon = rng.uniform(0.45, 0.75) * SIDE
     if rng.random() < 0.5:  # roofs
         x = 0.0
         while x < SIDE:
             width, top = rng.uniform(14, 40), horizon - rng.uniform(0, 40)
-            color = np.float32(_color(rng, 120, 210, 0.5))
+            color = _floats(_color(rng, 120, 210, 0.5))
             _rectangle(canvas, x, top, x + width, SIDE, tuple(color.tolist()))
             for wy in np.arange(top + 5, SIDE, 10):
                 for wx in np.arange(x + 4, x + width - 4, 8):
@@ -154,14 +156,14 @@ def _window_view(canvas: Image, rng: np.random.Generator) -> None:
     else:
         for _ in range(40):
             x, y = rng.uniform(0, SIDE), rng.normal(horizon + 22, 10)
-            color = np.float32((110, 150, 90)) * rng.uniform(0.7, 1.2)
+            color = _floats((110, 150, 90)) * rng.uniform(0.7, 1.2)
             cv2.circle(canvas, (int(x), int(y)), int(rng.uniform(6, 16)), color.tolist(), -1)
         _rectangle(canvas, 0, horizon + 26, SIDE, SIDE, (135.0, 165.0, 110.0))
 
 
 def _chalkboard(canvas: Image, rng: np.random.Generator) -> None:
     """Writing in chalk on green or black."""
-    base = np.float32((38, 74, 58)) if rng.random() < 0.7 else np.float32((42, 44, 48))
+    base = _floats((38, 74, 58)) if rng.random() < 0.7 else _floats((42, 44, 48))
     canvas[:] = base + _noise(rng, 8, 7)
     _write(canvas, rng, [(225.0, 228.0, 220.0), (230.0, 215.0, 140.0)], 2)
 
@@ -183,7 +185,7 @@ def _write(canvas: Image, rng: np.random.Generator, colors: list[tuple[float, ..
             cv2.polylines(canvas, [points], False, color, width - 1, cv2.LINE_AA)
             x += 3 * len(letters) + 4
     color = colors[rng.integers(len(colors))]
-    cv2.polylines(canvas, [np.int32([[14, 78], [14, 118], [60, 118]])], False, color, width)
+    cv2.polylines(canvas, [_whole([[14, 78], [14, 118], [60, 118]])], False, color, width)
     curve = np.stack([np.arange(16, 58), 112 - 30 * np.abs(np.sin(np.arange(42) * rng.uniform(0.05, 0.2)))], axis=1)
     cv2.polylines(canvas, [curve.astype(np.int32)], False, colors[-1], width)
     cv2.circle(canvas, (90, 98), int(rng.integers(8, 20)), colors[0], width)
@@ -219,7 +221,7 @@ def _toolboard(canvas: Image, rng: np.random.Generator) -> None:
                 cv2.circle(canvas, (int(x + 6), row + 5), 6, steel, 3)
                 cv2.circle(canvas, (int(x + 6), row + 44), 5, steel, 3)
             else:  # saw
-                blade = np.int32([[x, row + 14], [x + 10, row + 14], [x + 6, row + 52], [x + 3, row + 52]])
+                blade = _whole([[x, row + 14], [x + 10, row + 14], [x + 6, row + 52], [x + 3, row + 52]])
                 cv2.fillConvexPoly(canvas, blade, steel)
                 _rectangle(canvas, x - 1, row, x + 12, row + 14, handle)
             x += rng.uniform(17, 24)
@@ -240,7 +242,7 @@ def _clock(canvas: Image, rng: np.random.Generator) -> None:
 
 def _leaves(canvas: Image, rng: np.random.Generator) -> None:
     """Foliage: dabs of light and dark green."""
-    base = np.float32((rng.uniform(50, 120), rng.uniform(105, 150), rng.uniform(35, 65)))
+    base = _floats((rng.uniform(50, 120), rng.uniform(105, 150), rng.uniform(35, 65)))
     canvas[:] = base * 0.5
     for _ in range(420):
         x, y = rng.integers(0, SIDE, 2)
@@ -252,7 +254,7 @@ def _leaves(canvas: Image, rng: np.random.Generator) -> None:
 
 
 def _water(canvas: Image, rng: np.random.Generator) -> None:
-    canvas[:] = np.float32((85, 140, 165)) + _noise(rng, 8, 22) + _noise(rng, 16, 14)
+    canvas[:] = _floats((85, 140, 165)) + _noise(rng, 8, 22) + _noise(rng, 16, 14)
 
 
 def _sign(canvas: Image, rng: np.random.Generator) -> None:
@@ -269,7 +271,7 @@ def _sign(canvas: Image, rng: np.random.Generator) -> None:
 def _shutter(canvas: Image, rng: np.random.Generator) -> None:
     """A roller door's slats, 10 to a repeat."""
     slats = (np.arange(SIDE)[:, None, None] * 10 / SIDE) % 1
-    canvas[:] = np.float32(_color(rng, 120, 215, 0.7)) * (0.75 + 0.25 * np.sqrt(slats))
+    canvas[:] = _floats(_color(rng, 120, 215, 0.7)) * (0.75 + 0.25 * np.sqrt(slats))
 
 
 PRINTS: dict[str, Callable[[Image, np.random.Generator], None]] = {
@@ -290,3 +292,11 @@ PRINTS: dict[str, Callable[[Image, np.random.Generator], None]] = {
     "sign": _sign,
     "shutter": _shutter,
 }
+
+
+def _floats(values: Any) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
+
+
+def _whole(values: Any) -> NDArray[np.int32]:
+    return np.asarray(values, np.int32)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -64,10 +64,12 @@ class RasterRenderer:
             raise ValueError(f"antialias is the samples per pixel and axis, 1 to 8, not {antialias}")
         self.shadows, self.antialias = shadows, antialias
         self._samples: raster.Samples | None = None
+        self._sun: raster.Sun | None = None
+        self._sun_poses = b""
 
     def load(self, items: Sequence[Item], light: Light) -> None:
         self._stage = _pack(items, light)
-        self._samples = self._sun = self._sun_poses = None
+        self._samples, self._sun, self._sun_poses = None, None, b""
 
     def draw(self, camera: Camera, pose: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
         frames = self.draw_many(camera, pose[None], poses)
@@ -87,7 +89,8 @@ class RasterRenderer:
             np.empty((count, height, width), np.float32),
             np.empty((count, height, width), np.uint8),
         )
-        raster.draw_views(
+        draw_views: Any = raster.draw_views  # compiled: no type checker follows its arguments
+        draw_views(
             *self._stage, *self._samples, *self._fragments, *self._sun, poses, camera_poses, camera.intrinsics, spacing,
             frames.rgb, frames.depth, frames.instance)  # fmt: skip
         return frames
@@ -209,7 +212,8 @@ def _bounding_sphere(mesh: Mesh) -> tuple[float, float, float, float]:
 @lru_cache(maxsize=4096)
 def _pyramid(texture: Texture) -> NDArray[np.uint32]:
     """All levels of a texture, each half as wide as the one before, as 0x00BBGGRR."""
-    level, levels = texture.image.astype(np.float32), []
+    level: NDArray[Any] = texture.image.astype(np.float32)
+    levels = []
     while True:
         red, green, blue = np.moveaxis(np.round(level).astype(np.uint32), -1, 0)
         levels.append((red | green << 8 | blue << 16).ravel())

@@ -105,8 +105,8 @@ class Room:
         panels: dict[Skin, list[Mesh]] = {}
         inner_x, inner_y = sx * (x - width), sy * (y - depth)
         level, upright = [(x1, inner_y), (x0, inner_y)], [(inner_x, y0), (inner_x, y1)]
-        raise_wall(panels, *(level if sy < 0 else level[::-1]), self._finish)
-        raise_wall(panels, *(upright if sx < 0 else upright[::-1]), self._finish)
+        for start, end in (level if sy < 0 else level[::-1], upright if sx < 0 else upright[::-1]):
+            raise_wall(panels, start, end, self._finish)
         self.add_structure("wall", panels, [box_hull((x0, y0, 0), (x1, y1, 2.5))], casts_shadow=False)
         self._solid.append((x0, y0, x1, y1))
         for side in range(4):

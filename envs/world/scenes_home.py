@@ -180,7 +180,8 @@ def bathroom(room: Room) -> None:
             room.along(kind, ahead=0.4 if kind in ("washing_machine", "chest") else 0.0)
     for _ in range(2):
         room.hang("towel_rail", rng.uniform(0.7, 1.0))
-    room.place(room.piece("bath_mat"), *rng.uniform(-0.2, 0.2, 2) * (room.width, room.depth), check=False)
+    x, y = rng.uniform(-0.2, 0.2, 2) * (room.width, room.depth)
+    room.place(room.piece("bath_mat"), x, y, check=False)
     for _ in range(2):
         room.hang("wall_shelf", rng.uniform(1.1, 1.4))
     room.hang("picture", 1.4)

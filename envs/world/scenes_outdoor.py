@@ -156,7 +156,8 @@ def courtyard(room: Room) -> None:
         _build_houses(room, wall, room.height, 1)
         _dress_facade(room, wall, 2, 0.0)
     middle = "fountain" if rng.random() < 0.6 else "garden_tree"
-    room.place(room.piece(middle), *rng.uniform(-0.6, 0.6, 2), ahead=0.8)
+    x, y = rng.uniform(-0.6, 0.6, 2)
+    room.place(room.piece(middle), x, y, ahead=0.8)
     lawn = family("grass", rng, 1.5, 0.0)
     patches, corners = [], [(-1, -1), (1, -1), (1, 1), (-1, 1)]
     for sx, sy in corners:
