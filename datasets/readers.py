@@ -181,23 +181,32 @@ class Array:
         elif out.shape != (len(wanted), *self.shape[1:]) or out.dtype != self.dtype:
             raise ValueError(f"{self.field.path}: out is {out.dtype} {out.shape}, not {self.dtype} [rows, ...]")
         shards = np.searchsorted(self._bounds, wanted, side="right") - 1
-        order = np.argsort(shards, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(shards[order])) + 1)
-        for places in groups if len(wanted) else ():
-            index = int(shards[places[0]])
-            self._read_shard(index, wanted[places] - self._bounds[index], places, out)
+        local = wanted - self._bounds[shards]
+        if out[:1].nbytes < _LARGE_ROW_BYTES:
+            self._gather(shards, local, out)
+        else:
+            self._copy(shards, local, out)
         return out
 
-    def _read_shard(self, index: int, local: NDArray[np.int64], places: NDArray[np.intp], out: NDArray[Any]) -> None:
-        """Copy rows `local` of a shard to `places` of `out`."""
-        source = self._dataset.shard(index).array(self.field.path)
-        if isinstance(source, np.ndarray) and out[:1].nbytes < _LARGE_ROW_BYTES:
-            values = source[local]
-            out[places] = self._globally(values, index) if self.field.refers_to else values
-            return
+    def _gather(self, shards: NDArray[np.intp], local: NDArray[np.int64], out: NDArray[Any]) -> None:
+        """Small rows: all those of a shard at once."""
+        for index in np.unique(shards).tolist():
+            here = np.flatnonzero(shards == index)
+            source = self._dataset.shard(index).array(self.field.path)
+            if not isinstance(source, np.ndarray):
+                self._copy(shards[here], local[here], values := np.empty((len(here), *out.shape[1:]), out.dtype))
+            else:
+                values = source[local[here]]
+            out[here] = self._globally(values, index) if self.field.refers_to else values
+
+    def _copy(self, shards: NDArray[np.intp], local: NDArray[np.int64], out: NDArray[Any]) -> None:
+        """Large rows: one by one, each straight to its place."""
+        sources: dict[int, Any] = {}
         try:
-            for place, row in zip(places.tolist(), local.tolist(), strict=True):
-                out[place] = source[row]
+            for place, (index, row) in enumerate(zip(shards.tolist(), local.tolist(), strict=True)):
+                if index not in sources:
+                    sources[index] = self._dataset.shard(index).array(self.field.path)
+                out[place] = sources[index][row]
         except OSError as error:  # of the HDF5 library, while it unpacks a chunk
             raise DataError(f"{self._dataset.shard(index).path}: cannot be unpacked ({error})") from error
 
