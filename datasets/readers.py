@@ -190,8 +190,9 @@ class Array:
 
     def _gather(self, shards: NDArray[np.intp], local: NDArray[np.int64], out: NDArray[Any]) -> None:
         """Small rows: all those of a shard at once."""
-        for index in np.unique(shards).tolist():
-            here = np.flatnonzero(shards == index)
+        order = np.argsort(shards, kind="stable")
+        for here in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1) if len(order) else ():
+            index = int(shards[here[0]])
             source = self._dataset.shard(index).array(self.field.path)
             if not isinstance(source, np.ndarray):
                 self._copy(shards[here], local[here], values := np.empty((len(here), *out.shape[1:]), out.dtype))
