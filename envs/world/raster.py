@@ -580,24 +580,21 @@ def _view(to_samples, intrinsics, camera_pose):
     return view
 
 
-# Numba's dispatcher recognises an array in a tenth of a microsecond, but a named tuple of arrays in a third of a
-# millisecond: so both entry points take arrays, and build the tuples inside.
-
-
 @jit
-def scan_shadows(
-    vertices, triangles, ranges, item, casts, corners, nearness, visible, slots, edges, poses, to_map, heights
-):
-    """Fill `heights`, the sun's map, with the height of the highest caster at each of its points.
+def scan_shadows(stage, samples, sun, poses):
+    """Fill the sun's map with the height of the highest caster at each of its points.
 
-    The arrays are those of Stage, Samples and Sun. poses: float64 [N, 4, 4], item to world.
+    poses: float64 [N, 4, 4], item to world. samples: as many as the map has points.
     """
+    ranges, vertices, triangles, items, casts = stage.ranges, stage.vertices, stage.triangles, stage.item, stage.casts
+    nearness, visible, slots = samples.nearness, samples.visible, samples.slots
+    edges, corners, heights, to_map = samples.edges, samples.corners, sun.heights, sun.to_map
     side = heights.shape[0]
     matrix = np.empty((3, 4))
     nearness[:] = -LARGE
     for p in range(len(ranges)):
         if casts[p]:
-            _compose(to_map, poses, item[p], matrix)
+            _compose(to_map, poses, items[p], matrix)
             _scan_part(
                 ranges, vertices, triangles, corners, matrix, True, side, side,
                 nearness, visible, slots, edges, p, 0)  # fmt: skip
@@ -606,24 +603,13 @@ def scan_shadows(
 
 
 @jit
-def draw_views(
-    vertices, normals, uv, triangles, ranges, item, instances, spheres, surfaces, casts, texture, texture_start,
-    texture_log_side, texels, light, nearness, visible, slots, edges, shown, planes, density, corners,
-    pixel, slot, share, fragment_depth, lit, color, spans, places, to_map, heights, step,
-    poses, camera_poses, intrinsics, spacing, rgb, depth, instance):  # fmt: skip
+def draw_views(stage, samples, fragments, sun, poses, camera_poses, intrinsics, spacing, rgb, depth, instance):
     """Draw B views of one world at rest.
 
-    The arrays from `vertices` on are those of Stage, Samples, Fragments and Sun, in their order.
     poses: float64 [N, 4, 4], item to world. camera_poses: float64 [B, 4, 4], camera to world. intrinsics: float64
     [3, 3], pixels. spacing: samples per pixel and axis.
     Filled: rgb uint8 [B, H, W, 3], depth float32 [B, H, W] (m), instance uint8 [B, H, W].
     """
-    stage = Stage(
-        vertices, normals, uv, triangles, ranges, item, instances, spheres, surfaces, casts, texture, texture_start,
-        texture_log_side, texels, light)  # fmt: skip
-    samples = Samples(nearness, visible, slots, edges, shown, planes, density, corners)
-    fragments = Fragments(pixel, slot, share, fragment_depth, lit, color, spans, places)
-    sun = Sun(to_map, heights, step)
     height, width = depth.shape[1:]
     to_samples = np.array([[spacing, 0, 0.5 * (spacing - 1)], [0, spacing, 0.5 * (spacing - 1)], [0, 0, 1.0]])
     for b in range(len(camera_poses)):

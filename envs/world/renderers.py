@@ -89,9 +89,8 @@ class RasterRenderer:
             np.empty((count, height, width), np.float32),
             np.empty((count, height, width), np.uint8),
         )
-        draw_views: Any = raster.draw_views  # compiled: no type checker follows its arguments
-        draw_views(
-            *self._stage, *self._samples, *self._fragments, *self._sun, poses, camera_poses, camera.intrinsics, spacing,
+        raster.draw_views(
+            self._stage, self._samples, self._fragments, self._sun, poses, camera_poses, camera.intrinsics, spacing,
             frames.rgb, frames.depth, frames.instance)  # fmt: skip
         return frames
 
@@ -115,10 +114,7 @@ class RasterRenderer:
         view[:2, :3] /= texel
         view[:2, 3] = 1.5 - low[:2] / texel
         sun = raster.Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
-        room = _room_to_work(stage, side * side)
-        raster.scan_shadows(
-            stage.vertices, stage.triangles, stage.ranges, stage.item, stage.casts, room.corners, room.nearness,
-            room.visible, room.slots, room.edges, poses, sun.to_map, sun.heights)  # fmt: skip
+        raster.scan_shadows(stage, _room_to_work(stage, side * side), sun, poses)
         return sun
 
     def close(self) -> None:
