@@ -4,7 +4,7 @@ A policy is any callable from observation to action. One that also has `reset(en
 """
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numba
@@ -22,10 +22,10 @@ class RandomActions:
     """Actions uniform over the action space."""
 
     def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
-        self.space, self.rng = env.action_space, rng
+        self.space, self.rng = cast(gymnasium.spaces.Box, env.action_space), rng
 
     def __call__(self, observation: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        low, high = self.space.low, self.space.high  # type: ignore[attr-defined]
+        low, high = self.space.low, self.space.high
         return self.rng.uniform(low, high).astype(np.float32)
 
 

@@ -35,7 +35,7 @@ def observe(frame: Frame, depth: bool, instance: bool, motor: ArrayLike | None =
     return observation
 
 
-def checked_action(action: ArrayLike, space: gymnasium.spaces.Space[Any]) -> NDArray[np.float64]:
+def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np.float64]:
     """The action as float64, within the space's bounds (motors saturate).
 
     Raises ValueError if its shape is another or anything in it is not a finite number.
@@ -45,7 +45,7 @@ def checked_action(action: ArrayLike, space: gymnasium.spaces.Space[Any]) -> NDA
         raise ValueError(f"an action is numbers, shape {space.shape}, not {values.dtype} {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError(f"an action is finite numbers, not {values.tolist()}")
-    return np.clip(values.astype(float), space.low, space.high)  # type: ignore[attr-defined]
+    return np.clip(values.astype(float), space.low, space.high)
 
 
 def describe_things(world: World) -> list[dict[str, Any]]:

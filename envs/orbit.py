@@ -34,6 +34,7 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
+    action_space: gymnasium.spaces.Box
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
         """What the episode shows: `scene`, `intrinsics` float64 [3, 3], and a row for its object in `objects`."""
         return {"scene": "orbit", "intrinsics": self.camera.intrinsics, "objects": describe_things(self.world)}
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """What the camera sees, four times as large: uint8 [4·S, 4·S, 3]."""
         if self.render_mode is None:
             return None

@@ -38,6 +38,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
     LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an act after its image point
     HIGH: ClassVar[tuple[float, ...]] = ()
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
+    action_space: gymnasium.spaces.Box
 
     def __init__(
         self,
@@ -204,7 +205,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
             "objects": describe_things(self.world),
         }
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """The table from above, four times as large: uint8 [4·S, 4·S, 3]."""
         if self.render_mode is None:
             return None

@@ -92,7 +92,7 @@ inlined = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always
 @jit
 def _clamped_ceiling(value: float, low: int, high: int) -> int:
     """ceil(value), clamped; safe for values that no integer holds."""
-    return np.int64(math.ceil(min(max(value, np.float64(low)), np.float64(high))))
+    return math.ceil(min(max(value, np.float64(low)), np.float64(high)))
 
 
 @inlined
@@ -434,7 +434,7 @@ def _shade(stage, samples, sun, fragments, span_count, spacing):
             if ordinal & 7 == 0:  # the level of the texture whose texels are about a pixel wide
                 area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
                 exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
-                level = min(max(exponent >> 1, 0), fineness)
+                level = min(max(exponent >> 1, np.int64(0)), fineness)
                 start, side = starts[texture, level], np.int64(1) << (fineness - level)
             # Bilinear, in sixteenths of a texel.
             i = np.int64((u + k * u_step) * w * np.float32(16 * side)) - 8
