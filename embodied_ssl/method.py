@@ -1,0 +1,116 @@
+"""The protocol of a method: an encoder to keep, heads to throw away, and the loss of its paper."""
+
+import inspect
+import types
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import Batch
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where training is, and the randomness of this step."""
+
+    progress: float
+    """0 at the first step, towards 1."""
+    rng: torch.Generator
+    """On the device of the batches, seeded from (seed, step, rank)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Optimiser and schedule of a method, as its paper has them or scaled to small encoders. Data, not a hook."""
+
+    optimizer: Literal["sgd", "adamw", "lars"] = "adamw"
+    learning_rate: float = 1e-3
+    """At its peak, for the batch size given here."""
+    weight_decay: float = 1e-4
+    """Not applied to biases and to the scales of normalisations."""
+    momentum: float = 0.9
+    """Of sgd and lars; the first beta of adamw."""
+    second_beta: float = 0.999
+    """Of adamw."""
+    batch_size: int = 128
+    """Samples of each stream in an update, over all devices."""
+    steps: int = 2000
+    """Updates."""
+    warmup: float = 0.05
+    """Share of the steps in which the learning rate rises linearly from 0."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """After the warm-up."""
+    clip: float | None = None
+    """Largest norm of the gradient; None: as it is."""
+    ema: float | None = None
+    """Decay of a moving average of the encoder's weights, which is then the encoder that is kept; None: none."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One stream that a loss takes: the type of its batches, and whether it can go without."""
+
+    batch: type[Batch]
+    required: bool
+
+
+class Method(nn.Module):
+    """What the trainer trains. A subclass has an `__init__`, a `loss`, and where its paper asks for it the rest.
+
+    The parameters of `__init__` are the method's configuration: the first is `encoder`, the others have defaults and
+    are kept as attributes of the same names. The parameters of `loss` are its data: each but `step` is a batch, by the
+    type that it is annotated with; one whose default is None can be left out. From these two signatures come the
+    command line, the saved configuration, the check of the data, and the documentation.
+    """
+
+    recipe: ClassVar[Recipe] = Recipe()
+
+    def __init__(self, encoder: Encoder):
+        super().__init__()
+        self.encoder = encoder
+
+    def loss(self, *batches: Any, step: Step) -> dict[str, Tensor]:
+        """The scalars of one step: `loss` is minimised, the others are logged. Called by the trainer alone."""
+        raise NotImplementedError
+
+    def cuts(self) -> dict[str, dict[str, Any]]:
+        """How to cut the streams out of their data sets, by name of the stream: `{"pairs": {"max_gap_s": 1.0}}`."""
+        return {}
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """Take from the data what the paper takes before training, such as clusters, into buffers. Called once."""
+
+    def after_step(self, step: Step) -> None:
+        """What follows each update: a teacher, a queue, a centre."""
+
+    def needs(self) -> dict[str, Need]:
+        """The streams that `loss` takes, by name."""
+        return needs_of(type(self))
+
+    def settings(self) -> dict[str, Any]:
+        """The values of the parameters of `__init__`, without the encoder."""
+        names = list(inspect.signature(type(self).__init__).parameters)[2:]
+        return {name: getattr(self, name) for name in names}
+
+
+def needs_of(method: type[Method]) -> dict[str, Need]:
+    """The streams that a class of methods takes, by name, read from the signature of its `loss`."""
+    hints = get_type_hints(method.loss)
+    parameters = inspect.signature(method.loss).parameters
+    found = {}
+    for name, parameter in parameters.items():
+        batch = _batch_type(hints.get(name))
+        if batch is not None:
+            found[name] = Need(batch, required=parameter.default is inspect.Parameter.empty)
+    return found
+
+
+def _batch_type(hint: Any) -> type[Batch] | None:
+    """The type of batch in `Batch` or `Batch | None`."""
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return next((option for option in options if isinstance(option, type) and issubclass(option, Batch)), None)
