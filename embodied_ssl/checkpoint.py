@@ -1,0 +1,125 @@
+"""What a run leaves behind: its configuration as JSON, its weights as safetensors, and a state to go on from.
+
+RUN/run.json               method, settings, encoder, recipe, data with fingerprints, versions
+RUN/encoder.safetensors    what is kept: the encoder, once training has ended
+RUN/method.safetensors     the whole method, heads included
+RUN/state.pt               while training: weights, optimiser and step, replaced atomically
+RUN/metrics.csv            what was logged, by step
+"""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.shards import remove_temporaries, write_atomically
+from embodied_ssl.encoders import Encoder, make_encoder
+from embodied_ssl.method import Method
+from embodied_ssl.methods import method_class
+
+CONFIGURATION = "run.json"
+ENCODER = "encoder.safetensors"
+METHOD = "method.safetensors"
+STATE = "state.pt"
+METRICS = "metrics.csv"
+
+
+def load_encoder(run: Path | str) -> Encoder:
+    """The encoder that a run has learned, in evaluation mode. Raises DataError where there is none or it is damaged."""
+    configuration = read_configuration(run)
+    encoder = make_encoder(**configuration["encoder"])
+    load_weights(encoder, Path(run) / ENCODER)
+    return encoder.eval()
+
+
+def load_method(run: Path | str) -> Method:
+    """The whole method of a run, heads included, in evaluation mode. Raises DataError as `load_encoder` does."""
+    configuration = read_configuration(run)
+    method = method_class(configuration["method"])(
+        make_encoder(**configuration["encoder"]), **configuration["settings"]
+    )
+    load_weights(method, Path(run) / METHOD)
+    return method.eval()
+
+
+def is_finished(run: Path | str) -> bool:
+    """Whether a run has come to its end."""
+    return (Path(run) / ENCODER).is_file()
+
+
+def read_configuration(run: Path | str) -> dict[str, Any]:
+    """The contents of `run.json`. Raises DataError where it is missing or damaged."""
+    path = Path(run) / CONFIGURATION
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"method", "settings", "encoder", "recipe", "data"} - set(content)
+        if missing:
+            raise ValueError(f"no {', '.join(sorted(missing))}")
+        return content
+    except FileNotFoundError:
+        raise DataError(f"{run}: no run of embodied-ssl train ({CONFIGURATION} is missing)") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: damaged ({error}); train again into another directory") from None
+
+
+def claim_run(run: Path, configuration: dict[str, Any]) -> None:
+    """Make `run` the directory of a run, or find the same run there. Raises DataError if it holds anything else."""
+    if (run / CONFIGURATION).is_file():
+        there, wanted = _comparable(read_configuration(run)), _comparable(configuration)
+        for name, value in wanted.items():
+            if there.get(name) != value:
+                raise DataError(
+                    f"{run}: holds a run whose {name} is {there.get(name)}, not {value}; name another directory"
+                )
+    elif run.exists() and (not run.is_dir() or any(not path.name.startswith(".") for path in run.iterdir())):
+        raise DataError(f"{run}: holds something else; name a new or an empty directory")
+    run.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(run)
+    write_atomically(run / CONFIGURATION, [(json.dumps(configuration, indent=2, ensure_ascii=False) + "\n").encode()])
+
+
+def _comparable(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Flat, as JSON gives it back, and without what the result does not depend on: places of data, and versions."""
+    flat = {key: value for key, value in configuration.items() if not key.endswith("_version")}
+    for group in ("settings", "encoder", "recipe"):
+        flat |= {f"{group}.{key}": value for key, value in flat.pop(group).items()}
+    flat |= {f"data.{name}": entry["sha256"] for name, entry in flat.pop("data").items()}
+    return json.loads(json.dumps(flat))
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write a module's parameters and buffers as safetensors, atomically."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    write_atomically(path, [save_tensors(tensors)])
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill a module from safetensors. Raises DataError where the file is missing, damaged or of another module."""
+    try:
+        module.load_state_dict(load_tensors(path.read_bytes()))
+    except FileNotFoundError:
+        raise DataError(f"{path}: missing; the run has not ended, run the same embodied-ssl train again") from None
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DataError(f"{path}: damaged or of another encoder ({' '.join(str(error).split())[:200]})") from None
+
+
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Write the state of an unfinished run, atomically: a kill leaves the one before it."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, [buffer.getbuffer()])
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """The state of an unfinished run; tensors and plain values only, never code. Raises DataError where damaged."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a broken zip archive makes torch raise
+        raise DataError(f"{path}: damaged; delete it and train again ({' '.join(str(error).split())[:100]})") from None

@@ -1,0 +1,124 @@
+"""Commands that learn from data and measure what was learned."""
+
+import argparse
+import inspect
+from dataclasses import asdict
+from typing import Any
+
+from embodied_ssl.cli_options import make_parser, parse
+
+METHOD_HELP = """usage: embodied-ssl train METHOD --STREAM DIR ... --out RUN [settings]
+
+Learn an encoder from data. METHOD is one of
+
+{methods}
+
+`embodied-ssl train METHOD --help` explains its data and every setting; `embodied-ssl methods` tells its paper."""
+
+
+def train_command(arguments: list[str]) -> int:
+    """`embodied-ssl train`."""
+    from embodied_ssl.methods import make_method, method_class, method_names
+
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(METHOD_HELP.format(methods="\n".join(f"  {name}" for name in method_names())))
+        return 0
+    name, *rest = arguments
+    parser, own, needs = _train_parser(name, rest)
+    given = parse(parser, rest)
+    from embodied_ssl.method import Recipe
+    from embodied_ssl.train import train
+
+    recipe = Recipe(**{field: given[field] for field in asdict(method_class(name).recipe)})
+    method = make_method(name, given.encoder, given.image_size, given.seed, **{key: given[key] for key in own})
+    streams = {stream: given[stream] for stream in needs if given.get(stream) is not None}
+    print(train(method, given.out, streams, recipe, **{key: given[key] for key in _training_options()}))
+    return 0
+
+
+def methods_command(arguments: list[str]) -> int:
+    """`embodied-ssl methods`."""
+    from embodied_ssl.method import needs_of
+    from embodied_ssl.methods import method_class, method_names
+
+    parse(make_parser("methods", "List the methods, their papers, and what each learns from."), arguments)
+    for name in method_names():
+        method = method_class(name)
+        about = [line.strip() for line in (method.__doc__ or "").strip().split("\n\n")[0].splitlines()]
+        streams = ", ".join(
+            f"--{stream} ({need.batch.__name__})" + ("" if need.required else "?")
+            for stream, need in needs_of(method).items()
+        )
+        print(f"{name:24}{' '.join(about)}\n{'':24}{streams or 'what its methods learn from'}")
+    print("\n? can be left out; `embodied-ssl train METHOD --help` explains each")
+    return 0
+
+
+def encoders_command(arguments: list[str]) -> int:
+    """`embodied-ssl encoders`."""
+    from embodied_ssl.encoders import ENCODERS
+
+    parse(make_parser("encoders", "List the encoders by name."), arguments)
+    for name, make in ENCODERS.items():
+        print(f"{name:24}{(make.__doc__ or '').strip().splitlines()[0]}")
+    print(f"{'timm/NAME':24}any backbone of timm\n{'torchvision/NAME':24}any classification network of torchvision")
+    return 0
+
+
+def demo_command(arguments: list[str]) -> int:
+    """`embodied-ssl demo`."""
+    from embodied_ssl.demo import demo
+
+    parser = make_parser("demo", (demo.__doc__ or "").splitlines()[0])
+    parser.add_function_arguments(demo)
+    return demo(**vars(parse(parser, arguments)))
+
+
+def _train_parser(name: str, arguments: list[str]) -> tuple[Any, list[str], dict[str, Any]]:
+    """The options of training a method; the names of its own settings; the streams that it needs."""
+    from embodied_ssl.method import Recipe
+    from embodied_ssl.methods import method_class
+    from embodied_ssl.train import train
+
+    method = method_class(name)
+    own = list(inspect.signature(method.__init__).parameters)[2:]
+    needs = _needs(name, own, arguments)
+    parser = make_parser(f"train {name}", (method.__doc__ or "").strip().splitlines()[0])
+    streams = parser.add_argument_group("What it learns from")
+    for stream, need in needs.items():
+        streams.add_argument(
+            f"--{stream}", type=str | None, default=None,
+            help=f"a data set that has {need.batch.__name__}" + ("" if need.required else "; can be left out"),
+        )  # fmt: skip
+    parser.add_class_arguments(method, skip={"encoder"})
+    encoder = parser.add_argument_group("What is learned")
+    encoder.add_argument("--encoder", type=str, default="conv4", help="by name; `embodied-ssl encoders` lists them")
+    encoder.add_argument("--image_size", type=int, default=64, help="side of the pictures that it sees, px")
+    parser.add_class_arguments(Recipe)
+    parser.set_defaults(asdict(method.recipe))
+    parser.add_function_arguments(train, skip={"method", "streams", "recipe"})
+    return parser, own, needs
+
+
+def _needs(name: str, own: list[str], arguments: list[str]) -> dict[str, Any]:
+    """The streams of a method; where its signature does not tell, those of one made with the settings given."""
+    from embodied_ssl.method import needs_of
+    from embodied_ssl.methods import make_method, method_class
+
+    if needs := needs_of(method_class(name)):
+        return needs
+    outer = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for setting in own:
+        outer.add_argument(f"--{setting}")
+    found = vars(outer.parse_known_args(arguments)[0])
+    inner = make_parser(f"train {name}", "")
+    inner.add_class_arguments(method_class(name), skip={"encoder"})
+    settings = parse(inner, [f"--{key}={value}" for key, value in found.items() if value is not None])
+    return make_method(name, "conv4", 32, 0, **{key: settings[key] for key in own}).needs()
+
+
+def _training_options() -> list[str]:
+    from embodied_ssl.train import train
+
+    skipped = ("method", "out", "streams", "recipe")
+    return [name for name in inspect.signature(train).parameters if name not in skipped]

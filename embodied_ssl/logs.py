@@ -1,0 +1,80 @@
+"""What a run logs: a CSV file that a resumed run goes on with, TensorBoard, and a progress bar."""
+
+import csv
+import io
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tqdm import tqdm
+
+from embodied_ssl.checkpoint import METRICS
+from embodied_ssl.datasets.shards import write_atomically
+from embodied_ssl.method import Recipe
+
+
+class MetricsTable:
+    """`metrics.csv`: a row per logged step, a column per metric, empty where it was not logged."""
+
+    def __init__(self, run: Path, first_step: int):
+        """Go on with the rows before `first_step`; those after it belong to steps that will be done again."""
+        self._path = run / METRICS
+        self._rows: dict[int, dict[str, float]] = {}
+        if self._path.is_file():
+            for row in read_metrics(run):
+                if row["step"] <= first_step:
+                    self.add(int(row.pop("step")), row)
+
+    def add(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Note metrics of a step; several times for one step is fine."""
+        self._rows.setdefault(step, {}).update(metrics)
+
+    def write(self) -> None:
+        """Bring the file up to date, atomically."""
+        columns = list(dict.fromkeys(name for row in self._rows.values() for name in row))
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["step", *columns])
+        for step in sorted(self._rows):
+            row = self._rows[step]
+            writer.writerow([step, *(f"{row[name]:.6g}" if name in row else "" for name in columns)])
+        write_atomically(self._path, [text.getvalue().encode()])
+
+
+def read_metrics(run: Path | str) -> list[dict[str, float]]:
+    """The rows of a run's `metrics.csv`, each with its `step` and the metrics logged there."""
+    with (Path(run) / METRICS).open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+class ProgressBar:
+    """Images trained on, images/s, time left, and the latest metrics, on standard error."""
+
+    def __init__(self, name: str, first_step: int, recipe: Recipe, shown: bool):
+        self._bar = tqdm(
+            desc=name,
+            initial=first_step * recipe.batch_size,
+            total=recipe.steps * recipe.batch_size,
+            unit=" images",
+            unit_scale=True,
+            disable=not shown,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            mininterval=0.5,
+        )
+
+    def advance(self, images: int) -> None:
+        """Count images."""
+        self._bar.update(images)
+
+    def show(self, metrics: Mapping[str, float]) -> None:
+        """Show metrics beside the bar."""
+        self._bar.set_postfix({name: f"{value:.3g}" for name, value in list(metrics.items())[:4]}, refresh=False)
+
+    def warn(self, message: str) -> None:
+        """Print a line above the bar."""
+        tqdm.write(f"embodied-ssl: {message}", file=sys.stderr)
+
+    def close(self) -> None:
+        """End the bar."""
+        self._bar.close()

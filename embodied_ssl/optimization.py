@@ -1,0 +1,57 @@
+"""Optimiser and learning rate of a recipe, and the moving average of weights."""
+
+import math
+
+import torch
+from torch import nn
+
+from embodied_ssl.datasets.errors import unknown_name
+from embodied_ssl.method import Recipe
+
+
+def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser of a recipe over the parameters that learn; biases and scales of normalisations do not decay.
+
+    LARS: You, Gitman & Ginsburg 2017, as timm has it.
+    """
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, recipe.second_beta))
+    if recipe.optimizer == "lars":
+        from timm.optim import Lars
+
+        return Lars(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
+    raise unknown_name("optimizer", recipe.optimizer, ("sgd", "adamw", "lars"))
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """The learning rate of an update: linear warm-up, then half a cosine down to 0, or constant."""
+    warmup = round(recipe.warmup * recipe.steps)
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    progress = (step - warmup) / max(1, recipe.steps - warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
+    """Set it for all parameters."""
+    for group in optimizer.param_groups:
+        group["lr"] = value
+
+
+@torch.no_grad()
+def follow(average: nn.Module, module: nn.Module, decay: float) -> None:
+    """Move the weights of `average` towards those of `module` by 1 − decay; its buffers are copied."""
+    mine, theirs = list(average.parameters()), list(module.parameters())
+    torch._foreach_lerp_(mine, theirs, 1 - decay)
+    for copied, original in zip(average.buffers(), module.buffers(), strict=True):
+        copied.copy_(original)

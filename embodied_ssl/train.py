@@ -1,0 +1,311 @@
+"""One trainer for every method: device, precision, accumulation, several devices, logs, and resuming bit for bit."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as MapStyle
+
+from embodied_ssl import __version__
+from embodied_ssl.checkpoint import ENCODER, METHOD, STATE, claim_run, is_finished, load_state, save_state, save_weights
+from embodied_ssl.data import Source, fingerprint, method_name, open_streams
+from embodied_ssl.datasets.batches import Batch
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.streams import Batches, Stream
+from embodied_ssl.logs import MetricsTable, ProgressBar
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.monitor import Monitor
+from embodied_ssl.optimization import follow, learning_rate, make_optimizer, set_learning_rate
+
+LOG_EVERY = 10
+_PREPARE = 1 << 40  # a step that no run reaches: the randomness of `prepare`
+
+Precision = Literal["32", "bf16", "16"]
+_PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def train(
+    method: Method,
+    out: Path | str,
+    streams: Mapping[str, Source],
+    recipe: Recipe | None = None,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    precision: Precision = "32",
+    accumulate: int = 1,
+    compile: bool = False,
+    workers: int = 0,
+    labelled: Source | None = None,
+    monitor_every: int = 200,
+    checkpoint_every: int = 200,
+    progress: bool = True,
+) -> Path:
+    """Train a method into the run directory `out`, or go on with a run that was interrupted.
+
+    A run that was killed and is started again ends with the weights of an uninterrupted one, bit for bit on one
+    device: the batches and all randomness of a step are functions of (seed, step, rank).
+
+    Args:
+        method: what to train; its encoder is what is kept.
+        out: the run directory; made if need be. One of another configuration is refused.
+        streams: a data set for each stream of the method's loss, by name.
+        recipe: optimiser and schedule; None: the method's own.
+        seed: of batches and of all randomness while training.
+        device: `cpu`, `cuda`, `mps`, or `auto`: the best there is.
+        devices: how many of them, on each node; they share every batch.
+        nodes: how many machines; start the same command on each, by torchrun or a scheduler.
+        precision: `32`, or the forward pass in `bf16` or `16` with weights kept in 32 bits.
+        accumulate: parts that a batch is split into, one after the other, to save memory.
+        compile: compile the encoder first (torch.compile).
+        workers: processes that read batches; 0: this one, which is fastest for mapped data.
+        labelled: a labelled set of pictures to probe the features on while they are learned.
+        monitor_every: steps between looks at the features.
+        checkpoint_every: steps between states to go on from.
+        progress: whether to show a progress bar.
+
+    Returns the run directory. Raises DataError where the data do not fit the method, the device is absent, the
+    directory holds another run, the loss diverges, or the disk is full.
+    """
+    out, recipe = Path(out), recipe or method.recipe
+    opened = open_streams(method, streams)
+    fabric = _fabric(device, devices, nodes, precision)
+    share = _share(recipe, accumulate, fabric.world_size)
+    configuration = _configuration(method, streams, recipe, seed, precision, accumulate, fabric.world_size)
+    if fabric.is_global_zero:
+        claim_run(out, configuration)
+    fabric.barrier()
+    if is_finished(out):
+        return out
+
+    run = _Run(method, recipe, seed, accumulate, fabric, out)
+    first = run.start(opened)
+    if fabric.is_global_zero and not (out / STATE).is_file():
+        save_state(run.state(0), out / STATE)  # the first weights are part of what must survive a kill
+    if compile:
+        method.encoder.compile()
+    data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
+    main = fabric.is_global_zero
+    metrics = MetricsTable(out, first)
+    board = _tensorboard(out, first) if main else None
+    bar = ProgressBar(method_name(method), first, recipe, shown=progress and main)
+    monitor = Monitor(labelled, data[0], seed, bar.warn) if main else None
+
+    def log(step: int, values: Mapping[str, float]) -> None:
+        metrics.add(step, values)
+        for name, value in values.items():
+            board.add_scalar(name, value, step) if board else None
+
+    try:
+        parts = _loader(data, first * accumulate, recipe.steps * accumulate, workers, fabric)
+        for step in range(first, recipe.steps):
+            looked = step % LOG_EVERY == 0 or step + 1 == recipe.steps or (step + 1) % checkpoint_every == 0
+            values = run.update(step, parts, looked)
+            bar.advance(recipe.batch_size)
+            if looked:
+                log(step, values)
+                bar.show(values)
+            if monitor and ((step + 1) % monitor_every == 0 or step + 1 == recipe.steps):
+                log(step, monitor(run.kept, fabric.device))
+            if main and (step + 1) % checkpoint_every == 0 and step + 1 < recipe.steps:
+                save_state(run.state(step + 1), out / STATE)
+                metrics.write()
+    finally:
+        bar.close()
+        board.close() if board else None
+    if main:
+        metrics.write()
+        run.finish()
+    fabric.barrier()
+    return out
+
+
+class _Run:
+    """The moving parts of training: method, optimiser, averaged encoder, and what of them must survive a kill."""
+
+    def __init__(self, method: Method, recipe: Recipe, seed: int, accumulate: int, fabric: Fabric, out: Path):
+        self._method, self._recipe, self._seed, self._out = method, recipe, seed, out
+        self._accumulate, self._fabric = accumulate, fabric
+
+    def start(self, streams: dict[str, Stream]) -> int:
+        """Prepare a new run, or take up the state of an interrupted one; the step to begin with."""
+        state = load_state(self._out / STATE) if (self._out / STATE).is_file() else None
+        if state is None:
+            self._method.prepare(streams, np.random.default_rng([self._seed, _PREPARE]))
+        else:
+            self._method.load_state_dict(state["method"])
+        method, recipe, fabric = self._method, self._recipe, self._fabric
+        fabric.to_device(method)
+        self._average = copy.deepcopy(method.encoder).requires_grad_(False) if recipe.ema is not None else None
+        self._forward, self._optimizer = fabric.setup(_Forward(method), make_optimizer(method, recipe))
+        if state is None:
+            return 0
+        self._optimizer.load_state_dict(state["optimizer"])
+        fabric.strategy.precision.load_state_dict(state["precision"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
+        return int(state["step"])
+
+    @property
+    def kept(self) -> torch.nn.Module:
+        """The encoder that is kept: the averaged one where there is one."""
+        return self._average if self._average is not None else self._method.encoder
+
+    def update(self, step: int, parts: Iterator[dict[str, Batch]], looked: bool) -> dict[str, float]:
+        """One update of the weights; the logged values, if they are looked at."""
+        recipe, fabric, total = self._recipe, self._fabric, self._accumulate
+        set_learning_rate(self._optimizer, learning_rate(recipe, step))
+        self._method.train()
+        for part in range(total):
+            now = self._step(step, part)
+            batches = {name: batch.to(fabric.device, non_blocking=True) for name, batch in next(parts).items()}
+            with fabric.no_backward_sync(self._forward, enabled=part + 1 < total):
+                losses = self._forward(partial(self._method.loss, **batches, step=now))
+                fabric.backward(losses["loss"] / total)
+        values = self._values(losses, step) if looked else {}
+        if recipe.clip is not None:
+            fabric.clip_gradients(self._forward, self._optimizer, max_norm=recipe.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        self._method.after_step(now)
+        if self._average is not None and recipe.ema is not None:
+            follow(self._average, self._method.encoder, recipe.ema)
+        return values
+
+    def state(self, step: int) -> dict[str, Any]:
+        """All that the rest of the run depends on, after `step` updates."""
+        return {
+            "step": step,
+            "method": self._method.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "precision": self._fabric.strategy.precision.state_dict(),
+            "average": self._average.state_dict() if self._average is not None else None,
+        }
+
+    def finish(self) -> None:
+        """Write the weights; the encoder last, since its file says that the run has ended."""
+        save_weights(self._method, self._out / METHOD)
+        save_weights(self.kept, self._out / ENCODER)
+        (self._out / STATE).unlink(missing_ok=True)
+
+    def _step(self, step: int, part: int) -> Step:
+        """The randomness of a part of an update is a function of (seed, step, rank), torch's own dropout included."""
+        key = [self._seed, step * self._accumulate + part, self._fabric.global_rank]
+        number = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        torch.manual_seed(number)
+        return Step(step / self._recipe.steps, torch.Generator(self._fabric.device).manual_seed(number))
+
+    def _values(self, losses: dict[str, Tensor], step: int) -> dict[str, float]:
+        values = {
+            name: float(self._fabric.all_reduce(value.detach(), reduce_op="mean")) for name, value in losses.items()
+        }
+        if not math.isfinite(values["loss"]):
+            raise DataError(
+                f"{self._out}: the loss is {values['loss']} at step {step}; take a lower --learning_rate or a --clip, "
+                "and another --out"
+            )
+        return values
+
+
+class _Forward(nn.Module):
+    """A method's loss as a forward pass: there Lightning sets the precision, and joins the devices."""
+
+    def __init__(self, method: Method):
+        super().__init__()
+        self.method = method
+
+    def forward(self, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        return loss()
+
+
+@dataclass(frozen=True)
+class _Parts(MapStyle[dict[str, Batch]]):
+    """The batches of all streams, by number: a share of an update on one device."""
+
+    streams: dict[str, Stream]
+    size: int
+    seed: int
+    rank: int
+    world_size: int
+
+    def __getitem__(self, number: int) -> dict[str, Batch]:
+        return {
+            name: Batches(stream, self.size, self.seed, self.rank, self.world_size)[number]
+            for name, stream in self.streams.items()
+        }
+
+
+def _loader(data: _Parts, first: int, end: int, workers: int, fabric: Fabric) -> Iterator[dict[str, Batch]]:
+    pinned = fabric.device.type == "cuda"
+    numbers = range(first, end)
+    return iter(DataLoader(data, batch_size=None, sampler=numbers, num_workers=workers, pin_memory=pinned))
+
+
+def _fabric(device: str, devices: int, nodes: int, precision: str) -> Fabric:
+    """The devices, joined. Raises DataError where they are not there."""
+    if precision not in _PRECISIONS:
+        raise DataError(f"unknown precision '{precision}'; valid are {', '.join(_PRECISIONS)}")
+    several = devices * nodes > 1
+    try:
+        fabric = Fabric(
+            accelerator=device, devices=devices, num_nodes=nodes, precision=_PRECISIONS[precision],
+            # A method may leave out heads in a step (the Curious Robot in turn).
+            strategy="ddp_find_unused_parameters_true" if several else "auto",
+        )  # fmt: skip
+    except (RuntimeError, ValueError) as error:  # of Lightning: no such accelerator, or fewer than asked for
+        raise DataError(f"no {devices} × '{device}' to train on ({' '.join(str(error).split())})") from None
+    fabric.launch()
+    return fabric
+
+
+def _share(recipe: Recipe, accumulate: int, world_size: int) -> int:
+    """Samples of a part of a batch on one device."""
+    share, rest = divmod(recipe.batch_size, accumulate * world_size)
+    if share < 1 or rest:
+        raise DataError(
+            f"a batch of {recipe.batch_size} can't be split evenly over {world_size} devices and {accumulate} parts; "
+            "choose a multiple"
+        )
+    return share
+
+
+def _configuration(
+    method: Method,
+    streams: Mapping[str, Source],
+    recipe: Recipe,
+    seed: int,
+    precision: str,
+    accumulate: int,
+    world_size: int,
+) -> dict[str, Any]:
+    """What the weights at the end depend on, and where the data lay."""
+    return {
+        "method": method_name(method),
+        "settings": method.settings(),
+        "encoder": method.encoder.settings,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "precision": precision,
+        "accumulate": accumulate,
+        "world_size": world_size,
+        "data": {name: {"source": str(source), "sha256": fingerprint(source)} for name, source in streams.items()},
+        "package_version": __version__,
+        "torch_version": torch.__version__,
+    }
+
+
+def _tensorboard(out: Path, first: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(out / "tensorboard"), purge_step=first)

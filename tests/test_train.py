@@ -1,0 +1,184 @@
+"""The trainer: resuming bit for bit, several devices, and what it says when something is wrong."""
+
+import csv
+import json
+
+import pytest
+import torch
+from torch import Tensor
+
+from embodied_ssl.checkpoint import load_encoder, load_state
+from embodied_ssl.datasets.batches import FramePairs, Frames
+from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.logs import read_metrics
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.train import train
+
+SMALL = Recipe(steps=12, batch_size=8, learning_rate=1e-2)
+
+
+class Brightness(Method):
+    """Learns to tell how bright a noisy frame is; the noise comes from the step, the dropout from torch."""
+
+    recipe = SMALL
+
+    def __init__(self, encoder, dropout: float = 0.5):
+        super().__init__(encoder)
+        self.dropout = dropout
+        self.head = torch.nn.Linear(encoder.dim, 1)
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        images = frames.images.float() / 255
+        noise = torch.rand(images.shape, generator=step.rng, device=images.device)
+        features = torch.nn.functional.dropout(self.encoder(images + 0.1 * noise), self.dropout)
+        loss = (self.head(features).squeeze(1) - images.mean(dim=(1, 2, 3))).square().mean()
+        return {"loss": loss, "noise": noise.mean()}
+
+
+class Stops(Brightness):
+    """Stops in the middle, as a power cut would."""
+
+    def after_step(self, step: Step) -> None:
+        if step.progress >= 0.75:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def roam(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "roam"
+    collect("roam", folder, episodes=2, size=32, length=20, progress=False)
+    return folder
+
+
+def method(kind=Brightness, **settings):
+    return kind(random_encoder("conv4", 32, seed=1), **settings)
+
+
+def run(folder, out, kind=Brightness, **settings):
+    torch.manual_seed(0)
+    return train(method(kind), out, {"frames": folder}, progress=False, checkpoint_every=5, **settings)
+
+
+def weights(run):
+    return (run / "method.safetensors").read_bytes(), (run / "encoder.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"recipe": Recipe(steps=12, batch_size=8, ema=0.9)}])
+def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
+    whole = run(roam, tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(roam, tmp_path / "cut", Stops, **settings)
+    assert load_state(tmp_path / "cut" / "state.pt")["step"] == 5
+    torch.manual_seed(99)  # nothing may depend on where the generator stands
+    cut = run(roam, tmp_path / "cut", **settings)
+    assert weights(cut) == weights(whole)
+    assert [row["step"] for row in read_metrics(cut)] == [row["step"] for row in read_metrics(whole)]
+    assert not (cut / "state.pt").exists()
+
+
+def test_a_finished_run_is_left_alone(roam, tmp_path):
+    finished = run(roam, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("*.safetensors")}
+    run(roam, tmp_path / "run")
+    assert before == {path: path.stat().st_mtime_ns for path in finished.glob("*.safetensors")}
+
+
+def test_another_configuration_is_refused_and_named(roam, tmp_path):
+    run(roam, tmp_path / "run")
+    with pytest.raises(DataError, match=r"recipe\.steps is 12, not 13"):
+        run(roam, tmp_path / "run", recipe=Recipe(steps=13, batch_size=8, learning_rate=1e-2))
+    with pytest.raises(DataError, match="seed is 0, not 3"):
+        run(roam, tmp_path / "run", seed=3)
+
+
+def test_a_directory_with_something_else_is_refused(roam, tmp_path):
+    (tmp_path / "thesis.tex").write_text("important")
+    with pytest.raises(DataError, match="holds something else"):
+        run(roam, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_is_kept_is_the_average_of_the_encoder(roam, tmp_path):
+    recipe = Recipe(steps=12, batch_size=8, learning_rate=1e-2, ema=0.0)
+    average = load_encoder(run(roam, tmp_path / "average", recipe=recipe)).state_dict()
+    last = load_encoder(run(roam, tmp_path / "last")).state_dict()
+    for name in last:  # an average without memory is the last encoder
+        torch.testing.assert_close(average[name], last[name])
+
+
+def test_parts_of_a_batch_hold_the_same_samples(roam, tmp_path):
+    """Without noise, dropout and batch norm's statistics, the gradient of two halves is that of the whole."""
+
+    class Mean(Method):
+        def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+            self.encoder.eval()
+            return {"loss": self.encoder(frames.images.float() / 255).square().mean()}
+
+    recipe = Recipe(optimizer="sgd", steps=4, batch_size=8, learning_rate=1e-2)
+    for parts in (1, 2):
+        train(method(Mean), tmp_path / str(parts), {"frames": roam}, recipe, accumulate=parts, progress=False)
+    one, two = (load_encoder(tmp_path / name).state_dict() for name in ("1", "2"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(roam, tmp_path):
+    class Diverges(Brightness):
+        def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+            return {"loss": super().loss(frames, step)["loss"] / (1 if step.progress < 0.7 else 0)}
+
+    with pytest.raises(DataError, match="the loss is inf at step 9"):
+        run(roam, tmp_path / "run", Diverges)
+    assert not (tmp_path / "run" / "encoder.safetensors").exists()
+
+
+def test_data_are_checked_before_training(roam, tmp_path):
+    class Pairs(Method):
+        def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
+            raise AssertionError("never reached")
+
+    with pytest.raises(DataError, match=r"learns from pairs \(FramePairs of roam or orbit data\).*--pairs DIR"):
+        train(method(Pairs), tmp_path / "run", {})
+    with pytest.raises(DataError, match=r"did you mean 'pairs'\?"):
+        train(method(Pairs), tmp_path / "run", {"pair": roam})
+    collect("grasp", tmp_path / "grasp", episodes=1, size=32, clutter=2, progress=False)
+    with pytest.raises(DataError, match=r"a grasp data set has no pairs; it takes roam or orbit"):
+        train(method(Pairs), tmp_path / "run", {"pairs": tmp_path / "grasp"})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"device": "cuda", "devices": 64}, "no 64 × 'cuda' to train on"),
+        ({"precision": "8"}, "unknown precision '8'"),
+        ({"accumulate": 3}, "a batch of 8 can't be split evenly over 1 devices and 3 parts"),
+    ],
+)
+def test_what_cannot_be_met_is_said(roam, tmp_path, settings, message):
+    with pytest.raises(DataError, match=message):
+        run(roam, tmp_path / "run", **settings)
+
+
+def test_a_run_tells_what_it_was(roam, tmp_path):
+    out = run(roam, tmp_path / "run", seed=4)
+    told = json.loads((out / "run.json").read_text())
+    assert told["settings"] == {"dropout": 0.5}
+    assert told["encoder"] == {"name": "conv4", "image_size": 32}
+    assert told["seed"] == 4
+    assert len(told["data"]["frames"]["sha256"]) == 64
+    with (out / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [0, 4, 9, 10, 11]
+    assert float(rows[-1]["feature_rank"]) > 1
+    assert list((out / "tensorboard").glob("events*"))
+
+
+def test_precision_is_a_setting(roam, tmp_path):
+    full, half = run(roam, tmp_path / "32"), run(roam, tmp_path / "bf16", precision="bf16")
+    assert weights(full) != weights(half)
+    first, second = read_metrics(full)[0]["loss"], read_metrics(half)[0]["loss"]
+    assert first != second
+    assert first == pytest.approx(second, rel=0.05)
