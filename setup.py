@@ -41,7 +41,7 @@ setup(
         "opencv-python>=4.8",
         "h5py>=3.10",
         "hdf5plugin>=4.3",
-        "joblib>=1.3",
+        "joblib>=1.5",
         "tqdm>=4.66",
         "jinja2>=3.1",
         "jsonargparse>=4.30",

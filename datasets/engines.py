@@ -5,8 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from itertools import islice
 from typing import Any, Literal
 
@@ -38,30 +37,31 @@ def run_jobs(
         parallel = joblib.Parallel(
             n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs"
         )
-        results = parallel(jobs)
-        try:
-            yield from results
-        except _worker_died() as error:
-            raise DataError(
-                "a worker process died, perhaps for want of memory; run the same command again "
-                "with fewer workers: what is finished is kept"
-            ) from error
-        finally:
-            results.close()
+        with ExitStack() as at_the_end:
+            with _interrupts_held_back():
+                results = at_the_end.enter_context(closing(parallel(jobs)))
+            try:
+                yield from results
+            except _worker_died() as error:
+                raise DataError(
+                    "a worker process died, perhaps for want of memory; run the same command again "
+                    "with fewer workers: what is finished is kept"
+                ) from error
 
 
 def _quietly(function: Callable[..., Any], parent: int, arguments: tuple[Any, ...]) -> Any:
     """Run a job. In another process Ctrl-C is left to the parent, which stops the workers itself."""
     if os.getpid() != parent:
         _ignore_interrupts()
-        if os.getppid() == parent:  # not so on a cluster, whose workers have parents of their own
-            _end_with(parent)
     return function(*arguments)
 
 
-@cache
 def _end_with(parent: int) -> None:
-    """End this worker soon after its parent was killed; otherwise it would wait for minutes for another job."""
+    """End this worker soon after its parent; otherwise it would wait for minutes for another job.
+
+    Every worker calls this before its first job. One whose parent died while it was still starting ends at once.
+    (PR_SET_PDEATHSIG would not do: it speaks of the thread that started the worker, not of its process.)
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -69,6 +69,19 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C reaches this thread only afterwards, and the processes that it starts in here never.
+
+    A process inherits what is held back, so that a worker which is still starting does not die with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_interrupts() -> None:
@@ -89,7 +102,7 @@ def _enter_loky(workers: int) -> AbstractContextManager[Any]:
         return nullcontext()
     import joblib
 
-    return joblib.parallel_config("loky")
+    return joblib.parallel_config("loky", initializer=_end_with, initargs=(os.getpid(),))
 
 
 def _enter_ray(workers: int) -> AbstractContextManager[Any]:
