@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any, Literal
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -101,7 +102,10 @@ def _enter_loky(workers: int) -> AbstractContextManager[Any]:
     if workers == 1:
         return nullcontext()
     import joblib
+    from joblib.externals.loky.backend import resource_tracker as tracker_of_loky
 
+    for tracker in (resource_tracker, tracker_of_loky):  # the start of one lets SIGINT through, whatever was before
+        tracker.ensure_running()
     return joblib.parallel_config("loky", initializer=_end_with, initargs=(os.getpid(),))
 
 
