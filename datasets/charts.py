@@ -119,6 +119,10 @@ class Chart:
         xs, ys = self.across([x0, x1]), self.down([y0, y1])
         self._marks.append(f'<path class="rule" d="M{xs[0]:.1f} {ys[0]:.1f}L{xs[1]:.1f} {ys[1]:.1f}"/>')
 
+    def mark(self, text: str) -> None:
+        """Any other mark, as SVG text in px of the drawing: `across` and `down` say where values lie."""
+        self._marks.append(text)
+
     def svg(self, title: str) -> Markup:
         """The drawing; `title` is for those who cannot see it."""
         return Markup(

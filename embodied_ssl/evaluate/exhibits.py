@@ -1,0 +1,215 @@
+"""What a report shows of features and predictions, computed: neighbours, maps, patterns, forces and grasp angles.
+
+Functions take features, data sets, and predictions as plain callables, so that this file knows no method.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from embodied_ssl.datasets.batches import Grasps, Pokes
+from embodied_ssl.datasets.charts import words
+from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.report.exhibits import (
+    Equivariance,
+    FeatureMap,
+    ForceProfiles,
+    GraspAngles,
+    MotionClusters,
+    RetrievalWall,
+)
+
+if TYPE_CHECKING:
+    from embodied_ssl.datasets.images import ImageSet
+
+Features = NDArray[np.float32]
+
+
+def retrieval_wall(
+    features: Features, images: "ImageSet", queries: int = 8, neighbours: int = 8, seed: int = 0
+) -> RetrievalWall:
+    """The pictures nearest to some queries by cosine: of other objects or rooms than the query's, the best of each.
+
+    Args:
+        features: float [N, D], of all the pictures of `images`, in their order.
+        images: the labelled set.
+        queries: how many, of classes as different as there are.
+        neighbours: shown for each.
+        seed: which queries.
+    """
+    chosen = _of_many_classes(images.label, queries, seed)
+    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    similarity = unit[chosen] @ unit.T
+    similarity[images.group[chosen][:, None] == images.group[None]] = -np.inf
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    count = min(neighbours, len(np.unique(images.group)) - 1)
+    near = np.stack([_first_of_each(images.group, own)[:count] for own in order])
+    names = [words(name) for name in images.classes]
+    return RetrievalWall(
+        query=images.images[chosen],
+        query_class=tuple(names[i] for i in images.label[chosen]),
+        neighbours=images.images[near.ravel()].reshape(*near.shape, *images.images[chosen[:1]].shape[1:]),
+        neighbour_class=tuple(names[i] for i in images.label[near].ravel()),
+        right=images.label[near] == images.label[chosen][:, None],
+    )
+
+
+def feature_map(
+    features: Features, images: "ImageSet", most: int = 800, thumbnails: int = 70, seed: int = 0
+) -> FeatureMap:
+    """Features of at most `most` pictures in two dimensions by t-SNE, and some of the pictures, well spread."""
+    from sklearn.manifold import TSNE
+
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(features))[:most])
+    perplexity = min(30.0, max(2.0, (len(rows) - 1) / 4))
+    tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
+    point = tsne.fit_transform(np.asarray(features[rows], "f4")).astype("f4")
+    shown = _spread(point, thumbnails)
+    return FeatureMap(
+        method=(f"t-SNE, perplexity {perplexity:g}",),
+        point=point,
+        label=images.label[rows],
+        classes=tuple(words(name) for name in images.classes),
+        shown=shown,
+        thumbnail=images.images[rows[shown]],
+    )
+
+
+def motion_clusters(
+    signals: Sequence[str],
+    motion: NDArray[np.floating],
+    centres: NDArray[np.floating],
+    names: Sequence[str] | None = None,
+) -> MotionClusters:
+    """Motions [N, 2] with the nearest of the patterns' centres [G, 2], both in units of the motions' deviation.
+
+    names: of the patterns; None: the motion at their centres.
+    """
+    scale = np.maximum(motion.std(axis=0), 1e-12)
+    distance = np.linalg.norm((motion[:, None] - centres[None]) / scale, axis=2)
+    units = [signal.partition("(")[2].rstrip(")") for signal in signals]
+    shown = names or [
+        ", ".join(f"{value:+.2f} {unit}".replace("-", "−") for value, unit in zip(centre, units, strict=True))
+        for centre in centres
+    ]
+    return MotionClusters(tuple(signals), motion.astype("f4"), distance.argmin(axis=1), tuple(shown))
+
+
+def equivariance(rho: Mapping[str, Mapping[str, Sequence[float]]], seen: Sequence[str]) -> Equivariance:
+    """The mean of ρ over seeds, with its 95 % interval: `rho[row][motion]` has a value for each seed."""
+    from scipy import stats
+
+    motions = list(dict.fromkeys(motion for own in rho.values() for motion in own))
+    mean, half = np.full((2, len(rho), len(motions)), np.nan)
+    for r, own in enumerate(rho.values()):
+        for motion, values in own.items():
+            g, count = motions.index(motion), len(values)
+            mean[r, g] = np.mean(values)
+            if count > 1:
+                half[r, g] = np.std(values, ddof=1) / np.sqrt(count) * stats.t.ppf(0.975, count - 1)
+    return Equivariance(tuple(rho), tuple(motions), np.isin(motions, list(seen)), mean, half)
+
+
+@torch.no_grad()
+def grasp_angles(
+    dataset: Dataset, predict: Callable[[Grasps], Tensor], side: int, count: int = 12, seed: int = 0
+) -> GraspAngles:
+    """Grasps drawn at random, as many that held as that did not where there are, with their predictions.
+
+    Args:
+        dataset: of grasps; held-out ones.
+        predict: probabilities [B, A] of success at each angle, of a batch of grasps.
+        side: of the patch to show, px of the picture.
+        count: how many.
+        seed: which.
+    """
+    rows = _balanced(dataset.array("interactions/success")[:], count, seed)
+    batch = dataset.acts().batch(rows, np.random.default_rng(seed))
+    assert isinstance(batch, Grasps)
+    probability = predict(batch).float().cpu().numpy()
+    angles = probability.shape[1]
+    tried = np.round(batch.angle.numpy() / np.pi * angles).astype(np.int64) % angles
+    return GraspAngles(
+        _patches(dataset, rows, batch.pixel.numpy(), side),
+        _things(dataset, rows),
+        probability,
+        tried,
+        batch.success.numpy(),
+    )
+
+
+@torch.no_grad()
+def force_profiles(
+    dataset: Dataset, predict: Callable[[Pokes], Tensor], side: int, count: int = 12, seed: int = 0
+) -> ForceProfiles:
+    """Pokes of as many materials as there are, the force felt and the one predicted ([B, T], N) from the picture."""
+    thing = dataset.array("interactions/object")[:]
+    rows = np.flatnonzero(thing >= 0)
+    material = np.unique(dataset.objects["material"], return_inverse=True)[1]
+    rows = rows[_of_many_classes(material[thing[rows]], count, seed)]
+    batch = dataset.acts().batch(rows, np.random.default_rng(seed))
+    assert isinstance(batch, Pokes)
+    return ForceProfiles(
+        patch=_patches(dataset, rows, batch.pixel.numpy(), side),
+        name=_things(dataset, rows),
+        depth=batch.depth_travelled.numpy(),
+        true=batch.force.numpy(),
+        predicted=predict(batch).float().cpu().numpy(),
+    )
+
+
+def _first_of_each(group: NDArray[np.integer], order: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The rows of an order that are the first of their group in it."""
+    return order[np.sort(np.unique(group[order], return_index=True)[1])]
+
+
+def _of_many_classes(label: NDArray[np.integer], count: int, seed: int) -> NDArray[np.int64]:
+    """Rows by seed, of every class one before any has two."""
+    order = np.random.default_rng(seed).permutation(len(label))
+    turn = np.zeros(len(label), np.int64)
+    for one in np.unique(label):
+        mine = order[label[order] == one]
+        turn[mine] = np.arange(len(mine))
+    return order[np.argsort(turn[order], kind="stable")][:count]
+
+
+def _balanced(success: NDArray[np.bool_], count: int, seed: int) -> NDArray[np.int64]:
+    return np.sort(_of_many_classes(success.astype(np.int64), count, seed))
+
+
+def _spread(point: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """Rows of points far from each other: each next one the farthest from those before (Gonzalez 1985).
+
+    They are fewer than `count` where more would lie closer than a 25th of the map's width.
+    """
+    chosen = [int(np.linalg.norm(point - point.mean(axis=0), axis=1).argmin())]
+    distance = np.linalg.norm(point - point[chosen[0]], axis=1)
+    least = np.ptp(point, axis=0).max() / 25
+    while len(chosen) < count and distance.max() > least:
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(point - point[chosen[-1]], axis=1))
+    return np.array(chosen)
+
+
+def _patches(dataset: Dataset, rows: NDArray[np.int64], pixel: NDArray[np.floating], side: int) -> NDArray[np.uint8]:
+    """Squares about (u, v) of the pictures before the act; beyond the edge the picture goes on with its border."""
+    pictures = dataset.array("interactions/rgb_before")[rows]
+    size = (side, side)
+    return np.stack([
+        cv2.getRectSubPix(picture, size, (float(u), float(v)))
+        for picture, (u, v) in zip(pictures, pixel, strict=True)
+    ])  # fmt: skip
+
+
+def _things(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:
+    """What each act aimed at: material and category."""
+    thing, objects = dataset.array("interactions/object")[rows], dataset.objects
+    return tuple(
+        f"{words(objects['material'][i])} {words(objects['category'][i])}" if i >= 0 else "bare table" for i in thing
+    )

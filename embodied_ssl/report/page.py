@@ -1,0 +1,205 @@
+"""The report: one HTML page with everything inside, written from result files.
+
+    write_report(Path("report.html"), read_results("results.json"), runs=[Path("runs/equivariance")])
+
+The same results give the same page. What is missing (no metrics, no figures, no results) is left out.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from embodied_ssl.datasets import charts
+from embodied_ssl.datasets.charts import words
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.shards import write_atomically
+from embodied_ssl.report import drawings
+from embodied_ssl.report.colours import row_colours
+from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
+from embodied_ssl.report.exhibits import (
+    Equivariance,
+    Exhibit,
+    FeatureMap,
+    ForceProfiles,
+    GraspAngles,
+    MotionClusters,
+    RetrievalWall,
+)
+from embodied_ssl.report.runs import Run, read_run
+from embodied_ssl.report.tables import Column, Table, row_order, tables
+
+if TYPE_CHECKING:
+    from embodied_ssl.evaluate.results import Result
+
+_ORDER = (RetrievalWall, FeatureMap, MotionClusters, Equivariance, GraspAngles, ForceProfiles)
+_HEADINGS = {
+    RetrievalWall: (
+        "wall", "Nearest neighbours",
+        "A query, then the pictures whose features are nearest to its own: of other objects or rooms, one of each.",
+        "neighbours",
+    ),
+    FeatureMap: ("map", "Map of the features", "Each dot is a picture; near dots have like features.", "map"),
+    MotionClusters: (
+        "motions", "Motion patterns", "What the body felt between two frames, grouped by k-means.", "motions",
+    ),
+    Equivariance: (
+        "equivariance", "Equivariance by motion",
+        "How far a linear map per motion misses the features of the next view, relative to how much they changed. "
+        "At the dashed line (1) it is no better than standing still; lower is better. "
+        "* marks motions never trained on.",
+        "equivariance",
+    ),
+    GraspAngles: (
+        "grasps", "Grasp angles",
+        "Each line is a closing direction of the gripper: the longer and fuller, the likelier it is predicted to hold.",
+        "grasps",
+    ),
+    ForceProfiles: (
+        "forces", "Force of a poke", "Predicted from the picture alone, before anything is touched.", "forces",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Section:
+    """One kind of exhibit: for each run that has it, its name and what the template shows."""
+
+    id: str
+    title: str
+    caption: str
+    short: str
+    parts: list[tuple[str, Any]] = field(default_factory=list)
+
+
+def write_report(
+    out: Path | str,
+    results: Iterable["Result"] = (),
+    runs: Sequence[Path | str] = (),
+    exhibits: Mapping[str, Sequence[Exhibit]] | None = None,
+    title: str = "What was learned",
+) -> Path:
+    """Write the page and return its path.
+
+    Args:
+        out: the page; its directory is made if need be.
+        results: every measured number; the tables and the few-label curves are made of them.
+        runs: run directories: learning curves from `metrics.csv`, figures from `figures.npz`.
+        exhibits: further figures by the name of their row, such as those of raw pixels, which no run has.
+        title: of the page.
+
+    Raises DataError where a run is damaged, or the page cannot be written.
+    """
+    page, found = Path(out), list(results)
+    read = sorted((read_run(Path(run)) for run in runs), key=lambda run: row_order(run.row))
+    shown = [(row, one) for row, own in (exhibits or {}).items() for one in own]
+    shown += [(run.name, one) for run in read for one in run.exhibits]
+    rows = [result.row for result in found] + [run.row for run in read]
+    rows += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
+    colours = row_colours(sorted(rows, key=row_order))
+    text = _template().render(title=title, **_contents(found, read, shown, colours))
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{page.parent}: cannot be made ({error.strerror}); give another place with --out") from error
+    if page.is_dir():
+        raise DataError(f"{page}: a directory; give the name of a page, such as {page / 'index.html'}")
+    write_atomically(page, [text.encode()])
+    return page
+
+
+def _contents(
+    results: list["Result"], runs: list[Run], shown: list[tuple[str, Exhibit]], colours: dict[str, str]
+) -> dict[str, Any]:
+    found = tables(results)
+    curves, parts = learning_curves(runs, colours)
+    trained = [row for row in colours if any(run.row == row for run in runs)]
+    few = few_label_curves(results, colours)
+    return {
+        "tables": found,
+        "tiles": _tiles(results, found, runs),
+        "colours": colours,
+        "few": few,
+        "few_key": [(colours[row], row) for row in colours if any(is_few_label(r) and r.row == row for r in results)],
+        "curves": curves,
+        "parts": parts,
+        "curve_key": [(colours[row], row) for row in trained],
+        "sections": _sections(shown, colours),
+        "runs": runs,
+    }
+
+
+def _tiles(results: list["Result"], found: list[Table], runs: list[Run]) -> list[tuple[str, str, str]]:
+    """Figures at the top: what, value, and a note. First the gain over random features on each set."""
+    gains = [tile for table in found[:3] if (tile := _gain(table))]
+    counts = [
+        ("rows", len({result.row for result in results}), ""),
+        ("seeds", len({result.seed for result in results}), ""),
+        ("runs", len(runs), ""),
+    ]
+    return gains + [(what, f"{count:,}", note) for what, count, note in counts if count]
+
+
+def _gain(table: Table) -> tuple[str, str, str] | None:
+    """The best of what learned without labels, on the first measure of a table, against random features."""
+    if not table.columns:
+        return None
+    column = table.columns[0]
+    means = {row: own[0].mean for row, own in table.rows if own[0] and math.isfinite(own[0].mean)}
+    learned = {row: mean for row, mean in means.items() if row_order(row)[0] == 1}
+    random = next((mean for row, mean in means.items() if "random" in row.lower()), 0.0)
+    if not learned or random <= 0:
+        return None
+    best = (min if column.fewer_is_better else max)(learned, key=lambda row: learned[row])
+    times = learned[best] / random
+    return (
+        f"{table.title}: {_measure(column)}",
+        f"{times:.2f} × random{' ↓' if column.fewer_is_better else ''}",
+        f"{words(best)}, {learned[best]:.3f} against {random:.3f}",
+    )
+
+
+def _measure(column: Column) -> str:
+    return f"{words(column.protocol)}, {column.label}"
+
+
+def _sections(shown: list[tuple[str, Exhibit]], colours: dict[str, str]) -> list[Section]:
+    found = []
+    for kind in _ORDER:
+        parts = [(name, _shown(one, colours)) for name, one in shown if isinstance(one, kind)]
+        if parts:
+            found.append(Section(*_HEADINGS[kind], parts=parts))
+    return found
+
+
+def _shown(exhibit: Exhibit, colours: dict[str, str]) -> Any:
+    """What the template needs to show an exhibit."""
+    match exhibit:
+        case RetrievalWall():
+            return {"rows": drawings.wall(exhibit), "right": int(exhibit.right[:, :1].sum()), "of": len(exhibit.query)}
+        case FeatureMap():
+            return _chart(*drawings.map_chart(exhibit), " ".join(exhibit.method))
+        case MotionClusters():
+            return _chart(*drawings.clusters_chart(exhibit))
+        case Equivariance():
+            return _chart(*drawings.equivariance_chart(exhibit, colours))
+        case GraspAngles():
+            return drawings.grasp_cards(exhibit)
+        case ForceProfiles():
+            return drawings.force_cards(exhibit)
+
+
+def _chart(chart: Markup, key: drawings.Key, caption: str = "") -> dict[str, Any]:
+    return {"chart": chart, "key": key, "caption": caption}
+
+
+def _template() -> Any:
+    """The page's template; it takes the palette from the pages of data sets, which it looks like."""
+    loader = FileSystemLoader([Path(__file__).parent, Path(charts.__file__).parent])
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["words"] = words
+    return environment.get_template("report.html.j2")

@@ -1,0 +1,200 @@
+"""Results as tables: rows are methods, columns measures, cells a mean with its 95 % confidence interval over seeds."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+
+from embodied_ssl.datasets.charts import words
+
+if TYPE_CHECKING:
+    from embodied_ssl.evaluate.results import Result
+
+LEAVE_OUT = " without "
+"""Rows named `curious_robot without push` make the leave-one-task-out table, beside the row `curious_robot`."""
+
+_FIRST = ("pixel", "random")  # rows that come before all methods, by what their names contain, in this order
+_LAST = ("label", "imagenet")  # and those after them
+_FEWER_IS_BETTER = re.compile(r"rho|ρ|error|loss|distance", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measure: on what, how, and the settings that tell it from others of the same name."""
+
+    set: str
+    protocol: str
+    metric: str
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The measure in words."""
+        return ", ".join([words(self.metric), *(f"{words(name)} = {value}" for name, value in self.settings)])
+
+    @property
+    def fewer_is_better(self) -> bool:
+        """Whether the least value is the best."""
+        return bool(_FEWER_IS_BETTER.search(self.metric))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean over seeds. `half` of the confidence interval is NaN for one seed."""
+
+    mean: float
+    half: float
+    seeds: int
+    best: bool = False
+    """Of the rows that saw no labels, or of all where there are none such."""
+    share: float = 0.0
+    """Length of the bar behind the number: 0 to 1, of the largest in its column."""
+
+    @property
+    def text(self) -> str:
+        """The mean in three decimals; a dash where it is no number."""
+        return _decimals(self.mean)
+
+    @property
+    def interval(self) -> str:
+        """The interval, or nothing where there is none."""
+        return f"± {_decimals(self.half)}" if math.isfinite(self.half) and math.isfinite(self.mean) else ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells by row and column; None where a row was not measured."""
+
+    title: str
+    columns: list[Column]
+    rows: list[tuple[str, list[Cell | None]]]
+
+    @property
+    def first_reference(self) -> str | None:
+        """The first of the rows that saw labels, if others come before it."""
+        return next((row for row, _ in self.rows[1:] if row_order(row)[0] == 2), None)
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Neighbouring columns of one protocol: its name, and how many."""
+        found: list[tuple[str, int]] = []
+        for column in self.columns:
+            if found and found[-1][0] == words(column.protocol):
+                found[-1] = (found[-1][0], found[-1][1] + 1)
+            else:
+                found.append((words(column.protocol), 1))
+        return found
+
+
+def tables(results: Sequence["Result"]) -> list[Table]:
+    """A table for each set, and those of the leave-one-task-out comparison after them."""
+    left_out = [result for result in results if LEAVE_OUT in result.row]
+    bases = {result.row.split(LEAVE_OUT)[0] for result in left_out}
+    whole = [result for result in results if LEAVE_OUT not in result.row]
+    measured = {(result.set, result.protocol) for result in left_out}
+    with_bases = [result for result in whole if result.row in bases and (result.set, result.protocol) in measured]
+    return [_table(name, own) for name, own in _by_set(whole)] + [
+        _table(f"{name}: one task left out", own) for name, own in _by_set(with_bases + left_out)
+    ]
+
+
+def cells(results: Iterable["Result"]) -> dict[str, dict[Column, Cell]]:
+    """The mean over seeds of each row and column."""
+    results = list(results)
+    telling = _telling_settings(results)
+    values: dict[str, dict[Column, list[float]]] = {}
+    for result in results:
+        names = telling[result.set, result.protocol, result.metric]
+        settings = tuple((name, result.settings[name]) for name in names if name in result.settings)
+        column = Column(result.set, result.protocol, result.metric, settings)
+        values.setdefault(result.row, {}).setdefault(column, []).append(result.value)
+    return {row: {column: _cell(found) for column, found in own.items()} for row, own in values.items()}
+
+
+def row_order(name: str) -> tuple[int, int]:
+    """What rows are sorted by: raw pixels and random features first, then methods, then those that saw labels."""
+    low = name.lower()
+    for place, word in enumerate(_FIRST):
+        if word in low:
+            return 0, place
+    for place, word in enumerate(_LAST):
+        if low.startswith(word) or (word == "imagenet" and word in low) or low == f"all {word}s":
+            return 2, place
+    return 1, 0
+
+
+def _table(title: str, results: Sequence["Result"]) -> Table:
+    found = cells(results)
+    columns = sorted({column for own in found.values() for column in own}, key=_column_order(results))
+    rows = []
+    for row in sorted(found, key=row_order):
+        rows.append((row, [_marked(found, row, column) for column in columns]))
+    return Table(title, columns, rows)
+
+
+def _marked(found: dict[str, dict[Column, Cell]], row: str, column: Column) -> Cell | None:
+    """A cell with its place among the others of its column."""
+    cell = found[row].get(column)
+    if cell is None:
+        return None
+    means = [own[column].mean for own in found.values() if column in own and math.isfinite(own[column].mean)]
+    if not math.isfinite(cell.mean):
+        return cell
+    fair = [row for row in found if row_order(row)[0] < 2] or list(found)
+    rivals = [
+        found[one][column].mean for one in fair if column in found[one] and math.isfinite(found[one][column].mean)
+    ]
+    best = row in fair and cell.mean == (min if column.fewer_is_better else max)(rivals) and len(rivals) > 1
+    share = min(max(cell.mean / (max(means) if max(means) > 0 else 1), 0), 1)
+    return Cell(cell.mean, cell.half, cell.seeds, best, share)
+
+
+def _cell(values: list[float]) -> Cell:
+    """Mean and half of Student's 95 % interval. One value that is no number makes none of the mean."""
+    mean = float(np.mean(values))
+    if len(values) < 2 or not math.isfinite(mean):
+        return Cell(mean, math.nan, len(values))
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Cell(mean, error * float(stats.t.ppf(0.975, len(values) - 1)), len(values))
+
+
+def _telling_settings(results: Sequence["Result"]) -> dict[tuple[str, str, str], list[str]]:
+    """The settings that differ among results of one row, seed and measure: each value gets a column of its own."""
+    alike: dict[tuple[str, str, str], dict[tuple[str, int], list[dict[str, Any]]]] = {}
+    for result in results:
+        measure = alike.setdefault((result.set, result.protocol, result.metric), {})
+        measure.setdefault((result.row, result.seed), []).append(result.settings)
+    return {key: sorted({name for own in runs.values() for name in _differing(own)}) for key, runs in alike.items()}
+
+
+def _differing(settings: list[dict[str, Any]]) -> set[str]:
+    first = settings[0]
+    names = {name for one in settings for name, value in one.items() if isinstance(value, int | float | str)}
+    return {name for name in names if any(one.get(name) != first.get(name) for one in settings)}
+
+
+def _column_order(results: Sequence["Result"]) -> Any:
+    """Protocols and metrics as they come; numbers in names and settings by size."""
+    protocols = list(dict.fromkeys(result.protocol for result in results))
+    metrics = list(dict.fromkeys(result.metric for result in results))
+
+    def key(column: Column) -> tuple[Any, ...]:
+        numbers = [
+            (name, value if isinstance(value, int | float) else math.inf, str(value)) for name, value in column.settings
+        ]
+        return protocols.index(column.protocol), metrics.index(column.metric), numbers
+
+    return key
+
+
+def _by_set(results: Sequence["Result"]) -> list[tuple[str, list["Result"]]]:
+    names = dict.fromkeys(result.set for result in results)
+    return [(name, [result for result in results if result.set == name]) for name in names]
+
+
+def _decimals(value: float) -> str:
+    return f"{value:.3f}".replace("-", "−") if math.isfinite(value) else "–"
