@@ -73,7 +73,9 @@ class Images:
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.Frames":
         from embodied_ssl.datasets.batches import Frames
 
-        pictures = np.empty((len(index), *self._arrays[0].shape[1:]), np.uint8)
+        if len(self._arrays) == 1:
+            return Frames(images=_images(self._arrays[0].read(index)), index=_tensor(index))
+        pictures = self._arrays[0].room(len(index))
         first = 0
         for array in self._arrays:
             mine = (index >= first) & (index < first + len(array))

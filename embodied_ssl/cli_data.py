@@ -24,7 +24,7 @@ def collect_command(arguments: list[str]) -> int:
     parser.add_argument("--policy", type=str | None, default=None, help="a built-in name, or module:name of your own")
     parser.add_class_arguments(environment_class(kind), skip={"render_mode"})
     sys.path.append(str(Path.cwd()))  # where the module of --policy may be
-    settings = vars(parse(parser(parser, rest)))
+    settings = vars(parse(parser, rest))
     print(collect(kind, **settings))
     return 0
 

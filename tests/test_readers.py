@@ -167,6 +167,22 @@ def test_few_open_shards_are_enough(data, monkeypatch):
     assert len(dataset._open) == 1
 
 
+@pytest.mark.parametrize("path", ["frames/motor", "frames/rgb", "frames/flow"])
+@pytest.mark.parametrize("rows", [[], [3], [5, 1, 5], [40, 2, 28, 2, 44], [[1, 44], [30, 0]]])
+def test_rows_land_in_their_order_wherever_they_come_from(data, path, rows):
+    """Rows small and large, of no shard, one and two; into memory of the reader's and of any other layout."""
+    array = Dataset.open(data["roam"]).array(path)
+    expected = array[:][np.array(rows, int)]
+    np.testing.assert_array_equal(array[rows], expected)
+    flat, expected = np.ravel(rows), expected.reshape(-1, *array.shape[1:])
+    room = array.room(len(flat))
+    assert not len(flat) or room.ctypes.data % 64 == 0
+    assert array.read(flat, room) is room
+    strided = np.empty((2 * len(flat), *array.shape[1:]), array.dtype)[::2]
+    for out in (room, array.read(flat, strided)):
+        np.testing.assert_array_equal(out, expected)
+
+
 def test_a_batch_moves_as_a_whole(data):
     batch = Batches(Dataset.open(data["roam"]).pairs(max_gap=2), batch_size=4)[0].to("meta")
     assert len(batch) == 4

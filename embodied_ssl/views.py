@@ -1,0 +1,149 @@
+"""Views of pictures, made on their device: batched, every sample with random parameters of its own.
+
+Pictures are uint8 [B, 3, H, W] until `to_float`, `crop_at` or `random_resized_crop` makes floats in [0, 1] of them.
+All randomness comes from the generator that is passed in.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Range = tuple[float, float]
+
+
+def to_float(images: Tensor, size: int | None = None) -> Tensor:
+    """uint8 [B, 3, H, W] as float32 [B, 3, size, size] in [0, 1]; averaged over areas where it shrinks."""
+    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
+    if size is None or pictures.shape[-2:] == (size, size):
+        return pictures
+    shrinks = size < max(pictures.shape[-2:])
+    return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=shrinks).clamp_(0, 1)
+
+
+def uniform(count: int, low: float, high: float, rng: torch.Generator) -> Tensor:
+    """Even random numbers in [low, high), float32 [count], on the generator's device."""
+    return torch.rand(count, generator=rng, device=rng.device) * (high - low) + low
+
+
+def chosen(count: int, probability: float, rng: torch.Generator) -> Tensor:
+    """Which samples a view with this probability changes, bool [count]."""
+    return torch.rand(count, generator=rng, device=rng.device) < probability
+
+
+def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor | None = None) -> Tensor:
+    """Square crops about given pixels; beyond the picture its border goes on.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        pixel: float [B, 2], (u, v) of the middle of each crop, px.
+        side: of the crops, in pixels of the pictures.
+        size: of the crops that are returned, px.
+        angle: float [B], rad: the crop is turned by it, so that what lies in the picture in direction φ (from u
+            towards v) lies in the crop in direction φ − angle.
+
+    Returns float32 [B, 3, size, size] in [0, 1].
+    """
+    turn = torch.zeros(len(images), device=images.device) if angle is None else angle
+    cosine, sine = torch.cos(turn) * side / 2, torch.sin(turn) * side / 2
+    rows = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)
+    return _sample(images, rows, pixel + 0.5, size)
+
+
+def random_resized_crop(
+    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), ratio: Range = (3 / 4, 4 / 3),
+    flip: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """Crops of a random share of the area, shape and place, resized to `size`, and mirrored with probability `flip`.
+
+    Szegedy et al. 2015, as SimCLR uses it (Chen et al. 2020, appendix A). scale: range of the share of the area. ratio:
+    range of width over height, even in its logarithm. images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
+    """
+    count, (height, width) = len(images), images.shape[-2:]
+    area = uniform(count, *scale, rng) * height * width
+    shape = torch.exp(uniform(count, math.log(ratio[0]), math.log(ratio[1]), rng))
+    wide, tall = (area * shape).sqrt().clamp(max=width), (area / shape).sqrt().clamp(max=height)
+    left = uniform(count, 0, 1, rng) * (width - wide)
+    top = uniform(count, 0, 1, rng) * (height - tall)
+    mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
+    nothing = torch.zeros_like(wide)
+    rows = torch.stack([torch.stack([mirrored * wide / 2, nothing], -1), torch.stack([nothing, tall / 2], -1)], 1)
+    return _sample(images, rows, torch.stack([left + wide / 2, top + tall / 2], -1), size)
+
+
+def _sample(images: Tensor, half_sides: Tensor, middle: Tensor, size: int) -> Tensor:
+    """Bilinear samples of a square grid.
+
+    half_sides: [B, 2, 2], what a step of half a crop to its right and down is in pixels. middle: [B, 2], px from the
+    corner of the picture. Where a crop shrinks by more than a half, each sample is the mean of 2×2, against aliasing.
+    """
+    height, width = images.shape[-2:]
+    extent = torch.tensor([width, height], device=images.device, dtype=torch.float32)
+    transform = torch.cat([half_sides * 2, (middle * 2 - extent)[..., None]], -1) / extent[:, None]
+    shrinks = float(half_sides.detach().abs().sum(-1).max()) * 2 > 1.5 * size
+    fine = 2 * size if shrinks else size
+    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
+    grid = functional.affine_grid(transform, [len(images), 3, fine, fine], align_corners=False)
+    crops = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return functional.avg_pool2d(crops, 2) if shrinks else crops
+
+
+# Weights of the brightness of red, green and blue (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
+
+
+def color_jitter(
+    images: Tensor, rng: torch.Generator, brightness: float, contrast: float, saturation: float, hue: float,
+    probability: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """Random brightness, contrast, saturation and hue: all four in one matrix per sample, then clamped to [0, 1].
+
+    The first three are factors, even in 1 ± the value given; `hue` is in turns, even in ± the value, as a rotation
+    about the grey axis. They are applied in this order (torchvision shuffles it). images: float [B, 3, H, W].
+    """
+    count = len(images)
+    bright, contrasted, saturated = (
+        uniform(count, max(0.0, 1 - most), 1 + most, rng)[:, None, None] for most in (brightness, contrast, saturation)
+    )
+    turn = uniform(count, -hue, hue, rng) * 2 * math.pi
+    luma = torch.tensor(_LUMA, device=images.device)
+    unit, grey = torch.eye(3, device=images.device), luma.expand(3, 3)
+    matrix = _hue_rotation(turn) @ (saturated * unit + (1 - saturated) * grey) * (contrasted * bright)
+    mean = torch.einsum("bchw,c->b", images, luma) / images[0, 0].numel()
+    offset = ((1 - contrasted) * bright).squeeze(-1) * mean[:, None]  # contrast is about the mean brightness
+    changed = chosen(count, probability, rng)
+    matrix = torch.where(changed[:, None, None], matrix, unit)
+    offset = torch.where(changed[:, None], offset.expand(count, 3), torch.zeros(3, device=images.device))
+    flat = torch.baddbmm(offset[..., None], matrix, images.flatten(2))
+    return flat.view_as(images).clamp_(0, 1)
+
+
+def _hue_rotation(turn: Tensor) -> Tensor:
+    """Rotations of RGB by angles [B] in the plane of colour at constant brightness (of YIQ), [B, 3, 3]."""
+    to_yiq = turn.new_tensor([_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
+    cosine, sine = torch.cos(turn), torch.sin(turn)
+    zero, one = torch.zeros_like(turn), torch.ones_like(turn)
+    rotation = torch.stack([one, zero, zero, zero, cosine, -sine, zero, sine, cosine], -1).view(-1, 3, 3)
+    return torch.linalg.inv(to_yiq) @ rotation @ to_yiq
+
+
+def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+    """Drop the colours of some samples. images: float [B, 3, H, W]."""
+    luma = torch.tensor(_LUMA, device=images.device)
+    grey = torch.einsum("bchw,c->bhw", images, luma)[:, None].expand_as(images)
+    return torch.where(chosen(len(images), probability, rng)[:, None, None, None], grey, images)
+
+
+def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
+    """Gaussian blur with a random width per sample, px, by a separable kernel of an odd number of taps."""
+    count, _, height, width = images.shape
+    offsets = torch.arange(kernel, device=images.device) - kernel // 2
+    spread = uniform(count, *sigma, rng)[:, None]
+    weights = torch.exp(-0.5 * (offsets / spread) ** 2)
+    weights = weights / weights.sum(1, keepdim=True)
+    sharp = (offsets == 0).float().expand(count, kernel)
+    weights = torch.where(chosen(count, probability, rng)[:, None], weights, sharp)
+    padded = functional.pad(images, (kernel // 2,) * 4, mode="reflect")
+    rows = sum(weights[:, k, None, None, None] * padded[:, :, k : k + height] for k in range(kernel))
+    return sum(weights[:, k, None, None, None] * rows[..., k : k + width] for k in range(kernel))  # type: ignore[return-value]
