@@ -147,6 +147,7 @@ class OpenShard:
         self._entry = entry
         self._fields = fields
         self._file: Any = None
+        self._arrays: dict[str, np.ndarray] = {}
         try:
             with self.path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -157,6 +158,11 @@ class OpenShard:
 
     def array(self, path: str) -> np.ndarray:
         """The whole array at `path`: a read-only view of the mapped file, or (compressed) an HDF5 dataset."""
+        if path not in self._arrays:
+            self._arrays[path] = self._find(path)
+        return self._arrays[path]
+
+    def _find(self, path: str) -> np.ndarray:
         stored, dtype = self._entry.arrays[path], np.dtype(self._fields[path].dtype)
         if stored.offset is not None:
             return np.ndarray(stored.shape, dtype, buffer=self._map, offset=stored.offset)
