@@ -1,4 +1,4 @@
-"""Collecting to disk: rates of every kind, shares of the time, two workers against one, and a loop as one writes it.
+"""Collecting to disk: rates of every kind, shares of the time, two workers against one. Peers: benchmarks/peers.py.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/collecting.py
 """
@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
-import pybullet
 from timing import interleaved, table
 
 from embodied_ssl.datasets.collect import collect
@@ -30,36 +28,6 @@ def collected(kind: str, folder: Path, episodes: int, workers: int = 1, **settin
     def work() -> int:
         shutil.rmtree(folder / kind, ignore_errors=True)
         return collect(kind, folder / kind, episodes, workers=workers, progress=False, **settings).rows  # type: ignore[arg-type]
-
-    return work
-
-
-def loop_as_one_writes_it(folder: Path, frames: int = 40) -> Callable[[], int]:
-    """URDFs loaded per episode, getCameraImage per step, gzip HDF5: 25 of PyBullet's random objects on a plane."""
-    import pybullet_data
-
-    client = pybullet.connect(pybullet.DIRECT)
-    pybullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=client)
-
-    def work() -> int:
-        rng = np.random.default_rng(0)
-        pybullet.resetSimulation(physicsClientId=client)
-        pybullet.loadURDF("plane.urdf", physicsClientId=client)
-        for number in range(25):
-            place = [*rng.uniform(-2, 2, 2), 0.05]
-            pybullet.loadURDF(f"random_urdfs/{number:03d}/{number:03d}.urdf", place, physicsClientId=client)
-        pictures = []
-        lens = pybullet.computeProjectionMatrixFOV(69, 1, 0.02, 30)
-        for step in range(frames):
-            x = -2 + 0.1 * step
-            view = pybullet.computeViewMatrix([x, 0, 0.6], [x + 1, 0.1, 0.55], [0, 0, 1])
-            image = pybullet.getCameraImage(
-                96, 96, view, lens, renderer=pybullet.ER_TINY_RENDERER, physicsClientId=client
-            )[2]
-            pictures.append(np.reshape(image, (96, 96, 4))[..., :3])
-        with h5py.File(folder / "naive.h5", "w") as file:
-            file.create_dataset("rgb", data=np.array(pictures, np.uint8), compression="gzip")
-        return frames
 
     return work
 
@@ -119,9 +87,8 @@ def main() -> None:
             "roam 96 px, 1 sample": collected("roam", folder, size=96, antialias=1, **roam),
             "roam 128 px, 2×2 samples": collected("roam", folder, size=128, **roam),
             "roam 96 px, renderer tiny": collected("roam", folder, size=96, renderer="tiny", **{**roam, "episodes": 4}),
-            "a loop as one writes it, 96 px": loop_as_one_writes_it(folder),
         }
-        table("to disk, one worker", interleaved(sides, 2), "frames/s", "a loop as one writes it, 96 px")
+        table("to disk, one worker", interleaved(sides, 2), "frames/s", "roam 96 px, renderer tiny")
         sides = {
             f"{n} workers": collected("roam", folder, size=96, workers=n, **{**roam, "episodes": 96}) for n in (1, 2)
         }
