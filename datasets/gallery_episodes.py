@@ -144,6 +144,7 @@ def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[st
     things = _things(dataset, index)
     roams = dataset.kind == "roam"
     return {
+        "number": index,
         "label": f"{label}, episode {index}",
         "columns": _COLUMNS,
         "frame": frames.tolist(),
