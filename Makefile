@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[dev]"
+	$(BIN)/pip install --quiet --editable ".[dev,ray,dask]"
 	touch $@
 
 demo: $(VENV)/.installed
@@ -22,8 +22,11 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# On a regular install, as users have it: in an editable one mypy does not find the folders that are mapped.
 types: $(VENV)/.installed
-	$(BIN)/mypy -p embodied_ssl
+	rm -rf build $(VENV)/types
+	$(BIN)/pip install --quiet --no-deps --target $(VENV)/types .
+	cd $(VENV)/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml -p embodied_ssl
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.files import file_sha256
 from embodied_ssl.datasets.manifest import Manifest, read_manifest
 from embodied_ssl.datasets.motion import motor_motion
 from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, rows_table
-from embodied_ssl.datasets.shards import OpenShard, ShardEntry, file_sha256
+from embodied_ssl.datasets.shards import OpenShard, ShardEntry
 
 _BLOCK_ROWS = 256  # rows looked at together: keeps memory small
 _MOTOR_NOISE = 0.1  # odometry may be off by this share of the motion, many times its noise

@@ -8,14 +8,11 @@ A shard is a function of (specification, shard index) and nothing else; a finish
 carries. So an interrupted collection goes on when it is called again, and ends with the same bytes.
 """
 
-import hashlib
 import importlib
 import inspect
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,92 +23,11 @@ import embodied_ssl
 from embodied_ssl.datasets.directory import claim, open_directory
 from embodied_ssl.datasets.engines import ENGINES, run_jobs
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.manifest import MANIFEST, UNFINISHED, Manifest, write_manifest
+from embodied_ssl.datasets.manifest import UNFINISHED, Manifest, write_manifest
 from embodied_ssl.datasets.recorder import Policy, Recorder
-from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSION, VIDEO_KINDS, fields_for, rows_table
+from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSION, VIDEO_KINDS, rows_table
 from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
-
-TARGET_SHARD_BYTES = 32e6  # large enough to write at the disk's speed, small enough to lose little when interrupted
-_MOST_SHARDS_OF_SMALL_SETS = 16  # so that small sets, too, keep several workers busy
-
-
-@dataclass(frozen=True)
-class CollectSpec:
-    """Everything that the bytes of a data set depend on; made by `make_spec`.
-
-    kind: what to collect. env: every setting of the environment's constructor. policy: a built-in name or
-    `module:name`. episodes, seed: how many, and what they are drawn from. shard_episodes: episodes of each shard.
-    compression: of the pictures.
-    """
-
-    kind: str
-    env: dict[str, Any]
-    policy: str
-    episodes: int
-    seed: int
-    shard_episodes: int
-    compression: str
-
-    @property
-    def shards(self) -> int:
-        """How many shards the data set has."""
-        return -(-self.episodes // self.shard_episodes)
-
-    @property
-    def episode_rows(self) -> int:
-        """Frames or interactions of an episode."""
-        return int(self.env["length" if self.kind in VIDEO_KINDS else "interactions"])
-
-    @property
-    def options(self) -> set[str]:
-        """The optional fields that are stored."""
-        return {name for name in ("depth", "instance", "flow") if self.env.get(name)}
-
-    @cached_property
-    def text(self) -> str:
-        """The specification as JSON, the same for equal ones."""
-        return json.dumps(asdict(self), sort_keys=True)
-
-    def identity(self, shard: int) -> str:
-        """What a shard is a function of, as 32 hexadecimal digits."""
-        whole = f"{SCHEMA_VERSION} {embodied_ssl.__version__} {self.text} {shard}"
-        return hashlib.sha256(whole.encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a collection has brought: `print` it for a screen."""
-
-    path: Path
-    kind: str
-    episodes: int
-    rows: int
-    objects: int
-    shards: int
-    shards_kept: int
-    size_bytes: int
-    success_rate: float | None
-    rows_made: int
-    seconds: float
-
-    @property
-    def rows_per_second(self) -> float:
-        """Of the rows that this call made, all its time counted."""
-        return self.rows_made / self.seconds
-
-    def __str__(self) -> str:
-        unit = rows_table(self.kind)
-        kept = f" ({self.shards_kept} were there already)" if self.shards_kept else ""
-        lines = {
-            "data set": f"{self.path}  ({self.kind})",
-            unit: f"{self.rows:,} in {self.episodes:,} episodes",
-            "objects": f"{self.objects:,} placed",
-            "on disk": f"{self.size_bytes / 1e6:,.1f} MB in {self.shards:,} shards{kept}",
-            "success": "" if self.success_rate is None else f"{self.success_rate:.1%} of grasps",
-            "rate": f"{self.rows_per_second:,.0f} {unit}/s, {self.seconds:,.1f} s in all",
-            "next": f"embodied-ssl check {self.path}    embodied-ssl view {self.path}",
-        }
-        return "\n".join(f"{name:>13}  {text}" for name, text in lines.items() if text)
+from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, summarise
 
 
 def collect(
@@ -159,7 +75,7 @@ def collect(
         entries, made = _make_shards(folder, spec, player, workers, engine, progress)
         write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
         (folder / UNFINISHED).unlink(missing_ok=True)
-    return _summary(folder, kind, entries, made, time.perf_counter() - started)
+    return summarise(folder, kind, entries, made, time.perf_counter() - started)
 
 
 def make_spec(
@@ -184,7 +100,7 @@ def make_spec(
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise DataError(f"{'length' if kind in VIDEO_KINDS else 'interactions'}: {rows!r}; give at least 1")
     if shard_episodes is None:
-        shard_episodes = _shard_episodes(kind, settings, rows, episodes)
+        shard_episodes = episodes_of_a_shard(kind, settings, rows, episodes)
     elif shard_episodes < 1:
         raise DataError(f"shard_episodes: {shard_episodes}; give at least 1")
     return CollectSpec(kind, settings, _policy_name(kind, policy), episodes, seed, shard_episodes, compression)
@@ -314,16 +230,6 @@ def _constructor_parameters(owner: type) -> dict[str, inspect.Parameter]:
     return found
 
 
-def _shard_episodes(kind: str, settings: dict[str, Any], rows: int, episodes: int) -> int:
-    """Episodes that make a shard of about the target size, and no fewer shards than keep workers busy."""
-    options = {name for name in ("depth", "instance", "flow") if settings.get(name)}
-    sizes = {"H": settings["size"], "W": settings["size"], "A": 2, "T": 64}
-    table = rows_table(kind)
-    row = sum(field.row_bytes(sizes) for field in fields_for(kind, options).values() if field.table == table)
-    by_size = int(TARGET_SHARD_BYTES // (row * rows))
-    return max(1, min(by_size, -(-episodes // _MOST_SHARDS_OF_SMALL_SETS)))
-
-
 def _policy_name(kind: str, policy: str | Policy | None) -> str:
     if policy is None:
         return next(iter(built_in_policies(kind)))
@@ -355,29 +261,4 @@ def _resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
 
 def _made(policy: Any) -> Policy:
     """An instance, where a class was given."""
-    if inspect.isclass(policy):
-        made: Any = policy()
-        return made  # type: ignore[no-any-return]
-    return policy  # type: ignore[no-any-return]
-
-
-def _summary(folder: Path, kind: str, entries: list[ShardEntry], made: set[int], seconds: float) -> Summary:
-    from embodied_ssl.datasets.readers import Dataset
-
-    rows = sum(entry.rows for entry in entries)
-    rate = None
-    if kind == "grasp":
-        rate = float(Dataset.open(folder).array("interactions/success")[:].mean())
-    return Summary(
-        path=folder,
-        kind=kind,
-        episodes=sum(entry.episodes for entry in entries),
-        rows=rows,
-        objects=sum(entry.objects for entry in entries),
-        shards=len(entries),
-        shards_kept=len(entries) - len(made),
-        size_bytes=sum(entry.size for entry in entries) + (folder / MANIFEST).stat().st_size,
-        success_rate=rate,
-        rows_made=sum(entries[index].rows for index in made),
-        seconds=seconds,
-    )
+    return policy() if inspect.isclass(policy) else policy

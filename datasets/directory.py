@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.files import remove_temporaries, write_atomically
 from embodied_ssl.datasets.manifest import MANIFEST, UNFINISHED, read_json
-from embodied_ssl.datasets.shards import remove_temporaries, write_atomically
 
 
 @contextmanager

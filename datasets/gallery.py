@@ -19,9 +19,9 @@ from embodied_ssl.datasets import gallery_motion as motion
 from embodied_ssl.datasets import gallery_results as results
 from embodied_ssl.datasets.charts import number, words
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.files import write_atomically
 from embodied_ssl.datasets.gallery_acts import Acts, Card, cards
 from embodied_ssl.datasets.readers import Dataset, is_video
-from embodied_ssl.datasets.shards import write_atomically
 from embodied_ssl.datasets.videos import video
 
 __all__ = ["video", "view"]

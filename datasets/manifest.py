@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.files import write_atomically
 from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, Field, all_fields, rows_table
-from embodied_ssl.datasets.shards import ShardEntry, StoredArray, shape_problem, write_atomically
+from embodied_ssl.datasets.shards import ShardEntry, StoredArray, shape_problem
 
 MANIFEST = "dataset.json"
 UNFINISHED = "collecting.json"

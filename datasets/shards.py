@@ -5,14 +5,11 @@ SHA-256 of everything before it and the identity of the work that made it. A fil
 another specification is therefore noticed without knowing anything else, and before the HDF5 library parses a byte.
 """
 
-import errno
 import hashlib
 import io
 import json
 import math
 import mmap
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +18,14 @@ from typing import Any, Literal
 import numpy as np
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.files import BLOCK_BYTES, write_atomically
 from embodied_ssl.datasets.schema import Field
 
 Compression = Literal["none", "lz4", "zstd"]
 COMPRESSIONS: tuple[str, ...] = ("none", "lz4", "zstd")
 
 FOOTER_BYTES = 256
-TEMPORARY_SUFFIX = ".writing"
 _ALIGNMENT_BYTES = 64  # so that mapped arrays start on a cache line
-_BLOCK_BYTES = 1 << 22
 
 
 class ForeignShard(DataError):
@@ -102,37 +98,6 @@ def read_entry(path: Path, identity: str | None = None) -> ShardEntry:
     with h5py.File(path, "r") as file:
         stored = _layout(file)
     return _entry(path.name, path.stat().st_size, whole, stored)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal, as `sha256sum` prints it."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def write_atomically(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
-    """Write a file that is either there in full, safe on disk, or not there at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
-    try:
-        with temporary.open("xb", buffering=0) as file:
-            for piece in pieces:
-                _write_all(file.fileno(), piece)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise DataError(_disk_message(path, sum(len(piece) for piece in pieces), error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_temporaries(folder: Path) -> None:
-    """Remove what writers left in `folder` that were killed in the middle."""
-    for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
-        path.unlink(missing_ok=True)
 
 
 class OpenShard:
@@ -288,7 +253,7 @@ def _verify(path: Path) -> tuple[str, str]:
     try:
         remaining = path.stat().st_size - FOOTER_BYTES
         with path.open("rb") as file:
-            while remaining > 0 and (block := file.read(min(_BLOCK_BYTES, remaining))):
+            while remaining > 0 and (block := file.read(min(BLOCK_BYTES, remaining))):
                 digest.update(block)
                 remaining -= len(block)
             footer = file.read()
@@ -303,30 +268,6 @@ def _verify(path: Path) -> tuple[str, str]:
         raise damaged
     digest.update(footer)
     return digest.hexdigest(), identity
-
-
-def _write_all(descriptor: int, piece: bytes | memoryview) -> None:
-    view = memoryview(piece).cast("B")
-    while len(view):
-        view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _disk_message(path: Path, size: int, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"{path}: no space for its {size / 1e6:.1f} MB ({error.strerror}); "
-            "free some and run the same command again: what is finished is kept"
-        )
-    return f"{path}: cannot be written ({error.strerror}); choose a directory that you may write to"
 
 
 def _size_message(path: Path, found: int, expected: int) -> str:

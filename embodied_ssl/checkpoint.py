@@ -19,7 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import nn
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.shards import remove_temporaries, write_atomically
+from embodied_ssl.datasets.files import remove_temporaries, write_atomically
 from embodied_ssl.encoders import Encoder, make_encoder
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_class

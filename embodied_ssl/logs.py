@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from embodied_ssl.checkpoint import METRICS
-from embodied_ssl.datasets.shards import write_atomically
+from embodied_ssl.datasets.files import write_atomically
 from embodied_ssl.method import Recipe
 
 

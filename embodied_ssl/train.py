@@ -47,7 +47,6 @@ def train(
     accumulate: int = 1,
     compile: bool = False,
     workers: int = 0,
-    labelled: Source | None = None,
     monitor_every: int = 200,
     checkpoint_every: int = 200,
     progress: bool = True,
@@ -70,7 +69,6 @@ def train(
         accumulate: parts that a batch is split into, one after the other, to save memory.
         compile: compile the encoder first (torch.compile).
         workers: processes that read batches; 0: this one, which is fastest for mapped data.
-        labelled: a labelled set of pictures to probe the features on while they are learned.
         monitor_every: steps between looks at the features.
         checkpoint_every: steps between states to go on from.
         progress: whether to show a progress bar.
@@ -100,7 +98,7 @@ def train(
     metrics = MetricsTable(out, first)
     board = _tensorboard(out, first) if main else None
     bar = ProgressBar(method_name(method), first, recipe, shown=progress and main)
-    monitor = Monitor(labelled, data[0], seed, bar.warn) if main else None
+    monitor = Monitor(data[0], method.encoder.image_size, bar.warn) if main else None
 
     def log(step: int, values: Mapping[str, float]) -> None:
         metrics.add(step, values)

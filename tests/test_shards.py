@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.files import file_sha256
 from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, all_fields, fields_for
-from embodied_ssl.datasets.shards import ForeignShard, OpenShard, file_sha256, read_entry, write_shard
+from embodied_ssl.datasets.shards import ForeignShard, OpenShard, read_entry, write_shard
 
 ROOT = Path(__file__).parent.parent
 SIZES = {"N": 6, "H": 5, "W": 7, "A": 2, "T": 4, "E": 2, "O": 3, "S": 1}

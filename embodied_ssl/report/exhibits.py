@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.shards import write_atomically
+from embodied_ssl.datasets.files import write_atomically
 
 FIGURES = "figures.npz"
 """Name of the file in the directory of a run."""

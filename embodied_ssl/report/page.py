@@ -17,7 +17,7 @@ from markupsafe import Markup
 from embodied_ssl.datasets import charts
 from embodied_ssl.datasets.charts import words
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.shards import write_atomically
+from embodied_ssl.datasets.files import write_atomically
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
