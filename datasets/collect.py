@@ -261,4 +261,6 @@ def _resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
 
 def _made(policy: Any) -> Policy:
     """An instance, where a class was given."""
-    return policy() if inspect.isclass(policy) else policy
+    if inspect.isclass(policy):
+        policy = policy()
+    return policy

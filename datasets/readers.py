@@ -215,7 +215,8 @@ class Array:
         sources = {index: self._dataset.shard(index).array(self.field.path) for index in np.unique(shards).tolist()}
         mapped = all(isinstance(source, np.ndarray) for source in sources.values())
         if mapped and len(sources) == 1:
-            np.take(*sources.values(), local, axis=0, out=out, mode="clip")  # other modes take a copy of `out`
+            source: Any = next(iter(sources.values()))
+            np.take(source, local, axis=0, out=out, mode="clip")  # other modes take a copy of `out`
         elif mapped and out.flags.c_contiguous:
             self._copy_bytes(sources, shards, local, out)
         else:
@@ -230,8 +231,8 @@ class Array:
     ) -> None:
         """Rows of several mapped shards. Slices of bytes cost Python half of what rows of an array do."""
         size = out[0].nbytes
-        target = memoryview(out.reshape(-1).view(np.uint8))
-        parts = {index: memoryview(source.reshape(-1).view(np.uint8)) for index, source in sources.items()}
+        target = out.reshape(-1).view(np.uint8).data
+        parts = {index: source.reshape(-1).view(np.uint8).data for index, source in sources.items()}
         firsts = zip(range(0, len(target), size), shards.tolist(), (local * size).tolist(), strict=True)
         for place, index, first in firsts:
             target[place : place + size] = parts[index][first : first + size]

@@ -51,7 +51,8 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
 @torch.no_grad()
 def follow(average: nn.Module, module: nn.Module, decay: float) -> None:
     """Move the weights of `average` towards those of `module` by 1 − decay; its buffers are copied."""
-    mine, theirs = list(average.parameters()), list(module.parameters())
+    mine: list[torch.Tensor] = list(average.parameters())
+    theirs: list[torch.Tensor] = list(module.parameters())
     torch._foreach_lerp_(mine, theirs, 1 - decay)
     for copied, original in zip(average.buffers(), module.buffers(), strict=True):
         copied.copy_(original)

@@ -205,9 +205,10 @@ class _Run:
         return Step(step / self._recipe.steps, torch.Generator(self._fabric.device).manual_seed(number))
 
     def _values(self, losses: dict[str, Tensor], step: int) -> dict[str, float]:
-        values = {
-            name: float(self._fabric.all_reduce(value.detach(), reduce_op="mean")) for name, value in losses.items()
-        }
+        averaged: Any = self._fabric.all_reduce(
+            {name: value.detach() for name, value in losses.items()}, reduce_op="mean"
+        )
+        values = {name: float(value) for name, value in averaged.items()}
         if not math.isfinite(values["loss"]):
             raise DataError(
                 f"{self._out}: the loss is {values['loss']} at step {step}; take a lower --learning_rate or a --clip, "

@@ -145,5 +145,9 @@ def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probab
     sharp = (offsets == 0).float().expand(count, kernel)
     weights = torch.where(chosen(count, probability, rng)[:, None], weights, sharp)
     padded = functional.pad(images, (kernel // 2,) * 4, mode="reflect")
-    rows = sum(weights[:, k, None, None, None] * padded[:, :, k : k + height] for k in range(kernel))
-    return sum(weights[:, k, None, None, None] * rows[..., k : k + width] for k in range(kernel))  # type: ignore[return-value]
+    rows, smooth = torch.zeros_like(padded[:, :, :height]), torch.zeros_like(images)
+    for k in range(kernel):
+        rows = rows + weights[:, k, None, None, None] * padded[:, :, k : k + height]
+    for k in range(kernel):
+        smooth = smooth + weights[:, k, None, None, None] * rows[..., k : k + width]
+    return smooth

@@ -60,7 +60,7 @@ def clusters_chart(exhibit: MotionClusters) -> tuple[Markup, Key]:
     chart = Chart(axes[0], axes[1], height=330)
     for across, low, high in ((True, axes[0].low, axes[0].high), (False, axes[1].low, axes[1].high)):
         if low < 0 < high:
-            chart.rule(**{"x" if across else "y": 0.0})
+            chart.rule(x=0.0) if across else chart.rule(y=0.0)
     colours, key = class_colours(exhibit.names), []
     for g, (name, colour) in enumerate(zip(exhibit.names, colours, strict=True)):
         mine = np.flatnonzero(finite & (exhibit.cluster == g))
