@@ -1,0 +1,58 @@
+"""Heads: what a method puts on an encoder and throws away afterwards."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+
+def mlp(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
+    """Linear layers of these widths with batch norm and ReLU between them; the last one is linear."""
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        last = i == len(widths) - 2
+        layers.append(nn.Linear(before, after, bias=last))
+        if not last:
+            layers += [nn.BatchNorm1d(after), nn.ReLU(inplace=True)]
+            layers += [nn.Dropout(dropout)] if dropout else []
+    return nn.Sequential(*layers)
+
+
+class Tower(nn.Module):
+    """A task's own layers on the last map of a trunk: a 3×3 convolution, an average over 2×2 cells, an MLP."""
+
+    def __init__(self, channels: int, outputs: int, width: int = 128, hidden: int = 128):
+        super().__init__()
+        self.convolution = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+        )
+        self.output = mlp((4 * width, hidden, outputs))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """maps [B, channels, h, w] → [B, outputs]."""
+        return self.output(self.convolution(maps))
+
+
+class Decoder(nn.Module):
+    """A code to a picture: from 4×4 up by nearest neighbour and convolution, [B, D] → float [B, 3, size, size]."""
+
+    def __init__(self, dim: int, size: int, width: int = 128):
+        super().__init__()
+        self._size = size
+        self.start = nn.Linear(dim, width * 16)
+        steps = max(1, (size // 4 - 1).bit_length())
+        layers: list[nn.Module] = []
+        for i in range(steps):
+            after = max(width >> (i + 1), 16)
+            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(max(width >> i, 16), after, 3, padding=1, bias=False)]
+            layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+        self.grow = nn.Sequential(
+            *layers, nn.Conv2d(after, 3, 3, padding=1), nn.Upsample((size, size), mode="bilinear")
+        )
+
+    def forward(self, code: Tensor) -> Tensor:
+        """code [B, D] → pictures in [0, 1]."""
+        return self.grow(self.start(code).unflatten(1, (-1, 4, 4))).sigmoid()

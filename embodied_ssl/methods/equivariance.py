@@ -1,0 +1,87 @@
+"""Ego-motion equivariant features: one linear map per motion pattern turns the features as the body moves."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import FramePairs, LabelledFrames
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.losses import contrastive_margin, euclidean
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.motions import cluster_motions, nearest_pattern, sample_motions
+from embodied_ssl.views import to_float
+
+
+class Equivariance(Method):
+    """Ego-motion equivariant features. Jayaraman & Grauman, ICCV 2015, eq. 5."""
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        motions: int = 6,
+        margin: float = 1.0,
+        max_gap_s: float = 1.0,
+        drlim: float = 0.0,
+        recognition: float = 1.0,
+        classes: int = 64,
+    ):
+        """One map per motion pattern.
+
+        Args:
+            encoder: what is learned.
+            motions: how many motion patterns the motor signals are clustered into.
+            margin: δ; features of pairs that another motion relates are pushed at least this far apart.
+            max_gap_s: longest time between the frames of a pair, s.
+            drlim: weight of the DrLIM term beside it (equiv + drlim).
+            recognition: weight of the softmax loss on labelled pictures, where some are given.
+            classes: most classes of the labelled pictures.
+        """
+        super().__init__(encoder)
+        self.motions, self.margin, self.max_gap_s = motions, margin, max_gap_s
+        self.drlim, self.recognition, self.classes = drlim, recognition, classes
+        # The paper's margin has the scale of its features; ours are brought to length of about one by a fixed norm.
+        self.maps = nn.Parameter(torch.eye(encoder.dim).repeat(motions, 1, 1))
+        self.classifier = nn.Linear(encoder.dim, classes)
+        self.centres: Tensor
+        self.scale: Tensor
+        self.register_buffer("centres", torch.zeros(motions, 2))
+        self.register_buffer("scale", torch.ones(2))
+
+    def cuts(self) -> dict[str, dict[str, float]]:
+        return {"pairs": {"max_gap_s": self.max_gap_s}}
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """Discover the motion patterns (section 3.2): k-means over the motions of sampled pairs."""
+        motions = sample_motions(streams["pairs"], 5000, rng)
+        self.scale.copy_(torch.from_numpy(motions.std(0) + 1e-9))
+        self.centres.copy_(torch.from_numpy(cluster_motions(motions, self.motions, rng)))
+
+    def loss(self, pairs: FramePairs, step: Step, labelled: LabelledFrames | None = None) -> dict[str, Tensor]:
+        pattern = nearest_pattern(pairs.motion, self.centres, self.scale)
+        images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
+        before, after = nn.functional.normalize(self.encoder(images).float(), dim=1).chunk(2)
+        # Every pair through every map: near where the map is its motion's, apart by a margin where it is not.
+        moved = torch.einsum("gde,be->gbd", self.maps, before)  # [G, B, D]
+        distance = euclidean(moved, after)
+        mine = pattern == torch.arange(self.motions, device=pattern.device)[:, None]
+        terms = contrastive_margin(distance, mine, self.margin)
+        pull, push = terms[mine].mean(), terms[~mine].mean()
+        logged = {"equivariance": pull + push, "pull": pull.detach(), "push": push.detach()}
+        total = logged["equivariance"]
+        if self.drlim:
+            logged["drlim"] = self._drlim(before, after)
+            total = total + self.drlim * logged["drlim"]
+        if labelled is not None:
+            features = self.encoder(to_float(labelled.images, self.encoder.image_size))
+            logged["recognition"] = nn.functional.cross_entropy(self.classifier(features), labelled.label)
+            total = total + self.recognition * logged["recognition"]
+        return {"loss": total, **logged}
+
+    def _drlim(self, before: Tensor, after: Tensor) -> Tensor:
+        """Neighbours in time near, frames of other pairs at least the margin apart."""
+        near = euclidean(before, after).mean()
+        far = contrastive_margin(euclidean(before, after.roll(1, 0)), torch.zeros_like(before[:, 0]) > 0, self.margin)
+        return near + far.mean()
