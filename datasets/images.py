@@ -1,96 +1,194 @@
-"""Pictures that are not ours, from a folder of images."""
+"""Labelled pictures to measure features on: out of our data sets, folders and zip archives of class folders."""
 
 import hashlib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.manifest import MANIFEST
+from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.schema import VIDEO_KINDS
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.batches import Frames, LabelledFrames
 
+Index = NDArray[np.int64]
+
+CROP_SHARE = 0.3
+"""Side of the patch about a thing on the table, as a share of the picture."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
+_MOST_BYTES = 64 << 20  # of one encoded picture in an archive
 
 
+@dataclass(frozen=True)
 class ImageSet:
-    """Pictures in class folders, `FOLDER/CLASS/*.png`, all of one size; decoded once and kept in memory."""
+    """Pictures with labels. N pictures in C classes."""
 
-    def __init__(self, folder: Path | str):
-        """Read a folder. Raises DataError where it holds no pictures, a damaged one, or pictures of several sizes."""
-        self.name = Path(folder).name
-        paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in _ENDINGS)
-        if not paths:
-            raise DataError(f"{folder}: no data set of ours and no pictures in it; name a folder of class folders")
-        self.images = np.stack(_alike([_read(path) for path in paths], paths))  # uint8 [N, H, W, 3]
-        self.classes = tuple(sorted({path.parent.name for path in paths}))
-        self.label: NDArray[np.int64] = np.array([self.classes.index(path.parent.name) for path in paths])
-        self.group: NDArray[np.int64] = np.arange(len(paths))  # every picture stands for itself
-        self.fingerprint = hashlib.sha256(self.images.tobytes() + self.label.tobytes()).hexdigest()
-
-    def frames(self) -> "ImageFrames":
-        """As a stream of `Frames`."""
-        return ImageFrames(self)
-
-    def labelled(self) -> "LabelledImages":
-        """As a stream of `LabelledFrames`."""
-        return LabelledImages(self)
-
-
-class ImageFrames:
-    """The pictures of a set, as `Frames`."""
-
-    def __init__(self, images: ImageSet):
-        self._images = images
+    name: str
+    images: Any  # `images[rows]` gives uint8 [B, H, W, 3] for int64 rows [B]
+    label: Index  # [N], rows of classes
+    classes: tuple[str, ...]
+    group: Index  # [N]; what may not be split between training and test: an object, a room
+    part: NDArray[np.str_]  # [N] `train` or `test` where the source says so, else empty
+    fingerprint: str  # SHA-256 of what it holds
 
     def __len__(self) -> int:
-        return len(self._images.images)
+        return len(self.label)
 
-    def batch(self, index: NDArray[np.int64], rng: np.random.Generator) -> "Frames":
+    def frames(self) -> "FrameStream":
+        """As a stream of `Frames`."""
+        return FrameStream(self)
+
+    def labelled(self) -> "LabelledStream":
+        """As a stream of `LabelledFrames`."""
+        return LabelledStream(self)
+
+
+@dataclass(frozen=True)
+class FrameStream:
+    """The pictures of a set, as `Frames`."""
+
+    images: ImageSet
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "Frames":
         import torch
 
         from embodied_ssl.datasets.batches import Frames
 
-        pictures = torch.from_numpy(self._images.images[index]).movedim(-1, -3)
+        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
         return Frames(images=pictures, index=torch.from_numpy(index))
 
 
-class LabelledImages:
+@dataclass(frozen=True)
+class LabelledStream:
     """The pictures of a set and their classes, as `LabelledFrames`."""
 
-    def __init__(self, images: ImageSet):
-        self._images = images
+    images: ImageSet
 
     def __len__(self) -> int:
-        return len(self._images.images)
+        return len(self.images)
 
-    def batch(self, index: NDArray[np.int64], rng: np.random.Generator) -> "LabelledFrames":
+    def batch(self, index: Index, rng: np.random.Generator) -> "LabelledFrames":
         import torch
 
         from embodied_ssl.datasets.batches import LabelledFrames
 
-        pictures = torch.from_numpy(self._images.images[index]).movedim(-1, -3)
-        labels = torch.from_numpy(self._images.label[index])
+        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
+        labels = torch.from_numpy(self.images.label[index])
         return LabelledFrames(images=pictures, label=labels, index=torch.from_numpy(index))
 
 
-def image_set(source: Path | str) -> ImageSet:
-    """The pictures of a folder of class folders. Raises DataError as `ImageSet` does."""
-    return ImageSet(source)
+def image_set(source: Path | str, label: str | None = None) -> ImageSet:
+    """The labelled pictures of a data set of ours, or of a folder or zip archive of class folders.
+
+    Args:
+        source: roam: every frame, by scene, in groups of a room. orbit: every frame, by category, in groups of an
+            object. grasp, push, poke: a patch about each thing on the table before the first act of an episode.
+            A folder or archive may have `train` and `test` above its class folders.
+        label: of orbit and table: `category` (default) or `material`.
+
+    Raises DataError where there are no pictures, a damaged one, or an unknown label.
+    """
+    path = Path(source)
+    if (path / MANIFEST).is_file():
+        dataset = Dataset.open(path)
+        labels = ("scene",) if dataset.kind == "roam" else ("category", "material")
+        if label is not None and label not in labels:
+            raise unknown_name(f"label of {path}", label, labels)
+        chosen = label or labels[0]
+        return _of_video(dataset, chosen) if dataset.kind in VIDEO_KINDS else _of_table(dataset, chosen)
+    if path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in _ENDINGS)
+        return _of_files(path, ((str(each.relative_to(path)), each.read_bytes()) for each in files))
+    if path.is_file() and zipfile.is_zipfile(path):
+        return _of_files(path, _members(path))
+    raise DataError(f"{path}: no data set, folder or zip archive of pictures; is the path right?")
 
 
-def _read(path: Path) -> NDArray[np.uint8]:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise DataError(f"{path}: damaged or not a picture; delete it")
-    return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8)
+def _of_video(dataset: Dataset, label: str) -> ImageSet:
+    episodes = dataset.episodes
+    rows = np.repeat(np.arange(len(episodes["start"])), episodes["length"])  # the episode of each frame
+    if label == "scene":
+        names, group = dataset.scenes[episodes["scene"]], np.arange(len(episodes["start"]))
+    else:
+        first = episodes["objects_start"]
+        names, group = dataset.objects[label][first], _instances(dataset)[first]
+    classes, of_episode = np.unique(names, return_inverse=True)
+    return _ours(dataset, label, dataset.array("frames/rgb"), of_episode[rows], classes, group[rows])
 
 
-def _alike(pictures: list[NDArray[np.uint8]], paths: list[Path]) -> list[NDArray[np.uint8]]:
-    for picture, path in zip(pictures, paths, strict=True):
-        if picture.shape != pictures[0].shape:
-            raise DataError(f"{path}: {picture.shape[1]} × {picture.shape[0]} px, others differ; resize them alike")
-    return pictures
+def _of_table(dataset: Dataset, label: str) -> ImageSet:
+    """Patches about the things as they lay at the start of each episode, projected by the overhead camera."""
+    objects, episodes = dataset.objects, dataset.episodes
+    pose, intrinsics = dataset.camera["pose"].astype("f8"), dataset.camera["intrinsics"]
+    in_camera = (objects["position"] - pose[:3, 3]) @ pose[:3, :3] @ intrinsics.T
+    pixel = in_camera[:, :2] / in_camera[:, 2:]
+    size = dataset.array("interactions/rgb_before").shape[1]
+    half = round(CROP_SHARE * size / 2)
+    inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
+    patches = np.empty((len(inside), 2 * half, 2 * half, 3), np.uint8)
+    before = dataset.array("interactions/rgb_before")
+    for place, thing in enumerate(inside):
+        picture = before[int(episodes["start"][objects["episode"][thing]])]
+        column, row = np.round(pixel[thing]).astype(int)
+        padded = np.pad(picture, ((half, half), (half, half), (0, 0)), "edge")
+        patches[place] = padded[row : row + 2 * half, column : column + 2 * half]
+    classes, labels = np.unique(objects[label], return_inverse=True)
+    return _ours(dataset, label, patches, labels[inside], classes, _instances(dataset)[inside])
+
+
+def _ours(dataset: Dataset, label: str, images: Any, labels: Index, classes: NDArray[Any], group: Index) -> ImageSet:
+    names = tuple(name.decode() for name in classes.tolist())
+    digest = hashlib.sha256((dataset.path / MANIFEST).read_bytes() + label.encode()).hexdigest()
+    parts = np.full(len(labels), "", "U5")
+    return ImageSet(dataset.path.name, images, labels.astype("i8"), names, group.astype("i8"), parts, digest)
+
+
+def _instances(dataset: Dataset) -> Index:
+    """A number for each object of the table `objects` that is the same for the same thing in another episode."""
+    objects = dataset.objects
+    names = np.array([b"%s %d" % each for each in zip(objects["category"], objects["instance"], strict=True)])
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
+                if entry.filename.lower().endswith(_ENDINGS):
+                    if entry.file_size > _MOST_BYTES:
+                        raise DataError(f"{path}: {entry.filename} has {entry.file_size:,} bytes; not a picture")
+                    yield entry.filename, archive.read(entry)
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{path}: damaged archive ({error}); fetch it again") from error
+
+
+def _of_files(path: Path, files: Iterator[tuple[str, bytes]]) -> ImageSet:
+    pictures, places, digest = [], [], hashlib.sha256()
+    for name, content in files:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+        if picture is None:
+            raise DataError(f"{path}: {name} is damaged or no picture; remove it")
+        if pictures and picture.shape != pictures[0].shape:
+            raise DataError(f"{path}: {name} is {picture.shape[1]} × {picture.shape[0]} px, others differ; resize them")
+        pictures.append(picture[..., ::-1])
+        places.append(Path(name).parts)
+        digest.update(name.encode() + b"\0" + content)
+    if not pictures:
+        raise DataError(f"{path}: no pictures ({', '.join(_ENDINGS)}) in it; name a folder of class folders")
+    names = [place[-2] if len(place) > 1 else "" for place in places]
+    parts = np.array([place[0] if place[0] in ("train", "test") and len(place) > 2 else "" for place in places], "U5")
+    classes, labels = np.unique(names, return_inverse=True)
+    group = np.arange(len(pictures))  # every picture stands for itself
+    known = tuple(str(name) for name in classes)
+    return ImageSet(path.stem, np.stack(pictures), labels.astype("i8"), known, group, parts, digest.hexdigest())

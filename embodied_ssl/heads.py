@@ -1,6 +1,7 @@
 """Heads: what a method puts on an encoder and throws away afterwards."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 def mlp(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
     """Linear layers of these widths with batch norm and ReLU between them; the last one is linear."""
     layers: list[nn.Module] = []
-    for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (before, after) in enumerate(pairwise(widths)):
         last = i == len(widths) - 2
         layers.append(nn.Linear(before, after, bias=last))
         if not last:

@@ -15,3 +15,12 @@ class Result:
     metric: str
     value: float
     settings: dict[str, Any] = field(default_factory=dict)  # k, temperature, splits: whatever the number depends on
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a protocol, before it is known whose it is."""
+
+    metric: str
+    value: float
+    settings: dict[str, Any] = field(default_factory=dict)

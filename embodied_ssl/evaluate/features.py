@@ -1,0 +1,76 @@
+"""Features, extracted once per encoder and set of pictures; every protocol then uses them."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from embodied_ssl.datasets.files import write_atomically
+from embodied_ssl.datasets.images import ImageSet
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.views import to_float
+
+Features = NDArray[np.float32]
+
+
+class Pixels(Encoder):
+    """Raw pixels as features: the picture at 16×16, flattened. The row that learning must beat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name, self.image_size, self.dim, self.channels = "pixels", 16, 768, {"pixels": 3}
+
+    def stages(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"pixels": images}
+
+    def pool(self, stages: dict[str, torch.Tensor]) -> torch.Tensor:
+        return stages["pixels"].flatten(1)
+
+
+@torch.no_grad()
+def extract(
+    encoder: Encoder,
+    images: ImageSet,
+    rows: NDArray[np.int64] | None = None,
+    device: str = "cpu",
+    batch_size: int = 256,
+    cache: Path | None = None,
+) -> Features:
+    """The pooled features of pictures, float32 [N, dim], by an encoder at rest; it is left as it was found.
+
+    rows: which pictures; None: all. cache: a folder that keeps features by what the encoder and the set hold.
+    """
+    wanted = np.arange(len(images)) if rows is None else rows
+    kept = None if cache is None else cache / f"{_fingerprint(encoder, images, wanted)}.npy"
+    if kept is not None and kept.is_file():
+        return np.load(kept, allow_pickle=False)
+    training = encoder.training
+    encoder.eval().to(device)
+    found = np.empty((len(wanted), encoder.dim), np.float32)
+    for first in range(0, len(wanted), batch_size):
+        part = wanted[first : first + batch_size]
+        pictures = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
+        found[first : first + len(part)] = encoder(to_float(pictures, encoder.image_size)).float().cpu().numpy()
+    encoder.train(training)
+    if kept is not None:
+        _keep(kept, found)
+    return found
+
+
+def _fingerprint(encoder: nn.Module, images: ImageSet, rows: NDArray[np.int64]) -> str:
+    digest = hashlib.sha256(images.fingerprint.encode() + rows.tobytes())
+    for name, tensor in encoder.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _keep(path: Path, features: Features) -> None:
+    import io
+
+    buffer = io.BytesIO()
+    np.save(buffer, features, allow_pickle=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, [buffer.getbuffer()])

@@ -1,0 +1,179 @@
+"""The Curious Robot: one trunk learned from grasping, pushing, poking, and seeing a thing again."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embodied_ssl.datasets.batches import Grasps, ObjectPairs, Pokes, Pushes
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.heads import Tower
+from embodied_ssl.losses import cosine_embedding
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.views import color_jitter, crop_at, uniform
+
+ANGLES = 18
+
+
+class CuriousRobot(Method):
+    """The Curious Robot: learning visual representations via physical interactions. Pinto et al., ECCV 2016."""
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=3000)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        crop: float = 0.3,
+        grasp_first: float = 0.1,
+        grasp_weight: float = 1.0,
+        push_weight: float = 1.0,
+        poke_weight: float = 1.0,
+        pair_weight: float = 1.0,
+        margin: float = 0.2,
+    ):
+        """One trunk, a tower for each task; any of the tasks can be left out.
+
+        Args:
+            encoder: the trunk, shared by all tasks.
+            crop: side of the patch about the point of contact, as a share of the picture.
+            grasp_first: share of the training in which grasping, where there is any, is learned alone.
+            grasp_weight: of the grasp loss.
+            push_weight: of the push loss.
+            poke_weight: of the poke loss.
+            pair_weight: of the identity loss.
+            margin: cosine similarity up to which pictures of different things cost nothing.
+        """
+        super().__init__(encoder)
+        self.crop, self.grasp_first, self.margin = crop, grasp_first, margin
+        self.grasp_weight, self.push_weight = grasp_weight, push_weight
+        self.poke_weight, self.pair_weight = poke_weight, pair_weight
+        channels = list(encoder.channels.values())[-1]
+        self.grasp, self.push, self.poke = Tower(channels, ANGLES), Tower(2 * channels, 5), Tower(channels, 2)
+        for name, size in (("push", 5), ("poke", 2)):
+            self.register_buffer(f"{name}_mean", torch.zeros(size))
+            self.register_buffer(f"{name}_scale", torch.ones(size))
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """Mean and spread of what is regressed, over up to 1,000 acts."""
+        for name, target in (("pushes", push_target), ("pokes", poke_target)):
+            if name in streams:
+                batch = streams[name].batch(rng.permutation(len(streams[name]))[:1000], rng)
+                values, task = target(batch), {"pushes": "push", "pokes": "poke"}[name]  # type: ignore[operator]
+                getattr(self, f"{task}_mean").copy_(values.mean(0))
+                getattr(self, f"{task}_scale").copy_(values.std(0) + 1e-6)
+
+    def loss(
+        self,
+        step: Step,
+        grasps: Grasps | None = None,
+        pushes: Pushes | None = None,
+        pokes: Pokes | None = None,
+        pairs: ObjectPairs | None = None,
+    ) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        terms: list[Tensor] = []
+        if grasps is not None:
+            found |= self._grasp_loss(grasps, step.rng)
+            terms.append(self.grasp_weight * found["grasp"])
+        if grasps is None or step.progress >= self.grasp_first:
+            if pushes is not None:
+                found["push"] = self._push_loss(pushes)
+                terms.append(self.push_weight * found["push"])
+            if pokes is not None:
+                found["poke"] = self._poke_loss(pokes, step.rng)
+                terms.append(self.poke_weight * found["poke"])
+            if pairs is not None:
+                found["identity"] = self._identity_loss(pairs, step.rng)
+                terms.append(self.pair_weight * found["identity"])
+        if not terms:
+            raise DataError("curious_robot was given no data; name a data set for one of grasps, pushes, pokes, pairs")
+        return {"loss": torch.stack(terms).sum(), **found}
+
+    def _grasp_loss(self, grasps: Grasps, rng: torch.Generator) -> dict[str, Tensor]:
+        """Binary cross-entropy on the angle that was tried alone (section 4.1); patches are turned at random."""
+        turn = uniform(len(grasps), -math.pi, math.pi, rng)
+        logits = self.grasp(self._maps(self._patches(grasps.images, grasps.pixel, rng, turn)))
+        tried = logits.gather(1, angle_bin(grasps.angle - turn)[:, None]).squeeze(1).float()
+        held = grasps.success.float()
+        accuracy = ((tried > 0) == grasps.success).float().mean()
+        return {"grasp": functional.binary_cross_entropy_with_logits(tried, held), "grasp_accuracy": accuracy}
+
+    def _push_loss(self, pushes: Pushes) -> Tensor:
+        """ℓ2 on start, direction and length of the push, from the pictures before and after."""
+        whole = torch.full_like(pushes.start_pixel, (pushes.before.shape[-1] - 1) / 2)
+        views = [
+            crop_at(image, whole, image.shape[-1], self.encoder.image_size) for image in (pushes.before, pushes.after)
+        ]
+        maps = self._maps(torch.cat(views))
+        predicted = self.push(torch.cat(maps.chunk(2), 1)).float()
+        return functional.mse_loss(predicted, (push_target(pushes) - self.push_mean) / self.push_scale)
+
+    def _poke_loss(self, pokes: Pokes, rng: torch.Generator) -> Tensor:
+        """ℓ2 on the parameters of the force profile."""
+        turn = uniform(len(pokes), -math.pi, math.pi, rng)
+        predicted = self.poke(self._maps(self._patches(pokes.images, pokes.pixel, rng, turn))).float()
+        return functional.mse_loss(predicted, (poke_target(pokes) - self.poke_mean) / self.poke_scale)
+
+    def _identity_loss(self, pairs: ObjectPairs, rng: torch.Generator) -> Tensor:
+        """Cosine embedding loss: a thing is like itself in another pose, and unlike the others of the batch."""
+        views = [
+            self._patches(images, pixel, rng, uniform(len(pairs), -math.pi, math.pi, rng))
+            for images, pixel in ((pairs.first, pairs.first_pixel), (pairs.second, pairs.second_pixel))
+        ]
+        features = self.encoder(torch.cat(views)).float()
+        first, second = (features - features.mean(0)).chunk(2)  # about their mean: rectified features are all alike
+        same = pairs.object[:, None] == pairs.object
+        terms = cosine_embedding(first[:, None], second, same, self.margin)
+        return terms[same].mean() + terms[~same].mean()
+
+    def _patches(self, images: Tensor, pixel: Tensor, rng: torch.Generator, turn: Tensor) -> Tensor:
+        patches = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size, turn)
+        return color_jitter(patches, rng, 0.2, 0.2, 0.2, 0.0) if self.training else patches
+
+    def _maps(self, views: Tensor) -> Tensor:
+        return list(self.encoder.stages(views).values())[-1]
+
+    @torch.no_grad()
+    def predict_grasp(self, images: Tensor, pixel: Tensor) -> Tensor:
+        """How likely a grasp at `pixel` [B, 2] holds at each of the angles, float [B, 18]; in evaluation mode."""
+        still = torch.zeros(len(images), device=images.device)
+        views = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size, still)
+        return self.grasp(self._maps(views)).float().sigmoid()
+
+    @torch.no_grad()
+    def predict_poke(self, images: Tensor, pixel: Tensor) -> Tensor:
+        """Logarithms of stiffness (N/m) and of the largest force (N) of a poke at `pixel`, float [B, 2]."""
+        views = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size)
+        return self.poke(self._maps(views)).float() * self.poke_scale + self.poke_mean
+
+
+def angle_bin(angle: Tensor) -> Tensor:
+    """Which of the 18 angles 0°, 10° … 170° is nearest to a closing direction (rad), modulo a half turn."""
+    return torch.round(angle / math.pi * ANGLES).long() % ANGLES
+
+
+def push_target(pushes: Pushes) -> Tensor:
+    """Start in the picture (as a share of it), direction (cosine, sine) and length (m) of pushes, [B, 5]."""
+    path = (pushes.end - pushes.start)[:, :2]
+    length = path.norm(dim=1, keepdim=True)
+    direction = functional.normalize(pushes.end_pixel - pushes.start_pixel, dim=1)
+    return torch.cat([pushes.start_pixel / pushes.before.shape[-1], direction, length], 1)
+
+
+def poke_target(pokes: Pokes) -> Tensor:
+    """Logarithms of the slope (N/m) of a line fitted to the force over the depth in contact, and of its peak, [B, 2].
+
+    The paper regresses the line's slope and intercept; forces span three decades here, hence the logarithms, and the
+    peak says what the intercept, which is near 0 by the definition of the depth, does not.
+    """
+    touching = (pokes.depth_travelled > 0).float()
+    count = touching.sum(1).clamp(min=1)
+    depth = (pokes.depth_travelled * touching).sum(1) / count
+    force = (pokes.force * touching).sum(1) / count
+    away = (pokes.depth_travelled - depth[:, None]) * touching
+    slope = (away * (pokes.force - force[:, None])).sum(1) / away.square().sum(1).clamp(min=1e-9)
+    return torch.stack([slope.clamp(min=1).log(), pokes.force.amax(1).clamp(min=0.01).log()], 1)

@@ -1,0 +1,50 @@
+"""Learning to see by moving: tell from two frames how the body moved between them."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import FramePairs
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.heads import Tower
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.motions import sample_motions
+from embodied_ssl.views import to_float
+
+
+class Egomotion(Method):
+    """Learning to see by moving. Agrawal, Carreira & Malik, ICCV 2015, section 3."""
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
+
+    def __init__(self, encoder: Encoder, bins: int = 20, max_gap: int = 7):
+        """A Siamese stack; each component of the motion is classified in bins.
+
+        Args:
+            encoder: what is learned.
+            bins: of each component of the motion, equally populous.
+            max_gap: most frames between the two.
+        """
+        super().__init__(encoder)
+        self.bins, self.max_gap = bins, max_gap
+        self.head = Tower(2 * list(encoder.channels.values())[-1], 2 * bins)
+        self.edges: Tensor
+        self.register_buffer("edges", torch.zeros(2, bins - 1))
+
+    def cuts(self) -> dict[str, dict[str, int]]:
+        return {"pairs": {"max_gap": self.max_gap}}
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The edges of the bins: quantiles of the motions."""
+        motions = sample_motions(streams["pairs"], 5000, rng)
+        edges = np.quantile(motions, np.linspace(0, 1, self.bins + 1)[1:-1], axis=0).T
+        self.edges.copy_(torch.from_numpy(np.ascontiguousarray(edges)))
+
+    def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
+        images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
+        maps = list(self.encoder.stages(images).values())[-1]
+        logits = self.head(torch.cat(maps.chunk(2), 1)).unflatten(1, (2, self.bins))  # [B, 2, bins]
+        target = torch.searchsorted(self.edges, pairs.motion.T.contiguous()).T  # [B, 2]
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten()) * 2  # summed over the components
+        return {"loss": loss, "accuracy": (logits.argmax(2) == target).float().mean()}

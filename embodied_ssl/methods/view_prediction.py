@@ -1,0 +1,50 @@
+"""View prediction: from a frame and a motion, the frame after it."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import FramePairs
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.heads import Decoder
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.motions import sample_motions
+from embodied_ssl.views import to_float
+
+
+class ViewPrediction(Method):
+    """Decode what the body will see after a motion, as the idea is commonly introduced; ℓ1 on pixels."""
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
+
+    def __init__(self, encoder: Encoder, max_gap_s: float = 0.5, size: int = 32):
+        """The motion joins the code, and a convolutional decoder draws the picture.
+
+        Args:
+            encoder: what is learned.
+            max_gap_s: longest time between the frames of a pair, s.
+            size: of the picture that is predicted, px.
+        """
+        super().__init__(encoder)
+        self.max_gap_s, self.size = max_gap_s, size
+        self.decoder = Decoder(encoder.dim + 2, size)
+        self.scale: Tensor
+        self.register_buffer("scale", torch.ones(2))
+
+    def cuts(self) -> dict[str, dict[str, float]]:
+        return {"pairs": {"max_gap_s": self.max_gap_s}}
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The spread of the motions, to bring them to the scale of the code."""
+        self.scale.copy_(torch.from_numpy(sample_motions(streams["pairs"], 5000, rng).std(0) + 1e-9))
+
+    def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
+        predicted = self.predict(pairs.first, pairs.motion)
+        target = to_float(pairs.second, self.size)
+        return {"loss": nn.functional.l1_loss(predicted, target)}
+
+    def predict(self, images: Tensor, motion: Tensor) -> Tensor:
+        """What uint8 pictures [B, 3, H, W] will look like after motions [B, 2]: float [B, 3, size, size]."""
+        code = self.encoder(to_float(images, self.encoder.image_size))
+        return self.decoder(torch.cat([code, (motion / self.scale).to(code.dtype)], 1))
