@@ -18,12 +18,16 @@ learning:
   train METHOD   learn an encoder from data
   methods        list the methods, their papers, what they learn from
   encoders       list the encoders
+  evaluate RUN   measure encoders on held-out pictures
+  compare        train and evaluate several methods on the same data and budget
 
   demo           collect every kind, check it, and write a page that shows it
 
 examples:
   embodied-ssl collect roam --out data/roam --episodes 100 --size 96 --depth --workers 2
   embodied-ssl view data/roam --video roam.mp4 --episode 3
+  embodied-ssl train equivariance --pairs data/roam --out runs/equivariance
+  embodied-ssl evaluate runs/equivariance --on data/held_out
 
 `embodied-ssl COMMAND --help` explains a command, `embodied-ssl collect KIND --help` every setting of its world,
 `embodied-ssl train METHOD --help` every setting of a method."""
@@ -74,5 +78,7 @@ COMMANDS: dict[str, str] = {  # and the module that has its function
     "train": "cli_learning",
     "methods": "cli_learning",
     "encoders": "cli_learning",
+    "evaluate": "cli_learning",
+    "compare": "cli_learning",
     "demo": "cli_learning",
 }

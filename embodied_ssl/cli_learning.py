@@ -65,6 +65,45 @@ def encoders_command(arguments: list[str]) -> int:
     return 0
 
 
+def evaluate_command(arguments: list[str]) -> int:
+    """`embodied-ssl evaluate`."""
+    from embodied_ssl.evaluate.evaluation import evaluate
+    from embodied_ssl.evaluate.results import write_results
+    from embodied_ssl.report.page import write_report
+    from embodied_ssl.report.text import print_tables
+
+    parser = make_parser("evaluate", (evaluate.__doc__ or "").splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path, help="run directories")
+    parser.add_argument("--on", nargs="+", type=Path, required=True, help="sets of pictures to measure on")
+    parser.add_argument("--out", type=Path | None, default=None, help="a folder for results.json, .csv and report.html")
+    parser.add_function_arguments(evaluate, skip={"runs", "on"})
+    given = vars(parse(parser, arguments))
+    out = given.pop("out")
+    results = evaluate(**given)
+    print_tables(results)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_results(results, out / "results.json")
+        print(write_report(out / "report.html", results, given["runs"]))
+    return 0
+
+
+def compare_command(arguments: list[str]) -> int:
+    """`embodied-ssl compare`."""
+    from embodied_ssl.evaluate.comparison import compare
+    from embodied_ssl.report.text import print_tables
+
+    parser = make_parser("compare", (compare.__doc__ or "").splitlines()[0])
+    parser.add_argument("methods", nargs="+", help="by name")
+    parser.add_argument("--data", nargs="+", type=Path, required=True, help="data sets to learn from")
+    parser.add_argument("--on", nargs="+", type=Path, required=True, help="held-out sets to measure on")
+    parser.add_function_arguments(compare, skip={"methods", "data", "on"})
+    given = vars(parse(parser, arguments))
+    print_tables(compare(**given))
+    print(given["out"] / "report.html")
+    return 0
+
+
 def demo_command(arguments: list[str]) -> int:
     """`embodied-ssl demo`."""
     from embodied_ssl.demo import demo

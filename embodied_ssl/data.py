@@ -1,7 +1,7 @@
 """From a name on disk to the stream that a loss asks for, checked before training starts."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,17 @@ def open_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Str
     if not sources:
         raise DataError(f"{method_name(method)} was given no data; name a data set for one of {', '.join(needs)}")
     return {name: _open(needs[name].batch, source, cuts.get(name, {}), name) for name, source in sources.items()}
+
+
+def source_for(batch: type[batches.Batch], sources: Sequence[Source]) -> Source | None:
+    """The first of several data sets that has such batches, if there is one."""
+    for source in sources:
+        ours = (Path(source) / MANIFEST).is_file()
+        if batch is batches.LabelledFrames or (batch is batches.Frames and not ours):
+            return source
+        if ours and Dataset.open(source).kind in _CUTS[batch][0]:
+            return source
+    return None
 
 
 def fingerprint(source: Source) -> str:

@@ -25,10 +25,10 @@ def few_labels(features: Features, images: ImageSet, seed: int) -> list[Measure]
         best = STRENGTHS[int(np.argmax(scores))]
         values = [accuracy(features, images.label, draw, parts.test, best) for draw in draws]
         settings = {
-            "labels_per_class": k, "draws": DRAWS, "deviation_over_draws": float(np.std(values)),
+            "draws": DRAWS, "deviation_over_draws": float(np.std(values)),
             "inverse_regularisation": best, "split_seed": seed,
         }  # fmt: skip
-        found.append(Measure("accuracy", float(np.mean(values)), settings))
+        found.append(Measure(f"accuracy@{k}", float(np.mean(values)), settings))
     return found
 
 

@@ -1,0 +1,124 @@
+"""Measure encoders on sets of pictures by several protocols."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from embodied_ssl.checkpoint import load_encoder, read_configuration
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.images import ImageSet, image_set
+from embodied_ssl.datasets.manifest import MANIFEST
+from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.schema import VIDEO_KINDS
+from embodied_ssl.encoders import Encoder, random_encoder
+from embodied_ssl.evaluate.equivariance_error import equivariance_error
+from embodied_ssl.evaluate.features import Features, Pixels, extract
+from embodied_ssl.evaluate.few_labels import few_labels
+from embodied_ssl.evaluate.knn import knn
+from embodied_ssl.evaluate.linear_probe import linear_probe
+from embodied_ssl.evaluate.results import Measure, Result
+from embodied_ssl.evaluate.retrieval import retrieval
+
+PROTOCOLS: dict[str, Callable[[Features, ImageSet, int], list[Measure]]] = {
+    "linear_probe": linear_probe,
+    "few_labels": few_labels,
+    "knn": knn,
+    "retrieval": retrieval,
+}
+"""Protocols over features that were extracted once."""
+
+EQUIVARIANCE = "equivariance"
+"""The one protocol over pairs of frames: it takes a set that is a video data set of ours."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row of a table, with the seed of one of its runs."""
+
+    row: str
+    seed: int
+    encoder: Encoder
+
+
+def evaluate(
+    runs: Sequence[Path | str],
+    on: Sequence[Path | str],
+    protocols: Sequence[str] = (*PROTOCOLS, EQUIVARIANCE),
+    baselines: bool = True,
+    device: str = "cpu",
+    cache: Path | None = None,
+    progress: bool = True,
+) -> list[Result]:
+    """Measure the encoders of runs on sets of pictures.
+
+    Args:
+        runs: run directories. A row is a directory's name without the `-SEED` at its end.
+        on: sets of pictures: data sets of ours, folders or zip archives of class folders.
+        protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance.
+        baselines: whether to add the rows `raw pixels` and `random`, the same encoder before any training.
+        device: to encode on.
+        cache: a folder that keeps features; None: none are kept.
+        progress: whether to show a progress bar.
+
+    Returns every number with its row, seed and settings. Raises DataError for a run or a set that is not there and
+    for an unknown protocol.
+    """
+    for protocol in protocols:
+        if protocol not in (*PROTOCOLS, EQUIVARIANCE):
+            raise unknown_name("protocol", protocol, (*PROTOCOLS, EQUIVARIANCE))
+    if not runs or not on:
+        raise DataError("evaluate: name at least one run, and with --on at least one set of pictures")
+    candidates = _candidates(runs, baselines)
+    sets = [(source, image_set(source)) for source in on]
+    found = []
+    with tqdm(total=len(candidates) * len(sets), desc="evaluate", disable=not progress) as bar:
+        for source, images in sets:
+            for candidate in candidates:
+                found += _measure(candidate, source, images, protocols, device, cache)
+                bar.update()
+    return found
+
+
+def row_of(run: Path | str, seed: int) -> str:
+    """The row of a run: the name of its directory without `-SEED`."""
+    return Path(run).name.removesuffix(f"-{seed}")
+
+
+def _candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
+    learned, untrained = [], {}
+    for run in runs:
+        configuration = read_configuration(run)
+        seed = int(configuration["seed"])
+        learned.append(Candidate(row_of(run, seed), seed, load_encoder(run)))
+        settings = configuration["encoder"]
+        name = f"random {settings['name']}"
+        untrained[name, seed] = Candidate(name, seed, random_encoder(**settings, seed=seed))
+    if not baselines:
+        return learned
+    seeds = sorted({seed for _, seed in untrained})
+    return [*(Candidate("raw pixels", seed, Pixels()) for seed in seeds), *untrained.values(), *learned]
+
+
+def _measure(
+    candidate: Candidate,
+    source: Path | str,
+    images: ImageSet,
+    protocols: Sequence[str],
+    device: str,
+    cache: Path | None,
+) -> list[Result]:
+    def result(protocol: str, measure: Measure) -> Result:
+        about: dict[str, Any] = measure.settings
+        return Result(candidate.row, candidate.seed, images.name, protocol, measure.metric, measure.value, about)
+
+    features = extract(candidate.encoder, images, device=device, cache=cache)
+    found = []
+    for protocol in protocols:
+        if protocol in PROTOCOLS:
+            found += [result(protocol, each) for each in PROTOCOLS[protocol](features, images, candidate.seed)]
+        elif (Path(source) / MANIFEST).is_file() and Dataset.open(source).kind in VIDEO_KINDS:
+            found += [result(protocol, each) for each in equivariance_error(candidate.encoder, source, candidate.seed)]
+    return found

@@ -1,0 +1,24 @@
+"""Tables of results for a terminal."""
+
+from collections.abc import Sequence
+
+from embodied_ssl.evaluate.results import Result
+from embodied_ssl.report.tables import tables
+
+
+def print_tables(results: Sequence[Result]) -> None:
+    """Print a table for each set: rows are methods; * marks the best of those that saw no labels."""
+    for table in tables(results):
+        print(f"\n{table.title}")
+        width = max(len(row) for row, _ in table.rows)
+        # A measure a line would be hard to compare: measures are columns, in blocks that fit a terminal.
+        for first in range(0, len(table.columns), 5):
+            columns = table.columns[first : first + 5]
+            heads = [f"{column.protocol.replace('_', ' ')}" for column in columns]
+            print(" " * width + "".join(f"  {head[:18]:>18}" for head in heads))
+            print(" " * width + "".join(f"  {column.label[:18]:>18}" for column in columns))
+            for row, cells in table.rows:
+                shown = [
+                    f"{c.text} {c.interval}{'*' if c.best else ' '}" if c else "" for c in cells[first : first + 5]
+                ]
+                print(f"{row:{width}}" + "".join(f"  {text:>18}" for text in shown))
