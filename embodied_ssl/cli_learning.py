@@ -3,6 +3,7 @@
 import argparse
 import inspect
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from embodied_ssl.cli_options import make_parser, parse
