@@ -62,7 +62,6 @@ def encoders_command(arguments: list[str]) -> int:
     parse(make_parser("encoders", "List the encoders by name."), arguments)
     for name, make in ENCODERS.items():
         print(f"{name:24}{(make.__doc__ or '').strip().splitlines()[0]}")
-    print(f"{'timm/NAME':24}any backbone of timm\n{'torchvision/NAME':24}any classification network of torchvision")
     return 0
 
 
