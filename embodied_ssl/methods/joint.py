@@ -1,0 +1,79 @@
+"""Joint: several methods on one shared encoder, each on its own data."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import Batch
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.method import Method, Need, Recipe, Step
+
+
+class Joint(Method):
+    """Any of the methods together: the sum of their losses by weight, as the Curious Robot joins its tasks."""
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=3000)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        methods: tuple[str, ...] = ("equivariance", "curious_robot"),
+        weights: tuple[float, ...] = (),
+        settings: dict[str, dict[str, Any]] | None = None,
+    ):
+        """The streams of a method are named after it: `equivariance.pairs`.
+
+        Args:
+            encoder: shared by all.
+            methods: by name.
+            weights: of their losses, in the same order; none: all 1.
+            settings: of the methods, by name of the method.
+        """
+        from embodied_ssl.methods import method_class
+
+        super().__init__(encoder)
+        if len(set(methods)) != len(methods) or not methods or (weights and len(weights) != len(methods)):
+            raise DataError(f"joint: {len(weights)} weights for methods {', '.join(methods)}; name each method once")
+        self.methods, self.weights = tuple(methods), tuple(weights)
+        self._own_settings = settings or {}
+        self.parts = nn.ModuleDict()
+        for name in methods:
+            self.parts[name] = method_class(name)(encoder, **self._own_settings.get(name, {}))
+
+    def settings(self) -> dict[str, Any]:
+        return {"methods": self.methods, "weights": self.weights, "settings": self._own_settings}
+
+    def needs(self) -> dict[str, Need]:
+        return {f"{name}.{stream}": need for name, part in self._parts() for stream, need in part.needs().items()}
+
+    def cuts(self) -> dict[str, dict[str, Any]]:
+        return {f"{name}.{stream}": cut for name, part in self._parts() for stream, cut in part.cuts().items()}
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        for name, part in self._parts():
+            part.prepare(_own(name, streams), rng)
+
+    def loss(self, *, step: Step, **batches: Batch) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        terms = []
+        for (name, part), weight in zip(self._parts(), self.weights or (1.0,) * len(self.methods), strict=True):
+            losses = part.loss(**_own(name, batches), step=step)
+            terms.append(weight * losses["loss"])
+            found |= {f"{name}.{key}": value for key, value in losses.items()}
+        return {"loss": torch.stack(terms).sum(), **found}
+
+    def after_step(self, step: Step) -> None:
+        for _, part in self._parts():
+            part.after_step(step)
+
+    def _parts(self) -> list[tuple[str, Method]]:
+        return [(name, part) for name, part in self.parts.items() if isinstance(part, Method)]
+
+
+def _own(name: str, streams: dict[str, Any]) -> dict[str, Any]:
+    """Those of a method, by their own names."""
+    return {key.removeprefix(f"{name}."): value for key, value in streams.items() if key.startswith(f"{name}.")}

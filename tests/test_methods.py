@@ -1,0 +1,195 @@
+"""Every method keeps the contract of its family; losses agree with plain re-derivations."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from embodied_ssl.datasets import batches
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.method import Step, needs_of
+from embodied_ssl.methods import make_method, method_class, method_names
+from embodied_ssl.methods.curious_robot import angle_bin, poke_target
+
+SIZE, COUNT = 32, 6
+
+
+def pictures(rng, *shape):
+    return torch.from_numpy(rng.integers(0, 256, (*shape, 3, 40, 40), dtype=np.uint8))
+
+
+def batch(kind, rng):
+    """A batch of any kind with plausible contents."""
+    number = lambda low, high, *shape: torch.from_numpy(rng.uniform(low, high, (COUNT, *shape)).astype("f4"))  # noqa: E731
+    pixel, thing = number(8, 32, 2), torch.arange(COUNT) % 4
+    made = {
+        batches.Frames: lambda: batches.Frames(pictures(rng, COUNT), thing),
+        batches.LabelledFrames: lambda: batches.LabelledFrames(pictures(rng, COUNT), thing, thing),
+        batches.FramePairs: lambda: batches.FramePairs(
+            pictures(rng, COUNT), pictures(rng, COUNT), number(-1, 1, 2), thing + 1, number(0, 1)
+        ),
+        batches.Grasps: lambda: batches.Grasps(pictures(rng, COUNT), pixel, number(0, 3.1), number(0, 1) > 0.5, thing),
+        batches.Pushes: lambda: batches.Pushes(
+            pictures(rng, COUNT), pictures(rng, COUNT), pixel, number(8, 32, 2), number(0, 1, 3), number(0, 1, 3), thing
+        ),
+        batches.Pokes: lambda: batches.Pokes(
+            pictures(rng, COUNT), pixel, number(0, 20, 16), number(-0.01, 0.01, 16), thing
+        ),
+        batches.ObjectPairs: lambda: batches.ObjectPairs(
+            pictures(rng, COUNT), pictures(rng, COUNT), pixel, number(8, 32, 2), thing
+        ),
+    }
+    return made[kind]()
+
+
+class Same:
+    """A stream that gives random batches of one kind."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __len__(self):
+        return COUNT
+
+    def batch(self, index, rng):
+        return batch(self.kind, np.random.default_rng(0))
+
+
+def ready(name):
+    method = make_method(name, "conv4", SIZE, seed=0)
+    method.prepare({stream: Same(need.batch) for stream, need in method.needs().items()}, np.random.default_rng(0))
+    return method
+
+
+def given(method, seed=0):
+    rng = np.random.default_rng(seed)
+    return {name: batch(need.batch, rng) for name, need in method.needs().items()}
+
+
+def step(seed=0, progress=0.5):
+    return Step(progress, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_method_keeps_the_contract(name):
+    kind = method_class(name)
+    assert kind.__doc__
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    assert parameters[0].name == "encoder"
+    assert all(parameter.default is not inspect.Parameter.empty for parameter in parameters[1:])
+    method = ready(name)
+    assert set(method.settings()) == {parameter.name for parameter in parameters[1:]}
+    again = make_method(name, "conv4", SIZE, seed=0, **method.settings())
+    again.load_state_dict(method.state_dict())  # what is prepared has a fixed shape
+    assert method.needs()
+    losses = method.loss(**given(method), step=step())
+    losses["loss"].backward()
+    assert torch.isfinite(losses["loss"])
+    gradients = [p.grad for p in method.encoder.parameters()]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+    assert any(g.abs().sum() > 0 for g in gradients if g is not None)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_randomness_comes_from_the_step_alone(name):
+    values = []
+    for seed in (1, 1):
+        method = ready(name)
+        values.append(method.loss(**given(method), step=step(seed))["loss"].item())
+        torch.rand(3)
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_half_precision_gives_nearly_the_same(name):
+    method = ready(name)
+    full = method.loss(**given(method), step=step())["loss"].item()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = method.loss(**given(method), step=step())["loss"].item()
+    assert half == pytest.approx(full, rel=0.1, abs=0.1)
+
+
+def test_equivariance_is_equation_5():
+    """Re-derived pair by pair: distance through the motion's own map, a hinge through the others."""
+    method = ready("equivariance")
+    torch.nn.init.normal_(method.maps, std=0.1)
+    pairs = given(method)["pairs"]
+    got = method.loss(pairs, step())
+    from embodied_ssl.views import to_float
+
+    method.train()
+    features = method.encoder(to_float(torch.cat([pairs.first, pairs.second]), SIZE))
+    features = (features / features.norm(dim=1, keepdim=True)).detach().numpy()
+    pull, push = [], []
+    for b in range(COUNT):
+        away = ((pairs.motion[b] - method.centres) / method.scale).norm(dim=1)
+        for g in range(method.motions):
+            moved = method.maps[g].detach().numpy() @ features[b]
+            distance = np.linalg.norm(moved - features[COUNT + b])
+            pull.append(distance) if g == int(away.argmin()) else push.append(max(method.margin - distance, 0))
+    assert got["pull"].item() == pytest.approx(np.mean(pull), rel=1e-3)
+    assert got["push"].item() == pytest.approx(np.mean(push), rel=1e-3)
+
+
+def test_only_the_tried_angle_of_a_grasp_counts():
+    method = ready("curious_robot")
+    grasps = given(method)["grasps"]
+    seen = []
+    method.grasp.register_forward_hook(lambda module, inputs, output: (output.retain_grad(), seen.append(output))[1])
+    method.loss(step=step(), grasps=grasps)["grasp"].backward()
+    assert ((seen[0].grad != 0).sum(1) == 1).all()
+
+
+def test_a_patch_turned_with_its_angle_is_the_same_grasp():
+    angle, turn = torch.rand(100) * torch.pi, (torch.rand(100) - 0.5) * 20
+    expected = torch.round(torch.remainder(angle - turn, torch.pi) / torch.pi * 18).long() % 18
+    assert torch.equal(angle_bin(angle - turn), expected)
+
+
+def test_the_slope_of_a_poke_is_that_of_a_fitted_line():
+    rng = np.random.default_rng(3)
+    depth = np.linspace(-0.005, 0.01, 40)
+    stiffness = np.array([200.0, 1500.0, 9000.0])
+    force = np.clip(depth, 0, None) * stiffness[:, None] + 0.01 * rng.random((3, 40))
+    tensors = [torch.from_numpy(np.float32(each)) for each in (force, np.tile(depth, (3, 1)))]
+    zeros = torch.zeros(3, dtype=torch.int64)
+    target = poke_target(batches.Pokes(pictures(rng, 3), torch.zeros(3, 2), *tensors, zeros))
+    expected = [np.log(np.polyfit(depth[depth > 0], each[depth > 0], 1)[0]) for each in force]
+    np.testing.assert_allclose(target[:, 0], expected, rtol=1e-4)
+    np.testing.assert_allclose(target[:, 1], np.log(force.max(1)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("left", ["grasps", "pushes", "pokes", "pairs"])
+def test_the_robot_learns_from_any_subset(left):
+    method = ready("curious_robot")
+    data = given(method)
+    alone = method.loss(step=step(), **{left: data[left]})
+    assert torch.isfinite(alone["loss"])
+    without = method.loss(step=step(), **{name: each for name, each in data.items() if name != left})
+    assert torch.isfinite(without["loss"])
+    with pytest.raises(DataError, match="was given no data"):
+        method.loss(step=step())
+
+
+def test_joint_is_the_weighted_sum_of_its_parts():
+    torch.manual_seed(0)
+    joint = method_class("joint")(random_encoder("conv4", SIZE, 0), ("temporal_coherence", "drlim"), (1.0, 0.25))
+    data = given(joint)
+    total = joint.loss(**data, step=step())
+    parts = [method_class(name)(joint.encoder) for name in joint.methods]
+    values = [
+        part.loss(data[f"{n}.pairs"], step())["loss"].item() for n, part in zip(joint.methods, parts, strict=True)
+    ]
+    assert total["loss"].item() == pytest.approx(values[0] + 0.25 * values[1], rel=1e-4)
+    assert needs_of(method_class("drlim")).keys() == {"pairs"}
+
+
+def test_names_are_checked():
+    with pytest.raises(DataError, match=r"unknown method 'equivarience': did you mean 'equivariance'\?"):
+        make_method("equivarience")
+    with pytest.raises(DataError, match=r"unknown setting of equivariance 'motion': did you mean 'motions'\?"):
+        make_method("equivariance", motion=3)
+    with pytest.raises(DataError, match=r"unknown encoder 'conv5': did you mean 'conv4'\?"):
+        make_method("equivariance", encoder="conv5")
