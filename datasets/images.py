@@ -42,6 +42,12 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.label)
 
+    def at(self, rows: Index) -> "ImageSet":
+        """The set of these pictures only, in memory."""
+        digest = hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest()
+        images, label, group, part = self.images[rows], self.label[rows], self.group[rows], self.part[rows]
+        return ImageSet(self.name, images, label, self.classes, group, part, digest)
+
     def frames(self) -> "FrameStream":
         """As a stream of `Frames`."""
         return FrameStream(self)

@@ -90,7 +90,7 @@ def evaluate_command(arguments: list[str]) -> int:
 
 def compare_command(arguments: list[str]) -> int:
     """`embodied-ssl compare`."""
-    from embodied_ssl.evaluate.comparison import compare
+    from embodied_ssl.comparison import compare
     from embodied_ssl.report.text import print_tables
 
     parser = make_parser("compare", (compare.__doc__ or "").splitlines()[0])

@@ -1,40 +1,83 @@
-"""The main job at small scale: collect every kind of data, check it, and write a page that shows it."""
+"""The main job at small scale: bodies act, encoders learn from it, and what they learned is measured and shown."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from embodied_ssl.datasets.check import check
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.gallery import view
+from embodied_ssl.evaluate.evaluation import evaluate
+from embodied_ssl.evaluate.results import write_results
+from embodied_ssl.methods import make_method
+from embodied_ssl.portrait import portray, portray_equivariance
+from embodied_ssl.report.exhibits import FIGURES, save_exhibits
+from embodied_ssl.report.page import write_report
+from embodied_ssl.report.text import print_tables
+from embodied_ssl.train import train
 
-EPISODES = {"roam": 32, "orbit": 40, "grasp": 160, "push": 120, "poke": 160}
-SETTINGS: dict[str, dict[str, object]] = {
-    "roam": {"size": 96, "length": 60, "depth": True, "instance": True},
-    "orbit": {"size": 96, "length": 40, "instance": True},
+EPISODES = {"roam": 64, "orbit": 60, "grasp": 240, "push": 160, "poke": 160}
+HELD_OUT: dict[str, tuple[int, dict[str, Any]]] = {  # episodes, and what differs: instances never trained on
+    "roam": (80, {"length": 20}),
+    "grasp": (40, {"instances": (64, 96)}),
+    "poke": (160, {"instances": (64, 96)}),
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "roam": {"size": 64, "length": 50},
+    "orbit": {"size": 64, "length": 30},
     "grasp": {"instance": True},
     "push": {"instance": True},
     "poke": {"instance": True},
 }
+# What each method learns from, how many updates it gets, and the side of the pictures that it sees.
+LEARNING: dict[str, tuple[dict[str, str], int, int]] = {
+    "equivariance": ({"pairs": "roam"}, 150, 64),
+    "curious_robot": ({"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "push"}, 150, 48),
+}
 
 
 def demo(out: Path = Path("demo"), scale: float = 1.0, seed: int = 0, workers: int = 2) -> int:
-    """Collect a little of every kind of data, check it, and write a page that shows it.
+    """Collect every kind of data, train two encoders on it, measure them against an untrained one, and show it all.
 
     Args:
-        out: the directory for data sets and page.
-        scale: how many times the usual number of episodes.
-        seed: of all data.
-        workers: processes.
+        out: the directory for data sets, runs and pages.
+        scale: how many times the usual number of episodes and of updates.
+        seed: of all data and weights.
+        workers: processes that collect.
 
     Returns 0, or 1 where a data set turned out bad.
     """
-    folders = []
-    for kind, episodes in EPISODES.items():
-        folder = out / kind
-        print(collect(kind, folder, max(1, round(episodes * scale)), seed, workers, **SETTINGS[kind]), end="\n\n")  # type: ignore[arg-type]
-        folders.append(folder)
-    problems = [problem for folder in folders for problem in check(folder)]
+    data = {
+        kind: _collect(out / "data" / kind, kind, round(count * scale), seed, workers, SETTINGS[kind])
+        for kind, count in EPISODES.items()
+    }
+    held_out = [  # rooms of other seeds, and other instances of the things
+        _collect(out / "held_out" / kind, kind, round(count * scale), seed + 1000, workers, SETTINGS[kind] | others)
+        for kind, (count, others) in HELD_OUT.items()
+    ]
+    problems = [problem for folder in (*data.values(), *held_out) for problem in check(folder)]
     for problem in problems:
         print(problem)
-    page = view(folders, out / "index.html")
-    print(f"{'all data sets are sound' if not problems else f'{len(problems)} problems'}; look at {page.resolve()}")
+    page = view(list(data.values()), out / "data.html")
+
+    runs = []
+    for name, (sources, steps, size) in LEARNING.items():
+        method = make_method(name, "conv4", size, seed)
+        recipe = replace(method.recipe, steps=max(1, round(steps * scale)), batch_size=64)
+        streams = {stream: data[kind] for stream, kind in sources.items()}
+        runs.append(train(method, out / "runs" / f"{name}-{seed}", streams, recipe, seed=seed))
+    measured_on = [folder for folder in held_out if folder.name in ("roam", "poke")]
+    results = evaluate(runs, measured_on, protocols=("few_labels", "knn", "retrieval", "equivariance"))
+    write_results(results, out / "results.json")
+    for run in runs:
+        save_exhibits(run / FIGURES, portray(run, held_out))
+    report = write_report(out / "report.html", results, runs, {"all": portray_equivariance(results)})
+    print_tables(results)
+    print(f"\n{'all data sets are sound' if not problems else f'{len(problems)} problems'}; look at")
+    print(f"  {page.resolve()}    what was collected\n  {report.resolve()}    what was learned")
     return int(bool(problems))
+
+
+def _collect(folder: Path, kind: str, episodes: int, seed: int, workers: int, settings: dict[str, Any]) -> Path:
+    print(collect(kind, folder, max(1, episodes), seed, workers, **settings), end="\n\n")
+    return folder

@@ -38,11 +38,12 @@ def split(images: ImageSet, seed: int, shares: tuple[float, float] = (0.5, 0.2),
                 f"{images.name}: class {images.classes[label]} has {len(groups)} objects or rooms, and a split into "
                 "training, validation and test takes 3; collect more episodes, or fewer categories"
             )
-        groups = rng.permutation(groups)
-        ends = np.clip(np.round(np.array(bounds) * len(groups)).astype(int), [1, 2], [len(groups) - 1, len(groups)])
-        ends[1] = max(ends[1], ends[0] + 1) if official else min(max(ends[1], ends[0] + 1), len(groups) - 1)
+        groups, count = rng.permutation(groups), len(groups)
+        last = count if official else count - 1  # where training and validation end: test has at least one group
+        first_end = min(max(round(bounds[0] * count), 1), last - 1)
+        second_end = min(max(round(bounds[1] * count), first_end + 1), last)
         mine = usable & (images.label == label)
-        part[mine & np.isin(images.group, groups[: ends[0]])] = 0
-        part[mine & np.isin(images.group, groups[ends[0] : ends[1]])] = 1
+        part[mine & np.isin(images.group, groups[:first_end])] = 0
+        part[mine & np.isin(images.group, groups[first_end:second_end])] = 1
     parts = [np.flatnonzero(part == which) for which in range(3)]
     return Split(*(np.sort(rng.permutation(rows)[:most]) for rows in parts))

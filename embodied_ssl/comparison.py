@@ -9,6 +9,8 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate.evaluation import evaluate
 from embodied_ssl.evaluate.results import Result, write_results
 from embodied_ssl.methods import make_method
+from embodied_ssl.portrait import portray, portray_equivariance
+from embodied_ssl.report.exhibits import FIGURES, save_exhibits
 from embodied_ssl.report.page import write_report
 from embodied_ssl.train import train
 
@@ -56,5 +58,8 @@ def compare(
             runs.append(train(method, run, streams, recipe, seed=seed, device=device, progress=progress))
     results = evaluate(runs, on, cache=out / "features", progress=progress)
     write_results(results, out / "results.json")
-    write_report(out / "report.html", results, runs)
+    firsts = [run for run in runs if run.name.endswith("-0")]
+    for run in firsts:
+        save_exhibits(run / FIGURES, portray(run, on))
+    write_report(out / "report.html", results, runs, {"all": portray_equivariance(results)})
     return results

@@ -1,0 +1,86 @@
+"""The pictures of a report: what a run's encoder and heads make of held-out data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embodied_ssl.checkpoint import load_encoder, load_method
+from embodied_ssl.data import source_for
+from embodied_ssl.datasets.batches import FramePairs, Grasps, Pokes
+from embodied_ssl.datasets.images import image_set
+from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.schema import MOTOR_SIGNALS
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluate import exhibits
+from embodied_ssl.evaluate.features import extract
+from embodied_ssl.evaluate.results import Result
+from embodied_ssl.methods.curious_robot import CuriousRobot
+from embodied_ssl.methods.equivariance import Equivariance
+from embodied_ssl.motions import sample_motions
+from embodied_ssl.report.exhibits import Exhibit
+
+MOST_PICTURES = 1500
+
+
+def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
+    """The exhibits of a run on held-out sets: nearest pictures, a map of the features, and what its heads say."""
+    shown: list[Exhibit] = []
+    for source in on:
+        shown += portray_features(load_encoder(run), source)
+    method = load_method(run)
+    if isinstance(method, Equivariance) and (source_ := source_for(FramePairs, on)) is not None:
+        shown.append(_clusters(method, Dataset.open(source_)))
+    if isinstance(method, CuriousRobot):
+        shown += _acts(method, on)
+    return shown
+
+
+def portray_features(encoder: Encoder, source: Path | str) -> list[Exhibit]:
+    """Nearest pictures and a map of the features of a set, of up to 1,500 of its pictures."""
+    images = image_set(source)
+    rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST_PICTURES])
+    part = images.at(rows)
+    features = extract(encoder, part)
+    centred = features - features.mean(0)
+    return [exhibits.retrieval_wall(centred, part), exhibits.feature_map(centred, part)]
+
+
+def portray_equivariance(results: Sequence[Result]) -> list[Exhibit]:
+    """The equivariance error of every row by motion, where it was measured."""
+    rho: dict[str, dict[str, list[float]]] = {}
+    for result in results:
+        if result.metric.startswith("ρ of motion"):
+            rho.setdefault(result.row, {}).setdefault(result.metric.removeprefix("ρ of "), []).append(result.value)
+    seen = list(dict.fromkeys(motion for own in rho.values() for motion in own))
+    return [exhibits.equivariance(rho, seen)] if rho else []
+
+
+def _clusters(method: Equivariance, dataset: Dataset) -> Exhibit:
+    """The motion patterns that were discovered, on held-out motions."""
+    motions = sample_motions(dataset.pairs(max_gap_s=method.max_gap_s), 1500, np.random.default_rng(0))
+    return exhibits.motion_clusters(MOTOR_SIGNALS[dataset.kind], motions, method.centres.numpy())
+
+
+def _acts(method: CuriousRobot, on: Sequence[Path | str]) -> list[Exhibit]:
+    shown: list[Exhibit] = []
+    if (source := source_for(Grasps, on)) is not None:
+        dataset = Dataset.open(source)
+        side = _side(method, dataset)
+        shown.append(exhibits.grasp_angles(dataset, lambda acts: method.predict_grasp(acts.images, acts.pixel), side))
+    if (source := source_for(Pokes, on)) is not None:
+        dataset = Dataset.open(source)
+        shown.append(exhibits.force_profiles(dataset, lambda acts: _profile(method, acts), _side(method, dataset)))
+    return shown
+
+
+def _side(method: CuriousRobot, dataset: Dataset) -> int:
+    return round(method.crop * dataset.array("interactions/rgb_before").shape[1])
+
+
+def _profile(method: CuriousRobot, pokes: Pokes) -> Tensor:
+    """The predicted force over the depth, [B, T]: a line of the predicted slope, up to the predicted peak."""
+    slope, peak = method.predict_poke(pokes.images, pokes.pixel).exp().unbind(1)
+    return torch.minimum(slope[:, None] * pokes.depth_travelled.clamp(min=0), peak[:, None])
