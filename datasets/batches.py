@@ -101,7 +101,7 @@ class ObjectPairs(Batch):
     second: Tensor  # uint8 [B, 3, H, W]
     first_pixel: Tensor  # float32 [B, 2]: (u, v) of the object's position
     second_pixel: Tensor  # float32 [B, 2]
-    object: Tensor  # int64 [B]: row of the data set's objects
+    object: Tensor  # int64 [B]: a number of the thing, the same in every episode
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def _of_video(dataset: Dataset, label: str) -> ImageSet:
         names, group = dataset.scenes[episodes["scene"]], np.arange(len(episodes["start"]))
     else:
         first = episodes["objects_start"]
-        names, group = dataset.objects[label][first], _instances(dataset)[first]
+        names, group = dataset.objects[label][first], dataset.things[first]
     classes, of_episode = np.unique(names, return_inverse=True)
     return _ours(dataset, label, dataset.array("frames/rgb"), of_episode[rows], classes, group[rows])
 
@@ -136,9 +136,7 @@ def _of_video(dataset: Dataset, label: str) -> ImageSet:
 def _of_table(dataset: Dataset, label: str) -> ImageSet:
     """Patches about the things as they lay at the start of each episode, projected by the overhead camera."""
     objects, episodes = dataset.objects, dataset.episodes
-    pose, intrinsics = dataset.camera["pose"].astype("f8"), dataset.camera["intrinsics"]
-    in_camera = (objects["position"] - pose[:3, 3]) @ pose[:3, :3] @ intrinsics.T
-    pixel = in_camera[:, :2] / in_camera[:, 2:]
+    pixel = dataset.project(objects["position"])
     size = dataset.array("interactions/rgb_before").shape[1]
     half = round(CROP_SHARE * size / 2)
     inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
@@ -150,7 +148,7 @@ def _of_table(dataset: Dataset, label: str) -> ImageSet:
         padded = np.pad(picture, ((half, half), (half, half), (0, 0)), "edge")
         patches[place] = padded[row : row + 2 * half, column : column + 2 * half]
     classes, labels = np.unique(objects[label], return_inverse=True)
-    return _ours(dataset, label, patches, labels[inside], classes, _instances(dataset)[inside])
+    return _ours(dataset, label, patches, labels[inside], classes, dataset.things[inside])
 
 
 def _ours(dataset: Dataset, label: str, images: Any, labels: Index, classes: NDArray[Any], group: Index) -> ImageSet:
@@ -158,13 +156,6 @@ def _ours(dataset: Dataset, label: str, images: Any, labels: Index, classes: NDA
     digest = hashlib.sha256((dataset.path / MANIFEST).read_bytes() + label.encode()).hexdigest()
     parts = np.full(len(labels), "", "U5")
     return ImageSet(dataset.path.name, images, labels.astype("i8"), names, group.astype("i8"), parts, digest)
-
-
-def _instances(dataset: Dataset) -> Index:
-    """A number for each object of the table `objects` that is the same for the same thing in another episode."""
-    objects = dataset.objects
-    names = np.array([b"%s %d" % each for each in zip(objects["category"], objects["instance"], strict=True)])
-    return np.unique(names, return_inverse=True)[1]
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:

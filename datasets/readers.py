@@ -103,6 +103,19 @@ class Dataset:
         shard = self.shard(0)
         return {field.name: shard.array(path) for path, field in self.fields.items() if field.table == "camera"}
 
+    @cached_property
+    def things(self) -> NDArray[np.int64]:
+        """A number for each row of `objects` that is the same for the same thing in another episode."""
+        names = zip(self.objects["category"], self.objects["instance"], strict=True)
+        return np.unique([b"%s %d" % name for name in names], return_inverse=True)[1].astype(np.int64)
+
+    def project(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Pixels (u, v) of world points [B, 3] (m) under the overhead camera of a table, float32 [B, 2]."""
+        pose = self.camera["pose"].astype(np.float64)
+        in_camera = (points - pose[:3, 3]) @ pose[:3, :3]
+        in_picture = in_camera @ self.camera["intrinsics"].T
+        return (in_picture[:, :2] / in_picture[:, 2:]).astype(np.float32)
+
     def images(self) -> Images:
         """Every picture as a stream of `Frames`: of interactions those before and those after."""
         return Images(self)
@@ -120,7 +133,7 @@ class Dataset:
         return Interactions(self)
 
     def object_pairs(self) -> ObjectPairs:
-        """Two pictures of one object, as `ObjectPairs`: before and after an act, or two views of an orbit."""
+        """Two pictures of one object, as `ObjectPairs`: on two tables, or two views of an orbit."""
         return ObjectPairs(self)
 
     def shard(self, index: int) -> OpenShard:

@@ -190,7 +190,12 @@ class Interactions:
 
 
 class ObjectPairs:
-    """Two pictures of one object, as `ObjectPairs`: before and after an act, or two views of an orbit."""
+    """Two pictures of one thing, as `ObjectPairs`: on two tables, in other poses and company, or two views of an orbit.
+
+    On a table every thing that lies in the picture before the first act of an episode, and in that of another, is a
+    first one; its partner is drawn from the other episodes. (Before and after an act would give the thing away by the
+    table that it lies on.)
+    """
 
     def __init__(self, dataset: "Dataset"):
         if dataset.kind == "roam":
@@ -200,16 +205,16 @@ class ObjectPairs:
             self._views = _Runs(dataset, 1, "pairs of views")
             self._length = len(self._views)
         else:
-            self._acts = np.flatnonzero(dataset.array("interactions/object")[:] >= 0)
-            self._length = len(self._acts)
+            self._place_things(dataset)
+            self._length = len(self._rows)
         if self._length == 0:
-            raise DataError(f"{dataset.path}: no act in it aims at an object; collect more")
+            raise DataError(f"{dataset.path}: no object is on two tables; collect more episodes, or fewer --instances")
 
     def __len__(self) -> int:
         return self._length
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
-        return self._orbit(index, rng) if self._dataset.kind == "orbit" else self._table(self._acts[index])
+        return self._orbit(index, rng) if self._dataset.kind == "orbit" else self._table(index, rng)
 
     def _orbit(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         """The camera looks at the object's middle: it is at the principal point."""
@@ -226,30 +231,38 @@ class ObjectPairs:
             second=_images(pictures[1]),
             first_pixel=_tensor(middle),
             second_pixel=_tensor(middle.copy()),
-            object=_tensor(episodes["objects_start"][episode].astype(np.int64)),
+            object=_tensor(self._dataset.things[episodes["objects_start"][episode]]),
         )
 
-    def _table(self, act: Index) -> "batches.ObjectPairs":
+    def _place_things(self, dataset: "Dataset") -> None:
+        """All placements of things that occur in several episodes, those of one thing side by side."""
+        objects, size = dataset.objects, dataset.array("interactions/rgb_before").shape[1]
+        pixel = dataset.project(objects["position"])
+        inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
+        things = dataset.things[inside]
+        _, where, counts = np.unique(things, return_inverse=True, return_counts=True)
+        often = counts[where] > 1
+        inside, things = inside[often], things[often]
+        order = np.argsort(things, kind="stable")
+        self._rows, self._pixel, self._thing = inside[order], pixel[inside[order]], things[order]
+        self._start = np.searchsorted(self._thing, self._thing)  # where the placements of the same thing start
+        self._count = np.searchsorted(self._thing, self._thing, side="right") - self._start
+
+    def _table(self, first: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         from embodied_ssl.datasets.batches import ObjectPairs
 
-        read = {
-            name: self._dataset.array(f"interactions/{name}")[act]
-            for name in ("rgb_before", "rgb_after", "pose_before", "pose_after", "object")
-        }
+        start, count = self._start[first], self._count[first]
+        second = start + (first - start + rng.integers(1, count)) % count
+        objects, episodes = self._dataset.objects, self._dataset.episodes
+        acts = episodes["start"][objects["episode"][self._rows[np.stack([first, second])]]]
+        pictures = self._dataset.array("interactions/rgb_before")[acts]
         return ObjectPairs(
-            first=_images(read["rgb_before"]),
-            second=_images(read["rgb_after"]),
-            first_pixel=_tensor(self._project(read["pose_before"][:, :3])),
-            second_pixel=_tensor(self._project(read["pose_after"][:, :3])),
-            object=_tensor(read["object"].astype(np.int64)),
+            first=_images(pictures[0]),
+            second=_images(pictures[1]),
+            first_pixel=_tensor(self._pixel[first]),
+            second_pixel=_tensor(self._pixel[second]),
+            object=_tensor(self._thing[first]),
         )
-
-    def _project(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Pixels (u, v) of world points [B, 3] under the overhead camera, float32 [B, 2]."""
-        pose = self._dataset.camera["pose"].astype(np.float64)
-        in_camera = (points - pose[:3, 3]) @ pose[:3, :3]
-        in_picture = in_camera @ self._dataset.camera["intrinsics"].T
-        return (in_picture[:, :2] / in_picture[:, 2:]).astype(np.float32)
 
 
 def _period_s(runs: _Runs) -> float:

@@ -152,11 +152,15 @@ def test_the_slope_of_a_poke_is_that_of_a_fitted_line():
     rng = np.random.default_rng(3)
     depth = np.linspace(-0.005, 0.01, 40)
     stiffness = np.array([200.0, 1500.0, 9000.0])
-    force = np.clip(depth, 0, None) * stiffness[:, None] + 0.01 * rng.random((3, 40))
+    force = np.clip(depth, 0, None) * (stiffness[:, None] + rng.random((3, 40)))
     tensors = [torch.from_numpy(np.float32(each)) for each in (force, np.tile(depth, (3, 1)))]
     zeros = torch.zeros(3, dtype=torch.int64)
     target = poke_target(batches.Pokes(pictures(rng, 3), torch.zeros(3, 2), *tensors, zeros))
-    expected = [np.log(np.polyfit(depth[depth > 0], each[depth > 0], 1)[0]) for each in force]
+    felt = force > 0.1
+    expected = [
+        np.log(np.linalg.lstsq(depth[touched, None], each[touched])[0][0])
+        for touched, each in zip(felt, force, strict=True)
+    ]
     np.testing.assert_allclose(target[:, 0], expected, rtol=1e-4)
     np.testing.assert_allclose(target[:, 1], np.log(force.max(1)), rtol=1e-4)
 

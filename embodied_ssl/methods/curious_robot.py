@@ -165,15 +165,13 @@ def push_target(pushes: Pushes) -> Tensor:
 
 
 def poke_target(pokes: Pokes) -> Tensor:
-    """Logarithms of the slope (N/m) of a line fitted to the force over the depth in contact, and of its peak, [B, 2].
+    """Logarithms of the slope (N/m) of the line through 0 fitted to the force over the depth, and of its peak, [B, 2].
 
-    The paper regresses the line's slope and intercept; forces span three decades here, hence the logarithms, and the
-    peak says what the intercept, which is near 0 by the definition of the depth, does not.
+    The paper regresses slope and intercept of a line. The depth here is that since contact, so that the line starts at
+    0; the peak tells what a hard thing does, which stops the finger at once: depths count as at least 0.1 mm. Both
+    span decades, hence logarithms.
     """
-    touching = (pokes.depth_travelled > 0).float()
-    count = touching.sum(1).clamp(min=1)
-    depth = (pokes.depth_travelled * touching).sum(1) / count
-    force = (pokes.force * touching).sum(1) / count
-    away = (pokes.depth_travelled - depth[:, None]) * touching
-    slope = (away * (pokes.force - force[:, None])).sum(1) / away.square().sum(1).clamp(min=1e-9)
-    return torch.stack([slope.clamp(min=1).log(), pokes.force.amax(1).clamp(min=0.01).log()], 1)
+    touching = pokes.force > 0.1
+    depth = pokes.depth_travelled.clamp(min=1e-4) * touching
+    slope = (depth * pokes.force).sum(1) / depth.square().sum(1).clamp(min=1e-12)
+    return torch.stack([slope.clamp(10, 1e6).log(), pokes.force.amax(1).clamp(min=0.1).log()], 1)
