@@ -239,6 +239,9 @@ class ObjectPairs:
         objects, size = dataset.objects, dataset.array("interactions/rgb_before").shape[1]
         pixel = dataset.project(objects["position"])
         inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
+        # One placement of a thing per table: two of the same thing on one table would again share their background.
+        tables = np.stack([dataset.things[inside], objects["episode"][inside]])
+        inside = inside[np.unique(tables, axis=1, return_index=True)[1]]
         things = dataset.things[inside]
         _, where, counts = np.unique(things, return_inverse=True, return_counts=True)
         often = counts[where] > 1
