@@ -171,7 +171,8 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _of_files(path: Path, files: Iterator[tuple[str, bytes]]) -> ImageSet:
-    pictures, places, digest = [], [], hashlib.sha256()
+    pictures: list[np.ndarray] = []
+    places, digest = [], hashlib.sha256()
     for name, content in files:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
         if picture is None:

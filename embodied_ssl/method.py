@@ -74,8 +74,11 @@ class Method(nn.Module):
         super().__init__()
         self.encoder = encoder
 
-    def loss(self, *batches: Any, step: Step) -> dict[str, Tensor]:
-        """The scalars of one step: `loss` is minimised, the others are logged. Called by the trainer alone."""
+    def loss(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """The scalars of one step: `loss` is minimised, the others are logged. Called by the trainer alone.
+
+        A subclass names its batches and takes `step: Step`; here the signature is open so that each may have its own.
+        """
         raise NotImplementedError
 
     def cuts(self) -> dict[str, dict[str, Any]]:

@@ -53,18 +53,22 @@ class CuriousRobot(Method):
         self.poke_weight, self.pair_weight = poke_weight, pair_weight
         channels = list(encoder.channels.values())[-1]
         self.grasp, self.push, self.poke = Tower(channels, ANGLES), Tower(2 * channels, 5), Tower(channels, 2)
+        self.push_mean: Tensor
+        self.push_scale: Tensor
+        self.poke_mean: Tensor
+        self.poke_scale: Tensor
         for name, size in (("push", 5), ("poke", 2)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Mean and spread of what is regressed, over up to 1,000 acts."""
-        for name, target in (("pushes", push_target), ("pokes", poke_target)):
-            if name in streams:
-                batch = streams[name].batch(rng.permutation(len(streams[name]))[:1000], rng)
-                values, task = target(batch), {"pushes": "push", "pokes": "poke"}[name]  # type: ignore[operator]
-                getattr(self, f"{task}_mean").copy_(values.mean(0))
-                getattr(self, f"{task}_scale").copy_(values.std(0) + 1e-6)
+        for stream in streams.values():
+            batch = stream.batch(rng.permutation(len(stream))[:1000], rng)
+            if isinstance(batch, Pushes):
+                _measure(push_target(batch), self.push_mean, self.push_scale)
+            elif isinstance(batch, Pokes):
+                _measure(poke_target(batch), self.poke_mean, self.poke_scale)
 
     def loss(
         self,
@@ -149,6 +153,11 @@ class CuriousRobot(Method):
         """Logarithms of stiffness (N/m) and of the largest force (N) of a poke at `pixel`, float [B, 2]."""
         views = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size)
         return self.poke(self._maps(views)).float() * self.poke_scale + self.poke_mean
+
+
+def _measure(values: Tensor, mean: Tensor, scale: Tensor) -> None:
+    mean.copy_(values.mean(0))
+    scale.copy_(values.std(0) + 1e-6)
 
 
 def angle_bin(angle: Tensor) -> Tensor:
