@@ -121,17 +121,26 @@ class Pairs:
     def __len__(self) -> int:
         return len(self._runs)
 
+    def draw(self, index: Index, rng: np.random.Generator) -> tuple[Index, Index]:
+        """Rows of the first and the second frames of pairs, int64 [B] each."""
+        first, end = self._runs.locate(index)
+        return first, first + rng.integers(1, np.minimum(self.max_gap, end - 1 - first), endpoint=True)
+
+    def motion(self, first: Index, second: Index) -> NDArray[np.float32]:
+        """What the body did between the frames at these rows, [B, 2]."""
+        pose = self._dataset.array("frames/pose")
+        return relative_motion(self._dataset.kind, pose[first], pose[second])
+
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.FramePairs":
         from embodied_ssl.datasets.batches import FramePairs
 
-        first, end = self._runs.locate(index)
-        second = first + rng.integers(1, np.minimum(self.max_gap, end - 1 - first), endpoint=True)
-        rgb, pose, time = (self._dataset.array(f"frames/{name}") for name in ("rgb", "pose", "time"))
-        pictures = rgb[np.stack([first, second])]
+        first, second = self.draw(index, rng)
+        pictures = self._dataset.array("frames/rgb")[np.stack([first, second])]
+        time = self._dataset.array("frames/time")
         return FramePairs(
             first=_images(pictures[0]),
             second=_images(pictures[1]),
-            motion=_tensor(relative_motion(self._dataset.kind, pose[first], pose[second])),
+            motion=_tensor(self.motion(first, second)),
             gap=_tensor(second - first),
             gap_s=_tensor((time[second] - time[first]).astype(np.float32)),
         )

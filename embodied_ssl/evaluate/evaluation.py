@@ -120,5 +120,6 @@ def _measure(
         if protocol in PROTOCOLS:
             found += [result(protocol, each) for each in PROTOCOLS[protocol](features, images, candidate.seed)]
         elif (Path(source) / MANIFEST).is_file() and Dataset.open(source).kind in VIDEO_KINDS:
-            found += [result(protocol, each) for each in equivariance_error(candidate.encoder, source, candidate.seed)]
+            measures = equivariance_error(features, Dataset.open(source), candidate.seed)
+            found += [result(protocol, each) for each in measures]
     return found

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.linear_probe import STRENGTHS, accuracy
+from embodied_ssl.evaluate.linear_probe import STRENGTHS, accuracies
 from embodied_ssl.evaluate.results import Measure
 from embodied_ssl.evaluate.splits import Split, split
 
@@ -15,20 +15,28 @@ DRAWS = 10
 
 
 def few_labels(features: Features, images: ImageSet, seed: int) -> list[Measure]:
-    """Mean accuracy over draws of k pictures of each class; validation chooses the regularisation for each k."""
-    parts = split(images, seed, most=2000)
+    """Mean accuracy over draws of k pictures of each class, every draw with a split of its own.
+
+    Validation chooses the regularisation of each k, for all draws together.
+    """
+    splits = [split(images, DRAWS * seed + draw, most=2000) for draw in range(DRAWS)]
     found = []
     for k in LABELS:
-        rng = np.random.default_rng([seed, k])
-        draws = [_draw(images.label, parts, k, rng) for _ in range(DRAWS)]
-        scores = [accuracy(features, images.label, draws[0], parts.validation, strength) for strength in STRENGTHS]
-        best = STRENGTHS[int(np.argmax(scores))]
-        values = [accuracy(features, images.label, draw, parts.test, best) for draw in draws]
+        chosen = [_draw(images.label, parts, k, np.random.default_rng([seed, k, i])) for i, parts in enumerate(splits)]
+        scores = np.array(  # [strength, draw, on validation or test]
+            [
+                [accuracies(features, images.label, rows, (parts.validation, parts.test), strength)
+                 for rows, parts in zip(chosen, splits, strict=True)]
+                for strength in STRENGTHS
+            ]
+        )  # fmt: skip
+        best = int(scores[..., 0].mean(1).argmax())
+        values = scores[best, :, 1]
         settings = {
-            "draws": DRAWS, "deviation_over_draws": float(np.std(values)),
-            "inverse_regularisation": best, "split_seed": seed,
+            "draws": DRAWS, "deviation_over_draws": float(values.std()),
+            "inverse_regularisation": STRENGTHS[best], "split_seed": seed,
         }  # fmt: skip
-        found.append(Measure(f"accuracy@{k}", float(np.mean(values)), settings))
+        found.append(Measure(f"accuracy@{k}", float(values.mean()), settings))
     return found
 
 
