@@ -11,7 +11,7 @@ from embodied_ssl.evaluate.features import Features
 from embodied_ssl.evaluate.results import Measure
 from embodied_ssl.motions import cluster_motions, nearest_pattern
 
-RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths of the ridge, of which validation chooses, as shares of the features' variance."""
 
 Rows = NDArray[np.int64]
