@@ -23,6 +23,7 @@ Index = NDArray[np.int64]
 
 CROP_SHARE = 0.3
 """Side of the patch about a thing on the table, as a share of the picture."""
+LABELS = ("category", "material")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _MOST_BYTES = 64 << 20  # of one encoded picture in an archive
 
@@ -101,17 +102,16 @@ def image_set(source: Path | str, label: str | None = None) -> ImageSet:
         source: roam: every frame, by scene, in groups of a room. orbit: every frame, by category, in groups of an
             object. grasp, push, poke: a patch about each thing on the table before the first act of an episode.
             A folder or archive may have `train` and `test` above its class folders.
-        label: of orbit and table: `category` (default) or `material`.
+        label: of orbit and table: `category` (default) or `material`; others have but one.
 
     Raises DataError where there are no pictures, a damaged one, or an unknown label.
     """
     path = Path(source)
     if (path / MANIFEST).is_file():
         dataset = Dataset.open(path)
-        labels = ("scene",) if dataset.kind == "roam" else ("category", "material")
-        if label is not None and label not in labels:
-            raise unknown_name(f"label of {path}", label, labels)
-        chosen = label or labels[0]
+        if label not in (None, *LABELS):
+            raise unknown_name(f"label of {path}", str(label), LABELS)
+        chosen = "scene" if dataset.kind == "roam" else label or LABELS[0]
         return _of_video(dataset, chosen) if dataset.kind in VIDEO_KINDS else _of_table(dataset, chosen)
     if path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.suffix.lower() in _ENDINGS)
@@ -155,7 +155,9 @@ def _ours(dataset: Dataset, label: str, images: Any, labels: Index, classes: NDA
     names = tuple(name.decode() for name in classes.tolist())
     digest = hashlib.sha256((dataset.path / MANIFEST).read_bytes() + label.encode()).hexdigest()
     parts = np.full(len(labels), "", "U5")
-    return ImageSet(dataset.path.name, images, labels.astype("i8"), names, group.astype("i8"), parts, digest)
+    return ImageSet(
+        f"{dataset.path.name} by {label}", images, labels.astype("i8"), names, group.astype("i8"), parts, digest
+    )
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:

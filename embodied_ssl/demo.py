@@ -18,7 +18,7 @@ from embodied_ssl.train import train
 
 EPISODES = {"roam": 64, "orbit": 60, "grasp": 240, "push": 160, "poke": 160}
 HELD_OUT: dict[str, tuple[int, dict[str, Any]]] = {  # episodes, and what differs: instances never trained on
-    "roam": (80, {"length": 20}),
+    "roam": (200, {"length": 8}),
     "grasp": (40, {"instances": (64, 96)}),
     "poke": (160, {"instances": (64, 96)}),
 }
@@ -32,7 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 # What each method learns from, how many updates it gets, and the side of the pictures that it sees.
 LEARNING: dict[str, tuple[dict[str, str], int, int]] = {
     "equivariance": ({"pairs": "roam"}, 150, 64),
-    "curious_robot": ({"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "push"}, 150, 48),
+    "curious_robot": ({"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}, 150, 48),
 }
 
 

@@ -120,10 +120,41 @@ def _alexnet(image_size: int) -> Encoder:
     return ConvolutionalEncoder("alexnet", image_size, blocks, {name: row[0] for name, row in plan.items()})
 
 
+class FlatEncoder(ConvolutionalEncoder):
+    """Blocks, then a linear layer on the last map, which keeps where things are; its outputs are the features."""
+
+    def __init__(self, name: str, image_size: int, blocks: dict[str, nn.Module], channels: dict[str, int], dim: int):
+        super().__init__(name, image_size, blocks, channels)
+        self.dim = dim
+        with torch.no_grad():
+            maps = list(self.eval().stages(torch.zeros(1, 3, image_size, image_size)).values())[-1]
+        self.train()
+        self.output = nn.Linear(maps.numel(), dim)
+
+    def pool(self, stages: dict[str, Tensor]) -> Tensor:
+        return self.output(stages[next(reversed(stages))].flatten(1))
+
+
+def _kitti_net(image_size: int) -> Encoder:
+    """Three 5×5 convolutions and a layer of 64 features: the network of Jayaraman & Grauman 2015 on KITTI and NORB.
+
+    Batch norm is ours; the first convolution has stride 2 from 64 px on.
+    """
+    widths = (3, 32, 32, 64)
+    blocks: dict[str, nn.Module] = {}
+    for i, (before, after) in enumerate(pairwise(widths)):
+        stride = 2 if i == 0 and image_size >= 64 else 1
+        convolution = nn.Conv2d(before, after, 5, stride, 2, bias=False)
+        pooled = nn.MaxPool2d(3, 2, 1) if i == 0 else nn.AvgPool2d(3, 2, 1)
+        blocks[f"conv{i + 1}"] = nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True), pooled)
+    return FlatEncoder("kitti_net", image_size, blocks, {f"conv{i + 1}": widths[i + 1] for i in range(3)}, dim=64)
+
+
 ENCODERS = {
     "conv4": _conv4,
     "resnet18_small": _resnet18_small,
     "alexnet": _alexnet,
+    "kitti_net": _kitti_net,
 }
 
 

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from embodied_ssl.checkpoint import METRICS
 from embodied_ssl.datasets.files import write_atomically
-from embodied_ssl.method import Recipe
 
 
 class MetricsTable:
@@ -50,11 +49,13 @@ def read_metrics(run: Path | str) -> list[dict[str, float]]:
 class ProgressBar:
     """Images trained on, images/s, time left, and the latest metrics, on standard error."""
 
-    def __init__(self, name: str, first_step: int, recipe: Recipe, shown: bool):
+    def __init__(self, name: str, first_step: int, steps: int, images: int, shown: bool):
+        """images: of an update, those of all its streams."""
+        self._images = images
         self._bar = tqdm(
             desc=name,
-            initial=first_step * recipe.batch_size,
-            total=recipe.steps * recipe.batch_size,
+            initial=first_step * images,
+            total=steps * images,
             unit=" images",
             unit_scale=True,
             disable=not shown,
@@ -63,9 +64,9 @@ class ProgressBar:
             mininterval=0.5,
         )
 
-    def advance(self, images: int) -> None:
-        """Count images."""
-        self._bar.update(images)
+    def advance(self) -> None:
+        """Count an update."""
+        self._bar.update(self._images)
 
     def show(self, metrics: Mapping[str, float]) -> None:
         """Show metrics beside the bar."""

@@ -3,14 +3,40 @@
 from collections.abc import Callable
 from dataclasses import fields
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.datasets.batches import Batch
+from embodied_ssl.datasets.images import ImageSet
+from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluate.features import extract
+from embodied_ssl.evaluate.knn import knn_accuracy
+from embodied_ssl.evaluate.linear_probe import accuracies
+from embodied_ssl.evaluate.splits import split
 from embodied_ssl.views import to_float
 
 LEAST_RANK, LEAST_DEVIATION = 1.5, 1e-3
+
+
+class Probe:
+    """A linear probe and k-NN on a part of a labelled set, for a look at the features while they are learned."""
+
+    MOST = 1500  # pictures: a second or two for a small encoder on a CPU
+
+    def __init__(self, images: ImageSet):
+        """Raises DataError where a class has fewer than three groups."""
+        parts = split(images, seed=0, most=self.MOST // 2)
+        self._images = images.at(np.concatenate([parts.train, parts.test]))
+        count = len(parts.train)
+        self._train, self._test = np.arange(count), np.arange(count, len(self._images))
+
+    def __call__(self, encoder: Encoder, device: str) -> dict[str, float]:
+        """`linear_probe` and `knn`, accuracies on the part held out."""
+        features, label = extract(encoder, self._images, device=device), self._images.label
+        (linear,) = accuracies(features, label, self._train, [self._test], strength=0.01)
+        return {"linear_probe": linear, "knn": knn_accuracy(features, label, self._train, self._test)}
 
 
 class Monitor:
@@ -19,13 +45,13 @@ class Monitor:
     What collapses is warned of once: a rank below 1.5, or features that hardly deviate from their mean.
     """
 
-    def __init__(self, batches: dict[str, Batch], size: int, warn: Callable[[str], None]):
-        self._images, self._size = _pictures(batches), size
+    def __init__(self, batches: dict[str, Batch], probe: Probe | None, size: int, warn: Callable[[str], None]):
+        self._images, self._probe, self._size = _pictures(batches), probe, size
         self._warn, self._collapsed = warn, False
 
     @torch.no_grad()
-    def __call__(self, encoder: nn.Module, device: torch.device) -> dict[str, float]:
-        """`feature_rank` (RankMe) and `feature_deviation`."""
+    def __call__(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
+        """`feature_rank` (RankMe), `feature_deviation`, and what the probe finds."""
         training = encoder.training
         features = encoder.eval()(to_float(self._images.to(device), self._size)).float()
         encoder.train(training)
@@ -36,7 +62,8 @@ class Monitor:
                 f"the features have collapsed (effective rank {rank:.2f}, deviation {deviation:.1e}): "
                 "they no longer tell pictures apart"
             )
-        return {"feature_rank": rank, "feature_deviation": deviation}
+        found = self._probe(encoder, str(device)) if self._probe is not None else {}
+        return {"feature_rank": rank, "feature_deviation": deviation, **found}
 
 
 def _pictures(batches: dict[str, Batch]) -> Tensor:

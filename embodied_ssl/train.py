@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +20,12 @@ from embodied_ssl.checkpoint import ENCODER, METHOD, STATE, claim_run, is_finish
 from embodied_ssl.data import Source, fingerprint, method_name, open_streams
 from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.streams import Batches, Stream
+from embodied_ssl.encoders import Encoder
 from embodied_ssl.logs import MetricsTable, ProgressBar
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.monitor import Monitor
+from embodied_ssl.monitor import Monitor, Probe
 from embodied_ssl.optimization import follow, learning_rate, make_optimizer, set_learning_rate
 
 LOG_EVERY = 10
@@ -47,6 +49,7 @@ def train(
     accumulate: int = 1,
     compile: bool = False,
     workers: int = 0,
+    probe_on: Source | None = None,
     monitor_every: int = 200,
     checkpoint_every: int = 200,
     progress: bool = True,
@@ -69,6 +72,7 @@ def train(
         accumulate: parts that a batch is split into, one after the other, to save memory.
         compile: compile the encoder first (torch.compile).
         workers: processes that read batches; 0: this one, which is fastest for mapped data.
+        probe_on: a labelled set; while training, a linear probe and k-NN on it are logged beside the loss.
         monitor_every: steps between looks at the features.
         checkpoint_every: steps between states to go on from.
         progress: whether to show a progress bar.
@@ -78,6 +82,7 @@ def train(
     """
     out, recipe = Path(out), recipe or method.recipe
     opened = open_streams(method, streams)
+    probe = Probe(image_set(probe_on)) if probe_on is not None else None
     fabric = _fabric(device, devices, nodes, precision)
     share = _share(recipe, accumulate, fabric.world_size)
     configuration = _configuration(method, streams, recipe, seed, precision, accumulate, fabric.world_size)
@@ -97,8 +102,9 @@ def train(
     main = fabric.is_global_zero
     metrics = MetricsTable(out, first)
     board = _tensorboard(out, first) if main else None
-    bar = ProgressBar(method_name(method), first, recipe, shown=progress and main)
-    monitor = Monitor(data[0], method.encoder.image_size, bar.warn) if main else None
+    images = _pictures(data[0]) * accumulate * fabric.world_size
+    bar = ProgressBar(method_name(method), first, recipe.steps, images, shown=progress and main)
+    monitor = Monitor(data[0], probe, method.encoder.image_size, bar.warn) if main else None
 
     def log(step: int, values: Mapping[str, float]) -> None:
         metrics.add(step, values)
@@ -110,7 +116,7 @@ def train(
         for step in range(first, recipe.steps):
             looked = step % LOG_EVERY == 0 or step + 1 == recipe.steps or (step + 1) % checkpoint_every == 0
             values = run.update(step, parts, looked)
-            bar.advance(recipe.batch_size)
+            bar.advance()
             if looked:
                 log(step, values)
                 bar.show(values)
@@ -156,7 +162,7 @@ class _Run:
         return int(state["step"])
 
     @property
-    def kept(self) -> torch.nn.Module:
+    def kept(self) -> Encoder:
         """The encoder that is kept: the averaged one where there is one."""
         return self._average if self._average is not None else self._method.encoder
 
@@ -243,6 +249,12 @@ class _Parts(MapStyle[dict[str, Batch]]):
             name: Batches(stream, self.size, self.seed, self.rank, self.world_size)[number]
             for name, stream in self.streams.items()
         }
+
+
+def _pictures(batches: dict[str, Batch]) -> int:
+    """How many pictures there are in batches."""
+    tensors = [getattr(batch, field.name) for batch in batches.values() for field in fields(batch)]
+    return sum(tensor.flatten(0, -4).shape[0] for tensor in tensors if tensor.dtype == torch.uint8 and tensor.ndim > 3)
 
 
 def _loader(data: _Parts, first: int, end: int, workers: int, fabric: Fabric) -> Iterator[dict[str, Batch]]:

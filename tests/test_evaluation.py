@@ -87,7 +87,7 @@ def test_recall_is_that_of_brute_force():
     unit = features - features.mean(0)
     unit = unit / np.linalg.norm(unit, axis=1, keepdims=True)
     expected = {}
-    for by in ("instance", "category"):
+    for by in ("instance", "class"):
         hits = []
         for q in range(len(unit)):
             others = [

@@ -67,3 +67,8 @@ def test_import_stays_light():
 def test_bare_names_are_not_ours(name):
     code = f"import sys; sys.path.insert(0, '.')\ntry:\n import {name}\nexcept ImportError: print('absent')"
     assert run(code).strip() == "absent"
+
+
+def test_what_the_package_offers_is_found_when_asked_for():
+    assert run("import embodied_ssl; print(embodied_ssl.load_encoder.__name__)").strip() == "load_encoder"
+    assert run("import embodied_ssl; print(hasattr(embodied_ssl, 'loadencoder'))").strip() == "False"

@@ -176,6 +176,16 @@ def test_a_run_tells_what_it_was(roam, tmp_path):
     assert list((out / "tensorboard").glob("events*"))
 
 
+def test_a_probe_is_logged_and_leaves_no_trace_in_the_weights(roam, tmp_path):
+    collect("roam", tmp_path / "rooms", episodes=16, seed=1, size=32, length=3, scenes="kitchen,street", progress=False)
+    probed, plain = run(roam, tmp_path / "probed", probe_on=tmp_path / "rooms"), run(roam, tmp_path / "plain")
+    assert weights(probed) == weights(plain)
+    last = read_metrics(probed)[-1]
+    assert 0 <= last["linear_probe"] <= 1
+    assert 0 <= last["knn"] <= 1
+    assert "knn" not in read_metrics(plain)[-1]
+
+
 def test_precision_is_a_setting(roam, tmp_path):
     full, half = run(roam, tmp_path / "32"), run(roam, tmp_path / "bf16", precision="bf16")
     assert weights(full) != weights(half)

@@ -47,6 +47,7 @@ def evaluate(
     runs: Sequence[Path | str],
     on: Sequence[Path | str],
     protocols: Sequence[str] = (*PROTOCOLS, EQUIVARIANCE),
+    label: str | None = None,
     baselines: bool = True,
     device: str = "cpu",
     cache: Path | None = None,
@@ -58,6 +59,7 @@ def evaluate(
         runs: run directories. A row is a directory's name without the `-SEED` at its end.
         on: sets of pictures: data sets of ours, folders or zip archives of class folders.
         protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance.
+        label: of sets of things, orbits and tables: `category` (None: this) or `material`.
         baselines: whether to add the rows `raw pixels` and `random`, the same encoder before any training.
         device: to encode on.
         cache: a folder that keeps features; None: none are kept.
@@ -72,7 +74,7 @@ def evaluate(
     if not runs or not on:
         raise DataError("evaluate: name at least one run, and with --on at least one set of pictures")
     candidates = _candidates(runs, baselines)
-    sets = [(source, image_set(source)) for source in on]
+    sets = [(source, image_set(source, label)) for source in on]
     found = []
     with tqdm(total=len(candidates) * len(sets), desc="evaluate", disable=not progress) as bar:
         for source, images in sets:

@@ -14,7 +14,7 @@ MOST = 4000
 def retrieval(features: Features, images: ImageSet, seed: int) -> list[Measure]:
     """Recall@k by cosine: the share of queries of which one of the k nearest others is right (Pinto et al. 2016).
 
-    By instance, the other pictures of the same object or room are right; by category, those of other objects or rooms
+    By instance, the other pictures of the same object or room are right; by class, those of other objects or rooms
     of its class are, and those of its own do not count. Queries without anything right are left out.
     """
     rows = np.sort(np.random.default_rng([seed, 1]).permutation(len(images))[:MOST])
@@ -25,7 +25,7 @@ def retrieval(features: Features, images: ImageSet, seed: int) -> list[Measure]:
     found = []
     for by, right, barred in (
         ("instance", itself.clone().fill_diagonal_(False), None),
-        ("category", (label[:, None] == label) & ~itself, itself),
+        ("class", (label[:, None] == label) & ~itself, itself),
     ):
         ranked = cosine if barred is None else cosine.masked_fill(barred, -2)
         queries = right.any(1)
