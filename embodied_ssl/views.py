@@ -119,6 +119,16 @@ def color_jitter(
     return flat.view_as(images).clamp_(0, 1)
 
 
+def frame_pair(first: Tensor, second: Tensor, size: int, rng: torch.Generator, jitter: float) -> Tensor:
+    """Both frames of pairs, one after the other, each with colours of its own: a body's motion does not tell the light.
+
+    first, second: uint8 [B, 3, H, W]. jitter: of brightness, contrast and saturation; a quarter of it of hue. Returns
+    float32 [2 B, 3, size, size] in [0, 1].
+    """
+    images = to_float(torch.cat([first, second]), size)
+    return color_jitter(images, rng, jitter, jitter, jitter, jitter / 4) if jitter else images
+
+
 def _hue_rotation(turn: Tensor) -> Tensor:
     """Rotations of RGB by angles [B] in the plane of colour at constant brightness (of YIQ), [B, 3, 3]."""
     to_yiq = turn.new_tensor([_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])

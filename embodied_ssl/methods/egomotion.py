@@ -10,7 +10,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.heads import Tower
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import sample_motions
-from embodied_ssl.views import to_float
+from embodied_ssl.views import frame_pair
 
 
 class Egomotion(Method):
@@ -18,16 +18,17 @@ class Egomotion(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, bins: int = 20, max_gap: int = 7):
+    def __init__(self, encoder: Encoder, bins: int = 20, max_gap: int = 7, jitter: float = 0.4):
         """A Siamese stack; each component of the motion is classified in bins.
 
         Args:
             encoder: what is learned.
             bins: of each component of the motion, equally populous.
             max_gap: most frames between the two.
+            jitter: of the colours of each frame.
         """
         super().__init__(encoder)
-        self.bins, self.max_gap = bins, max_gap
+        self.bins, self.max_gap, self.jitter = bins, max_gap, jitter
         self.head = Tower(2 * list(encoder.channels.values())[-1], 2 * bins)
         self.edges: Tensor
         self.register_buffer("edges", torch.zeros(2, bins - 1))
@@ -42,7 +43,7 @@ class Egomotion(Method):
         self.edges.copy_(torch.from_numpy(np.ascontiguousarray(edges)))
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
-        images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
+        images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
         maps = list(self.encoder.stages(images).values())[-1]
         logits = self.head(torch.cat(maps.chunk(2), 1)).unflatten(1, (2, self.bins))  # [B, 2, bins]
         target = torch.searchsorted(self.edges, pairs.motion.T.contiguous()).T  # [B, 2]

@@ -10,20 +10,22 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.losses import contrastive_margin, euclidean
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import cluster_motions, nearest_pattern, sample_motions
-from embodied_ssl.views import to_float
+from embodied_ssl.views import frame_pair, to_float
 
 
 class Equivariance(Method):
     """Ego-motion equivariant features. Jayaraman & Grauman, ICCV 2015, eq. 5."""
 
-    recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
 
     def __init__(
         self,
         encoder: Encoder,
         motions: int = 6,
-        margin: float = 1.0,
+        margin: float = 5.0,
         max_gap_s: float = 1.0,
+        jitter: float = 0.4,
+        places: float = 0.1,
         drlim: float = 0.0,
         recognition: float = 1.0,
         classes: int = 64,
@@ -35,15 +37,18 @@ class Equivariance(Method):
             motions: how many motion patterns the motor signals are clustered into.
             margin: δ; features of pairs that another motion relates are pushed at least this far apart.
             max_gap_s: longest time between the frames of a pair, s.
+            jitter: of the colours of each frame.
+            places: weight of a contrast with the other places of the batch, ours: led by its map, a frame's features
+                name the frame that it became among those of all pairs; 0: the paper's equation 5 alone.
             drlim: weight of the DrLIM term beside it (equiv + drlim).
             recognition: weight of the softmax loss on labelled pictures, where some are given.
             classes: most classes of the labelled pictures.
         """
         super().__init__(encoder)
-        self.motions, self.margin, self.max_gap_s = motions, margin, max_gap_s
-        self.drlim, self.recognition, self.classes = drlim, recognition, classes
-        # The paper's margin has the scale of its features; ours are brought to length of about one by a fixed norm.
+        self.motions, self.margin, self.max_gap_s, self.jitter = motions, margin, max_gap_s, jitter
+        self.places, self.drlim, self.recognition, self.classes = places, drlim, recognition, classes
         self.maps = nn.Parameter(torch.eye(encoder.dim).repeat(motions, 1, 1))
+        self.place_head = nn.Sequential(nn.Linear(encoder.dim, 256), nn.ReLU(), nn.Linear(256, 128))
         self.classifier = nn.Linear(encoder.dim, classes)
         self.centres: Tensor
         self.scale: Tensor
@@ -61,8 +66,8 @@ class Equivariance(Method):
 
     def loss(self, pairs: FramePairs, step: Step, labelled: LabelledFrames | None = None) -> dict[str, Tensor]:
         pattern = nearest_pattern(pairs.motion, self.centres, self.scale)
-        images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
-        before, after = nn.functional.normalize(self.encoder(images).float(), dim=1).chunk(2)
+        images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
+        before, after = self.encoder(images).float().chunk(2)
         # Every pair through every map: near where the map is its motion's, apart by a margin where it is not.
         moved = torch.einsum("gde,be->gbd", self.maps, before)  # [G, B, D]
         distance = euclidean(moved, after)
@@ -71,6 +76,10 @@ class Equivariance(Method):
         pull, push = terms[mine].mean(), terms[~mine].mean()
         logged = {"equivariance": pull + push, "pull": pull.detach(), "push": push.detach()}
         total = logged["equivariance"]
+        if self.places:
+            led = moved[pattern, torch.arange(len(before), device=pattern.device)]
+            logged["places"] = self._place_loss(led, after)
+            total = total + self.places * logged["places"]
         if self.drlim:
             logged["drlim"] = self._drlim(before, after)
             total = total + self.drlim * logged["drlim"]
@@ -79,6 +88,12 @@ class Equivariance(Method):
             logged["recognition"] = nn.functional.cross_entropy(self.classifier(features), labelled.label)
             total = total + self.recognition * logged["recognition"]
         return {"loss": total, **logged}
+
+    def _place_loss(self, led: Tensor, after: Tensor) -> Tensor:
+        """InfoNCE over the batch on a projection (van den Oord et al. 2018; temperature of Chen et al. 2020)."""
+        codes = [self.place_head(features) for features in (led, after)]
+        query, key = (nn.functional.normalize(code - code.mean(0), dim=1) for code in codes)
+        return nn.functional.cross_entropy(query @ key.T / 0.1, torch.arange(len(led), device=led.device))
 
     def _drlim(self, before: Tensor, after: Tensor) -> Tensor:
         """Neighbours in time near, frames of other pairs at least the margin apart."""

@@ -6,7 +6,7 @@ from torch import Tensor
 from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.views import to_float
+from embodied_ssl.views import frame_pair
 
 
 class TemporalCoherence(Method):
@@ -17,22 +17,23 @@ class TemporalCoherence(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 1.0):
+    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 1.0, jitter: float = 0.4):
         """The margin keeps the features from being constant.
 
         Args:
             encoder: what is learned.
             margin: of the mean absolute difference of features of unit deviation.
             max_gap_s: longest time between the frames of a pair, s.
+            jitter: of the colours of each frame.
         """
         super().__init__(encoder)
-        self.margin, self.max_gap_s = margin, max_gap_s
+        self.margin, self.max_gap_s, self.jitter = margin, max_gap_s, jitter
 
     def cuts(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
-        images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
+        images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
         before, after = torch.nn.functional.normalize(self.encoder(images).float(), dim=1).chunk(2)
         scale = before.shape[1] ** 0.5  # of unit length: a mean absolute difference of about 1 / √D
         near = scale * (before - after).abs().mean(1)

@@ -22,3 +22,16 @@ def print_tables(results: Sequence[Result]) -> None:
                     f"{c.text} {c.interval}{'*' if c.best else ' '}" if c else "" for c in cells[first : first + 5]
                 ]
                 print(f"{row:{width}}" + "".join(f"  {text:>18}" for text in shown))
+
+
+def markdown_table(results: Sequence[Result]) -> str:
+    """The same as a table in Markdown, a section for each set."""
+    sections = []
+    for table in tables(results):
+        heads = [f"{column.protocol.replace('_', ' ')}: {column.label}" for column in table.columns]
+        lines = [f"## {table.title}", "", f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+        for row, cells in table.rows:
+            shown = [(f"**{c.text}**" if c.best else c.text) + f" {c.interval}" if c else "" for c in cells]
+            lines.append(f"| {row} | {' | '.join(text.strip() for text in shown)} |")
+        sections.append("\n".join(lines))
+    return "\n\n".join(sections)
