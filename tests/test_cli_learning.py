@@ -1,0 +1,84 @@
+"""The commands that learn and measure, end to end on a little data."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from embodied_ssl.cli import main
+from embodied_ssl.datasets.collect import collect
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "rooms"
+    collect("roam", folder, episodes=20, size=32, length=12, scenes="kitchen,street", progress=False)
+    return folder
+
+
+SMALL = ["--image_size", "32", "--steps", "6", "--progress", "false"]
+
+
+def test_train_evaluate_and_report(rooms, tmp_path, capsys):
+    run = tmp_path / "drlim-0"
+    assert main(["train", "drlim", "--pairs", str(rooms), "--out", str(run), "--batch_size", "8", *SMALL]) == 0
+    told = json.loads((run / "run.json").read_text())
+    assert told["recipe"]["batch_size"] == 8
+    out = tmp_path / "measured"
+    assert main(["evaluate", str(run), "--on", str(rooms), "--out", str(out), "--progress", "false"]) == 0
+    printed = capsys.readouterr().out
+    for row in ("raw pixels", "random conv4", "drlim"):
+        assert row in printed
+    assert (out / "results.csv").is_file()
+    assert "<html" in (out / "report.html").read_text()
+
+
+def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
+    command = ["compare", "drlim", "equivariance", "--data", str(rooms), "--on", str(rooms), "--seeds", "1"]
+    command += ["--out", str(tmp_path / "out"), *SMALL]
+    assert main(command) == 0
+    first = capsys.readouterr().out
+    weights = (tmp_path / "out/runs/equivariance-0/encoder.safetensors").stat().st_mtime_ns
+    assert main(command) == 0
+    assert capsys.readouterr().out == first
+    assert (tmp_path / "out/runs/equivariance-0/encoder.safetensors").stat().st_mtime_ns == weights
+
+
+def test_a_killed_run_ends_with_the_same_bytes(rooms, tmp_path):
+    """kill -9 in the middle, the same command again: the weights of a run that nothing disturbed."""
+
+    def command(out):
+        return [
+            sys.executable, "-m", "embodied_ssl", "train", "equivariance", "--pairs", str(rooms), "--out", str(out),
+            "--image_size", "32", "--steps", "60", "--batch_size", "16", "--checkpoint_every", "5", "--device", "cpu",
+            "--progress", "false",
+        ]  # fmt: skip
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL)
+    state = killed / "state.pt"
+    began = 0
+    while process.poll() is None:
+        if state.is_file():
+            began = began or state.stat().st_mtime_ns
+            if state.stat().st_mtime_ns != began:  # a later state than the first
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        time.sleep(0.01)
+    process.wait()
+    assert not (killed / "encoder.safetensors").exists(), "it ended before it could be killed"
+    for out in (killed, whole):
+        subprocess.run(command(out), check=True, stderr=subprocess.DEVNULL)
+    for name in ("encoder.safetensors", "method.safetensors", "metrics.csv"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_a_stream_that_is_missing_is_named(rooms, tmp_path, capsys):
+    assert main(["train", "equivariance", "--out", str(tmp_path / "run"), *SMALL]) != 0
+    assert "--pairs" in capsys.readouterr().err
+    assert main(["train", "drlim", "--pairs", str(rooms), "--out", str(tmp_path / "run"), "--encoder", "conv5"]) != 0
+    assert "did you mean 'conv4'" in capsys.readouterr().err
