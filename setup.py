@@ -53,7 +53,6 @@ setup(
         "lightning>=2.4",
         "tensorboard>=2.14",
         "scikit-learn>=1.3",
-        "matplotlib>=3.8",
     ],
     extras_require={
         "ray": ["ray>=2.9"],

@@ -62,6 +62,8 @@ def encoders_command(arguments: list[str]) -> int:
     parse(make_parser("encoders", "List the encoders by name."), arguments)
     for name, make in ENCODERS.items():
         print(f"{name:24}{(make.__doc__ or '').strip().splitlines()[0]}")
+    print("timm/NAME               A backbone of timm, untrained.")
+    print("torchvision/NAME        A convolutional backbone of torchvision, untrained.")
     return 0
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from embodied_ssl.datasets.errors import unknown_name
+from embodied_ssl.datasets.errors import DataError, unknown_name
 
 MEAN, DEVIATION = 0.45, 0.225
 """What pictures in [0, 1] are normalised with, all channels alike."""
@@ -64,7 +64,14 @@ class ConvolutionalEncoder(Encoder):
 
 
 def make_encoder(name: str, image_size: int = 64) -> Encoder:
-    """A randomly initialised encoder. Raises DataError for an unknown name; it offers the near one."""
+    """A randomly initialised encoder.
+
+    name: one of ENCODERS, or `timm/NAME` or `torchvision/NAME` for a backbone of theirs. Raises DataError for an
+    unknown name; it offers the near one.
+    """
+    library, _, backbone = name.rpartition("/")
+    if library in LIBRARIES:
+        return LIBRARIES[library](backbone, image_size)
     if name not in ENCODERS:
         raise unknown_name("encoder", name, ENCODERS)
     return ENCODERS[name](image_size)
@@ -150,11 +157,102 @@ def _kitti_net(image_size: int) -> Encoder:
     return FlatEncoder("kitti_net", image_size, blocks, {f"conv{i + 1}": widths[i + 1] for i in range(3)}, dim=64)
 
 
+class TransformerEncoder(Encoder):
+    """A vision transformer; the maps of its blocks are the stages, the mean of its patch tokens the features."""
+
+    def __init__(self, name: str, image_size: int, network: Any):
+        super().__init__()
+        self.name, self.image_size, self.network = name, image_size, network
+        self.dim = network.embed_dim
+        self.channels = {f"block{i + 1}": self.dim for i in range(len(network.blocks))}
+
+    def stages(self, images: Tensor) -> dict[str, Tensor]:
+        found = self.network.forward_intermediates(
+            (images - MEAN) / DEVIATION, norm=True, output_fmt="NCHW", intermediates_only=True
+        )
+        return dict(zip(self.channels, found, strict=True))
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """The patch tokens after the last block, [B, patches, dim], row by row."""
+        return list(self.stages(images).values())[-1].flatten(2).transpose(1, 2)
+
+
+class BackboneEncoder(Encoder):
+    """A backbone of another library that gives its maps from the shallowest to the deepest."""
+
+    def __init__(self, name: str, image_size: int, network: nn.Module):
+        super().__init__()
+        self.name, self.image_size, self.network = name, image_size, network
+        with torch.no_grad():
+            maps = network.eval()(torch.zeros(1, 3, image_size, image_size))
+        network.train()
+        self.channels = {f"stage{i + 1}": each.shape[1] for i, each in enumerate(maps)}
+        self.dim = maps[-1].shape[1]
+
+    def stages(self, images: Tensor) -> dict[str, Tensor]:
+        maps = self.network((images - MEAN) / DEVIATION)
+        return dict(zip(self.channels, maps, strict=True))
+
+
+class _InTurn(nn.Sequential):
+    """Layers one after the other, which gives the output of each."""
+
+    def forward(self, maps: Tensor) -> list[Tensor]:
+        found = []
+        for layer in self:
+            maps = layer(maps)
+            found.append(maps)
+        return found
+
+
+def _vit_tiny(image_size: int) -> Encoder:
+    """A vision transformer of 6 blocks, 192 wide, with 8×8 patches, for 32 to 96 px (Dosovitskiy et al. 2021)."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    network = VisionTransformer(
+        img_size=image_size, patch_size=8, embed_dim=192, depth=6, num_heads=3, num_classes=0, dynamic_img_size=True
+    )
+    return TransformerEncoder("vit_tiny", image_size, network)
+
+
+def _of_timm(name: str, image_size: int) -> Encoder:
+    """A backbone of timm, untrained."""
+    import timm
+
+    if name not in timm.list_models():
+        raise unknown_name("model of timm", name, timm.list_models())
+    full = f"timm/{name}"
+    try:
+        network = timm.create_model(name, pretrained=False, features_only=True, img_size=image_size)
+    except TypeError:  # most convolutional ones take any size
+        network = timm.create_model(name, pretrained=False, features_only=True)
+    return BackboneEncoder(full, image_size, network)
+
+
+def _of_torchvision(name: str, image_size: int) -> Encoder:
+    """A convolutional backbone of torchvision, untrained."""
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        raise unknown_name("model of torchvision", name, known)
+    network = models.get_model(name, weights=None)
+    if hasattr(network, "features"):
+        return BackboneEncoder(f"torchvision/{name}", image_size, _InTurn(network.features))
+    if hasattr(network, "layer4"):
+        stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
+        layers = stem, network.layer1, network.layer2, network.layer3, network.layer4
+        return BackboneEncoder(f"torchvision/{name}", image_size, _InTurn(*layers))
+    raise DataError(f"torchvision's {name} has no maps of features in turn; take timm/NAME")
+
+
+LIBRARIES = {"timm": _of_timm, "torchvision": _of_torchvision}
 ENCODERS = {
     "conv4": _conv4,
     "resnet18_small": _resnet18_small,
     "alexnet": _alexnet,
     "kitti_net": _kitti_net,
+    "vit_tiny": _vit_tiny,
 }
 
 

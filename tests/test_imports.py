@@ -21,7 +21,7 @@ OUTSIDE = {  # libraries that only some files may know
     "pybullet": {"envs"},
     "numba": {"envs"},
     "h5py": {"datasets"},
-    "matplotlib": {"embodied_ssl/report"},
+    "lightning": {"embodied_ssl/train.py"},
 }
 
 
