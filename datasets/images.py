@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.idx import FILES, is_idx, read_idx
 from embodied_ssl.datasets.manifest import MANIFEST
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import VIDEO_KINDS
@@ -101,7 +102,8 @@ def image_set(source: Path | str, label: str | None = None) -> ImageSet:
     Args:
         source: roam: every frame, by scene, in groups of a room. orbit: every frame, by category, in groups of an
             object. grasp, push, poke: a patch about each thing on the table before the first act of an episode.
-            A folder or archive may have `train` and `test` above its class folders.
+            A folder or archive may have `train` and `test` above its class folders. A folder with the four files of
+            MNIST or Fashion-MNIST serves as well.
         label: of orbit and table: `category` (default) or `material`; others have but one.
 
     Raises DataError where there are no pictures, a damaged one, or an unknown label.
@@ -113,6 +115,8 @@ def image_set(source: Path | str, label: str | None = None) -> ImageSet:
             raise unknown_name(f"label of {path}", str(label), LABELS)
         chosen = "scene" if dataset.kind == "roam" else label or LABELS[0]
         return _of_video(dataset, chosen) if dataset.kind in VIDEO_KINDS else _of_table(dataset, chosen)
+    if is_idx(path):
+        return _of_idx(path)
     if path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.suffix.lower() in _ENDINGS)
         return _of_files(path, ((str(each.relative_to(path)), each.read_bytes()) for each in files))
@@ -158,6 +162,24 @@ def _ours(dataset: Dataset, label: str, images: Any, labels: Index, classes: NDA
     return ImageSet(
         f"{dataset.path.name} by {label}", images, labels.astype("i8"), names, group.astype("i8"), parts, digest
     )
+
+
+def _of_idx(path: Path) -> ImageSet:
+    """MNIST's kin: grey pictures, by class number."""
+    digest = hashlib.sha256()
+    pictures, labels, parts = [], [], []
+    for part, (images_name, labels_name) in FILES.items():
+        images, label = read_idx(path / images_name, 3), read_idx(path / labels_name, 1)
+        if len(images) != len(label):
+            raise DataError(f"{path}: {len(images)} pictures and {len(label)} labels of {part}; fetch them again")
+        digest.update(images.tobytes() + label.tobytes())
+        pictures.append(np.repeat(images[..., None], 3, axis=3))
+        labels.append(label.astype("i8"))
+        parts.append(np.full(len(label), part, "U5"))
+    label = np.concatenate(labels)
+    names = tuple(str(number) for number in range(int(label.max(initial=0)) + 1))
+    group = np.arange(len(label))
+    return ImageSet(path.name, np.concatenate(pictures), label, names, group, np.concatenate(parts), digest.hexdigest())
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:

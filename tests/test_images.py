@@ -1,5 +1,7 @@
 """Labelled pictures out of data sets, folders and archives."""
 
+import gzip
+import struct
 import zipfile
 
 import cv2
@@ -10,6 +12,7 @@ from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.evaluate.splits import split
 
 
 def picture(seed, size=8):
@@ -96,3 +99,26 @@ def test_things_on_a_table_are_in_the_middle_of_their_patches(tmp_path):
     assert masks.max() >= 4
     with pytest.raises(DataError, match=r"did you mean 'material'\?"):
         image_set(tmp_path / "poke", label="materiel")
+
+
+def test_the_files_of_mnist_are_a_set(tmp_path):
+    """Written here byte by byte, as its authors describe the format."""
+    rng = np.random.default_rng(0)
+    pictures = {"train": rng.integers(0, 256, (12, 5, 5), np.uint8), "t10k": rng.integers(0, 256, (6, 5, 5), np.uint8)}
+    for stem, images in pictures.items():
+        head = struct.pack(">BBBBIII", 0, 0, 8, 3, *images.shape)
+        (tmp_path / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + images.tobytes()))
+        head = struct.pack(">BBBBI", 0, 0, 8, 1, len(images))
+        labels = bytes(i % 3 for i in range(len(images)))
+        (tmp_path / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(head + labels))
+    images = image_set(tmp_path)
+    assert images.classes == ("0", "1", "2")
+    np.testing.assert_array_equal(images.images[12 + 4][..., 1], pictures["t10k"][4])
+    assert (images.label[16], images.part[16], images.part[11]) == (1, "test", "train")
+    assert set(split(images, 0).test) == set(range(12, 18))
+    path = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    whole = path.read_bytes()
+    for damaged in (whole[:20], b"", gzip.compress(b"\0\0\x08\x01\0\0\0\x09\0"), gzip.compress(b"else")):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="fetch it again"):
+            image_set(tmp_path)
