@@ -196,3 +196,26 @@ def test_names_are_checked():
         make_method("equivariance", motion=3)
     with pytest.raises(DataError, match=r"unknown encoder 'conv5': did you mean 'conv4'\?"):
         make_method("equivariance", encoder="conv5")
+
+
+def test_one_network_learns_the_map_of_every_motion():
+    """In a world where a yaw turns the features' planes, maps of yaws that were never trained on are found."""
+    torch.manual_seed(0)
+    method = ready("continuous_equivariance")
+    half = method.encoder.dim // 2
+
+    def world(count):
+        features, motion = torch.randn(count, 2 * half) / half**0.5, torch.rand(count, 2) * 2 - 1
+        x, y = features[:, :half], features[:, half:]
+        cosine, sine = motion[:, 1:].cos(), motion[:, 1:].sin()
+        return features, motion, torch.cat([cosine * x - sine * y, sine * x + cosine * y], 1)
+
+    optimizer = torch.optim.Adam([*method.mixture.parameters(), method.matrices], 3e-3)
+    for _ in range(300):
+        features, motion, after = world(64)
+        optimizer.zero_grad()
+        (method.lead(features, motion) - after).norm(dim=1).mean().backward()
+        optimizer.step()
+    features, motion, after = world(200)
+    error = (method.lead(features, motion) - after).norm(dim=1).sum() / (features - after).norm(dim=1).sum()
+    assert error < 0.5

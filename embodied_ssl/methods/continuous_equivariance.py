@@ -1,0 +1,77 @@
+"""Continuous ego-motion equivariance: one network makes the map of a motion from the motor signal itself."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import FramePairs
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.losses import euclidean
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.motions import sample_motions
+from embodied_ssl.views import frame_pair
+
+
+class ContinuousEquivariance(Method):
+    """Equivariant features without discrete motion patterns. After Jayaraman & Grauman, IJCV 2017.
+
+    M(y) = 1 + Σ_k a_k(y) B_k: matrices B_k, mixed by a small network of the motion y. It takes the place of the maps
+    M_g in equation 5; the motions of other pairs of the batch take that of the other patterns.
+    """
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        bases: int = 8,
+        margin: float = 5.0,
+        apart: float = 1.0,
+        max_gap_s: float = 1.0,
+        jitter: float = 0.4,
+    ):
+        """One map for each motion.
+
+        Args:
+            encoder: what is learned.
+            bases: how many matrices are mixed.
+            margin: δ; led by the map of another motion, features are pushed at least this far from the next frame's.
+            apart: how far a motion must be from the pair's own to count as another one, in standard deviations.
+            max_gap_s: longest time between the frames of a pair, s.
+            jitter: of the colours of each frame.
+        """
+        super().__init__(encoder)
+        self.bases, self.margin, self.apart = bases, margin, apart
+        self.max_gap_s, self.jitter = max_gap_s, jitter
+        self.matrices = nn.Parameter(torch.randn(bases, encoder.dim, encoder.dim) / encoder.dim)
+        self.mixture = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, bases))
+        self.middle: Tensor
+        self.scale: Tensor
+        self.register_buffer("middle", torch.zeros(2))
+        self.register_buffer("scale", torch.ones(2))
+
+    def cuts(self) -> dict[str, dict[str, float]]:
+        return {"pairs": {"max_gap_s": self.max_gap_s}}
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """Mean and spread of the motions, to bring them to one scale."""
+        motions = sample_motions(streams["pairs"], 5000, rng)
+        self.middle.copy_(torch.from_numpy(motions.mean(0)))
+        self.scale.copy_(torch.from_numpy(motions.std(0) + 1e-9))
+
+    def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
+        images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
+        before, after = self.encoder(images).float().chunk(2)
+        motion = (pairs.motion - self.middle) / self.scale
+        pull = euclidean(self.lead(before, motion), after).mean()
+        other = motion.roll(1, 0)
+        differs = (other - motion).norm(dim=1) > self.apart
+        hinge = (self.margin - euclidean(self.lead(before, other), after)).clamp(min=0)
+        push = (hinge * differs).sum() / differs.sum().clamp(min=1)
+        return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
+
+    def lead(self, features: Tensor, motion: Tensor) -> Tensor:
+        """Features [B, D] after motions [B, 2] (standardised), [B, D]."""
+        changes = torch.einsum("kde,be->bkd", self.matrices, features)
+        return features + (self.mixture(motion).float()[..., None] * changes).sum(1)
