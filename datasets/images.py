@@ -169,13 +169,13 @@ def _of_idx(path: Path) -> ImageSet:
     digest = hashlib.sha256()
     pictures, labels, parts = [], [], []
     for part, (images_name, labels_name) in FILES.items():
-        images, label = read_idx(path / images_name, 3), read_idx(path / labels_name, 1)
-        if len(images) != len(label):
-            raise DataError(f"{path}: {len(images)} pictures and {len(label)} labels of {part}; fetch them again")
-        digest.update(images.tobytes() + label.tobytes())
+        images, numbers = read_idx(path / images_name, 3), read_idx(path / labels_name, 1)
+        if len(images) != len(numbers):
+            raise DataError(f"{path}: {len(images)} pictures and {len(numbers)} labels of {part}; fetch them again")
+        digest.update(images.tobytes() + numbers.tobytes())
         pictures.append(np.repeat(images[..., None], 3, axis=3))
-        labels.append(label.astype("i8"))
-        parts.append(np.full(len(label), part, "U5"))
+        labels.append(numbers.astype("i8"))
+        parts.append(np.full(len(numbers), part, "U5"))
     label = np.concatenate(labels)
     names = tuple(str(number) for number in range(int(label.max(initial=0)) + 1))
     group = np.arange(len(label))
