@@ -70,7 +70,7 @@ def main() -> None:
         for row in plan
     ]
     Parallel(given.workers)(jobs)
-    write(given.out, given.seeds, given.steps)
+    write(given.out, given.seeds, given.steps, given.workers)
 
 
 def learn(
@@ -90,18 +90,19 @@ def learn(
     train(made, out / "runs" / f"{row}-{seed}", sources, recipe, seed=seed, device="cpu", progress=False)
 
 
-def write(out: Path, seeds: int, steps: int) -> None:
+def write(out: Path, seeds: int, steps: int, workers: int) -> None:
     """Measure all rows, and write the tables and a report."""
 
     def runs(plan: Plan) -> list[Path]:
         return [out / "runs" / f"{row}-{seed}" for row in plan for seed in range(seeds)]
 
     rooms, things = [out / "data" / "new_rooms"], [out / "data" / "new_things"]
-    on_things = ("linear_probe", "few_labels", "knn", "retrieval")
-    cache = out / "features"
-    results = evaluate(runs(ROOMS), rooms, cache=cache)
-    for label in ("material", "category"):
-        results += evaluate(runs(THINGS), things, on_things, label=label, cache=cache)
+    measured = (  # what is independent, side by side
+        delayed(evaluate)(runs(ROOMS), rooms, ("few_labels", "knn", "equivariance")),
+        delayed(evaluate)(runs(THINGS), things, ("few_labels", "knn", "retrieval"), label="material"),
+        delayed(evaluate)(runs(THINGS), things, ("few_labels", "knn"), label="category"),
+    )
+    results = [result for part in Parallel(workers)(measured) for result in part]
     write_results(results, out / "results.json")
     write_report(out / "report.html", results, [*runs(ROOMS), *runs(THINGS)])
     head = (
