@@ -66,12 +66,12 @@ def demo(out: Path = Path("demo"), scale: float = 1.0, seed: int = 0, workers: i
         recipe = replace(method.recipe, steps=max(1, round(steps * scale)), batch_size=64)
         streams = {stream: data[kind] for stream, kind in sources.items()}
         runs.append(train(method, out / "runs" / f"{name}-{seed}", streams, recipe, seed=seed))
-    rooms, _, things = held_out
+    rooms, grasps, things = held_out
     results = evaluate(runs, [rooms], ("few_labels", "knn", "equivariance"))
     results += evaluate(runs, [things], ("few_labels", "knn", "retrieval"), label="material")
     write_results(results, out / "results.json")
-    for run in runs:
-        save_exhibits(run / FIGURES, portray(run, held_out))
+    for run, shown in zip(runs, ([rooms], [grasps, things]), strict=True):
+        save_exhibits(run / FIGURES, portray(run, shown))
     report = write_report(out / "report.html", results, runs, {"all": portray_equivariance(results)})
     print_tables(results)
     print(f"\n{'all data sets are sound' if not problems else f'{len(problems)} problems'}; look at")
