@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -122,6 +125,48 @@ def test_parts_of_a_batch_hold_the_same_samples(roam, tmp_path):
     one, two = (load_encoder(tmp_path / name).state_dict() for name in ("1", "2"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+
+
+ON_TWO = """
+import sys
+
+from torch import Tensor
+
+from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.train import train
+
+
+class Mean(Method):
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        return {"loss": self.encoder(frames.images.float() / 255).square().mean()}
+
+
+if __name__ == "__main__":
+    folder, out, devices = sys.argv[1:]
+    recipe = Recipe(optimizer="sgd", steps=4, batch_size=8, learning_rate=1e-2, clip=1.0)
+    encoder = random_encoder("vit_tiny", 32, seed=1)
+    train(Mean(encoder), out, {"frames": folder}, recipe, device="cpu", devices=int(devices), progress=False)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does_from_the_whole_batch(roam, tmp_path):
+    """A transformer has no batch norm, whose statistics each process would take of its own share."""
+    script = tmp_path / "on_two.py"
+    script.write_text(ON_TWO)
+    for devices in ("1", "2"):
+        command = [sys.executable, script, roam, tmp_path / devices, devices]
+        environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+    one, two = (load_encoder(tmp_path / devices).state_dict() for devices in ("1", "2"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+    losses = [[row["loss"] for row in read_metrics(tmp_path / devices)] for devices in ("1", "2")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[0][-1] != pytest.approx(losses[0][0], rel=1e-3)  # something was learned
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(roam, tmp_path):

@@ -1,0 +1,157 @@
+"""Views against torchvision and SciPy, and against what they must leave alone."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import map_coordinates
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as torchvision
+
+from embodied_ssl.views import blur, color_jitter, crop_at, frame_pair, grayscale, random_resized_crop, to_float
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def pictures(count=4, size=40, low=0, high=256):
+    numbers = np.random.default_rng(0).integers(low, high, (count, 3, size, size), dtype=np.uint8)
+    return torch.from_numpy(numbers)
+
+
+def smooth(count=4, size=40, low=80, high=150):
+    """Pictures without fine detail, so that two ways of sampling them agree."""
+    coarse = pictures(count, 5, low, high).float()
+    return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255).byte()
+
+
+def coordinates(count, size):
+    """Pictures whose red is the column and whose green is the row: a crop of them tells where it was taken."""
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    return torch.stack([columns, rows, torch.zeros_like(rows)]).byte().expand(count, 3, size, size)
+
+
+@pytest.mark.parametrize("size", [40, 24, 64])
+def test_a_picture_is_resized_as_torchvision_does(size):
+    images = pictures()
+    expected = torchvision.resize(images.float() / 255, [size, size], antialias=True)
+    torch.testing.assert_close(to_float(images, size), expected.clamp(0, 1), rtol=0, atol=1e-5)
+
+
+def test_an_upright_crop_is_a_window_of_the_picture():
+    images = pictures()
+    pixel = torch.tensor([[10.0, 20.0], [5.0, 5.0], [30.0, 8.0], [0.0, 39.0]])
+    crops = crop_at(images, pixel, side=7, size=7) * 255
+    padded = torch.nn.functional.pad(images.float(), (3, 3, 3, 3), mode="replicate")  # beyond it, its border goes on
+    for crop, picture, (u, v) in zip(crops, padded, pixel.int().tolist(), strict=True):
+        torch.testing.assert_close(crop, picture[:, v : v + 7, u : u + 7], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 30.0, 90.0, -135.0])
+def test_a_turned_crop_is_the_turned_picture(degrees):
+    """Turning the window by an angle from u towards v turns what is in it against the clock, as torchvision does."""
+    images = smooth(size=41)
+    angle = torch.full((4,), math.radians(degrees))
+    crops = crop_at(images, torch.full((4, 2), 20.0), side=21, size=21, angle=angle)
+    turned = torchvision.rotate(images.float() / 255, degrees, InterpolationMode.BILINEAR)
+    torch.testing.assert_close(crops, turned[..., 10:31, 10:31], rtol=0, atol=2e-3)
+
+
+def test_every_crop_has_a_place_shape_and_side_of_its_own_within_its_range():
+    size, count = 16, 400
+    crops = random_resized_crop(coordinates(count, 200), rng(), size, scale=(0.2, 0.5)) * 255
+    column, row = crops[:, 0, 8], crops[:, 1, :, 8]  # [B, size] along a line through the middle
+    wide = (column[:, -2] - column[:, 1]) * size / (size - 3)
+    tall = (row[:, -2] - row[:, 1]) * size / (size - 3)
+    area, ratio = wide.abs() * tall / 200**2, wide.abs() / tall
+    assert 0.199 < area.min() < 0.21
+    assert 0.49 < area.max() < 0.501
+    assert area.mean() == pytest.approx(0.35, abs=0.015)
+    assert 0.749 < ratio.min() < 0.77
+    assert 1.3 < ratio.max() < 1.334
+    assert (wide < 0).float().mean() == pytest.approx(0.5, abs=0.1)  # mirrored
+    assert len(np.unique(column[:, 8].numpy())) > count / 2
+
+
+def test_a_crop_is_the_picture_at_the_places_that_it_was_taken_from():
+    """The same crops of coordinates tell the place of every sample; SciPy interpolates the picture there."""
+    images = smooth(8, 64)
+    place = random_resized_crop(coordinates(8, 64), rng(3), 32, (0.1, 0.3)) * 255
+    crops = random_resized_crop(images, rng(3), 32, (0.1, 0.3)) * 255
+    for crop, picture, (column, row, _) in zip(crops.numpy(), images.numpy(), place.numpy(), strict=True):
+        expected = [map_coordinates(channel.astype("f4"), [row, column], order=1) for channel in picture]
+        np.testing.assert_allclose(crop, expected, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("which", "peer"),
+    [
+        (0, torchvision.adjust_brightness),
+        (1, torchvision.adjust_contrast),
+        (2, torchvision.adjust_saturation),
+    ],
+)
+def test_a_colour_is_changed_by_torchvisions_formula_with_a_factor_for_each_sample(which, peer):
+    images = to_float(smooth(6))
+    strengths = [0.0, 0.0, 0.0, 0.0]
+    strengths[which] = 0.3
+    factors = []
+    for picture, changed in zip(images, color_jitter(images, rng(), *strengths), strict=True):
+        none, whole = peer(picture, 1.0), peer(picture, 1.25)
+        slope = (whole - none) / 0.25  # all three are linear in their factor as long as nothing is clamped
+        factor = float(((changed - picture) * slope).sum() / slope.square().sum()) + 1
+        torch.testing.assert_close(changed, peer(picture, factor), rtol=0, atol=1e-3)
+        factors.append(factor)
+    assert 0.699 < min(factors) < max(factors) < 1.301
+    assert len({round(factor, 4) for factor in factors}) == 6
+
+
+def test_a_turn_of_hue_leaves_brightness_and_grey_alone():
+    images = to_float(smooth(6, low=110, high=140))
+    turned = color_jitter(images, rng(), 0.0, 0.0, 0.0, 0.5)
+    assert (turned - images).abs().amax(dim=(1, 2, 3)).min() > 0.005
+    brightness = torchvision.rgb_to_grayscale
+    torch.testing.assert_close(brightness(turned), brightness(images), rtol=0, atol=1e-3)
+    grey = torchvision.rgb_to_grayscale(images, 3)
+    torch.testing.assert_close(color_jitter(grey, rng(), 0.0, 0.0, 0.0, 0.5), grey, rtol=0, atol=1e-3)
+
+
+def test_grey_and_blur_are_those_of_torchvision():
+    images = to_float(pictures())
+    grey = torchvision.rgb_to_grayscale(images, 3)
+    torch.testing.assert_close(grayscale(images, rng(), 1.0), grey, rtol=0, atol=1e-3)
+    blurred = torchvision.gaussian_blur(images, [7, 7], [1.3, 1.3])
+    torch.testing.assert_close(blur(images, rng(), (1.3, 1.3), 7, 1.0), blurred, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda images, rng, p: color_jitter(images, rng, 0.4, 0.4, 0.4, 0.1, p),
+        lambda images, rng, p: grayscale(images, rng, p),
+        lambda images, rng, p: blur(images, rng, (0.5, 2.0), 5, p),
+    ],
+)
+def test_a_view_changes_the_share_of_samples_that_it_should(view):
+    images = to_float(pictures(300, 8))
+    changed = ((view(images, rng(), 0.3) - images).abs().amax(dim=(1, 2, 3)) > 1e-5).float().mean()
+    assert changed == pytest.approx(0.3, abs=0.08)
+    torch.testing.assert_close(view(images, rng(), 0.0), images, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda rng: random_resized_crop(pictures(), rng, 24),
+        lambda rng: color_jitter(to_float(pictures()), rng, 0.4, 0.4, 0.4, 0.1, 0.8),
+        lambda rng: blur(to_float(pictures()), rng, (0.1, 2.0), 5, 0.5),
+        lambda rng: frame_pair(pictures(), pictures(), 24, rng, 0.4),
+    ],
+)
+def test_a_view_is_a_function_of_the_generator_that_is_passed_in(view):
+    before = torch.get_rng_state()
+    torch.testing.assert_close(view(rng(5)), view(rng(5)), rtol=0, atol=0)
+    assert not torch.equal(view(rng(5)), view(rng(6)))
+    assert torch.equal(torch.get_rng_state(), before)
