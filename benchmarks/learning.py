@@ -105,9 +105,8 @@ def write(out: Path, seeds: int, steps: int, workers: int) -> None:
     results = [result for part in Parallel(workers)(measured) for result in part]
     write_results(results, out / "results.json")
     write_report(out / "report.html", results, [*runs(ROOMS), *runs(THINGS)])
-    head = (
-        f"`python benchmarks/learning.py --steps {steps}`: {seeds} seeds, {steps} updates of 64 samples of each stream, encoder conv4."
-    )
+    command = f"`python benchmarks/learning.py --steps {steps}`"
+    head = f"{command}: {seeds} seeds, {steps} updates of 64 samples of each stream, encoder conv4."
     tables = [markdown_table(part) for part in _by_set(results).values()]
     (out / "learning.md").write_text("\n\n".join(["# What is learned", head, *tables]) + "\n", encoding="utf-8")
     print((out / "learning.md").read_text())
