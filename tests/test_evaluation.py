@@ -21,6 +21,7 @@ from embodied_ssl.evaluate.features import extract
 from embodied_ssl.evaluate.few_labels import few_labels
 from embodied_ssl.evaluate.knn import knn
 from embodied_ssl.evaluate.linear_probe import linear_probe
+from embodied_ssl.evaluate.next_best_view import next_best_view
 from embodied_ssl.evaluate.results import Result, read_results, write_results
 from embodied_ssl.evaluate.retrieval import retrieval
 from embodied_ssl.evaluate.splits import split
@@ -168,6 +169,24 @@ def test_the_equivariance_error_is_low_where_features_tell_the_way_and_not_where
     assert 0.65 < of_noise[0].value < 1.0  # near 1/√2, as above, with few pairs for each motion
     assert of_way[0].value < of_untrained[0].value < 1.05
     assert of_untrained == equivariance_error(untrained, dataset, 0, motions=16)
+
+
+def test_the_next_view_is_chosen_where_features_tell_from_where_it_is_clear(tmp_path):
+    """Here the class shows the more, the higher the camera stands, and never sideways: one looks from above."""
+    settings = {"size": 32, "length": 16, "categories": "mug,bottle,bowl,plate", "progress": False}
+    collect("orbit", tmp_path / "orbit", episodes=80, **settings)
+    dataset, images = Dataset.open(tmp_path / "orbit"), image_set(tmp_path / "orbit")
+    height = np.exp(6 * elevation(dataset.array("frames/pose")[:]))[:, None]
+    rng, classes = np.random.default_rng(0), len(images.classes)
+    noise = rng.normal(size=(len(images), classes))
+    plain, clear = np.eye(classes)[images.label], np.eye(classes)[images.label] * height + 30 * noise
+    for features, low, high in ((plain, 0.99, 1.0), (noise, 0.1, 0.4)):
+        for measure in next_best_view(features.astype("f4"), dataset, 0):
+            assert low <= measure.value <= high
+    one, random, chosen = (measure.value for measure in next_best_view(clear.astype("f4"), dataset, 0))
+    assert one < random
+    assert chosen > random + 0.03
+    assert chosen == next_best_view(clear.astype("f4"), dataset, 0)[2].value
 
 
 def test_names_are_checked_first(tmp_path):

@@ -15,6 +15,7 @@ RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Strengths of the ridge, of which validation chooses, as shares of the features' variance."""
 
 Rows = NDArray[np.int64]
+Pairs = tuple[NDArray[np.float64], NDArray[np.float64]]  # features before a motion and after it, [N, D] each
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def equivariance_error(
     motion = pairs.motion(first, second)
     centres = cluster_motions(motion.astype("f8"), motions, rng)
     scale = motion.std(0) + 1e-9
-    pattern = _patterns(motion, centres, scale)
+    pattern = patterns_of(motion, centres, scale)
     start, length = dataset.episodes["start"], dataset.episodes["length"]
     episode = np.searchsorted(start, first, side="right") - 1
     part = rng.permutation(len(start))[episode] / len(start)  # 0.0 to 0.5 fits, to 0.7 validates, the rest tests
@@ -60,15 +61,14 @@ def equivariance_error(
     for g in range(motions):
         mine = [rows[pattern[rows] == g] for rows in map(np.flatnonzero, (part < 0.5, (part >= 0.5) & ~test, test))]
         before, after = ([z[which[rows]] for rows in mine] for which in (first, second))
-        tried = [_fit(before[0], after[0], ridge) for ridge in RIDGES]
-        scores = [_error(each, before[1], after[1]) for each in tried]
-        maps.append(tried[int(np.argmin(scores))])
-        errors.append(_error(maps[g], before[2], after[2]))
-        ridges.append(RIDGES[int(np.argmin(scores))])
+        fitted, ridge = fit_map((before[0], after[0]), (before[1], after[1]))
+        maps.append(fitted)
+        errors.append(_error(fitted, before[2], after[2]))
+        ridges.append(ridge)
     goes_on = test & (second < (start + length - 1)[episode])  # there are frames behind the second
     third = pairs.draw((index + second - first)[goes_on], rng)[1]
     begin, via = first[goes_on], second[goes_on]
-    then = _patterns(pairs.motion(via, third), centres, scale)
+    then = patterns_of(pairs.motion(via, third), centres, scale)
     moved = _lead(maps, then, _lead(maps, pattern[goes_on], z[begin]))
     composed = _ratio(moved, z[begin], z[third])
     about = {"motions": motions, "max_gap_s": max_gap_s, "seed": seed}
@@ -85,6 +85,18 @@ def equivariance_error(
             for g in range(motions)
         ),
     ]  # fmt: skip
+
+
+def fit_map(train: Pairs, validation: Pairs) -> tuple[AffineMap, float]:
+    """The map from features before a motion to those after it, and its ridge, which validation chooses."""
+    tried = [_fit(*train, ridge) for ridge in RIDGES]
+    best = int(np.argmin([_error(each, *validation) for each in tried]))
+    return tried[best], RIDGES[best]
+
+
+def patterns_of(motion: NDArray[np.float32], centres: NDArray[np.float64], scale: NDArray[np.float32]) -> Rows:
+    """The pattern of each motion [N, 2]: the nearest of `centres` [G, 2] in units of `scale` [2]."""
+    return nearest_pattern(*(torch.from_numpy(array.astype("f8")) for array in (motion, centres, scale))).numpy()
 
 
 def _fit(before: NDArray[np.float64], after: NDArray[np.float64], ridge: float) -> AffineMap:
@@ -112,7 +124,3 @@ def _lead(maps: list[AffineMap], pattern: Rows, features: NDArray[np.float64]) -
     for g, by in enumerate(maps):
         moved[pattern == g] = by(features[pattern == g])
     return moved
-
-
-def _patterns(motion: NDArray[np.float32], centres: NDArray[np.float64], scale: NDArray[np.float32]) -> Rows:
-    return nearest_pattern(*(torch.from_numpy(array.astype("f8")) for array in (motion, centres, scale))).numpy()

@@ -19,6 +19,7 @@ from embodied_ssl.evaluate.features import Features, Pixels, extract
 from embodied_ssl.evaluate.few_labels import few_labels
 from embodied_ssl.evaluate.knn import knn
 from embodied_ssl.evaluate.linear_probe import linear_probe
+from embodied_ssl.evaluate.next_best_view import next_best_view
 from embodied_ssl.evaluate.results import Measure, Result
 from embodied_ssl.evaluate.retrieval import retrieval
 
@@ -30,8 +31,11 @@ PROTOCOLS: dict[str, Callable[[Features, ImageSet, int], list[Measure]]] = {
 }
 """Protocols over features that were extracted once."""
 
-EQUIVARIANCE = "equivariance"
-"""The one protocol over pairs of frames: it takes a set that is a video data set of ours."""
+OF_MOTIONS: dict[str, tuple[tuple[str, ...], Callable[[Features, Dataset, int], list[Measure]]]] = {
+    "equivariance": (VIDEO_KINDS, equivariance_error),
+    "next_best_view": (("orbit",), next_best_view),
+}
+"""Protocols that need to know how the body moved: the kinds of our data sets that they take; other sets are skipped."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Candidate:
 def evaluate(
     runs: Sequence[Path | str],
     on: Sequence[Path | str],
-    protocols: Sequence[str] = (*PROTOCOLS, EQUIVARIANCE),
+    protocols: Sequence[str] = (*PROTOCOLS, *OF_MOTIONS),
     label: str | None = None,
     baselines: bool = True,
     device: str = "cpu",
@@ -58,7 +62,7 @@ def evaluate(
     Args:
         runs: run directories. A row is a directory's name without the `-SEED` at its end.
         on: sets of pictures: data sets of ours, folders or zip archives of class folders.
-        protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance.
+        protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance, next_best_view.
         label: of sets of things, orbits and tables: `category` (None: this) or `material`.
         baselines: whether to add the rows `raw pixels` and `random`, the same encoder before any training.
         device: to encode on.
@@ -69,8 +73,8 @@ def evaluate(
     for an unknown protocol.
     """
     for protocol in protocols:
-        if protocol not in (*PROTOCOLS, EQUIVARIANCE):
-            raise unknown_name("protocol", protocol, (*PROTOCOLS, EQUIVARIANCE))
+        if protocol not in (*PROTOCOLS, *OF_MOTIONS):
+            raise unknown_name("protocol", protocol, (*PROTOCOLS, *OF_MOTIONS))
     if not runs or not on:
         raise DataError("evaluate: name at least one run, and with --on at least one set of pictures")
     candidates = _candidates(runs, baselines)
@@ -121,7 +125,8 @@ def _measure(
     for protocol in protocols:
         if protocol in PROTOCOLS:
             found += [result(protocol, each) for each in PROTOCOLS[protocol](features, images, candidate.seed)]
-        elif (Path(source) / MANIFEST).is_file() and Dataset.open(source).kind in VIDEO_KINDS:
-            measures = equivariance_error(features, Dataset.open(source), candidate.seed)
-            found += [result(protocol, each) for each in measures]
+            continue
+        kinds, measure_motions = OF_MOTIONS[protocol]
+        if (Path(source) / MANIFEST).is_file() and (dataset := Dataset.open(source)).kind in kinds:
+            found += [result(protocol, each) for each in measure_motions(features, dataset, candidate.seed)]
     return found

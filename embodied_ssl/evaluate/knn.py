@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.evaluate.features import Features
@@ -20,9 +21,14 @@ def knn(features: Features, images: ImageSet, seed: int) -> list[Measure]:
 
 def knn_accuracy(features: Features, labels: Rows, train: Rows, test: Rows) -> float:
     """Accuracy on `test` of the vote of neighbours in `train`; all rows are centred by it."""
-    unit = torch.nn.functional.normalize(torch.from_numpy(features - features[train].mean(0)), dim=1)
-    label = torch.from_numpy(labels)
-    cosine, nearest = (unit[test] @ unit[train].T).topk(min(NEIGHBOURS, len(train)), dim=1)
-    votes = torch.zeros(len(test), int(labels.max()) + 1)
-    votes.scatter_add_(1, label[train][nearest], (cosine / TEMPERATURE).exp())
-    return float(np.mean((votes.argmax(1) == label[test]).numpy()))
+    centred = features - features[train].mean(0)
+    found = votes(centred[test], centred[train], labels[train], int(labels.max()) + 1)
+    return float(np.mean(found.argmax(1) == labels[test]))
+
+
+def votes(query: NDArray[np.floating], known: NDArray[np.floating], label: Rows, classes: int) -> NDArray[np.float32]:
+    """What the neighbours of each query [Q, D] among those known [N, D] vote for, by their labels [N]: [Q, classes]."""
+    one, other = (torch.nn.functional.normalize(torch.from_numpy(rows).float(), dim=1) for rows in (query, known))
+    cosine, nearest = (one @ other.T).topk(min(NEIGHBOURS, len(known)), dim=1)
+    found = torch.zeros(len(query), classes)
+    return found.scatter_add_(1, torch.from_numpy(label)[nearest], (cosine / TEMPERATURE).exp()).numpy()
