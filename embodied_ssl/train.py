@@ -123,8 +123,8 @@ def train(
             if monitor and ((step + 1) % monitor_every == 0 or step + 1 == recipe.steps):
                 log(step, monitor(run.kept, fabric.device))
             if main and (step + 1) % checkpoint_every == 0 and step + 1 < recipe.steps:
+                metrics.write()  # first: a kill between the two must lose no row, and a row too many is dropped
                 save_state(run.state(step + 1), out / STATE)
-                metrics.write()
     finally:
         bar.close()
         board.close() if board else None

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from embodied_ssl.checkpoint import load_encoder, load_state
+from embodied_ssl.checkpoint import load_encoder, load_state, save_state
 from embodied_ssl.datasets.batches import FramePairs, Frames
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.errors import DataError
@@ -79,6 +79,23 @@ def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
     assert weights(cut) == weights(whole)
     assert [row["step"] for row in read_metrics(cut)] == [row["step"] for row in read_metrics(whole)]
     assert not (cut / "state.pt").exists()
+
+
+def test_a_kill_right_after_a_state_loses_no_row_of_the_log(roam, tmp_path, monkeypatch):
+    from embodied_ssl import train as trainer
+
+    def save_and_stop(state, path):
+        save_state(state, path)
+        if state["step"] == 5:
+            raise KeyboardInterrupt
+
+    whole = run(roam, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "save_state", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(roam, tmp_path / "cut")
+    cut = run(roam, tmp_path / "cut")
+    assert (cut / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
 
 
 def test_a_finished_run_is_left_alone(roam, tmp_path):
