@@ -1,7 +1,10 @@
 """Embodied self-supervised learning: bodies in worlds, their data, representations learned from them, their measure.
 
+import embodied_ssl
+from embodied_ssl.train import train
+
 method = embodied_ssl.make_method("equivariance", "conv4")
-embodied_ssl.train(method, "runs/equivariance-0", {"pairs": "data/roam"})
+train(method, "runs/equivariance-0", {"pairs": "data/roam"})
 encoder = embodied_ssl.load_encoder("runs/equivariance-0")  # a plain nn.Module
 """
 

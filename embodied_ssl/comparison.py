@@ -25,6 +25,7 @@ def compare(
     image_size: int = 64,
     steps: int = 2000,
     device: str = "auto",
+    labels: bool = True,
     progress: bool = True,
 ) -> list[Result]:
     """Train methods on the same data for as many updates each, measure them, and write tables and a report.
@@ -41,14 +42,16 @@ def compare(
         image_size: side of the pictures that it sees, px.
         steps: updates of each run.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        labels: whether to add the row `labels`: the same encoder trained with all labels of the first of the data sets.
         progress: whether to show progress bars.
 
     Writes OUT/runs/METHOD-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results.
     """
     if not methods or seeds < 1:
         raise DataError("compare: name at least one method, and take at least one seed")
+    rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once
     runs = []
-    for name in methods:
+    for name in rows:
         for seed in range(seeds):
             method = make_method(name, encoder, image_size, seed)
             found = {stream: source_for(need.batch, data) for stream, need in method.needs().items()}

@@ -42,6 +42,8 @@ def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     command += ["--out", str(tmp_path / "out"), *SMALL]
     assert main(command) == 0
     first = capsys.readouterr().out
+    for row in ("drlim", "equivariance", "labels", "random conv4"):
+        assert f"\n{row} " in first or f" {row} " in first, row
     weights = (tmp_path / "out/runs/equivariance-0/encoder.safetensors").stat().st_mtime_ns
     assert main(command) == 0
     assert capsys.readouterr().out == first

@@ -13,6 +13,7 @@ from embodied_ssl.datasets.images import ImageSet, image_set
 from embodied_ssl.datasets.motion import azimuth, elevation
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.encoders import random_encoder
+from embodied_ssl.evaluate import imagenet
 from embodied_ssl.evaluate import knn as knn_module
 from embodied_ssl.evaluate.collapse import feature_deviation, rank_me
 from embodied_ssl.evaluate.equivariance_error import _error, _fit, equivariance_error
@@ -187,6 +188,17 @@ def test_the_next_view_is_chosen_where_features_tell_from_where_it_is_clear(tmp_
     assert one < random
     assert chosen > random + 0.03
     assert chosen == next_best_view(clear.astype("f4"), dataset, 0)[2].value
+
+
+@pytest.mark.skipif(not imagenet.is_installed(), reason="the extra [imagenet] is not installed")
+def test_the_features_of_imagenet_are_those_that_its_classifier_sees():
+    encoder = imagenet.ImageNet()
+    images = torch.rand(2, 3, 224, 224)
+    with torch.no_grad():
+        features = encoder(images)
+        logits = encoder.network((images - 0.498) / 0.502)
+    torch.testing.assert_close(encoder.network._fc(features), logits, rtol=1e-4, atol=1e-4)
+    assert features.shape == (2, encoder.dim)
 
 
 def test_names_are_checked_first(tmp_path):

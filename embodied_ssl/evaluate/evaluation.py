@@ -14,6 +14,7 @@ from embodied_ssl.datasets.manifest import MANIFEST
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import VIDEO_KINDS
 from embodied_ssl.encoders import Encoder, random_encoder
+from embodied_ssl.evaluate import imagenet
 from embodied_ssl.evaluate.equivariance_error import equivariance_error
 from embodied_ssl.evaluate.features import Features, Pixels, extract
 from embodied_ssl.evaluate.few_labels import few_labels
@@ -64,7 +65,8 @@ def evaluate(
         on: sets of pictures: data sets of ours, folders or zip archives of class folders.
         protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance, next_best_view.
         label: of sets of things, orbits and tables: `category` (None: this) or `material`.
-        baselines: whether to add the rows `raw pixels` and `random`, the same encoder before any training.
+        baselines: whether to add the rows `raw pixels`, `random`, the same encoder before any training, and where the
+            extra `[imagenet]` is installed a network of another architecture that learned from ImageNet's labels.
         device: to encode on.
         cache: a folder that keeps features; None: none are kept.
         progress: whether to show a progress bar.
@@ -82,8 +84,12 @@ def evaluate(
     found = []
     with tqdm(total=len(candidates) * len(sets), desc="evaluate", disable=not progress) as bar:
         for source, images in sets:
+            encoder = None
             for candidate in candidates:
-                found += _measure(candidate, source, images, protocols, device, cache)
+                if candidate.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
+                    encoder = candidate.encoder
+                    features = extract(encoder, images, device=device, cache=cache)
+                found += _measure(candidate, features, source, images, protocols)
                 bar.update()
     return found
 
@@ -105,22 +111,20 @@ def _candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
     if not baselines:
         return learned
     seeds = sorted({seed for _, seed in untrained})
-    return [*(Candidate("raw pixels", seed, Pixels()) for seed in seeds), *untrained.values(), *learned]
+    fixed: dict[str, Encoder] = {"raw pixels": Pixels()}
+    if imagenet.is_installed():
+        fixed[imagenet.ROW] = imagenet.ImageNet()
+    others = [Candidate(row, seed, encoder) for row, encoder in fixed.items() for seed in seeds]
+    return [*others, *untrained.values(), *learned]
 
 
 def _measure(
-    candidate: Candidate,
-    source: Path | str,
-    images: ImageSet,
-    protocols: Sequence[str],
-    device: str,
-    cache: Path | None,
+    candidate: Candidate, features: Features, source: Path | str, images: ImageSet, protocols: Sequence[str]
 ) -> list[Result]:
     def result(protocol: str, measure: Measure) -> Result:
         about: dict[str, Any] = measure.settings
         return Result(candidate.row, candidate.seed, images.name, protocol, measure.metric, measure.value, about)
 
-    features = extract(candidate.encoder, images, device=device, cache=cache)
     found = []
     for protocol in protocols:
         if protocol in PROTOCOLS:
