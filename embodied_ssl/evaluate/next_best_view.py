@@ -48,7 +48,8 @@ def next_best_view(features: Features, dataset: Dataset, seed: int, motions: int
     centres, scale = cluster_motions(sample, motions, rng), motion.std(0) + 1e-9
     pattern = patterns_of(motion, centres, scale)
     away = np.linalg.norm((motion - centres[pattern]) / scale, axis=1)
-    start, end = _choices(*(rows[part[first] == 2] for rows in (first, second, pattern, away)), motions)
+    tested = part[first] == 2
+    start, end = _choices(first[tested], second[tested], pattern[tested], away[tested], motions)
 
     doubt, right = np.full(end.shape, np.inf), np.full(end.shape, np.nan)
     for g in range(motions):
