@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
+from torch import Tensor, nn
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.files import remove_temporaries, write_atomically
@@ -96,18 +96,28 @@ def _comparable(configuration: dict[str, Any]) -> dict[str, Any]:
 
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write a module's parameters and buffers as safetensors, atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_atomically(path, [save_tensors(tensors)])
+    write_atomically(path, [save_tensors({n: t.detach().cpu().contiguous() for n, t in _tensors(module).items()})])
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
     """Fill a module from safetensors. Raises DataError where the file is missing, damaged or of another module."""
     try:
-        module.load_state_dict(load_tensors(path.read_bytes()))
+        found = load_tensors(path.read_bytes())
+        if differing := sorted(set(found) ^ set(_tensors(module))):
+            raise RuntimeError(f"missing or too many: {', '.join(differing)}")
+        module.load_state_dict(found, strict=False)
     except FileNotFoundError:
         raise DataError(f"{path}: missing; the run has not ended, run the same embodied-ssl train again") from None
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(f"{path}: damaged or of another encoder ({' '.join(str(error).split())[:200]})") from None
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, each under its first name: an encoder that several methods share is there once."""
+    first: dict[int, str] = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        first.setdefault(id(tensor), name)
+    return {name: tensor for name, tensor in module.state_dict().items() if name in first.values()}
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:

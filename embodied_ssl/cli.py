@@ -1,5 +1,6 @@
 """The command line: every option is a parameter of the function it calls, and its help is that function's docstring."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -21,7 +22,7 @@ learning:
   evaluate RUN   measure encoders on held-out pictures
   compare        train and evaluate several methods on the same data and budget
 
-  demo           collect every kind, check it, and write a page that shows it
+  demo           all of it at small scale: collect, learn, measure, and write two pages that show it
 
 examples:
   embodied-ssl collect roam --out data/roam --episodes 100 --size 96 --depth --workers 2
@@ -35,8 +36,17 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 bad data, 2 a request that cannot be met, 130 interrupted."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in ("-h", "--help"):
+    try:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help", "help"):
         print(HELP)
         return 0
     name, *rest = given

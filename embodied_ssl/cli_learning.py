@@ -39,19 +39,21 @@ def train_command(arguments: list[str]) -> int:
 
 def methods_command(arguments: list[str]) -> int:
     """`embodied-ssl methods`."""
+    from embodied_ssl.data import origin
     from embodied_ssl.method import needs_of
     from embodied_ssl.methods import method_class, method_names
 
     parse(make_parser("methods", "List the methods, their papers, and what each learns from."), arguments)
     for name in method_names():
         method = method_class(name)
-        about = [line.strip() for line in (method.__doc__ or "").strip().split("\n\n")[0].splitlines()]
-        streams = ", ".join(
-            f"--{stream} ({need.batch.__name__})" + ("" if need.required else "?")
+        about = " ".join((method.__doc__ or "").strip().split("\n\n")[0].split())
+        streams = [
+            f"--{stream}{'' if need.required else '?'}  {origin(need.batch)}"
             for stream, need in needs_of(method).items()
-        )
-        print(f"{name:24}{' '.join(about)}\n{'':24}{streams or 'what its methods learn from'}")
-    print("\n? can be left out; `embodied-ssl train METHOD --help` explains each")
+        ]
+        print(f"{name}\n    {about}")
+        print("".join(f"      {stream}\n" for stream in streams or ["what its methods learn from"]))
+    print("? can be left out; `embodied-ssl train METHOD --help` explains each, and every setting")
     return 0
 
 
@@ -117,6 +119,7 @@ def demo_command(arguments: list[str]) -> int:
 
 def _train_parser(name: str, arguments: list[str]) -> tuple[Any, list[str], dict[str, Any]]:
     """The options of training a method; the names of its own settings; the streams that it needs."""
+    from embodied_ssl.data import origin
     from embodied_ssl.method import Recipe
     from embodied_ssl.methods import method_class
     from embodied_ssl.train import train
@@ -129,7 +132,7 @@ def _train_parser(name: str, arguments: list[str]) -> tuple[Any, list[str], dict
     for stream, need in needs.items():
         streams.add_argument(
             f"--{stream}", type=str | None, default=None,
-            help=f"a data set that has {need.batch.__name__}" + ("" if need.required else "; can be left out"),
+            help=origin(need.batch) + ("" if need.required else "; can be left out"),
         )  # fmt: skip
     parser.add_class_arguments(method, skip={"encoder"})
     encoder = parser.add_argument_group("What is learned")

@@ -39,7 +39,7 @@ def open_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Str
             raise unknown_name(f"stream of {method_name(method)}", name, needs)
     missing = [name for name, need in needs.items() if need.required and name not in sources]
     if missing:
-        wanted = ", ".join(f"{name} ({_from(needs[name].batch)})" for name in missing)
+        wanted = ", ".join(f"{name} ({origin(needs[name].batch)})" for name in missing)
         raise DataError(f"{method_name(method)} learns from {wanted}; name a data set for it, as in --{missing[0]} DIR")
     if not sources:
         raise DataError(f"{method_name(method)} was given no data; name a data set for one of {', '.join(needs)}")
@@ -55,6 +55,16 @@ def source_for(batch: type[batches.Batch], sources: Sequence[Source]) -> Source 
         if ours and Dataset.open(source).kind in _CUTS[batch][0]:
             return source
     return None
+
+
+def origin(batch: type[batches.Batch]) -> str:
+    """What a data set must be to have such batches, in words."""
+    if batch is batches.LabelledFrames:
+        return "any labelled pictures"
+    if batch is batches.Frames:
+        return "any pictures"
+    *others, last = _CUTS[batch][0]
+    return f"{', '.join(others)} or {last} data" if others else f"{last} data"
 
 
 def fingerprint(source: Source) -> str:
@@ -79,9 +89,3 @@ def _open(batch: type[batches.Batch], source: Source, cut: dict[str, Any], name:
     if dataset.kind not in kinds:
         raise DataError(f"{source}: a {dataset.kind} data set has no {name}; it takes {' or '.join(kinds)}")
     return open_stream(dataset, **cut)
-
-
-def _from(batch: type[batches.Batch]) -> str:
-    if batch is batches.LabelledFrames:
-        return "labelled pictures"
-    return f"{batch.__name__} of {' or '.join(_CUTS[batch][0])} data"

@@ -5,11 +5,54 @@ import io
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from tqdm import tqdm
 
 from embodied_ssl.checkpoint import METRICS
 from embodied_ssl.datasets.files import write_atomically
+
+
+class Log:
+    """Everywhere that a run tells of itself: the table, TensorBoard, the progress bar; only its main process does."""
+
+    def __init__(self, run: Path, first_step: int, name: str, steps: int, images: int, *, main: bool, progress: bool):
+        """images: of an update, those of all its streams and devices."""
+        self._table = MetricsTable(run, first_step)
+        self._bar = ProgressBar(name, first_step, steps, images, shown=progress and main)
+        self._board = _tensorboard(run, first_step) if main else None
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+        if self._board:
+            self._board.close()
+
+    def advance(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Count an update, and note its metrics if there are any."""
+        self._bar.advance()
+        if metrics:
+            self.note(step, metrics)
+            self._bar.show(metrics)
+
+    def note(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Note metrics of a step; several times for one step is fine."""
+        self._table.add(step, metrics)
+        for name, value in metrics.items():
+            self._board.add_scalar(name, value, step) if self._board else None
+
+    def warn(self, message: str) -> None:
+        """Print a line above the bar."""
+        self._bar.warn(message)
+
+    def write(self) -> None:
+        """Bring the table up to date, atomically."""
+        self._table.write()
 
 
 class MetricsTable:
@@ -79,3 +122,9 @@ class ProgressBar:
     def close(self) -> None:
         """End the bar."""
         self._bar.close()
+
+
+def _tensorboard(run: Path, first_step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(run / "tensorboard"), purge_step=first_step)

@@ -108,7 +108,7 @@ def needs_of(method: type[Method]) -> dict[str, Need]:
     found = {}
     for name, parameter in parameters.items():
         batch = _batch_type(hints.get(name))
-        if batch is not None:
+        if batch is not None and parameter.kind is not inspect.Parameter.VAR_KEYWORD:  # joint takes any
             found[name] = Need(batch, required=parameter.default is inspect.Parameter.empty)
     return found
 

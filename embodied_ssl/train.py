@@ -1,4 +1,8 @@
-"""One trainer for every method: device, precision, accumulation, several devices, logs, and resuming bit for bit."""
+"""One trainer for every method: device, precision, accumulation, several devices, logs, and resuming bit for bit.
+
+Lightning's Fabric puts things on devices and joins them; the loop is ours, since a run that ends with the same bits
+after a kill takes batches and generators that depend on (seed, step, rank) alone, which its Trainer has no place for.
+"""
 
 import copy
 import math
@@ -6,11 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as MapStyle
@@ -23,10 +26,13 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.streams import Batches, Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.logs import MetricsTable, ProgressBar
+from embodied_ssl.logs import Log
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.monitor import Monitor, Probe
 from embodied_ssl.optimization import follow, learning_rate, make_optimizer, set_learning_rate
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 LOG_EVERY = 10
 _PREPARE = 1 << 40  # a step that no run reaches: the randomness of `prepare`
@@ -67,7 +73,8 @@ def train(
         seed: of batches and of all randomness while training.
         device: `cpu`, `cuda`, `mps`, or `auto`: the best there is.
         devices: how many of them, on each node; they share every batch.
-        nodes: how many machines; start the same command on each, by torchrun or a scheduler.
+        nodes: how many machines, which share the file system of data and `out`; start the same command on each, by
+            torchrun or a scheduler.
         precision: `32`, or the forward pass in `bf16` or `16` with weights kept in 32 bits.
         accumulate: parts that a batch is split into, one after the other, to save memory.
         compile: compile the encoder first (torch.compile).
@@ -86,50 +93,31 @@ def train(
     fabric = _fabric(device, devices, nodes, precision)
     share = _share(recipe, accumulate, fabric.world_size)
     configuration = _configuration(method, streams, recipe, seed, precision, accumulate, fabric.world_size)
-    if fabric.is_global_zero:
-        claim_run(out, configuration)
-    fabric.barrier()
+    _claim(out, configuration, fabric)
     if is_finished(out):
         return out
 
     run = _Run(method, recipe, seed, accumulate, fabric, out)
     first = run.start(opened)
-    if fabric.is_global_zero and not (out / STATE).is_file():
-        save_state(run.state(0), out / STATE)  # the first weights are part of what must survive a kill
     if compile:
         method.encoder.compile()
     data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
-    main = fabric.is_global_zero
-    metrics = MetricsTable(out, first)
-    board = _tensorboard(out, first) if main else None
-    images = _pictures(data[0]) * accumulate * fabric.world_size
-    bar = ProgressBar(method_name(method), first, recipe.steps, images, shown=progress and main)
-    monitor = Monitor(data[0], probe, method.encoder.image_size, bar.warn) if main else None
-
-    def log(step: int, values: Mapping[str, float]) -> None:
-        metrics.add(step, values)
-        for name, value in values.items():
-            board.add_scalar(name, value, step) if board else None
-
-    try:
-        parts = _loader(data, first * accumulate, recipe.steps * accumulate, workers, fabric)
+    main, images = fabric.is_global_zero, _pictures(data[0]) * accumulate * fabric.world_size
+    log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
+    monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
+    parts = _loader(data, first * accumulate, recipe.steps * accumulate, workers, fabric)
+    with log:
         for step in range(first, recipe.steps):
-            looked = step % LOG_EVERY == 0 or step + 1 == recipe.steps or (step + 1) % checkpoint_every == 0
-            values = run.update(step, parts, looked)
-            bar.advance()
-            if looked:
-                log(step, values)
-                bar.show(values)
-            if monitor and ((step + 1) % monitor_every == 0 or step + 1 == recipe.steps):
-                log(step, monitor(run.kept, fabric.device))
-            if main and (step + 1) % checkpoint_every == 0 and step + 1 < recipe.steps:
-                metrics.write()  # first: a kill between the two must lose no row, and a row too many is dropped
+            last, saves = step + 1 == recipe.steps, (step + 1) % checkpoint_every == 0
+            looked = step % LOG_EVERY == 0 or last or saves
+            log.advance(step, run.update(step, parts, looked))
+            if monitor and ((step + 1) % monitor_every == 0 or last):
+                log.note(step, monitor(run.kept, fabric.device))
+            if main and saves and not last:
+                log.write()  # first: a kill between the two must lose no row, and a row too many is dropped
                 save_state(run.state(step + 1), out / STATE)
-    finally:
-        bar.close()
-        board.close() if board else None
     if main:
-        metrics.write()
+        log.write()
         run.finish()
     fabric.barrier()
     return out
@@ -138,7 +126,7 @@ def train(
 class _Run:
     """The moving parts of training: method, optimiser, averaged encoder, and what of them must survive a kill."""
 
-    def __init__(self, method: Method, recipe: Recipe, seed: int, accumulate: int, fabric: Fabric, out: Path):
+    def __init__(self, method: Method, recipe: Recipe, seed: int, accumulate: int, fabric: "Fabric", out: Path):
         self._method, self._recipe, self._seed, self._out = method, recipe, seed, out
         self._accumulate, self._fabric = accumulate, fabric
 
@@ -154,6 +142,8 @@ class _Run:
         self._average = copy.deepcopy(method.encoder).requires_grad_(False) if recipe.ema is not None else None
         self._forward, self._optimizer = fabric.setup(_Forward(method), make_optimizer(method, recipe))
         if state is None:
+            if fabric.is_global_zero:
+                save_state(self.state(0), self._out / STATE)  # the first weights are part of what must survive a kill
             return 0
         self._optimizer.load_state_dict(state["optimizer"])
         fabric.strategy.precision.load_state_dict(state["precision"])
@@ -257,16 +247,18 @@ def _pictures(batches: dict[str, Batch]) -> int:
     return sum(tensor.flatten(0, -4).shape[0] for tensor in tensors if tensor.dtype == torch.uint8 and tensor.ndim > 3)
 
 
-def _loader(data: _Parts, first: int, end: int, workers: int, fabric: Fabric) -> Iterator[dict[str, Batch]]:
+def _loader(data: _Parts, first: int, end: int, workers: int, fabric: "Fabric") -> Iterator[dict[str, Batch]]:
     pinned = fabric.device.type == "cuda"
     numbers = range(first, end)
     return iter(DataLoader(data, batch_size=None, sampler=numbers, num_workers=workers, pin_memory=pinned))
 
 
-def _fabric(device: str, devices: int, nodes: int, precision: str) -> Fabric:
+def _fabric(device: str, devices: int, nodes: int, precision: str) -> "Fabric":
     """The devices, joined. Raises DataError where they are not there."""
     if precision not in _PRECISIONS:
         raise DataError(f"unknown precision '{precision}'; valid are {', '.join(_PRECISIONS)}")
+    from lightning.fabric import Fabric  # it takes seconds to import, which `--help` should not
+
     several = devices * nodes > 1
     try:
         fabric = Fabric(
@@ -278,6 +270,19 @@ def _fabric(device: str, devices: int, nodes: int, precision: str) -> Fabric:
         raise DataError(f"no {devices} × '{device}' to train on ({' '.join(str(error).split())})") from None
     fabric.launch()
     return fabric
+
+
+def _claim(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> None:
+    """Claim the run directory by the main process. What it refuses, all raise: none must wait for one that is gone."""
+    refusal = None
+    if fabric.is_global_zero:
+        try:
+            claim_run(out, configuration)
+        except DataError as error:
+            refusal = str(error)
+    refusal = fabric.broadcast(refusal)
+    if refusal is not None:
+        raise DataError(refusal)
 
 
 def _share(recipe: Recipe, accumulate: int, world_size: int) -> int:
@@ -314,9 +319,3 @@ def _configuration(
         "package_version": __version__,
         "torch_version": torch.__version__,
     }
-
-
-def _tensorboard(out: Path, first: int) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(out / "tensorboard"), purge_step=first)

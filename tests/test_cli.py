@@ -8,6 +8,7 @@ import time
 import pytest
 
 from embodied_ssl.cli import COMMANDS, main
+from embodied_ssl.datasets.readers import Dataset
 
 
 def run(*arguments, cwd=None):
@@ -55,6 +56,7 @@ def test_collect_then_check(tmp_path, capsys):
         ["collect", "roam", "--out", "x", "--episodes", "many"],
         ["collect", "roam"],
         ["collect", "roam", "--out", "x", "--episods", "3"],
+        ["collect", "roam", "--out", "x", "--episode", "3"],
         ["collect", "roam", "--out", "x", "--engine", "spark"],
         ["check", "nowhere"],
         ["view", "nowhere"],
@@ -66,7 +68,8 @@ def test_what_cannot_be_done_is_one_clear_message(arguments, tmp_path):
     assert "Traceback" not in done.stderr
     said = [line for line in done.stderr.splitlines() if not line.startswith("pybullet build time")]
     assert len(said) == 1
-    assert "--episods" not in arguments or "'--episodes'" in said[0]
+    assert not {"--episods", "--episode"} & set(arguments) or "'--episodes'" in said[0]
+    assert "<class" not in said[0]
     assert not (tmp_path / "x").exists() or not list((tmp_path / "x").iterdir())
 
 
@@ -77,3 +80,22 @@ def test_every_setting_of_a_world_is_explained(capsys):
     shown = capsys.readouterr().out
     for text in ("--camera_height", "above the floor, m", "--workers", "--policy"):
         assert text in shown
+
+
+def test_lists_are_separated_by_commas(tmp_path, capsys):
+    out = tmp_path / "grasp"
+    settings = ["--episodes", "1", "--size", "16", "--categories", "mug,bowl", "--progress", "false"]
+    assert main(["collect", "grasp", "--out", str(out), "--instances", "3,7", *settings]) == 0
+    assert (
+        main(["collect", "grasp", "--out", str(out), "--instances=[3,7]", *settings]) == 0
+    )  # the same, so nothing to do
+    objects = Dataset.open(out).objects
+    assert set(objects["instance"].tolist()) <= {3, 4, 5, 6}
+    assert set(objects["category"].tolist()) <= {b"mug", b"bowl"}
+
+
+def test_a_reader_who_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -m embodied_ssl envs | head -c 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr

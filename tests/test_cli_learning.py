@@ -8,7 +8,9 @@ import sys
 import time
 
 import pytest
+import torch
 
+from embodied_ssl.checkpoint import load_encoder, load_method
 from embodied_ssl.cli import main
 from embodied_ssl.datasets.collect import collect
 
@@ -77,6 +79,24 @@ def test_a_killed_run_ends_with_the_same_bytes(rooms, tmp_path):
         subprocess.run(command(out), check=True, stderr=subprocess.DEVNULL)
     for name in ("encoder.safetensors", "method.safetensors", "metrics.csv"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_methods_are_learned_jointly(rooms, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "joint", "--methods", "drlim,egomotion", "--help"])
+    shown = capsys.readouterr().out
+    for text in ("--drlim.pairs", "--egomotion.pairs", "roam or orbit data", "linearly from 0"):
+        assert text in " ".join(shown.split()), text
+    run = tmp_path / "joint-0"
+    streams = ["--drlim.pairs", str(rooms), "--egomotion.pairs", str(rooms)]
+    command = ["train", "joint", "--methods", "drlim,egomotion", "--weights", "1,0.5", *streams, "--out", str(run)]
+    assert main([*command, "--batch_size", "8", *SMALL]) == 0
+    encoder, method = load_encoder(run).state_dict(), load_method(run)
+    assert method.settings()["weights"] == (1.0, 0.5)
+    for part in method.parts.values():
+        assert part.encoder is method.encoder
+    for name, tensor in method.encoder.state_dict().items():
+        assert torch.equal(tensor, encoder[name])
 
 
 def test_a_stream_that_is_missing_is_named(rooms, tmp_path, capsys):
