@@ -72,8 +72,7 @@ def encoders_command(arguments: list[str]) -> int:
 def evaluate_command(arguments: list[str]) -> int:
     """`embodied-ssl evaluate`."""
     from embodied_ssl.evaluate.evaluation import evaluate
-    from embodied_ssl.evaluate.results import write_results
-    from embodied_ssl.report.page import write_report
+    from embodied_ssl.portrait import present
     from embodied_ssl.report.text import print_tables
 
     parser = make_parser("evaluate", (evaluate.__doc__ or "").splitlines()[0])
@@ -86,9 +85,7 @@ def evaluate_command(arguments: list[str]) -> int:
     results = evaluate(**given)
     print_tables(results)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_results(results, out / "results.json")
-        print(write_report(out / "report.html", results, given["runs"]))
+        print(present(out, results, given["runs"], dict.fromkeys(given["runs"], given["on"])))
     return 0
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from embodied_ssl.data import source_for
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate.evaluation import evaluate
-from embodied_ssl.evaluate.results import Result, write_results
+from embodied_ssl.evaluate.results import Result
 from embodied_ssl.methods import make_method
-from embodied_ssl.portrait import portray, portray_equivariance
-from embodied_ssl.report.exhibits import FIGURES, save_exhibits
-from embodied_ssl.report.page import write_report
+from embodied_ssl.portrait import present
 from embodied_ssl.train import train
 
 
@@ -60,9 +58,5 @@ def compare(
             recipe = replace(method.recipe, steps=steps)
             runs.append(train(method, run, streams, recipe, seed=seed, device=device, progress=progress))
     results = evaluate(runs, on, cache=out / "features", progress=progress)
-    write_results(results, out / "results.json")
-    firsts = [run for run in runs if run.name.endswith("-0")]
-    for run in firsts:
-        save_exhibits(run / FIGURES, portray(run, on))
-    write_report(out / "report.html", results, runs, {"all": portray_equivariance(results)})
+    present(out, results, runs, {run: on for run in runs if run.name.endswith("-0")})
     return results

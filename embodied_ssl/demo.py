@@ -6,13 +6,11 @@ from typing import Any
 
 from embodied_ssl.datasets.check import check
 from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import view
 from embodied_ssl.evaluate.evaluation import evaluate
-from embodied_ssl.evaluate.results import write_results
 from embodied_ssl.methods import make_method
-from embodied_ssl.portrait import portray, portray_equivariance
-from embodied_ssl.report.exhibits import FIGURES, save_exhibits
-from embodied_ssl.report.page import write_report
+from embodied_ssl.portrait import present
 from embodied_ssl.report.text import print_tables
 from embodied_ssl.train import train
 
@@ -41,12 +39,14 @@ def demo(out: Path = Path("demo"), scale: float = 1.0, seed: int = 0, workers: i
 
     Args:
         out: the directory for data sets, runs and pages.
-        scale: how many times the usual number of episodes and of updates.
+        scale: how many times the usual number of episodes and of updates, at least 1.
         seed: of all data and weights.
         workers: processes that collect.
 
-    Returns 0, or 1 where a data set turned out bad.
+    Returns 0, or 1 where a data set turned out bad. Raises DataError for a smaller scale: too few rooms to measure on.
     """
+    if not scale >= 1:
+        raise DataError(f"scale: {scale}; give at least 1")
     data = {
         kind: _collect(out / "data" / kind, kind, round(count * scale), seed, workers, SETTINGS[kind])
         for kind, count in EPISODES.items()
@@ -63,16 +63,14 @@ def demo(out: Path = Path("demo"), scale: float = 1.0, seed: int = 0, workers: i
     runs = []
     for name, (sources, steps, size) in LEARNING.items():
         method = make_method(name, "conv4", size, seed)
-        recipe = replace(method.recipe, steps=max(1, round(steps * scale)), batch_size=64)
+        recipe = replace(method.recipe, steps=round(steps * scale), batch_size=64)
         streams = {stream: data[kind] for stream, kind in sources.items()}
-        runs.append(train(method, out / "runs" / f"{name}-{seed}", streams, recipe, seed=seed))
+        run, often = out / "runs" / f"{name}-{seed}", max(1, recipe.steps // 5)
+        runs.append(train(method, run, streams, recipe, seed=seed, monitor_every=often))
     rooms, grasps, things = held_out
     results = evaluate(runs, [rooms], ("few_labels", "knn", "equivariance"))
     results += evaluate(runs, [things], ("few_labels", "knn", "retrieval"), label="material")
-    write_results(results, out / "results.json")
-    for run, shown in zip(runs, ([rooms], [grasps, things]), strict=True):
-        save_exhibits(run / FIGURES, portray(run, shown))
-    report = write_report(out / "report.html", results, runs, {"all": portray_equivariance(results)})
+    report = present(out, results, runs, dict(zip(runs, ([rooms], [grasps, things]), strict=True)))
     print_tables(results)
     print(f"\n{'all data sets are sound' if not problems else f'{len(problems)} problems'}; look at")
     print(f"  {page.resolve()}    what was collected\n  {report.resolve()}    what was learned")
@@ -80,5 +78,5 @@ def demo(out: Path = Path("demo"), scale: float = 1.0, seed: int = 0, workers: i
 
 
 def _collect(folder: Path, kind: str, episodes: int, seed: int, workers: int, settings: dict[str, Any]) -> Path:
-    print(collect(kind, folder, max(1, episodes), seed, workers, **settings), end="\n\n")
+    print(collect(kind, folder, episodes, seed, workers, **settings), end="\n\n")
     return folder

@@ -1,14 +1,15 @@
 """The pictures of a report: what a run's encoder and heads make of held-out data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_ssl.checkpoint import load_encoder, load_method
-from embodied_ssl.data import source_for
+from embodied_ssl.data import Source, source_for
 from embodied_ssl.datasets.batches import FramePairs, Grasps, Pokes
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.readers import Dataset
@@ -16,11 +17,12 @@ from embodied_ssl.datasets.schema import MOTOR_SIGNALS
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate import exhibits
 from embodied_ssl.evaluate.features import extract
-from embodied_ssl.evaluate.results import Result
+from embodied_ssl.evaluate.results import Result, write_results
 from embodied_ssl.methods.curious_robot import CuriousRobot
 from embodied_ssl.methods.equivariance import Equivariance
 from embodied_ssl.motions import sample_motions
-from embodied_ssl.report.exhibits import Exhibit
+from embodied_ssl.report.exhibits import FIGURES, Exhibit, save_exhibits
+from embodied_ssl.report.page import write_report
 
 MOST_PICTURES = 1500
 
@@ -48,14 +50,41 @@ def portray_features(encoder: Encoder, source: Path | str) -> list[Exhibit]:
     return [exhibits.retrieval_wall(centred, part), exhibits.feature_map(centred, part)]
 
 
-def portray_equivariance(results: Sequence[Result]) -> list[Exhibit]:
-    """The equivariance error of every row by motion, where it was measured."""
-    rho: dict[str, dict[str, list[float]]] = {}
-    for result in results:
-        if result.metric.startswith("ρ of motion"):
-            rho.setdefault(result.row, {}).setdefault(result.metric.removeprefix("ρ of "), []).append(result.value)
-    seen = list(dict.fromkeys(motion for own in rho.values() for motion in own))
-    return [exhibits.equivariance(rho, seen)] if rho else []
+def portray_equivariance(results: Sequence[Result]) -> dict[str, list[Exhibit]]:
+    """The equivariance error of every row by motion, and of motions composed of two, by set where it was measured."""
+    found: dict[str, list[Exhibit]] = {}
+    for name in dict.fromkeys(result.set for result in results if result.protocol == "equivariance"):
+        mine = [result for result in results if (result.set, result.protocol) == (name, "equivariance")]
+        centres: dict[str, list[list[float]]] = {}
+        for result in mine:
+            if "motion" in result.settings:
+                centres.setdefault(result.metric, []).append(result.settings["motion"])
+        motions = {metric: _signed(np.mean(own, axis=0)) for metric, own in centres.items()}
+        rho: dict[str, dict[str, list[float]]] = {}
+        for result in mine:
+            if result.metric in motions:
+                rho.setdefault(result.row, {}).setdefault(motions[result.metric], []).append(result.value)
+        for result in mine:
+            if result.metric == "ρ composed":  # the last of the bars
+                rho.setdefault(result.row, {}).setdefault("composed", []).append(result.value)
+        found[name] = [exhibits.equivariance(rho, list(motions.values()))]
+    return found
+
+
+def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: Mapping[Path, Sequence[Source]]) -> Path:
+    """Write OUT/results.json, OUT/results.csv, the figures of some runs, and OUT/report.html, whose path is returned.
+
+    shown: the runs that get figures, each with the held-out sets to draw them from.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    write_results(results, out / "results.json")
+    for run, on in shown.items():
+        save_exhibits(run / FIGURES, portray(run, on))
+    return write_report(out / "report.html", results, runs, portray_equivariance(results))
+
+
+def _signed(motion: NDArray[np.float64]) -> str:
+    return ", ".join(f"{value:+.2f}".replace("-", "−") for value in motion)
 
 
 def _clusters(method: Equivariance, dataset: Dataset) -> Exhibit:

@@ -19,6 +19,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.evaluate import exhibits as computed
 from embodied_ssl.evaluate.results import Result
+from embodied_ssl.portrait import portray_equivariance
 from embodied_ssl.report.exhibits import (
     FIGURES,
     Equivariance,
@@ -83,7 +84,9 @@ def every_exhibit(name: str = "mug") -> list:
     right = np.array([[True, False, True], [False, False, True]])
     depth = np.linspace(-0.002, 0.01, 20)[None].repeat(2, 0)
     return [
-        RetrievalWall(pictures(2), (name, "cup"), pictures(2, 3), (name, "b", name, "c", "d", "cup"), right),
+        RetrievalWall(
+            (name,), pictures(2), (name, "cup"), pictures(2, 3), (name, "b", name, "c", "d", "cup"), right,
+        ),
         FeatureMap(("PCA",), rng.normal(size=(30, 2)), np.arange(30) % 2, (name, "cup"), np.array([3, 4]), pictures(2)),
         MotionClusters(("forward (m)", "yaw (rad)"), rng.normal(size=(50, 2)), np.arange(50) % 3, (name, "b", "c")),
         Equivariance(
@@ -285,7 +288,7 @@ def features_of_classes() -> tuple[np.ndarray, SimpleNamespace]:
     group = np.repeat(np.arange(10), 2)
     label = group % 2
     features = np.stack([1 - label, label], 1).astype("f4")
-    return features, SimpleNamespace(images=pictures(20), label=label, classes=("a", "b"), group=group)
+    return features, SimpleNamespace(name="things", images=pictures(20), label=label, classes=("a", "b"), group=group)
 
 
 def test_neighbours_are_of_other_objects_and_judged_by_class():
@@ -322,6 +325,22 @@ def test_errors_get_students_interval():
     assert shown.seen.tolist() == [True, False]
 
 
+def test_motions_of_a_set_have_a_chart_and_no_column():
+    motions = [{"motion": [0.1, -0.5]}, {"motion": [0.3, -0.7]}]
+    found = [
+        Result(row, seed, "rooms by scene", "equivariance", metric, value, about)
+        for row, values in (("random", (0.9, 1.0)), ("drlim", (0.7, 0.8)))
+        for seed, (value, about) in enumerate(zip(values, motions, strict=True))
+        for metric, about in (("ρ", {}), ("ρ of motion 1", about), ("ρ composed", {}))
+    ]
+    (chart,) = portray_equivariance(found)["rooms by scene"]
+    assert chart.motions == ("+0.20, −0.60", "composed")
+    assert chart.seen.tolist() == [True, False]
+    np.testing.assert_allclose(chart.rho, [[0.95, 0.95], [0.75, 0.75]])
+    (table,) = tables(found)
+    assert [column.metric for column in table.columns] == ["ρ", "ρ composed"]
+
+
 def test_grasps_and_pokes_are_shown_with_their_own_outcome(data):
     grasps, pokes = Dataset.open(data["grasp"]), Dataset.open(data["poke"])
     shown = computed.grasp_angles(grasps, lambda batch: torch.full((len(batch), 18), 0.5), side=8, count=4)
@@ -338,7 +357,7 @@ def test_grasps_and_pokes_are_shown_with_their_own_outcome(data):
 
 def test_pictures_on_the_page_are_those_of_the_exhibit(tmp_path):
     flat = np.full((1, 16, 16, 3), (200, 30, 60), np.uint8)
-    wall = RetrievalWall(flat, ("mug",), 255 - flat[:, None], ("mug",), np.array([[True]]))
+    wall = RetrievalWall(("things",), flat, ("mug",), 255 - flat[:, None], ("mug",), np.array([[True]]))
     page = write_report(tmp_path / "report.html", exhibits={"random": [wall]})
     urls = [a["src"] for name, a in Page(page).tags if name == "img"]
     assert len(urls) == 2

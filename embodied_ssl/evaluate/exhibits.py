@@ -51,6 +51,7 @@ def retrieval_wall(
     near = np.stack([_first_of_each(images.group, own)[:count] for own in order])
     names = [words(name) for name in images.classes]
     return RetrievalWall(
+        set=(images.name,),
         query=images.images[chosen],
         query_class=tuple(names[i] for i in images.label[chosen]),
         neighbours=images.images[near.ravel()].reshape(*near.shape, *images.images[chosen[:1]].shape[1:]),
@@ -72,7 +73,7 @@ def feature_map(
     point = tsne.fit_transform(np.asarray(features[rows], "f4")).astype("f4")
     shown = _spread(point, thumbnails)
     return FeatureMap(
-        method=(f"t-SNE, perplexity {perplexity:g}",),
+        method=(f"{images.name}, t-SNE, perplexity {perplexity:g}",),
         point=point,
         label=images.label[rows],
         classes=tuple(words(name) for name in images.classes),

@@ -74,10 +74,7 @@ def equivariance_chart(exhibit: Equivariance, colours: Mapping[str, str]) -> tup
     """A group of bars for each motion, one for each row; 1 is a line."""
     count, rows = len(exhibit.motions), len(exhibit.rows)
     finite = exhibit.rho[np.isfinite(exhibit.rho)]
-    ticks = tuple(
-        (g + 0.5, name if seen else f"{name} *")
-        for g, (name, seen) in enumerate(zip(exhibit.motions, exhibit.seen.tolist(), strict=True))
-    )
+    ticks = tuple((g + 0.5, name) for g, name in enumerate(_numbers(exhibit)))
     most = max(1.1, 1.1 * float(finite.max(initial=0)))
     chart = Chart(Axis("motion", 0, count, ticks=ticks), Axis("equivariance error ρ", 0, most), height=300)
     for r, row in enumerate(exhibit.rows):
@@ -95,6 +92,15 @@ def equivariance_chart(exhibit: Equivariance, colours: Mapping[str, str]) -> tup
                 chart.whiskers([left + 0.4 / rows], [max(rho - half, 0)], [min(rho + half, most)])
     chart.rule(y=1.0, css="rule mean")
     return chart.svg("equivariance error by motion"), [(colours.get(row, "#7d838d"), row) for row in exhibit.rows]
+
+
+def motion_names(exhibit: Equivariance) -> str:
+    """What the numbers under the bars stand for."""
+    return "; ".join(f"{number}: {name}" for number, name in zip(_numbers(exhibit), exhibit.motions, strict=True))
+
+
+def _numbers(exhibit: Equivariance) -> list[str]:
+    return [str(g + 1) if seen else f"{g + 1} *" for g, seen in enumerate(exhibit.seen.tolist())]
 
 
 def force_cards(exhibit: ForceProfiles) -> list[tuple[Shown, Markup]]:

@@ -33,6 +33,7 @@ Texts = tuple[str, ...]
 class RetrievalWall:
     """Queries and what the features hold nearest to them, the nearest first."""
 
+    set: Texts  # one text: of what pictures, by which label
     query: Pictures  # uint8 [Q, H, W, 3]
     query_class: Texts  # Q names
     neighbours: Pictures  # uint8 [Q, K, H, W, 3]
@@ -87,7 +88,7 @@ class GraspAngles:
 class FeatureMap:
     """Features in two dimensions."""
 
-    method: Texts  # one text: how the map was made, such as "t-SNE, perplexity 30"
+    method: Texts  # one text: of what, and how, such as "roam by scene, t-SNE, perplexity 30"
     point: Floats  # [N, 2]
     label: Whole  # [N]: row of `classes`
     classes: Texts

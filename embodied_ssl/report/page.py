@@ -51,7 +51,7 @@ _HEADINGS = {
         "equivariance", "Equivariance by motion",
         "How far a linear map per motion misses the features of the next view, relative to how much they changed. "
         "At the dashed line (1) it is no better than standing still; lower is better. "
-        "* marks motions never trained on.",
+        "Motions are named by what the body measured; * marks those that no map was fitted to.",
         "equivariance",
     ),
     GraspAngles: (
@@ -145,11 +145,12 @@ def _tiles(results: list["Result"], found: list[Table], runs: list[Run]) -> list
 
 
 def _gain(table: Table) -> tuple[str, str, str] | None:
-    """The best of what learned without labels, on the first measure of a table, against random features."""
+    """The best of what learned without labels, with 6 labels per class or on the first measure, against random."""
     if not table.columns:
         return None
-    column = table.columns[0]
-    means = {row: own[0].mean for row, own in table.rows if own[0] and math.isfinite(own[0].mean)}
+    first = next((i for i, column in enumerate(table.columns) if column.metric == "accuracy@6"), 0)
+    column, found = table.columns[first], {row: own[first] for row, own in table.rows}
+    means = {row: cell.mean for row, cell in found.items() if cell and math.isfinite(cell.mean)}
     learned = {row: mean for row, mean in means.items() if row_order(row)[0] == 1}
     random = next((mean for row, mean in means.items() if "random" in row.lower()), 0.0)
     if not learned or random <= 0:
@@ -180,13 +181,14 @@ def _shown(exhibit: Exhibit, colours: dict[str, str]) -> Any:
     """What the template needs to show an exhibit."""
     match exhibit:
         case RetrievalWall():
-            return {"rows": drawings.wall(exhibit), "right": int(exhibit.right[:, :1].sum()), "of": len(exhibit.query)}
+            right, count = int(exhibit.right[:, :1].sum()), len(exhibit.query)
+            return {"rows": drawings.wall(exhibit), "set": exhibit.set[0], "right": right, "of": count}
         case FeatureMap():
             return _chart(*drawings.map_chart(exhibit), " ".join(exhibit.method))
         case MotionClusters():
             return _chart(*drawings.clusters_chart(exhibit))
         case Equivariance():
-            return _chart(*drawings.equivariance_chart(exhibit, colours))
+            return _chart(*drawings.equivariance_chart(exhibit, colours), drawings.motion_names(exhibit))
         case GraspAngles():
             return drawings.grasp_cards(exhibit)
         case ForceProfiles():

@@ -19,6 +19,7 @@ LEAVE_OUT = " without "
 
 _FIRST = ("pixel", "random")  # rows that come before all methods, by what their names contain, in this order
 _LAST = ("label", "imagenet")  # and those after them
+_IN_A_CHART = "ρ of motion"  # too many for a table
 _FEWER_IS_BETTER = re.compile(r"rho|ρ|error|loss|distance", re.IGNORECASE)
 
 
@@ -129,7 +130,8 @@ def row_order(name: str) -> tuple[int, int]:
 
 def _table(title: str, results: Sequence["Result"]) -> Table:
     found = cells(results)
-    columns = sorted({column for own in found.values() for column in own}, key=_column_order(results))
+    measured = {column for own in found.values() for column in own if not column.metric.startswith(_IN_A_CHART)}
+    columns = sorted(measured, key=_column_order(results))
     rows = []
     for row in sorted(found, key=row_order):
         rows.append((row, [_marked(found, row, column) for column in columns]))
