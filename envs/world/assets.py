@@ -1,6 +1,7 @@
 """The data that describe a world: materials, textures, parts, assets, lights, scenes. No behaviour."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class Asset:
     hulls: tuple[NDArray[np.float32], ...]
     mass: float = 0.0
 
-    @property
+    @cached_property
     def bounds(self) -> NDArray[np.float32]:
         """float32 [2, 3], m: lowest and highest corner of its parts, in its own frame."""
         corners = [(part.mesh.vertices.min(axis=0), part.mesh.vertices.max(axis=0)) for part in self.parts]

@@ -40,7 +40,9 @@ class World:
         pybullet.resetSimulation(physicsClientId=self.client)
         pybullet.setGravity(0, 0, -9.81, physicsClientId=self.client)
         pybullet.setPhysicsEngineParameter(
-            fixedTimeStep=self.time_step, deterministicOverlappingPairs=1, physicsClientId=self.client
+            fixedTimeStep=self.time_step,
+            deterministicOverlappingPairs=1,
+            physicsClientId=self.client,
         )
         self.light = light or Light()
         self.assets: dict[int, Asset] = {}
@@ -231,11 +233,13 @@ class World:
 
 
 def _as_obj(hulls: Sequence[NDArray[np.float32]]) -> str:
-    """Convex hulls as the text of an .obj file, one object each; their faces only have to name all vertices."""
+    """Convex hulls as the text of an .obj file, one object each; faces only have to name each vertex once."""
     lines, first = [], 1
     for number, hull in enumerate(hulls):
         lines.append(f"o {number}")
+        last = len(hull) - 1
         lines += [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in hull.tolist()]
-        lines += [f"f {first + k} {first + k + 1} {first + k + 2}" for k in range(len(hull) - 2)]
+        faces = [[first + min(k + corner, last) for corner in range(3)] for k in range(0, len(hull), 3)]
+        lines += [f"f {a} {b} {c}" for a, b, c in faces]
         first += len(hull)
     return "\n".join(lines) + "\n"

@@ -1,0 +1,109 @@
+"""Acts on the table against slower ways: nothing sleeps, twice the iterations, a second to settle; half the step too.
+
+OPENBLAS_NUM_THREADS=1 python benchmarks/physics.py
+
+The same acts on the same tables. The slow way once more, aimed a fiftieth of a pixel aside, shows what agreement there
+can be: an act near the edge of a thing goes one way or the other.
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+import pybullet
+from numpy.typing import NDArray
+
+from embodied_ssl.envs.manipulate import GraspEnv, PokeEnv, PushEnv
+from embodied_ssl.envs.policies import POLICIES
+from embodied_ssl.envs.table import TableEnv
+
+ENVIRONMENTS: dict[str, type[TableEnv]] = {"grasp": GraspEnv, "push": PushEnv, "poke": PokeEnv}
+MEASURED = {"grasp": "success", "push": "displacement, mm", "poke": "force at the end, N"}
+ASIDE = 2 * 0.02 / 127  # of a picture of 128 px, as an action
+
+
+def slowly(env: TableEnv, substeps: int = 1) -> TableEnv:
+    """The environment, made to step a slow way, each step in so many parts."""
+    add_clutter = env._put_clutter
+
+    def put_clutter(rng: np.random.Generator) -> None:
+        pybullet.setPhysicsEngineParameter(
+            numSubSteps=substeps, numSolverIterations=100, solverResidualThreshold=0, physicsClientId=env.world.client
+        )
+        add_clutter(rng)
+
+    def settle(most_steps: int = 240) -> None:
+        for instance in env.world.assets:
+            pybullet.changeDynamics(
+                env.world.body(instance),
+                -1,
+                activationState=pybullet.ACTIVATION_STATE_DISABLE_SLEEPING,
+                physicsClientId=env.world.client,
+            )
+        env.world.step(most_steps)
+
+    env._put_clutter, env.settle = put_clutter, settle  # type: ignore[method-assign]
+    return env
+
+
+def outcome(kind: str, record: dict[str, Any]) -> float:
+    """What an act came to, as MEASURED says."""
+    if kind == "grasp":
+        return float(record["success"])
+    if kind == "push":
+        return 1e3 * float(np.linalg.norm(record["pose_after"][:3] - record["pose_before"][:3]))
+    return float(record["force"][-8:].mean())
+
+
+def acts(kind: str, env: TableEnv, seeds: range, chosen: dict[int, NDArray[np.float32]], aside: float = 0.0):
+    """Outcomes [seeds] of one act per table. chosen: the actions by seed; filled by the policy where there is none."""
+    policy: Any = next(iter(POLICIES[kind].values()))()
+    outcomes = []
+    for seed in seeds:
+        observation, _ = env.reset(seed=seed)
+        if seed not in chosen:
+            policy.reset(env, np.random.default_rng(seed))
+            chosen[seed] = policy(observation)
+        action = chosen[seed].copy()
+        action[:2] = np.clip(action[:2] + aside, -1, 1)
+        outcomes.append(outcome(kind, env.step(action)[4]["record"]))
+    env.close()
+    return np.array(outcomes)
+
+
+def compared(kind: str, body: str, seeds: range) -> dict[str, NDArray[np.float64]]:
+    """Outcomes [seeds] of the fast way and of each slow one."""
+    environment, settings = ENVIRONMENTS[kind], {"body": body, "instances": (0, 8)}
+    chosen: dict[int, NDArray[np.float32]] = {}
+    return {
+        "fast": acts(kind, environment(**settings), seeds, chosen),
+        "slow": acts(kind, slowly(environment(**settings)), seeds, chosen),
+        "aside": acts(kind, slowly(environment(**settings)), seeds, chosen, ASIDE),
+        "half step": acts(kind, slowly(environment(**settings), 2), seeds, chosen),
+    }
+
+
+def interval(values: NDArray[np.float64]) -> float:
+    """Half the 95 % interval of a mean."""
+    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--acts", type=int, default=100, help="of each kind and body")
+    parser.add_argument("--bodies", nargs="+", default=["floating", "panda"])
+    given = parser.parse_args()
+    print("| body | act | measured | fast way | way | its mean | fast − it | median act apart |")
+    print("|---|---|---|---|---|---|---|---|")
+    for body in given.bodies:
+        for kind in ENVIRONMENTS:
+            runs = compared(kind, body, range(given.acts))
+            fast = runs.pop("fast")
+            for name, way in runs.items():
+                start = f"| {body} | {kind} | {MEASURED[kind]} | {fast.mean():.2f} ± {interval(fast):.2f} | {name} "
+                apart = f"{(fast - way).mean():.2f} ± {interval(fast - way):.2f} | {np.median(np.abs(fast - way)):.2f}"
+                print(f"{start}| {way.mean():.2f} ± {interval(way):.2f} | {apart} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
