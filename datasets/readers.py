@@ -132,9 +132,9 @@ class Dataset:
         """Interactions as a stream of `Grasps`, `Pushes` or `Pokes`."""
         return Interactions(self)
 
-    def object_pairs(self) -> ObjectPairs:
+    def object_pairs(self, across: str = "tables") -> ObjectPairs:
         """Two pictures of one object, as `ObjectPairs`: on two tables, or two views of an orbit."""
-        return ObjectPairs(self)
+        return ObjectPairs(self, across)
 
     def shard(self, index: int) -> OpenShard:
         """Shard `index`, opened in this process."""

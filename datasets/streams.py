@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.motion import relative_motion
 from embodied_ssl.datasets.sampling import generator, rows
 from embodied_ssl.datasets.schema import VIDEO_KINDS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from embodied_ssl.datasets.readers import Dataset
 
 Index = NDArray[np.int64]
+_WHEN = ("before", "after")
 
 
 class Stream(Protocol):
@@ -201,29 +202,39 @@ class Interactions:
 class ObjectPairs:
     """Two pictures of one thing, as `ObjectPairs`: on two tables, in other poses and company, or two views of an orbit.
 
-    On a table every thing that lies in the picture before the first act of an episode, and in that of another, is a
-    first one; its partner is drawn from the other episodes. (Before and after an act would give the thing away by the
-    table that it lies on.)
+    Across `tables` every thing that lies in the picture before the first act of an episode, and in that of another, is
+    a first one; its partner is drawn from the other episodes. Across an `act` it is the thing aimed at, before and
+    after. (That can give the thing away by the table that it lies on.)
     """
 
-    def __init__(self, dataset: "Dataset"):
+    def __init__(self, dataset: "Dataset", across: str = "tables"):
+        if across not in ("tables", "act"):
+            raise unknown_name("across", across, ("tables", "act"))
         if dataset.kind == "roam":
             raise DataError(f"{dataset.path}: a roam data set follows no object; take orbit, grasp, push or poke")
-        self._dataset = dataset
+        self._dataset, self._across = dataset, across
         if dataset.kind == "orbit":
+            if across == "act":
+                raise DataError(f"{dataset.path}: nothing is done to the object of an orbit; take grasp, push or poke")
             self._views = _Runs(dataset, 1, "pairs of views")
             self._length = len(self._views)
+        elif across == "act":
+            self._find_acts(dataset)
+            self._length = len(self._rows)
         else:
             self._place_things(dataset)
             self._length = len(self._rows)
         if self._length == 0:
-            raise DataError(f"{dataset.path}: no object is on two tables; collect more episodes, or fewer --instances")
+            missing = "stays in sight when something is done to it" if across == "act" else "is on two tables"
+            raise DataError(f"{dataset.path}: no object {missing}; collect more episodes, or fewer --instances")
 
     def __len__(self) -> int:
         return self._length
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
-        return self._orbit(index, rng) if self._dataset.kind == "orbit" else self._table(index, rng)
+        if self._dataset.kind == "orbit":
+            return self._orbit(index, rng)
+        return self._act(index) if self._across == "act" else self._table(index, rng)
 
     def _orbit(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         """The camera looks at the object's middle: it is at the principal point."""
@@ -242,6 +253,23 @@ class ObjectPairs:
             second_pixel=_tensor(middle.copy()),
             object=_tensor(self._dataset.things[episodes["objects_start"][episode]]),
         )
+
+    def _find_acts(self, dataset: "Dataset") -> None:
+        """The acts that aimed at a thing which lies in the picture before and after, and where."""
+        aimed = np.flatnonzero(dataset.array("interactions/object")[:] >= 0)
+        size = dataset.array("interactions/rgb_before").shape[1]
+        pixels = [dataset.project(dataset.array(f"interactions/pose_{when}")[aimed][:, :3]) for when in _WHEN]
+        inside = np.all([(np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1) for pixel in pixels], axis=0)
+        self._rows, self._pixels = aimed[inside], [pixel[inside] for pixel in pixels]
+
+    def _act(self, index: Index) -> "batches.ObjectPairs":
+        from embodied_ssl.datasets.batches import ObjectPairs
+
+        rows = self._rows[index]
+        first, second = (_images(self._dataset.array(f"interactions/rgb_{when}")[rows]) for when in _WHEN)
+        first_pixel, second_pixel = (_tensor(pixel[index]) for pixel in self._pixels)
+        thing = _tensor(self._dataset.things[self._dataset.array("interactions/object")[rows]])
+        return ObjectPairs(first, second, first_pixel, second_pixel, thing)
 
     def _place_things(self, dataset: "Dataset") -> None:
         """All placements of things that occur in several episodes, those of one thing side by side."""

@@ -133,7 +133,8 @@ def _train_parser(name: str, arguments: list[str]) -> tuple[Any, list[str], dict
         )  # fmt: skip
     parser.add_class_arguments(method, skip={"encoder"})
     encoder = parser.add_argument_group("What is learned")
-    encoder.add_argument("--encoder", type=str, default="conv4", help="by name; `embodied-ssl encoders` lists them")
+    usual = method.usual_encoder
+    encoder.add_argument("--encoder", type=str, default=usual, help="by name; `embodied-ssl encoders` lists them")
     encoder.add_argument("--image_size", type=int, default=64, help="side of the pictures that it sees, px")
     parser.add_class_arguments(Recipe)
     parser.set_defaults(asdict(method.recipe))

@@ -22,6 +22,8 @@ class Step:
     """0 at the first step, towards 1."""
     rng: torch.Generator
     """On the device of the batches, seeded from (seed, step, rank)."""
+    parts: int = 1
+    """In how many parts a loss that takes the whole batch is to encode it (`in_parts`), to save memory."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class Method(nn.Module):
     """
 
     recipe: ClassVar[Recipe] = Recipe()
+    usual_encoder: ClassVar[str] = "conv4"
+    """The encoder that is taken where none is named."""
+    whole_batch: bool = False
+    """Whether the loss compares samples with each other, so that a batch must not be split: see `Step.parts`."""
 
     def __init__(self, encoder: Encoder):
         super().__init__()
@@ -90,6 +96,11 @@ class Method(nn.Module):
 
     def after_step(self, step: Step) -> None:
         """What follows each update: a teacher, a queue, a centre."""
+
+    @property
+    def kept(self) -> Encoder:
+        """The encoder that a run leaves behind: the one that learns, or its teacher."""
+        return self.encoder
 
     def needs(self) -> dict[str, Need]:
         """The streams that `loss` takes, by name."""

@@ -76,7 +76,8 @@ def train(
         nodes: how many machines, which share the file system of data and `out`; start the same command on each, by
             torchrun or a scheduler.
         precision: `32`, or the forward pass in `bf16` or `16` with weights kept in 32 bits.
-        accumulate: parts that a batch is split into, one after the other, to save memory.
+        accumulate: parts that a batch is split into, one after the other, to save memory. Where the loss compares the
+            samples of a batch (SimCLR), it is that of the whole batch all the same.
         compile: compile the encoder first (torch.compile).
         workers: processes that read batches; 0: this one, which is fastest for mapped data.
         probe_on: a labelled set; while training, a linear probe and k-NN on it are logged beside the loss.
@@ -91,26 +92,27 @@ def train(
     opened = open_streams(method, streams)
     probe = Probe(image_set(probe_on)) if probe_on is not None else None
     fabric = _fabric(device, devices, nodes, precision)
-    share = _share(recipe, accumulate, fabric.world_size)
+    parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
+    share = _share(recipe, accumulate, fabric.world_size) * accumulate // parts
     configuration = _configuration(method, streams, recipe, seed, precision, accumulate, fabric.world_size)
     _claim(out, configuration, fabric)
     if is_finished(out):
         return out
 
-    run = _Run(method, recipe, seed, accumulate, fabric, out)
+    run = _Run(method, recipe, seed, parts, accumulate // parts, fabric, out)
     first = run.start(opened)
     if compile:
         method.encoder.compile()
     data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
-    main, images = fabric.is_global_zero, _pictures(data[0]) * accumulate * fabric.world_size
+    main, images = fabric.is_global_zero, _pictures(data[0]) * parts * fabric.world_size
     log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
     monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
-    parts = _loader(data, first * accumulate, recipe.steps * accumulate, workers, fabric)
+    batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
     with log:
         for step in range(first, recipe.steps):
             last, saves = step + 1 == recipe.steps, (step + 1) % checkpoint_every == 0
             looked = step % LOG_EVERY == 0 or last or saves
-            log.advance(step, run.update(step, parts, looked))
+            log.advance(step, run.update(step, batches, looked))
             if monitor and ((step + 1) % monitor_every == 0 or last):
                 log.note(step, monitor(run.kept, fabric.device))
             if main and saves and not last:
@@ -126,9 +128,11 @@ def train(
 class _Run:
     """The moving parts of training: method, optimiser, averaged encoder, and what of them must survive a kill."""
 
-    def __init__(self, method: Method, recipe: Recipe, seed: int, accumulate: int, fabric: "Fabric", out: Path):
+    def __init__(
+        self, method: Method, recipe: Recipe, seed: int, parts: int, inner_parts: int, fabric: "Fabric", out: Path
+    ):
         self._method, self._recipe, self._seed, self._out = method, recipe, seed, out
-        self._accumulate, self._fabric = accumulate, fabric
+        self._parts, self._inner_parts, self._fabric = parts, inner_parts, fabric
 
     def start(self, streams: dict[str, Stream]) -> int:
         """Prepare a new run, or take up the state of an interrupted one; the step to begin with."""
@@ -153,19 +157,19 @@ class _Run:
 
     @property
     def kept(self) -> Encoder:
-        """The encoder that is kept: the averaged one where there is one."""
-        return self._average if self._average is not None else self._method.encoder
+        """The encoder that is kept: the averaged one where the recipe asks for one."""
+        return self._average if self._average is not None else self._method.kept
 
-    def update(self, step: int, parts: Iterator[dict[str, Batch]], looked: bool) -> dict[str, float]:
+    def update(self, step: int, batches: Iterator[dict[str, Batch]], looked: bool) -> dict[str, float]:
         """One update of the weights; the logged values, if they are looked at."""
-        recipe, fabric, total = self._recipe, self._fabric, self._accumulate
+        recipe, fabric, total = self._recipe, self._fabric, self._parts
         set_learning_rate(self._optimizer, learning_rate(recipe, step))
         self._method.train()
         for part in range(total):
             now = self._step(step, part)
-            batches = {name: batch.to(fabric.device, non_blocking=True) for name, batch in next(parts).items()}
+            moved = {name: batch.to(fabric.device, non_blocking=True) for name, batch in next(batches).items()}
             with fabric.no_backward_sync(self._forward, enabled=part + 1 < total):
-                losses = self._forward(partial(self._method.loss, **batches, step=now))
+                losses = self._forward(partial(self._method.loss, **moved, step=now))
                 fabric.backward(losses["loss"] / total)
         values = self._values(losses, step) if looked else {}
         if recipe.clip is not None:
@@ -195,10 +199,11 @@ class _Run:
 
     def _step(self, step: int, part: int) -> Step:
         """The randomness of a part of an update is a function of (seed, step, rank), torch's own dropout included."""
-        key = [self._seed, step * self._accumulate + part, self._fabric.global_rank]
+        key = [self._seed, step * self._parts + part, self._fabric.global_rank]
         number = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
         torch.manual_seed(number)
-        return Step(step / self._recipe.steps, torch.Generator(self._fabric.device).manual_seed(number))
+        rng = torch.Generator(self._fabric.device).manual_seed(number)
+        return Step(step / self._recipe.steps, rng, self._inner_parts)
 
     def _values(self, losses: dict[str, Tensor], step: int) -> dict[str, float]:
         averaged: Any = self._fabric.all_reduce(

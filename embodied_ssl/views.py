@@ -140,24 +140,62 @@ def _hue_rotation(turn: Tensor) -> Tensor:
 
 def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
     """Drop the colours of some samples. images: float [B, 3, H, W]."""
-    luma = torch.tensor(_LUMA, device=images.device)
-    grey = torch.einsum("bchw,c->bhw", images, luma)[:, None].expand_as(images)
-    return torch.where(chosen(len(images), probability, rng)[:, None, None, None], grey, images)
+    luma = torch.tensor(_LUMA, device=images.device, dtype=images.dtype)
+    grey = chosen(len(images), probability, rng).nonzero().squeeze(1)
+    brightness = torch.einsum("bchw,c->bhw", images[grey], luma)[:, None]
+    return images.index_copy(0, grey, brightness.expand(-1, 3, -1, -1).to(images.dtype))
 
 
 def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
-    """Gaussian blur with a random width per sample, px, by a separable kernel of an odd number of taps."""
+    """Gaussian blur with a random width per sample, px, by a separable kernel of an odd number of taps.
+
+    Each sample's kernel becomes a matrix with a band, mirrored at the border, that is applied to rows and columns.
+    """
     count, _, height, width = images.shape
     offsets = torch.arange(kernel, device=images.device) - kernel // 2
     spread = uniform(count, *sigma, rng)[:, None]
     weights = torch.exp(-0.5 * (offsets / spread) ** 2)
     weights = weights / weights.sum(1, keepdim=True)
-    sharp = (offsets == 0).float().expand(count, kernel)
-    weights = torch.where(chosen(count, probability, rng)[:, None], weights, sharp)
-    padded = functional.pad(images, (kernel // 2,) * 4, mode="reflect")
-    rows, smooth = torch.zeros_like(padded[:, :, :height]), torch.zeros_like(images)
-    for k in range(kernel):
-        rows = rows + weights[:, k, None, None, None] * padded[:, :, k : k + height]
-    for k in range(kernel):
-        smooth = smooth + weights[:, k, None, None, None] * rows[..., k : k + width]
-    return smooth
+    blurred = chosen(count, probability, rng).nonzero().squeeze(1)
+    rows, columns = (_bands(weights[blurred], offsets, side)[:, None] for side in (height, width))
+    return images.index_copy(0, blurred, (rows @ (images[blurred] @ columns.mT)).to(images.dtype))
+
+
+def _bands(weights: Tensor, offsets: Tensor, side: int) -> Tensor:
+    """Matrices [B, side, side] that convolve with kernels [B, taps], mirrored at the border without repeating it."""
+    places = (torch.arange(side, device=weights.device)[:, None] + offsets).abs()  # [side, taps]
+    places = torch.where(places < side, places, 2 * (side - 1) - places).expand(len(weights), -1, -1)
+    empty = weights.new_zeros(len(weights), side, side)
+    return empty.scatter_add(2, places, weights[:, None].expand_as(places))
+
+
+def solarize(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+    """Turn what is brighter than a half into its negative, in some samples. images: float [B, 3, H, W] in [0, 1]."""
+    negative = chosen(len(images), probability, rng)[:, None, None, None] & (images >= 0.5)
+    return torch.where(negative, 1 - images, images)
+
+
+def augment(
+    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), strength: float = 1.0,
+    grey: float = 0.2, blurred: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """SimCLR's views (Chen et al. 2020, appendix A): random crop and flip, colours, grey, blur.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        rng: on the device of the pictures.
+        size: of the views, px.
+        scale: range of the share of the picture that is kept.
+        strength: of the colours: 0.8 of it for brightness, contrast and saturation, 0.2 for hue, four times in five.
+        grey: probability of losing the colours.
+        blurred: probability of a blur of 0.1 to 2 px, by a kernel of a tenth of the side. (The paper's σ for 224 px; at
+            64 px its largest one leaves shapes and takes textures.)
+
+    Returns float32 [B, 3, size, size] in [0, 1].
+    """
+    views = random_resized_crop(images, rng, size, scale)
+    if strength:
+        views = color_jitter(views, rng, 0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength, 0.8)
+    if grey:
+        views = grayscale(views, rng, grey)
+    return blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, blurred) if blurred else views

@@ -46,8 +46,7 @@ def test_two_processes_contrast_all_samples_with_all(tmp_path):
     torch.save(codes, tmp_path / "codes.pt")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     processes = [
-        subprocess.Popen([sys.executable, "-c", SHARED, tmp_path, str(rank)], env=environment)
-        for rank in range(2)
+        subprocess.Popen([sys.executable, "-c", SHARED, tmp_path, str(rank)], env=environment) for rank in range(2)
     ]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
     found = [torch.load(tmp_path / f"found{rank}.pt") for rank in range(2)]

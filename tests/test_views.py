@@ -9,7 +9,17 @@ from scipy.ndimage import map_coordinates
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as torchvision
 
-from embodied_ssl.views import blur, color_jitter, crop_at, frame_pair, grayscale, random_resized_crop, to_float
+from embodied_ssl.views import (
+    augment,
+    blur,
+    color_jitter,
+    crop_at,
+    frame_pair,
+    grayscale,
+    random_resized_crop,
+    solarize,
+    to_float,
+)
 
 
 def rng(seed=0):
@@ -126,11 +136,22 @@ def test_grey_and_blur_are_those_of_torchvision():
     torch.testing.assert_close(blur(images, rng(), (1.3, 1.3), 7, 1.0), blurred, rtol=0, atol=1e-5)
 
 
+def test_what_is_solarised_is_torchvisions():
+    images = to_float(pictures())
+    torch.testing.assert_close(solarize(images, rng(), 1.0), torchvision.solarize(images, 0.5))
+
+
+def test_views_without_colours_and_blur_are_crops():
+    views = augment(pictures(), rng(5), 24, (0.2, 1.0), strength=0, grey=0, blurred=0)
+    torch.testing.assert_close(views, random_resized_crop(pictures(), rng(5), 24, (0.2, 1.0)), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     "view",
     [
         lambda images, rng, p: color_jitter(images, rng, 0.4, 0.4, 0.4, 0.1, p),
         lambda images, rng, p: grayscale(images, rng, p),
+        lambda images, rng, p: solarize(images, rng, p),
         lambda images, rng, p: blur(images, rng, (0.5, 2.0), 5, p),
     ],
 )
@@ -147,6 +168,7 @@ def test_a_view_changes_the_share_of_samples_that_it_should(view):
         lambda rng: random_resized_crop(pictures(), rng, 24),
         lambda rng: color_jitter(to_float(pictures()), rng, 0.4, 0.4, 0.4, 0.1, 0.8),
         lambda rng: blur(to_float(pictures()), rng, (0.1, 2.0), 5, 0.5),
+        lambda rng: augment(pictures(), rng, 24),
         lambda rng: frame_pair(pictures(), pictures(), 24, rng, 0.4),
     ],
 )

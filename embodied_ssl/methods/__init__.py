@@ -27,12 +27,12 @@ def method_class(name: str) -> type[Method]:
     return kind
 
 
-def make_method(name: str, encoder: str = "conv4", image_size: int = 64, seed: int = 0, **settings: Any) -> Method:
+def make_method(name: str, encoder: str | None = None, image_size: int = 64, seed: int = 0, **settings: Any) -> Method:
     """A method with an encoder of its own, initialised from `seed`.
 
     Args:
         name: as `embodied-ssl methods` lists them.
-        encoder: as `embodied-ssl encoders` lists them.
+        encoder: as `embodied-ssl encoders` lists them; None: the method's usual one.
         image_size: side of the pictures that the encoder sees, px.
         seed: of the first weights.
         settings: parameters of the method.
@@ -46,7 +46,7 @@ def make_method(name: str, encoder: str = "conv4", image_size: int = 64, seed: i
             raise unknown_name(f"setting of {name}", setting, own) if own else DataError(f"{name} has no settings")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind(make_encoder(encoder, image_size), **settings)
+        return kind(make_encoder(encoder or kind.usual_encoder, image_size), **settings)
 
 
 def _is_method(kind: Any) -> bool:

@@ -43,6 +43,7 @@ class Joint(Method):
         self.parts = nn.ModuleDict()
         for name in methods:
             self.parts[name] = method_class(name)(encoder, **self._own_settings.get(name, {}))
+        self.whole_batch = any(part.whole_batch for _, part in self._parts())
 
     def settings(self) -> dict[str, Any]:
         return {"methods": self.methods, "weights": self.weights, "settings": self._own_settings}
