@@ -158,23 +158,61 @@ def _kitti_net(image_size: int) -> Encoder:
 
 
 class TransformerEncoder(Encoder):
-    """A vision transformer; the maps of its blocks are the stages, the mean of its patch tokens the features."""
+    """A vision transformer; the maps of its blocks are the stages.
 
-    def __init__(self, name: str, image_size: int, network: Any):
+    Its features are the mean of its patch tokens, or its [CLS] token, which is then the last stage, a map of 1×1.
+    """
+
+    def __init__(self, name: str, image_size: int, network: Any, cls: bool = False):
         super().__init__()
-        self.name, self.image_size, self.network = name, image_size, network
+        self.name, self.image_size, self.network, self.cls = name, image_size, network, cls
         self.dim = network.embed_dim
-        self.channels = {f"block{i + 1}": self.dim for i in range(len(network.blocks))}
+        self.patch = network.patch_embed.patch_size[0]
+        """Side of a patch, px."""
+        names = [f"block{i + 1}" for i in range(len(network.blocks))]
+        self.channels = dict.fromkeys([*names, "cls"] if cls else names, self.dim)
 
     def stages(self, images: Tensor) -> dict[str, Tensor]:
         found = self.network.forward_intermediates(
-            (images - MEAN) / DEVIATION, norm=True, output_fmt="NCHW", intermediates_only=True
-        )
+            (images - MEAN) / DEVIATION, norm=True, output_fmt="NCHW", intermediates_only=True,
+            return_prefix_tokens=self.cls,
+        )  # fmt: skip
+        if self.cls:
+            maps, prefixes = zip(*found, strict=True)
+            found = [*maps, prefixes[-1][:, 0, :, None, None]]
         return dict(zip(self.channels, found, strict=True))
 
     def tokens(self, images: Tensor) -> Tensor:
         """The patch tokens after the last block, [B, patches, dim], row by row."""
-        return list(self.stages(images).values())[-1].flatten(2).transpose(1, 2)
+        return self.stages(images)[f"block{len(self.network.blocks)}"].flatten(2).transpose(1, 2)
+
+    def visible_tokens(self, images: Tensor, kept: Tensor) -> Tensor:
+        """[CLS] and those patches alone that are kept, after the last block; no work is done for the others.
+
+        kept: int64 [B, n], numbers of patches, row by row. Returns [B, 1 + n, dim].
+        """
+        tokens = self._embed(images)
+        rows = torch.cat([torch.zeros_like(kept[:, :1]), kept + 1], 1)
+        tokens = tokens.gather(1, rows[..., None].expand(-1, -1, self.dim))
+        return self.network.norm(self.network.blocks(tokens))
+
+    def attention(self, images: Tensor) -> Tensor:
+        """How the last block's [CLS] token attends to the patches, [B, heads, h, w]; with [CLS] itself it sums to 1."""
+        tokens = self._embed(images)
+        *blocks, last = self.network.blocks
+        for block in blocks:
+            tokens = block(tokens)
+        mixer = last.attn
+        joined = mixer.qkv(last.norm1(tokens)).unflatten(2, (3, mixer.num_heads, -1))
+        query, key, _ = joined.permute(2, 0, 3, 1, 4)  # each [B, heads, 1 + patches, dim of a head]
+        query, key = mixer.q_norm(query), mixer.k_norm(key)
+        shares = (query[:, :, :1] @ key.mT * mixer.scale).softmax(-1)[:, :, 0, 1:]
+        return shares.unflatten(2, (images.shape[2] // self.patch, images.shape[3] // self.patch))
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """[CLS] and patches with their positions, [B, 1 + patches, dim]."""
+        patches = self.network.patch_embed((images - MEAN) / DEVIATION)
+        return self.network.norm_pre(self.network._pos_embed(patches))
 
 
 class BackboneEncoder(Encoder):
@@ -207,12 +245,21 @@ class _InTurn(nn.Sequential):
 
 def _vit_tiny(image_size: int) -> Encoder:
     """A vision transformer of 6 blocks, 192 wide, with 8×8 patches, for 32 to 96 px (Dosovitskiy et al. 2021)."""
+    return _vit("vit_tiny", image_size, cls=False)
+
+
+def _vit_tiny_cls(image_size: int) -> Encoder:
+    """The same, with its [CLS] token for features, whose attention can be looked at (`dino`)."""
+    return _vit("vit_tiny_cls", image_size, cls=True)
+
+
+def _vit(name: str, image_size: int, cls: bool) -> Encoder:
     from timm.models.vision_transformer import VisionTransformer
 
     network = VisionTransformer(
         img_size=image_size, patch_size=8, embed_dim=192, depth=6, num_heads=3, num_classes=0, dynamic_img_size=True
     )
-    return TransformerEncoder("vit_tiny", image_size, network)
+    return TransformerEncoder(name, image_size, network, cls)
 
 
 def _of_timm(name: str, image_size: int) -> Encoder:
@@ -253,6 +300,7 @@ ENCODERS = {
     "alexnet": _alexnet,
     "kitti_net": _kitti_net,
     "vit_tiny": _vit_tiny,
+    "vit_tiny_cls": _vit_tiny_cls,
 }
 
 

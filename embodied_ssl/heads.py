@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def mlp(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
@@ -16,6 +18,26 @@ def mlp(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
             layers += [nn.BatchNorm1d(after), nn.ReLU(inplace=True)]
             layers += [nn.Dropout(dropout)] if dropout else []
     return nn.Sequential(*layers)
+
+
+class PrototypeHead(nn.Module):
+    """A perceptron to a bottleneck of unit length, and the cosines of it with prototypes (Caron et al. 2021)."""
+
+    def __init__(self, dim: int, width: int, bottleneck: int, prototypes: int):
+        super().__init__()
+        widths = (dim, width, width, bottleneck)
+        layers = [nn.Linear(before, after) for before, after in pairwise(widths)]
+        for layer in layers:
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.zeros_(layer.bias)
+        self.layers = nn.Sequential(layers[0], nn.GELU(), layers[1], nn.GELU(), layers[2])
+        self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
+
+    def forward(self, features: Tensor, frozen: bool = False) -> Tensor:
+        """features [B, D] → cosines [B, prototypes]. frozen: the prototypes get no gradient."""
+        code = functional.normalize(self.layers(features), dim=1)
+        prototypes = self.prototypes.detach() if frozen else self.prototypes
+        return code @ functional.normalize(prototypes, dim=1).T
 
 
 class Tower(nn.Module):

@@ -49,10 +49,14 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, module: nn.Module, decay: float) -> None:
-    """Move the weights of `average` towards those of `module` by 1 − decay; its buffers are copied."""
+def follow(average: nn.Module, module: nn.Module, decay: float, buffers: bool = True) -> None:
+    """Move the weights of `average` towards those of `module` by 1 − decay.
+
+    buffers: whether its buffers are copied; not where it sees pictures itself, and has statistics of its own.
+    """
     mine: list[torch.Tensor] = list(average.parameters())
     theirs: list[torch.Tensor] = list(module.parameters())
     torch._foreach_lerp_(mine, theirs, 1 - decay)
-    for copied, original in zip(average.buffers(), module.buffers(), strict=True):
-        copied.copy_(original)
+    if buffers:
+        for copied, original in zip(average.buffers(), module.buffers(), strict=True):
+            copied.copy_(original)

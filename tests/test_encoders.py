@@ -66,3 +66,15 @@ def test_a_trained_encoder_comes_back_as_it_was(name, tmp_path):
 def test_what_is_not_there_is_said(name, message):
     with pytest.raises(DataError, match=message):
         make_encoder(name)
+
+
+def test_attention_is_that_of_the_last_block():
+    encoder = random_encoder("vit_tiny_cls", 32, seed=0).eval()
+    images = torch.rand(2, 3, 32, 48)
+    mixer = encoder.network.blocks[-1].attn
+    mixer.fused_attn, seen = False, []
+    mixer.attn_drop.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    encoder(images)
+    shares = encoder.attention(images)
+    assert shares.shape == (2, 3, 4, 6)
+    torch.testing.assert_close(shares.flatten(2), seen[0][:, :, 0, 1:])

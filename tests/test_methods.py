@@ -59,7 +59,7 @@ class Same:
 
 
 def ready(name):
-    method = make_method(name, "conv4", SIZE, seed=0)
+    method = make_method(name, None, SIZE, seed=0)
     method.prepare({stream: Same(need.batch) for stream, need in method.needs().items()}, np.random.default_rng(0))
     return method
 
@@ -82,7 +82,7 @@ def test_a_method_keeps_the_contract(name):
     assert all(parameter.default is not inspect.Parameter.empty for parameter in parameters[1:])
     method = ready(name)
     assert set(method.settings()) == {parameter.name for parameter in parameters[1:]}
-    again = make_method(name, "conv4", SIZE, seed=0, **method.settings())
+    again = make_method(name, None, SIZE, seed=0, **method.settings())
     again.load_state_dict(method.state_dict())  # what is prepared has a fixed shape
     assert method.needs()
     losses = method.loss(**given(method), step=step())

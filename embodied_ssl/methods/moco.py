@@ -149,8 +149,8 @@ class MoCo(Method):
         m = self.momentum
         if self.version == 3:
             m = 1 - (1 - m) * (1 + math.cos(math.pi * step.progress)) / 2
-        follow(self.key_encoder, self.encoder, m)
-        follow(self.key_projection, self.projection, m)
+        follow(self.key_encoder, self.encoder, m, buffers=False)
+        follow(self.key_projection, self.projection, m, buffers=False)
         for keys in self._fresh:
             keys = gather(keys)[-len(self.keys) :]
             places = (self.place + torch.arange(len(keys), device=keys.device)) % len(self.keys)

@@ -1,0 +1,153 @@
+"""DINO: from a part of a picture, a student tells what its teacher says of the whole."""
+
+import copy
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.distributed import mean_over_processes
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.heads import PrototypeHead
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.optimization import follow
+from embodied_ssl.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize
+
+
+class DINO(Method):
+    """Self-distillation with no labels: emerging properties in self-supervised vision transformers.
+    Caron et al., ICCV 2021.
+
+    Scaled for 32 to 96 px and short runs: 1,024 prototypes for 65,536, a head 512 wide for 2,048, a teacher that
+    follows with 0.99 for 0.996, a constant weight decay. The teacher is the encoder that is kept.
+    """
+
+    recipe = Recipe(learning_rate=5e-4, weight_decay=0.04, batch_size=128, steps=2000, warmup=0.1, clip=3.0)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        local_crops: int = 4,
+        local_size: int | None = None,
+        border: float = 0.4,
+        prototypes: int = 1024,
+        width: int = 512,
+        bottleneck: int = 128,
+        temperature: float = 0.1,
+        first_teacher_temperature: float = 0.04,
+        teacher_temperature: float = 0.07,
+        warming: float = 0.1,
+        momentum: float = 0.99,
+        centre_momentum: float = 0.9,
+        frozen: float = 0.01,
+    ):
+        """A student, and a teacher that follows it.
+
+        Args:
+            encoder: the student.
+            local_crops: how many small crops the student sees of each picture, beside the two large ones.
+            local_size: side of the small crops, px; None: half of the encoder's.
+            border: share of the picture that the large crops exceed and the small ones do not.
+            prototypes: K, outputs of the head.
+            width: of the hidden layers of the head.
+            bottleneck: what the prototypes are compared with.
+            temperature: of the student.
+            first_teacher_temperature: where that of the teacher starts.
+            teacher_temperature: where it ends, after `warming`.
+            warming: share of the steps in which it rises.
+            momentum: with which the teacher follows at first; it rises to 1.
+            centre_momentum: of the mean of the teacher's outputs.
+            frozen: share of the steps, at first, in which the prototypes stay as they are.
+        """
+        super().__init__(encoder)
+        self.local_crops, self.local_size, self.border, self.prototypes = local_crops, local_size, border, prototypes
+        self.width, self.bottleneck, self.temperature = width, bottleneck, temperature
+        self.first_teacher_temperature, self.teacher_temperature = first_teacher_temperature, teacher_temperature
+        self.warming, self.momentum, self.centre_momentum, self.frozen = warming, momentum, centre_momentum, frozen
+        self._local = local_size or encoder.image_size // 2
+        _check_size(encoder, self._local)
+        self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes)
+        self.teacher = copy.deepcopy(encoder).requires_grad_(False)
+        self.teacher_head = copy.deepcopy(self.head).requires_grad_(False)
+        self.centre: Tensor
+        self.register_buffer("centre", torch.zeros(prototypes))
+        self._outputs: list[Tensor] = []  # of the teacher in this step, until `after_step`
+
+    @property
+    def kept(self) -> Encoder:
+        return self.teacher
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        whole = self._global_crops(frames.images, step.rng)
+        parts = [whole, self._local_crops(frames.images, step.rng)] if self.local_crops else [whole]
+        features = torch.cat([self.encoder(views) for views in parts])  # views of one size at a time
+        student = self.head(features, step.progress < self.frozen).float()
+        with torch.no_grad():
+            teacher = self.teacher_head(self.teacher(whole)).float()
+        self._outputs.append(teacher.mean(0))
+        says = ((teacher - self.centre) / self._teacher_temperature(step)).softmax(1)
+        count = len(frames)
+        loss = distillation(says.unflatten(0, (-1, count)), (student / self.temperature).unflatten(0, (-1, count)))
+        certainty = torch.special.entr(says).sum(1).mean()
+        spread = torch.special.entr(says.mean(0)).sum()
+        return {"loss": loss, "teacher_entropy": certainty, "mean_entropy": spread}
+
+    def after_step(self, step: Step) -> None:
+        """The teacher follows the student, the centre the teacher's outputs (eq. 4)."""
+        m = 1 - (1 - self.momentum) * (1 + math.cos(math.pi * step.progress)) / 2
+        follow(self.teacher, self.encoder, m, buffers=False)
+        follow(self.teacher_head, self.head, m, buffers=False)
+        mean = mean_over_processes(torch.stack(self._outputs).mean(0))
+        self.centre.lerp_(mean, 1 - self.centre_momentum)
+        self._outputs.clear()
+
+    def _teacher_temperature(self, step: Step) -> float:
+        first, last = self.first_teacher_temperature, self.teacher_temperature
+        return first + (last - first) * min(1.0, step.progress / self.warming if self.warming else 1.0)
+
+    def _global_crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Two large crops, of which the first is always blurred and the second sometimes solarised; [2 B, 3, s, s]."""
+        first, second = (self._crop(images, rng, self.encoder.image_size, (self.border, 1.0)) for _ in range(2))
+        second = solarize(_blur(second, rng, 0.1), rng, 0.2)
+        return torch.cat([_blur(first, rng, 1.0), second])
+
+    def _local_crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Small crops, [local_crops · B, 3, s, s], those of one number side by side."""
+        crops = self._crop(images.repeat(self.local_crops, 1, 1, 1), rng, self._local, (0.05, self.border))
+        return _blur(crops, rng, 0.5)
+
+    def _crop(self, images: Tensor, rng: torch.Generator, size: int, scale: Range) -> Tensor:
+        crops = random_resized_crop(images, rng, size, scale)
+        return grayscale(color_jitter(crops, rng, 0.4, 0.4, 0.2, 0.1, 0.8), rng, 0.2)
+
+
+def distillation(teacher: Tensor, student: Tensor) -> Tensor:
+    """Cross-entropy of the student's softmax of each view with the teacher's of each other one (eq. 3), the mean.
+
+    teacher: float [G, B, K], probabilities of the G large crops. student: float [V, B, K], logits of all V crops, the
+    large ones first.
+    """
+    terms = -torch.einsum("gbk,vbk->gv", teacher, functional.log_softmax(student, 2)) / teacher.shape[1]
+    others = ~torch.eye(*terms.shape, dtype=torch.bool, device=terms.device)
+    return terms[others].mean()
+
+
+def _blur(views: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+    return blur(views, rng, (0.1, 2.0), views.shape[-1] // 20 * 2 + 1, probability)
+
+
+@torch.no_grad()
+def _check_size(encoder: Encoder, size: int) -> None:
+    training = encoder.training
+    try:
+        encoder.eval()(next(encoder.parameters()).new_zeros(1, 3, size, size))
+    except (RuntimeError, AssertionError, ValueError):
+        raise DataError(
+            f"dino: {encoder.name} takes no pictures of {size} px; choose --local_size {encoder.image_size}, "
+            "or another encoder"
+        ) from None
+    finally:
+        encoder.train(training)
