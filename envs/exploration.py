@@ -53,7 +53,7 @@ class Explore:
         grid, origin = body.floor.grid, body.floor.origin
         turn, room = _best_way(grid, origin, self.visits, self.start, body.position, body.heading, self.goal)
         self.goal = body.heading + turn
-        self.yaw = 0.5 * self.yaw + 0.5 * float(np.clip(0.35 * turn, -0.3, 0.3))
+        self.yaw = 0.5 * self.yaw + 0.5 * min(max(0.35 * turn, -0.3), 0.3)
         forward = self.pace * min(max((room - 0.1) / 0.4, 0.0), 1.0) * max(0.0, math.cos(turn))
         return np.array([forward, self.yaw + (self.whim if forward > 0.05 else 0.0)], np.float32)
 

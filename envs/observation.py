@@ -45,7 +45,7 @@ def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np
         raise ValueError(f"an action is numbers, shape {space.shape}, not {values.dtype} {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError(f"an action is finite numbers, not {values.tolist()}")
-    return np.clip(values.astype(float), space.low, space.high)
+    return np.minimum(np.maximum(values.astype(float), space.low), space.high)
 
 
 def describe_things(world: World) -> list[dict[str, Any]]:

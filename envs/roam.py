@@ -1,5 +1,6 @@
 """RoamEnv: a wheeled body with a forward camera in a furnished scene."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -168,8 +169,8 @@ class RoamEnv(gymnasium.Env[Any, Any]):
 
     def _look(self) -> None:
         """Take the picture from where the body stands."""
-        c, s = np.cos(self.heading), np.sin(self.heading)
-        level, rise = np.cos(self.camera_pitch), np.sin(self.camera_pitch)
+        c, s = math.cos(self.heading), math.sin(self.heading)
+        level, rise = math.cos(self.camera_pitch), math.sin(self.camera_pitch)
         x, y = self.position
         self.pose = np.array(
             [
