@@ -3,14 +3,17 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_LISTED = 60
+
 
 class DataError(ValueError):
     """A data set, or a request for one, that cannot be used. The message is one line: what, where, and the remedy."""
 
 
 def unknown_name(what: str, name: str, valid: Iterable[str]) -> DataError:
-    """An error for a name that is none of `valid`: it offers the nearest one and lists them all."""
+    """An error for a name that is none of `valid`: it offers the nearest one, and lists them if they are few."""
     names = sorted(valid)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return DataError(f"unknown {what} '{name}': {hint}valid are {', '.join(names)}")
+    listed = f"valid are {', '.join(names)}" if len(names) <= MOST_LISTED else f"there are {len(names):,} of them"
+    return DataError(f"unknown {what} '{name}': {hint}{listed}")

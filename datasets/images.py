@@ -122,7 +122,8 @@ def image_set(source: Path | str, label: str | None = None) -> ImageSet:
         return _of_files(path, ((str(each.relative_to(path)), each.read_bytes()) for each in files))
     if path.is_file() and zipfile.is_zipfile(path):
         return _of_files(path, _members(path))
-    raise DataError(f"{path}: no data set, folder or zip archive of pictures; is the path right?")
+    remedy = "apt-get install dataset-fashion-mnist" if "fashion-mnist" in path.name else "is the path right?"
+    raise DataError(f"{path}: no data set, folder or zip archive of pictures; {remedy}")
 
 
 def _of_video(dataset: Dataset, label: str) -> ImageSet:

@@ -33,8 +33,7 @@ METRICS = "metrics.csv"
 
 def load_encoder(run: Path | str) -> Encoder:
     """The encoder that a run has learned, in evaluation mode. Raises DataError where there is none or it is damaged."""
-    configuration = read_configuration(run)
-    encoder = make_encoder(**configuration["encoder"])
+    encoder = _encoder_of(run, read_configuration(run))
     load_weights(encoder, Path(run) / ENCODER)
     return encoder.eval()
 
@@ -42,9 +41,10 @@ def load_encoder(run: Path | str) -> Encoder:
 def load_method(run: Path | str) -> Method:
     """The whole method of a run, heads included, in evaluation mode. Raises DataError as `load_encoder` does."""
     configuration = read_configuration(run)
-    method = method_class(configuration["method"])(
-        make_encoder(**configuration["encoder"]), **configuration["settings"]
-    )
+    try:
+        method = method_class(configuration["method"])(_encoder_of(run, configuration), **configuration["settings"])
+    except TypeError as error:
+        raise _damaged(run, error) from None
     load_weights(method, Path(run) / METHOD)
     return method.eval()
 
@@ -66,7 +66,19 @@ def read_configuration(run: Path | str) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(f"{run}: no run of embodied-ssl train ({CONFIGURATION} is missing)") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: damaged ({error}); train again into another directory") from None
+        raise _damaged(run, error) from None
+
+
+def _encoder_of(run: Path | str, configuration: dict[str, Any]) -> Encoder:
+    """The encoder of a configuration, without its weights."""
+    try:
+        return make_encoder(**configuration["encoder"])
+    except TypeError as error:
+        raise _damaged(run, error) from None
+
+
+def _damaged(run: Path | str, error: Exception) -> DataError:
+    return DataError(f"{Path(run) / CONFIGURATION}: damaged ({error}); train again into another directory")
 
 
 def claim_run(run: Path, configuration: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_ssl.datasets.batches import FramePairs
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 
 
@@ -18,7 +19,12 @@ def sample_motions(pairs: Stream, most: int, rng: np.random.Generator) -> NDArra
 
 
 def cluster_motions(motions: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Centres [count, A] of the motion patterns, by k-means on standardised motions, in the motions' own units."""
+    """Centres [count, A] of the motion patterns, by k-means on standardised motions, in the motions' own units.
+
+    Raises DataError where there are fewer motions than patterns.
+    """
+    if not 1 <= count <= len(motions):
+        raise DataError(f"motions: {count} patterns of {len(motions)} motions; give at least 1, or collect more")
     from sklearn.cluster import KMeans
 
     scale = motions.std(0) + 1e-9

@@ -89,6 +89,9 @@ def train(
     directory holds another run, the loss diverges, or the disk is full.
     """
     out, recipe = Path(out), recipe or method.recipe
+    _at_least(1, steps=recipe.steps, batch_size=recipe.batch_size, accumulate=accumulate, devices=devices, nodes=nodes)
+    _at_least(1, monitor_every=monitor_every, checkpoint_every=checkpoint_every)
+    _at_least(0, workers=workers)
     opened = open_streams(method, streams)
     probe = Probe(image_set(probe_on)) if probe_on is not None else None
     fabric = _fabric(device, devices, nodes, precision)
@@ -275,6 +278,12 @@ def _fabric(device: str, devices: int, nodes: int, precision: str) -> "Fabric":
         raise DataError(f"no {devices} × '{device}' to train on ({' '.join(str(error).split())})") from None
     fabric.launch()
     return fabric
+
+
+def _at_least(least: int, **given: int) -> None:
+    for name, value in given.items():
+        if value < least:
+            raise DataError(f"{name}: {value}; give at least {least}")
 
 
 def _claim(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> None:

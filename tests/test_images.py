@@ -3,6 +3,7 @@
 import gzip
 import struct
 import zipfile
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -122,3 +123,20 @@ def test_the_files_of_mnist_are_a_set(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match="fetch it again"):
             image_set(tmp_path)
+
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
+def test_fashion_mnist_of_debian():
+    images = image_set(FASHION)
+    assert len(images) == 70_000
+    assert np.bincount(images.label).tolist() == [7000] * 10
+    assert [int((images.part == part).sum()) for part in ("train", "test")] == [60_000, 10_000]
+    assert images.images[np.array([0, 69_999])].shape == (2, 28, 28, 3)
+
+
+def test_what_is_not_installed_is_named(tmp_path):
+    with pytest.raises(DataError, match="apt-get install dataset-fashion-mnist"):
+        image_set(tmp_path / "fashion-mnist")

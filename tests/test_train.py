@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from embodied_ssl.checkpoint import load_encoder, load_state, save_state
+from embodied_ssl.checkpoint import load_encoder, load_method, load_state, save_state
 from embodied_ssl.datasets.batches import FramePairs, Frames
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.logs import read_metrics
 from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.methods import make_method
 from embodied_ssl.train import train
 
 SMALL = Recipe(steps=12, batch_size=8, learning_rate=1e-2)
@@ -152,6 +153,7 @@ from torch import Tensor
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.methods import make_method
 from embodied_ssl.train import train
 
 
@@ -216,12 +218,31 @@ def test_data_are_checked_before_training(roam, tmp_path):
     [
         ({"device": "cuda", "devices": 64}, "no 64 × 'cuda' to train on"),
         ({"precision": "8"}, "unknown precision '8'"),
+        ({"recipe": Recipe(steps=0)}, "steps: 0; give at least 1"),
+        ({"monitor_every": 0}, "monitor_every: 0; give at least 1"),
+        ({"workers": -1}, "workers: -1; give at least 0"),
         ({"accumulate": 3}, "a batch of 8 can't be split evenly over 1 devices and 3 parts"),
     ],
 )
 def test_what_cannot_be_met_is_said(roam, tmp_path, settings, message):
     with pytest.raises(DataError, match=message):
         run(roam, tmp_path / "run", **settings)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [("encoder", "widths"), ("settings", "marign"), ("recipe", None), ("method", None)]
+)
+def test_an_altered_configuration_is_named(roam, tmp_path, group, name):
+    out = tmp_path / "run"
+    train(make_method("view_prediction", "conv4", 32), out, {"pairs": roam}, SMALL, progress=False)
+    told = json.loads((out / "run.json").read_text())
+    if name:
+        told[group][name] = 3
+    else:
+        del told[group]
+    (out / "run.json").write_text(json.dumps(told))
+    with pytest.raises(DataError, match=r"run\.json: damaged"):
+        load_method(out)
 
 
 def test_a_run_tells_what_it_was(roam, tmp_path):
