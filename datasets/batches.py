@@ -56,6 +56,8 @@ class Clips(Batch):
     images: Tensor  # uint8 [B, T, 3, H, W]
     motion: Tensor  # float32 [B, T - 1, A]
     time_s: Tensor  # float32 [B, T]: since the first frame of the clip
+    flow: Tensor  # float32 [B, T - 1], px: mean length of the optical flow from each frame to the one logged after it
+    # (NaN: not logged, or not asked for)
 
 
 @dataclass(frozen=True)

@@ -124,9 +124,9 @@ class Dataset:
         """Pairs of frames of an episode, at most `max_gap` frames or `max_gap_s` seconds apart, as `FramePairs`."""
         return Pairs(self, max_gap, max_gap_s)
 
-    def clips(self, length: int, stride: int = 1) -> Clips:
-        """Runs of `length` frames of an episode, `stride` frames apart, as `Clips`."""
-        return Clips(self, length, stride)
+    def clips(self, length: int, stride: int = 1, flow: bool = False) -> Clips:
+        """Runs of `length` frames of an episode, `stride` frames apart, as `Clips`; `flow`: with that logged."""
+        return Clips(self, length, stride, flow)
 
     def acts(self) -> Interactions:
         """Interactions as a stream of `Grasps`, `Pushes` or `Pokes`."""

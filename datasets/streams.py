@@ -150,12 +150,13 @@ class Pairs:
 class Clips:
     """Evenly spaced frames of one episode, as `Clips`: every frame with enough behind it starts one."""
 
-    def __init__(self, dataset: "Dataset", length: int, stride: int = 1):
+    def __init__(self, dataset: "Dataset", length: int, stride: int = 1, flow: bool = False):
         if length < 1 or stride < 1:
             raise DataError(f"clips: length {length} and stride {stride}; give at least 1")
         self._dataset = dataset
         self._offsets = np.arange(length) * stride
         self._runs = _Runs(dataset, (length - 1) * stride, f"clips of {length} frames with stride {stride}")
+        self._flow = dataset.array("frames/flow") if flow and "frames/flow" in dataset.fields else None
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -169,7 +170,15 @@ class Clips:
             images=_images(rgb),
             motion=_tensor(relative_motion(self._dataset.kind, pose[:, :-1], pose[:, 1:])),
             time_s=_tensor((time - time[:, :1]).astype(np.float32)),
+            flow=_tensor(self._flow_lengths(taken[:, :-1])),
         )
+
+    def _flow_lengths(self, rows: Index) -> NDArray[np.float32]:
+        """Mean length of the flow of the frames at `rows`, px; NaN where it is not read."""
+        if self._flow is None:
+            return np.full(rows.shape, np.nan, np.float32)
+        field = self._flow[rows].astype(np.float32)
+        return np.hypot(field[..., 0], field[..., 1]).mean((-2, -1))
 
 
 class Interactions:

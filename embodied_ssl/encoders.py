@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.views_color import rgb_to_lab
 
 MEAN, DEVIATION = 0.45, 0.225
 """What pictures in [0, 1] are normalised with, all channels alike."""
@@ -40,6 +41,15 @@ class Encoder(nn.Module):
         """The pooled features [B, dim] of pictures."""
         return self.pool(self.stages(images))
 
+    def last_maps(self, images: Tensor) -> Tensor:
+        """The maps after the deepest stage, [B, channels, h, w]."""
+        return list(self.stages(images).values())[-1]
+
+    @property
+    def width(self) -> int:
+        """Channels of the deepest stage."""
+        return list(self.channels.values())[-1]
+
     @property
     def settings(self) -> dict[str, Any]:
         """What `make_encoder` needs to make one like it."""
@@ -66,8 +76,8 @@ class ConvolutionalEncoder(Encoder):
 def make_encoder(name: str, image_size: int = 64) -> Encoder:
     """A randomly initialised encoder.
 
-    name: one of ENCODERS, or `timm/NAME` or `torchvision/NAME` for a backbone of theirs. Raises DataError for an
-    unknown name; it offers the near one.
+    name: one of ENCODERS, `timm/NAME` or `torchvision/NAME` for a backbone of theirs, or `split/NAME` for
+    conv4 or alexnet in two halves. Raises DataError for an unknown name; it offers the near one.
     """
     library, _, backbone = name.rpartition("/")
     if library in LIBRARIES:
@@ -77,9 +87,9 @@ def make_encoder(name: str, image_size: int = 64) -> Encoder:
     return ENCODERS[name](image_size)
 
 
-def _conv4(image_size: int) -> Encoder:
+def _conv4(image_size: int, share: float = 1.0) -> Encoder:
     """Four blocks of convolution, batch norm, ReLU and pooling: 32, 64, 128, 256 channels, for 32 to 96 px."""
-    widths = (3, 32, 64, 128, 256)
+    widths = (3, *(round(share * width) for width in (32, 64, 128, 256)))
     blocks: dict[str, nn.Module] = {}
     for i, (before, after) in enumerate(pairwise(widths)):
         # The first convolution takes every other pixel, which leaves a quarter of the work; the last map is not pooled.
@@ -106,7 +116,7 @@ def _resnet18_small(image_size: int) -> Encoder:
     return ConvolutionalEncoder("resnet18_small", image_size, blocks, channels)
 
 
-def _alexnet(image_size: int) -> Encoder:
+def _alexnet(image_size: int, share: float = 1.0) -> Encoder:
     """The five convolutions of AlexNet, as the Curious Robot's trunk has them, strides scaled to 64 to 96 px.
 
     Krizhevsky et al. 2012 with the widths of CaffeNet; batch norm in the place of local response normalisation.
@@ -120,11 +130,13 @@ def _alexnet(image_size: int) -> Encoder:
     }
     blocks: dict[str, nn.Module] = {}
     before = 3
-    for name, (after, kernel, stride, padding, pooled) in plan.items():
+    channels = {name: round(share * row[0]) for name, row in plan.items()}
+    for name, (_, kernel, stride, padding, pooled) in plan.items():
+        after = channels[name]
         layers = [nn.Conv2d(before, after, kernel, stride, padding, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         blocks[name] = nn.Sequential(*layers, *([nn.MaxPool2d(3, 2, 1)] if pooled else []))
         before = after
-    return ConvolutionalEncoder("alexnet", image_size, blocks, {name: row[0] for name, row in plan.items()})
+    return ConvolutionalEncoder("alexnet", image_size, blocks, channels)
 
 
 class FlatEncoder(ConvolutionalEncoder):
@@ -293,7 +305,43 @@ def _of_torchvision(name: str, image_size: int) -> Encoder:
     raise DataError(f"torchvision's {name} has no maps of features in turn; take timm/NAME")
 
 
-LIBRARIES = {"timm": _of_timm, "torchvision": _of_torchvision}
+class SplitEncoder(Encoder):
+    """Two encoders of half the channels, of which one sees the lightness of a picture and the other its colours.
+
+    Their maps and features lie side by side, the lightness's first. Zhang, Isola & Efros, CVPR 2017, section 3.1.
+    """
+
+    def __init__(self, half: str, image_size: int):
+        """half: the kind of encoder of either half. Raises DataError for one that cannot be halved."""
+        super().__init__()
+        if half not in _HALVES:
+            raise DataError(f"'{half}' has no halves for lightness and colours; take {' or '.join(_HALVES)}")
+        self.lightness, self.color = (_HALVES[half](image_size, 0.5) for _ in range(2))
+        self.name, self.image_size = f"split/{half}", image_size
+        self.channels = {name: 2 * count for name, count in self.lightness.channels.items()}
+        self.dim = 2 * self.lightness.dim
+
+    def stages(self, images: Tensor) -> dict[str, Tensor]:
+        lightness, color = split_colors(images)
+        first, second = self.lightness.stages(lightness), self.color.stages(color)
+        return {name: torch.cat([first[name], second[name]], 1) for name in first}
+
+    def pool(self, stages: dict[str, Tensor]) -> Tensor:
+        halves = {name: maps.chunk(2, 1) for name, maps in stages.items()}
+        own = [{name: parts[i] for name, parts in halves.items()} for i in range(2)]
+        return torch.cat([self.lightness.pool(own[0]), self.color.pool(own[1])], 1)
+
+
+def split_colors(images: Tensor) -> tuple[Tensor, Tensor]:
+    """What the halves of a SplitEncoder see of pictures: lightness as grey, and (a, b) of CIE Lab as two colours."""
+    lab = rgb_to_lab(images)
+    lightness, ab = lab[:, :1] / 100, lab[:, 1:]
+    color = torch.cat([MEAN + ab * (DEVIATION / 20), torch.full_like(lightness, MEAN)], 1)
+    return lightness.expand(-1, 3, -1, -1), color
+
+
+_HALVES = {"conv4": _conv4, "alexnet": _alexnet}
+LIBRARIES = {"timm": _of_timm, "torchvision": _of_torchvision, "split": SplitEncoder}
 ENCODERS = {
     "conv4": _conv4,
     "resnet18_small": _resnet18_small,

@@ -64,18 +64,42 @@ class Decoder(nn.Module):
 
     def __init__(self, dim: int, size: int, width: int = 128):
         super().__init__()
-        self._size = size
         self.start = nn.Linear(dim, width * 16)
-        steps = max(1, (size // 4 - 1).bit_length())
-        layers: list[nn.Module] = []
-        for i in range(steps):
-            after = max(width >> (i + 1), 16)
-            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(max(width >> i, 16), after, 3, padding=1, bias=False)]
-            layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-        self.grow = nn.Sequential(
-            *layers, nn.Conv2d(after, 3, 3, padding=1), nn.Upsample((size, size), mode="bilinear")
-        )
+        self.grow = growing(width, 4, size)
 
     def forward(self, code: Tensor) -> Tensor:
         """code [B, D] → pictures in [0, 1]."""
         return self.grow(self.start(code).unflatten(1, (-1, 4, 4))).sigmoid()
+
+
+def growing(width: int, start: int, size: int) -> nn.Sequential:
+    """Layers from maps [B, width, start, start] to pictures [B, 3, size, size]: doubled, convolved, doubled …"""
+    steps = max(1, (size // start - 1).bit_length())
+    layers: list[nn.Module] = []
+    for i in range(steps):
+        after = max(width >> (i + 1), 16)
+        layers += [nn.Upsample(scale_factor=2), nn.Conv2d(max(width >> i, 16), after, 3, padding=1, bias=False)]
+        layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+    layers += [nn.Conv2d(after, 3, 3, padding=1), nn.Upsample((size, size), mode="bilinear")]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+class CellClassifier(nn.Module):
+    """Classes for each cell of a picture, from the maps of an encoder: [B, channels, h, w] → [B, classes, n, n]."""
+
+    def __init__(self, channels: int, classes: int, cells: int, width: int = 128):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Upsample((cells, cells), mode="bilinear"),
+            nn.Conv2d(width, width // 2, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width // 2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width // 2, classes, 1),
+        ).to(memory_format=torch.channels_last)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Logits."""
+        return self.layers(maps)

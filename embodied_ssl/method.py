@@ -61,6 +61,23 @@ class Need:
     required: bool
 
 
+@dataclass(frozen=True)
+class Panel:
+    """A picture for the report, and what is said of it."""
+
+    picture: Tensor
+    """Float [3, h, w] in [0, 1]."""
+    text: str = ""
+    right: bool | None = None
+    """Whether it shows a prediction that is right or wrong; None: neither."""
+
+
+def panels(*columns: tuple[Tensor, str]) -> list[list[Panel]]:
+    """Rows of panels from columns of pictures, float [B, 3, h, w] each, and the text of each column."""
+    rows = zip(*(pictures for pictures, _ in columns), strict=True)
+    return [[Panel(picture, text) for picture, (_, text) in zip(row, columns, strict=True)] for row in rows]
+
+
 class Method(nn.Module):
     """What the trainer trains. A subclass has an `__init__`, a `loss`, and where its paper asks for it the rest.
 
@@ -101,6 +118,13 @@ class Method(nn.Module):
     def kept(self) -> Encoder:
         """The encoder that a run leaves behind: the one that learns, or its teacher."""
         return self.encoder
+
+    def show(self, *args: Any, **kwargs: Any) -> list[list[Panel]]:
+        """Rows of pictures: what the method's own task shows it, and what it answers. None where it has no such task.
+
+        Takes what `loss` takes, in evaluation mode, on held-out data. Called by the report.
+        """
+        return []
 
     def needs(self) -> dict[str, Need]:
         """The streams that `loss` takes, by name."""

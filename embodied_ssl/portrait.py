@@ -1,6 +1,7 @@
 """The pictures of a report: what a run's encoder and heads make of held-out data."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_ssl.checkpoint import load_encoder, load_method
-from embodied_ssl.data import Source, source_for
+from embodied_ssl.data import Source, open_streams, source_for
 from embodied_ssl.datasets.batches import FramePairs, Grasps, Pokes
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.readers import Dataset
@@ -18,6 +19,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate import exhibits
 from embodied_ssl.evaluate.features import extract
 from embodied_ssl.evaluate.results import Result, write_results
+from embodied_ssl.method import Method, Step
 from embodied_ssl.methods.curious_robot import CuriousRobot
 from embodied_ssl.methods.equivariance import Equivariance
 from embodied_ssl.motions import sample_motions
@@ -25,6 +27,7 @@ from embodied_ssl.report.exhibits import FIGURES, Exhibit, save_exhibits
 from embodied_ssl.report.page import write_report
 
 MOST_PICTURES = 1500
+ROWS = 6  # of a method's task
 
 
 def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
@@ -33,11 +36,26 @@ def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
     for source in on:
         shown += portray_features(load_encoder(run), source)
     method = load_method(run)
+    shown += _task(method, on)
     if isinstance(method, Equivariance) and (source_ := source_for(FramePairs, on)) is not None:
         shown.append(_clusters(method, Dataset.open(source_)))
     if isinstance(method, CuriousRobot):
         shown += _acts(method, on)
     return shown
+
+
+@torch.no_grad()
+def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
+    """The method's own task on held-out data, where some of the sets have what it takes."""
+    needs = method.needs()
+    found = {name: source_for(need.batch, on) for name, need in needs.items()}
+    if type(method).show is Method.show or any(found[name] is None for name, need in needs.items() if need.required):
+        return []
+    rng = np.random.default_rng(0)
+    streams = open_streams(method, {name: source for name, source in found.items() if source is not None})
+    batches = {name: stream.batch(rng.permutation(len(stream))[:ROWS], rng) for name, stream in streams.items()}
+    rows = method.show(**batches, step=Step(1.0, torch.Generator().manual_seed(0)))
+    return [exhibits.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # joint: of several tasks
 
 
 def portray_features(encoder: Encoder, source: Path | str) -> list[Exhibit]:

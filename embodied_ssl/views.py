@@ -72,6 +72,62 @@ def random_resized_crop(
     return _sample(images, rows, torch.stack([left + wide / 2, top + tall / 2], -1), size)
 
 
+def random_square(
+    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.5, 1.0), flip: float = 0.5
+) -> Tensor:
+    """Square crops of a random share of the largest square in a picture, at a random place, mirrored by `flip`.
+
+    Both axes are resized alike, whatever the shape of the pictures: a view tells nothing of which axis was which.
+    images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
+    """
+    count, (height, width) = len(images), images.shape[-2:]
+    half = uniform(count, *scale, rng).sqrt() * min(height, width) / 2
+    left = uniform(count, 0, 1, rng) * (width - 2 * half)
+    top = uniform(count, 0, 1, rng) * (height - 2 * half)
+    mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
+    rows = torch.stack([mirrored * half, torch.zeros_like(half), torch.zeros_like(half), half], -1).view(-1, 2, 2)
+    return _sample(images, rows, torch.stack([left + half, top + half], -1), size)
+
+
+def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: Tensor | None = None) -> Tensor:
+    """Several upright square windows of each picture; beyond the picture its border goes on.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        middle: float [B, K, 2], (u, v) of the middle of each window, px from the corner of the picture.
+        side: float [B], of the windows, in pixels of the pictures.
+        size: of the windows that are returned, px.
+        shift: float [B, 3, K, 2], px: what each colour of a window is displaced by.
+
+    Returns float32 [B, K, 3, size, size] in [0, 1].
+    """
+    (height, width), places = images.shape[-2:], middle.shape[1]
+    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
+    if shift is not None:  # each colour is a picture of its own
+        pictures = pictures.flatten(0, 1)[:, None]
+        middle, side = (middle[:, None] + shift).flatten(0, 1), side.repeat_interleave(3)
+    steps = (torch.arange(size, device=images.device) + 0.5) / size - 0.5
+    at = middle[..., None] + (side[:, None] * steps)[:, None, None]  # [B, K, 2, size] along each axis
+    column, row = at.mul(2).div_(at.new_tensor([[width], [height]])).sub_(1).unbind(2)
+    grid = torch.stack(torch.broadcast_tensors(column[:, :, None], row[..., None]), -1)  # [B, K, size, size, 2]
+    crops = functional.grid_sample(
+        pictures, grid.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return crops.view(len(images), 3, places, size, size).transpose(1, 2)
+
+
+def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ...], probability: float) -> Tensor:
+    """Bring some samples down to one of the resolutions `sides`, px, and up again. images: float [B, 3, H, H]."""
+    count, size = len(images), images.shape[-1]
+    which = (uniform(count, 0, len(sides), rng)).long().masked_fill(~chosen(count, probability, rng), len(sides))
+    found = images
+    for number, side in enumerate(sides):
+        small = functional.interpolate(images, (side, side), mode="area")
+        large = functional.interpolate(small, (size, size), mode="bilinear")
+        found = torch.where((which == number)[:, None, None, None], large, found)
+    return found
+
+
 def _sample(images: Tensor, half_sides: Tensor, middle: Tensor, size: int) -> Tensor:
     """Bilinear samples of a square grid.
 

@@ -31,6 +31,9 @@ def batch(kind, rng):
         batches.FramePairs: lambda: batches.FramePairs(
             pictures(rng, COUNT), pictures(rng, COUNT), number(-1, 1, 2), thing + 1, number(0, 1)
         ),
+        batches.Clips: lambda: batches.Clips(
+            pictures(rng, COUNT, 12), number(-1, 1, 11, 2), number(0, 1, 12), number(0, 3, 11)
+        ),
         batches.Grasps: lambda: batches.Grasps(pictures(rng, COUNT), pixel, number(0, 3.1), number(0, 1) > 0.5, thing),
         batches.Pushes: lambda: batches.Pushes(
             pictures(rng, COUNT), pictures(rng, COUNT), pixel, number(8, 32, 2), number(0, 1, 3), number(0, 1, 3), thing

@@ -28,6 +28,7 @@ from embodied_ssl.report.exhibits import (
     GraspAngles,
     MotionClusters,
     RetrievalWall,
+    TaskPanels,
     load_exhibits,
     save_exhibits,
 )
@@ -97,6 +98,7 @@ def every_exhibit(name: str = "mug") -> list:
             pictures(3), (name, "b", "c"), rng.random((3, 18)), np.array([0, 9, 17]), np.array([True, False, True])
         ),
         ForceProfiles(pictures(2), (name, "b"), depth, 100 * depth.clip(0), 90 * depth.clip(0)),
+        TaskPanels(pictures(2, 3), (name, "90°", "b", name, "", ""), np.array([[-1, 1, 0], [-1, 1, -1]])),
     ]  # fmt: skip
 
 
@@ -191,14 +193,13 @@ def test_a_page_is_balanced_and_needs_nothing_else(tmp_path, results, run):
     assert not re.search(r"https?://|\bfetch\(|@import|url\(|<script", text)
     identifiers = [a["id"] for _, a in content.tags if "id" in a]
     assert len(identifiers) == len(set(identifiers))
-    assert {"results", "few", "wall", "map", "motions", "equivariance", "grasps", "forces", "curves", "runs"} <= set(
-        identifiers
-    )
+    assert {"results", "few", "tasks", "wall", "map", "motions", "equivariance"} <= set(identifiers)
+    assert {"grasps", "forces", "curves", "runs"} <= set(identifiers)
 
 
 def test_every_exhibit_is_drawn_in_full(tmp_path, run):
     content = Page(write_report(tmp_path / "report.html", runs=[run]))
-    assert (content.count("figure", "right"), content.count("figure", "wrong")) == (3, 3)
+    assert (content.count("figure", "right"), content.count("figure", "wrong")) == (3 + 2, 3 + 1)
     assert content.count("path", "angle") == 3 * 18
     assert (content.count("path", "held"), content.count("path", "failed")) == (2, 1)
     assert content.count("rect", "own") == 3  # of four bars one is no number

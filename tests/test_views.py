@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,8 +18,11 @@ from embodied_ssl.views import (
     frame_pair,
     grayscale,
     random_resized_crop,
+    random_resolution,
+    random_square,
     solarize,
     to_float,
+    windows_at,
 )
 
 
@@ -95,6 +99,44 @@ def test_a_crop_is_the_picture_at_the_places_that_it_was_taken_from():
         np.testing.assert_allclose(crop, expected, atol=0.05)
 
 
+def test_a_square_is_square_inside_and_alike_along_both_axes():
+    wide = coordinates(300, 200)[:, :, :120]
+    squares = random_square(wide, rng(), 20, (0.25, 1.0)) * 255
+    column, row = squares[:, 0, 10], squares[:, 1, :, 10]
+    sides = [(line[:, -2] - line[:, 1]) * 20 / 17 for line in (column, row)]
+    torch.testing.assert_close(sides[0].abs(), sides[1], rtol=0.02, atol=0.2)
+    assert 0.25 <= (sides[1].min() / 120) ** 2 < 0.3
+    assert 0.95 < (sides[1].max() / 120) ** 2 <= 1.01
+    assert (sides[0] < 0).float().mean() == pytest.approx(0.5, abs=0.1)  # mirrored
+    assert column.min() > -0.01
+    assert column.max() < 199.01
+
+
+def test_windows_are_the_crops_at_their_places():
+    images, places = pictures(), torch.rand(4, 5, 2, generator=rng()) * 40
+    side = torch.tensor([7.0, 9.0, 12.0, 5.0])
+    windows = windows_at(images, places, side, 9)
+    for number in range(5):
+        for picture in range(4):
+            one = slice(picture, picture + 1)
+            expected = crop_at(images[one], places[one, number] - 0.5, float(side[picture]), 9)
+            torch.testing.assert_close(windows[one, number], expected, rtol=0, atol=1e-4)
+    shift = torch.zeros(4, 3, 5, 2)
+    shift[:, 1] = 2.0
+    shifted = windows_at(images, places, side, 9, shift)
+    torch.testing.assert_close(shifted[:, :, 0], windows[:, :, 0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(shifted[:, :, 1], windows_at(images, places + 2, side, 9)[:, :, 1], rtol=0, atol=1e-5)
+
+
+def test_a_lower_resolution_is_that_of_opencv():
+    images = to_float(pictures(size=32))
+    coarse = random_resolution(images, rng(), (8,), 1.0)
+    for picture, got in zip(images, coarse, strict=True):
+        small = cv2.resize(picture.movedim(0, -1).numpy(), (8, 8), interpolation=cv2.INTER_AREA)
+        expected = cv2.resize(small, (32, 32), interpolation=cv2.INTER_LINEAR)
+        np.testing.assert_allclose(got.movedim(0, -1), expected, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("which", "peer"),
     [
@@ -153,6 +195,7 @@ def test_views_without_colours_and_blur_are_crops():
         lambda images, rng, p: grayscale(images, rng, p),
         lambda images, rng, p: solarize(images, rng, p),
         lambda images, rng, p: blur(images, rng, (0.5, 2.0), 5, p),
+        lambda images, rng, p: random_resolution(images, rng, (2, 4), p),
     ],
 )
 def test_a_view_changes_the_share_of_samples_that_it_should(view):
@@ -169,6 +212,8 @@ def test_a_view_changes_the_share_of_samples_that_it_should(view):
         lambda rng: color_jitter(to_float(pictures()), rng, 0.4, 0.4, 0.4, 0.1, 0.8),
         lambda rng: blur(to_float(pictures()), rng, (0.1, 2.0), 5, 0.5),
         lambda rng: augment(pictures(), rng, 24),
+        lambda rng: random_square(pictures(), rng, 24),
+        lambda rng: random_resolution(to_float(pictures()), rng, (4, 8), 0.5),
         lambda rng: frame_pair(pictures(), pictures(), 24, rng, 0.4),
     ],
 )

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodied_ssl.datasets.batches import Grasps, Pokes
 from embodied_ssl.datasets.charts import words
 from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.method import Panel
 from embodied_ssl.report.exhibits import (
     Equivariance,
     FeatureMap,
@@ -22,12 +23,26 @@ from embodied_ssl.report.exhibits import (
     GraspAngles,
     MotionClusters,
     RetrievalWall,
+    TaskPanels,
 )
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.images import ImageSet
 
 Features = NDArray[np.float32]
+
+
+def task_panels(rows: Sequence[Sequence[Panel]], side: int = 96) -> TaskPanels:
+    """Rows of as many panels each, brought to one size, px; pixels of small pictures stay visible."""
+    each = [panel for row in rows for panel in row]
+    shown = [nn.functional.interpolate(panel.picture[None].float(), (side, side)) for panel in each]  # nearest
+    pictures = (torch.cat(shown).clamp(0, 1) * 255).round().byte().movedim(1, -1).cpu().numpy()
+    shape = (len(rows), len(rows[0]))
+    return TaskPanels(
+        picture=pictures.reshape(*shape, side, side, 3),
+        text=tuple(panel.text for panel in each),
+        right=np.array([-1 if panel.right is None else int(panel.right) for panel in each]).reshape(shape),
+    )
 
 
 def retrieval_wall(

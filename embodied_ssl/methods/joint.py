@@ -10,7 +10,7 @@ from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.method import Method, Need, Recipe, Step
+from embodied_ssl.method import Method, Need, Panel, Recipe, Step
 
 
 class Joint(Method):
@@ -42,7 +42,9 @@ class Joint(Method):
         self._own_settings = settings or {}
         self.parts = nn.ModuleDict()
         for name in methods:
-            self.parts[name] = method_class(name)(encoder, **self._own_settings.get(name, {}))
+            self.parts[name] = part = method_class(name)(encoder, **self._own_settings.get(name, {}))
+            if part.encoder is not encoder:
+                raise DataError(f"joint: {name} takes an encoder of its own kind; share --encoder {part.encoder.name}")
         self.whole_batch = any(part.whole_batch for _, part in self._parts())
 
     def settings(self) -> dict[str, Any]:
@@ -66,6 +68,9 @@ class Joint(Method):
             terms.append(weight * losses["loss"])
             found |= {f"{name}.{key}": value for key, value in losses.items()}
         return {"loss": torch.stack(terms).sum(), **found}
+
+    def show(self, *, step: Step, **batches: Batch) -> list[list[Panel]]:
+        return [row for name, part in self._parts() for row in part.show(**_own(name, batches), step=step)]
 
     def after_step(self, step: Step) -> None:
         for _, part in self._parts():

@@ -17,6 +17,7 @@ from embodied_ssl.report.exhibits import (
     GraspAngles,
     MotionClusters,
     RetrievalWall,
+    TaskPanels,
 )
 
 Key = list[tuple[str, str]]
@@ -50,6 +51,20 @@ def wall(exhibit: RetrievalWall) -> list[tuple[Shown, list[Shown]]]:
         [query] = _urls(exhibit.query[i : i + 1])
         rows.append((Shown(query, exhibit.query_class[i]), [Shown(url, name, right) for url, name, right in near]))
     return rows
+
+
+def task_rows(exhibit: TaskPanels) -> list[list[Shown]]:
+    """Each row of pictures with captions, framed by whether what they show is right."""
+    count = exhibit.right.shape[1]
+    return [
+        [
+            Shown(url, text, None if right < 0 else bool(right))
+            for url, text, right in zip(
+                _urls(exhibit.picture[i]), exhibit.text[i * count : (i + 1) * count], exhibit.right[i], strict=True
+            )
+        ]
+        for i in range(len(exhibit.picture))
+    ]
 
 
 def clusters_chart(exhibit: MotionClusters) -> tuple[Markup, Key]:

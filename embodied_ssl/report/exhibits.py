@@ -96,7 +96,16 @@ class FeatureMap:
     thumbnail: Pictures  # uint8 [M, H, W, 3]
 
 
-Exhibit = RetrievalWall | MotionClusters | Equivariance | ForceProfiles | GraspAngles | FeatureMap
+@dataclass(frozen=True)
+class TaskPanels:
+    """What the task of a method shows it, and what it answers: rows of pictures with captions."""
+
+    picture: Pictures  # uint8 [R, K, H, W, 3]
+    text: Texts  # R·K captions, those of the first row first
+    right: Whole  # [R, K]: 1 a prediction that is right, 0 one that is wrong, −1 neither
+
+
+Exhibit = TaskPanels | RetrievalWall | MotionClusters | Equivariance | ForceProfiles | GraspAngles | FeatureMap
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Exhibit.__args__}
 
 

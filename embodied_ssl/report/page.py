@@ -29,6 +29,7 @@ from embodied_ssl.report.exhibits import (
     GraspAngles,
     MotionClusters,
     RetrievalWall,
+    TaskPanels,
 )
 from embodied_ssl.report.runs import Run, read_run
 from embodied_ssl.report.tables import Column, Table, row_order, tables
@@ -36,8 +37,13 @@ from embodied_ssl.report.tables import Column, Table, row_order, tables
 if TYPE_CHECKING:
     from embodied_ssl.evaluate.results import Result
 
-_ORDER = (RetrievalWall, FeatureMap, MotionClusters, Equivariance, GraspAngles, ForceProfiles)
+_ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance, GraspAngles, ForceProfiles)
 _HEADINGS = {
+    TaskPanels: (
+        "tasks", "What each method was asked",
+        "The task that a method sets itself, on held-out pictures, and what it answers.",
+        "tasks",
+    ),
     RetrievalWall: (
         "wall", "Nearest neighbours",
         "A query, then the pictures whose features are nearest to its own: of other objects or rooms, one of each.",
@@ -180,6 +186,8 @@ def _sections(shown: list[tuple[str, Exhibit]], colours: dict[str, str]) -> list
 def _shown(exhibit: Exhibit, colours: dict[str, str]) -> Any:
     """What the template needs to show an exhibit."""
     match exhibit:
+        case TaskPanels():
+            return drawings.task_rows(exhibit)
         case RetrievalWall():
             right, count = int(exhibit.right[:, :1].sum()), len(exhibit.query)
             return {"rows": drawings.wall(exhibit), "set": exhibit.set[0], "right": right, "of": count}

@@ -1,0 +1,113 @@
+"""Colorization: tell the colours of a picture from its lightness."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.heads import CellClassifier
+from embodied_ssl.method import Method, Panel, Recipe, Step, panels
+from embodied_ssl.views import random_square
+from embodied_ssl.views_color import (
+    annealed_mean,
+    cell_colors,
+    color_classes,
+    lab_to_rgb,
+    rgb_to_lab,
+    soft_cross_entropy,
+)
+
+
+class Colorization(Method):
+    """Colorful image colorization. Zhang, Isola & Efros, ECCV 2016.
+
+    The lightness goes into all three channels of the encoder. Colours are predicted for cells of 4×4 px, as in the
+    paper, as a distribution over the classes of `color_classes`.
+    """
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        step_ab: float = 10.0,
+        rebalance: float = 0.5,
+        temperature: float = 0.38,
+        least_crop: float = 0.5,
+    ):
+        """A classifier of colours for each cell.
+
+        Args:
+            encoder: what is learned.
+            step_ab: side of the classes in the plane of (a, b).
+            rebalance: λ, the share of even frequencies that is mixed into those of the data before classes are weighted
+                by their inverse; 1: all classes weigh the same.
+            temperature: of the annealed mean that makes a colour of a distribution.
+            least_crop: smallest share of the square picture that a view keeps.
+        """
+        super().__init__(encoder)
+        self.step_ab, self.rebalance, self.temperature, self.least_crop = step_ab, rebalance, temperature, least_crop
+        self.cells = max(1, encoder.image_size // 4)
+        classes = torch.from_numpy(color_classes(step_ab))
+        self.head = CellClassifier(encoder.width, len(classes), self.cells)
+        self.classes: Tensor
+        self.weights: Tensor
+        self.register_buffer("classes", classes)
+        self.register_buffer("weights", torch.ones(len(classes)))
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """Weights of the classes, from how often each occurs (section 2.2). Raises DataError for grey pictures."""
+        frequency = class_frequencies(streams["frames"], self.classes, rng)
+        if frequency.max() > 0.99:
+            raise DataError("colorization: the pictures have no colours to learn from; take others")
+        self.weights.copy_(class_weights(smoothed(frequency, self.classes), self.rebalance))
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
+        lab = rgb_to_lab(images)
+        logits = self.classify(lab[:, :1])
+        loss, accuracy = soft_cross_entropy(logits, cell_colors(lab, self.cells), self.classes, self.weights)
+        return {"loss": loss, "accuracy": accuracy}
+
+    def classify(self, lightness: Tensor) -> Tensor:
+        """Logits [B, Q, n, n] of the colours of cells, from the lightness [B, 1, s, s] in [0, 100] alone."""
+        return self.head(self.encoder.last_maps((lightness / 100).expand(-1, 3, -1, -1)))
+
+    def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
+        """Each picture grey, coloured, and as it was."""
+        images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
+        lightness = rgb_to_lab(images)[:, :1]
+        ab = annealed_mean(self.classify(lightness), self.classes, self.temperature)
+        ab = functional.interpolate(ab, images.shape[-2:], mode="bilinear")
+        colored = lab_to_rgb(torch.cat([lightness, ab], 1))
+        grey = (lightness / 100).expand(-1, 3, -1, -1)
+        return panels((grey, "seen"), (colored, "coloured"), (images, "as it was"))
+
+
+def class_weights(frequency: Tensor, rebalance: float) -> Tensor:
+    """Weights of classes of such frequencies [Q], inversely to them; their mean over the data is 1. Equation 4."""
+    mixed = 1 / ((1 - rebalance) * frequency + rebalance / len(frequency))
+    return mixed / (frequency * mixed).sum()
+
+
+def class_frequencies(frames: Stream, classes: Tensor, rng: np.random.Generator, most: int = 2000) -> Tensor:
+    """How often each colour class [Q, 2] occurs in up to `most` pictures: float [Q], of sum 1."""
+    index = rng.permutation(len(frames))[:most]
+    count = torch.zeros(len(classes))
+    for part in np.array_split(index, -(-len(index) // 100)):
+        batch = frames.batch(part, rng)
+        assert isinstance(batch, Frames)
+        small = functional.interpolate(batch.images.float() / 255, (16, 16), mode="area")
+        ab = rgb_to_lab(small)[:, 1:].permute(0, 2, 3, 1).flatten(0, 2)
+        count += torch.bincount(torch.cdist(ab, classes).argmin(1), minlength=len(classes))
+    return count / count.sum()
+
+
+def smoothed(frequency: Tensor, classes: Tensor, sigma: float = 5.0) -> Tensor:
+    """Frequencies [Q] spread over near classes [Q, 2] by a Gaussian."""
+    kernel = torch.exp(-0.5 * (torch.cdist(classes, classes) / sigma) ** 2)
+    return (kernel / kernel.sum(0)) @ frequency

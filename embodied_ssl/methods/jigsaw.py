@@ -1,0 +1,147 @@
+"""Jigsaw: tell in which order the nine tiles of a picture were laid."""
+
+import itertools
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
+from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.views import color_jitter, grayscale, uniform, windows_at
+
+TILES = 9
+
+
+class Jigsaw(Method):
+    """Unsupervised learning of visual representations by solving jigsaw puzzles. Noroozi & Favaro, ECCV 2016.
+
+    The paper cuts a crop of 225 px into cells of 75 and takes a tile of 64 out of each. Here they are shares of the
+    picture, and a tile is brought to `tile` px; 64 permutations for its 1,000.
+    """
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        permutations: int = 64,
+        tile: int = 24,
+        tile_share: float = 64 / 75,
+        least_crop: float = 0.75,
+        jitter: float = 0.4,
+        grey: float = 0.3,
+        normalise: bool = True,
+    ):
+        """A context-free network: nine tied towers, whose codes meet in the layers that name the permutation.
+
+        Args:
+            encoder: what is learned.
+            permutations: how many; one of them is the class.
+            tile: side of a tile as the encoder sees it, px.
+            tile_share: side of a tile as a share of its cell, of which it takes a random place: what is cut away leaves
+                a gap, so that no line goes on from tile to tile.
+            least_crop: smallest share of the square picture that a puzzle covers.
+            jitter: of the colours of each puzzle; besides, each colour of a tile is displaced by up to a pixel.
+            grey: share of the puzzles that are grey.
+            normalise: whether each tile is brought to the same mean and deviation, so that neither tells its place.
+        """
+        super().__init__(encoder)
+        self.permutations, self.tile, self.tile_share, self.least_crop = permutations, tile, tile_share, least_crop
+        self.jitter, self.grey, self.normalise = jitter, grey, normalise
+        self.code = Tower(encoder.width, 64)
+        self.head = mlp((TILES * 64, 256, permutations))
+        self.orders: Tensor
+        self.register_buffer("orders", torch.from_numpy(distant_permutations(permutations)))
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        tiles = self.cut(frames.images, step.rng)
+        order = torch.randint(self.permutations, (len(tiles),), generator=step.rng, device=step.rng.device)
+        logits = self._classify(lay(self._seen(tiles, step.rng), self.orders[order]))
+        accuracy = (logits.argmax(1) == order).float().mean()
+        return {"loss": nn.functional.cross_entropy(logits, order), "accuracy": accuracy}
+
+    def cut(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """The tiles of a random square of each picture, row by row, [B, 9, 3, tile, tile]."""
+        count, (height, width) = len(images), images.shape[-2:]
+        square = uniform(count, self.least_crop, 1.0, rng).sqrt() * min(height, width)
+        free = images.new_tensor([width, height], dtype=torch.float32) - square[:, None]
+        corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * free
+        cell, side = square / 3, square / 3 * self.tile_share
+        places = torch.cartesian_prod(*(torch.arange(3, device=images.device),) * 2).flip(1) + 0.5  # [9, 2] (u, v)
+        shaken = torch.rand((count, TILES, 2), generator=rng, device=rng.device) - 0.5
+        middle = corner[:, None] + places * cell[:, None, None] + shaken * (cell - side)[:, None, None]
+        shift = torch.randint(-1, 2, (count, 3, TILES, 2), generator=rng, device=rng.device)
+        return windows_at(images, middle, side, self.tile, shift * (side / self.tile)[:, None, None, None])
+
+    def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
+        """Each puzzle as it was laid, as the network solved it, and as it was."""
+        tiles = self.cut(frames.images, step.rng)
+        order = torch.arange(len(tiles), device=tiles.device) * 7 % self.permutations
+        laid = lay(tiles, self.orders[order])
+        answer = self._classify(lay(self._seen(tiles, step.rng), self.orders[order])).argmax(1)
+        solved = lay(laid, self.orders[answer].argsort(1))
+        return [
+            [
+                Panel(mosaic(puzzle), "the puzzle"),
+                Panel(mosaic(solution), "as it was solved", bool(said == true)),
+                Panel(mosaic(whole), "as it was"),
+            ]
+            for puzzle, solution, whole, said, true in zip(laid, solved, tiles, answer, order, strict=True)
+        ]
+
+    def _seen(self, tiles: Tensor, rng: torch.Generator) -> Tensor:
+        """Tiles [B, 9, 3, t, t] as the encoder sees them: colours jittered by puzzle, statistics the same for all."""
+        whole = tiles.transpose(1, 2).flatten(2, 3)  # [B, 3, 9 · t, t]
+        if self.training and self.jitter:
+            whole = color_jitter(whole, rng, self.jitter, self.jitter, self.jitter, self.jitter / 4)
+        whole = grayscale(whole, rng, self.grey) if self.training else whole
+        each = whole.unflatten(2, (TILES, -1)).transpose(1, 2)
+        return standardised(each) if self.normalise else each
+
+    def _classify(self, tiles: Tensor) -> Tensor:
+        codes = self.code(self.encoder.last_maps(tiles.flatten(0, 1))).relu()
+        return self.head(codes.unflatten(0, (-1, TILES)).flatten(1))
+
+
+def standardised(tiles: Tensor) -> Tensor:
+    """Tiles [..., 3, t, t], each colour with the mean and deviation that encoders expect of it."""
+    mean, deviation = tiles.mean((-2, -1), keepdim=True), tiles.std((-2, -1), keepdim=True)
+    return (tiles - mean) / (deviation + 1e-2) * DEVIATION + MEAN
+
+
+def lay(tiles: Tensor, order: Tensor) -> Tensor:
+    """Tiles [B, 9, ...] in the orders [B, 9]: place i gets tile order[i]."""
+    return tiles[torch.arange(len(tiles), device=tiles.device)[:, None], order]
+
+
+def mosaic(tiles: Tensor) -> Tensor:
+    """Nine tiles [9, 3, t, t] side by side, with white joints, [3, 3 t + 4, 3 t + 4]."""
+    framed = nn.functional.pad(tiles, (0, 2, 0, 2), value=1.0)
+    rows = framed.unflatten(0, (3, 3)).permute(2, 0, 3, 1, 4)  # colour, row, v, column, u
+    return rows.flatten(3).flatten(1, 2)[:, :-2, :-2]
+
+
+@cache
+def distant_permutations(count: int, tiles: int = TILES) -> NDArray[np.int64]:
+    """Permutations of the tiles, chosen one by one for the largest sum of Hamming distances to those before, [N, 9].
+
+    Algorithm 1 of the paper, from the first permutation drawn at random (seed 0) on; ties are broken by lot.
+    Raises ValueError where there are not as many.
+    """
+    every = np.array(list(itertools.permutations(range(tiles))), np.int8)
+    if not 0 < count <= len(every):
+        raise ValueError(f"jigsaw: {count} permutations of {tiles} tiles; there are {len(every):,}")
+    rng = np.random.default_rng(0)
+    every = every[rng.permutation(len(every))]
+    distance = np.zeros(len(every), np.int64)
+    chosen = [0]
+    while len(chosen) < count:
+        distance += (every != every[chosen[-1]]).sum(1)
+        distance[chosen[-1]] = np.iinfo(np.int64).min // 2  # it is taken
+        chosen.append(int(distance.argmax()))
+    return every[chosen].astype(np.int64)

@@ -1,0 +1,120 @@
+"""Relative patch location: tell on which of eight sides of a patch another one lies."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.encoders import MEAN, Encoder
+from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.views import random_resolution, uniform, windows_at
+
+SIDES = ((-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1))
+"""Steps (u, v) from a patch to each of its eight neighbours."""
+NAMES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
+
+Guard = Literal["project", "drop", "none"]
+
+
+class RelativePatch(Method):
+    """Unsupervised visual representation learning by context prediction. Doersch, Gupta & Efros, ICCV 2015.
+
+    The paper cuts patches of 96 px with gaps of 48 and a jitter of 7 out of large pictures. Here they are shares of the
+    picture, so that a pair fits into one of 32 to 96 px, and are brought to half the side that the encoder is made for.
+    """
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        patch: float = 0.3,
+        gap: float = 0.5,
+        jitter: float = 0.07,
+        colors: Guard = "project",
+        coarse: float = 0.3,
+    ):
+        """Two tied towers whose codes are joined late.
+
+        Args:
+            encoder: what is learned.
+            patch: side of a patch, as a share of the shorter side of the picture.
+            gap: between the two patches, as a share of a patch: no line goes on from one to the other.
+            jitter: most displacement of each patch, as a share of a patch, along each axis.
+            colors: guard against chromatic aberration, which tells where in a lens a patch was: `project` out the axis
+                from green to magenta, `drop` two of three colours for noise, or `none`.
+            coarse: share of the patches that are brought to a lower resolution.
+        """
+        super().__init__(encoder)
+        self.patch, self.gap, self.jitter, self.colors, self.coarse = patch, gap, jitter, colors, coarse
+        self.size = encoder.image_size // 2
+        self.code = Tower(encoder.width, 128)
+        self.head = mlp((256, 128, len(SIDES)))
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        patches, side = self.pairs(frames.images, step.rng)
+        logits = self._classify(self._guarded(patches, step.rng))
+        accuracy = (logits.argmax(1) == side).float().mean()
+        return {"loss": nn.functional.cross_entropy(logits, side), "accuracy": accuracy}
+
+    def pairs(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """A patch and a neighbour of each picture, [B, 2, 3, s, s], at a random place, and on which side it is, [B]."""
+        count, (height, width) = len(images), images.shape[-2:]
+        side = torch.randint(len(SIDES), (count,), generator=rng, device=rng.device)
+        patch = self.patch * min(height, width)
+        apart = torch.tensor(SIDES, device=images.device)[side] * (1 + self.gap) * patch  # [B, 2]
+        extent = images.new_tensor([width, height], dtype=torch.float32)
+        room = extent - apart.abs() - (1 + 2 * self.jitter) * patch
+        corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * room.clamp(min=0)
+        first = corner + (0.5 + self.jitter) * patch - apart.clamp(max=0)
+        shaken = torch.rand((count, 2, 2), generator=rng, device=rng.device) * 2 - 1
+        middle = torch.stack([first, first + apart], 1) + shaken * self.jitter * patch
+        return windows_at(images, middle, torch.full_like(room[:, 0], patch), self.size), side
+
+    def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
+        """Both patches of each picture, and where the second was said to be."""
+        patches, side = self.pairs(frames.images, step.rng)
+        answer = self._classify(self._guarded(patches, step.rng)).argmax(1)
+        return [
+            [
+                Panel(picture / 255),
+                Panel(first, "the patch"),
+                Panel(second, f"{NAMES[said]}" + ("" if said == true else f", is {NAMES[true]}"), said == true),
+            ]
+            for picture, (first, second), said, true in zip(
+                frames.images, patches, answer.tolist(), side.tolist(), strict=True
+            )
+        ]
+
+    def _guarded(self, patches: Tensor, rng: torch.Generator) -> Tensor:
+        """Patches [B, 2, 3, s, s] with their colours and resolutions guarded, [B · 2, 3, s, s]."""
+        each = patches.flatten(0, 1)
+        if self.colors == "project":
+            each = without_green_magenta(each)
+        elif self.colors == "drop":
+            each = dropped_colors(each, rng)
+        sides = tuple(round(share * self.size) for share in (0.3, 0.5, 0.7))
+        return random_resolution(each, rng, sides, self.coarse)
+
+    def _classify(self, patches: Tensor) -> Tensor:
+        codes = self.code(self.encoder.last_maps(patches)).relu()
+        return self.head(codes.unflatten(0, (-1, 2)).flatten(1))
+
+
+def without_green_magenta(images: Tensor) -> Tensor:
+    """Colours projected onto the plane across the axis from green to magenta, about the mean that encoders subtract."""
+    axis = images.new_tensor([-1.0, 2.0, -1.0])
+    projection = torch.eye(3, device=images.device) - torch.outer(axis, axis) / axis.dot(axis)
+    return torch.einsum("dc,bchw->bdhw", projection, images - MEAN) + MEAN
+
+
+def dropped_colors(images: Tensor, rng: torch.Generator) -> Tensor:
+    """One colour of each sample is kept; the two others become noise of a hundredth of its deviation about the mean."""
+    count = len(images)
+    keep = torch.randint(3, (count,), generator=rng, device=rng.device)
+    kept = nn.functional.one_hot(keep, 3).bool()[:, :, None, None]
+    deviation = images.std(dim=(2, 3), keepdim=True)[torch.arange(count), keep][:, None]
+    noise = torch.randn(images.shape, generator=rng, device=rng.device)
+    return torch.where(kept, images, MEAN + noise * deviation / 100)

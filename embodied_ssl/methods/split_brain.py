@@ -1,0 +1,88 @@
+"""Split-brain autoencoder: each half of a network predicts what the other half sees."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.encoders import Encoder, SplitEncoder, split_colors
+from embodied_ssl.heads import CellClassifier
+from embodied_ssl.method import Method, Panel, Recipe, Step, panels
+from embodied_ssl.views import random_square
+from embodied_ssl.views_color import (
+    annealed_mean,
+    cell_colors,
+    color_classes,
+    lab_to_rgb,
+    rgb_to_lab,
+    soft_cross_entropy,
+)
+
+
+class SplitBrain(Method):
+    """Split-brain autoencoders: unsupervised learning by cross-channel prediction. Zhang, Isola & Efros, CVPR 2017.
+
+    An encoder that was asked for by name is made in two halves with half of its channels each: one sees lightness and
+    predicts the colours, the other sees the colours and predicts lightness, both as classes. What is kept is one
+    encoder, `split/NAME`, whose features are those of both halves side by side.
+    """
+
+    recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+
+    def __init__(self, encoder: Encoder, step_ab: float = 10.0, levels: int = 100, least_crop: float = 0.5):
+        """A classifier of cells of 4×4 px for each half.
+
+        Args:
+            encoder: what is learned; one that is not in halves yet is made anew in halves.
+            step_ab: side of the classes in the plane of (a, b).
+            levels: classes of lightness.
+            least_crop: smallest share of the square picture that a view keeps.
+        """
+        halves = encoder if isinstance(encoder, SplitEncoder) else SplitEncoder(encoder.name, encoder.image_size)
+        super().__init__(halves)
+        self.halves = (halves.lightness, halves.color)
+        self.step_ab, self.levels, self.least_crop = step_ab, levels, least_crop
+        self.cells = max(1, encoder.image_size // 4)
+        classes = torch.from_numpy(color_classes(step_ab))
+        self.to_color = CellClassifier(halves.lightness.width, len(classes), self.cells)
+        self.to_lightness = CellClassifier(halves.color.width, levels, self.cells)
+        self.classes: Tensor
+        self.register_buffer("classes", classes)
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
+        lab = rgb_to_lab(images)
+        to_color, to_lightness = self.predict(images)
+        color, accuracy = soft_cross_entropy(to_color, cell_colors(lab, self.cells), self.classes)
+        target = self.lightness_class(lab)
+        lightness = functional.cross_entropy(to_lightness, target)
+        near = ((to_lightness.argmax(1) - target).abs() <= self.levels // 20).float().mean()  # to 5 of 100
+        return {
+            "loss": color + lightness,
+            "color": color.detach(), "lightness": lightness.detach(),
+            "color_accuracy": accuracy, "lightness_accuracy": near,
+        }  # fmt: skip
+
+    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the colours [B, Q, n, n] from lightness, and of the lightness [B, levels, n, n] from colours."""
+        lightness, color = split_colors(images)
+        light_half, color_half = self.halves
+        return self.to_color(light_half.last_maps(lightness)), self.to_lightness(color_half.last_maps(color))
+
+    def lightness_class(self, lab: Tensor) -> Tensor:
+        """The class of lightness of each cell, int64 [B, n, n]."""
+        mean = functional.adaptive_avg_pool2d(lab[:, 0], self.cells)
+        return (mean / 100 * self.levels).long().clamp(0, self.levels - 1)
+
+    def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
+        """Each picture, its lightness with predicted colours, and its colours with predicted lightness."""
+        images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
+        lab = rgb_to_lab(images)
+        to_color, to_lightness = self.predict(images)
+        level = (torch.arange(self.levels, device=images.device) + 0.5) / self.levels * 100
+        ab = annealed_mean(to_color, self.classes)
+        lightness = torch.einsum("blhw,l->bhw", to_lightness.float().softmax(1), level)[:, None]
+        ab, lightness = (functional.interpolate(each, images.shape[-2:], mode="bilinear") for each in (ab, lightness))
+        colored = lab_to_rgb(torch.cat([lab[:, :1], ab], 1))
+        lit = lab_to_rgb(torch.cat([lightness, lab[:, 1:]], 1))
+        return panels((images, "as it was"), (colored, "colours predicted"), (lit, "lightness predicted"))
