@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+from joblib import Parallel, delayed
 
 from embodied_ssl.data import source_for
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.evaluate.evaluation import evaluate
+from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate
 from embodied_ssl.evaluate.results import Result
 from embodied_ssl.methods import make_method
 from embodied_ssl.portrait import present
@@ -24,6 +27,9 @@ def compare(
     steps: int = 2000,
     device: str = "auto",
     labels: bool = True,
+    batch_size: int | None = None,
+    protocols: Sequence[str] = (*PROTOCOLS, *OF_MOTIONS),
+    workers: int = 1,
     progress: bool = True,
 ) -> list[Result]:
     """Train methods on the same data for as many updates each, measure them, and write tables and a report.
@@ -40,6 +46,9 @@ def compare(
         image_size: side of the pictures that it sees, px.
         steps: updates of each run.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        batch_size: samples of each stream in an update; None: as the recipe of each method has it.
+        protocols: to measure by, by name, as of `evaluate`.
+        workers: processes that train and measure side by side, each on its share of the processor's cores.
         labels: whether to add the row `labels`: the same encoder trained with all labels of the first of the data sets.
         progress: whether to show progress bars.
 
@@ -48,15 +57,20 @@ def compare(
     if not methods or seeds < 1:
         raise DataError("compare: name at least one method, and take at least one seed")
     rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once
-    runs = []
-    for name in rows:
-        for seed in range(seeds):
-            method = make_method(name, encoder, image_size, seed)
-            found = {stream: source_for(need.batch, data) for stream, need in method.needs().items()}
-            streams = {stream: source for stream, source in found.items() if source is not None}
-            run = out / "runs" / f"{name}-{seed}"
-            recipe = replace(method.recipe, steps=steps)
-            runs.append(train(method, run, streams, recipe, seed=seed, device=device, progress=progress))
-    results = evaluate(runs, on, cache=out / "features", progress=progress)
+    jobs = [(name, seed) for seed in range(seeds) for name in rows]
+
+    def learn(name: str, seed: int) -> Path:
+        """One run; everything that it depends on is in the arguments of `compare`."""
+        method = make_method(name, encoder, image_size, seed)
+        found = {stream: source_for(need.batch, data) for stream, need in method.needs().items()}
+        streams = {stream: source for stream, source in found.items() if source is not None}
+        recipe = replace(method.recipe, steps=steps, batch_size=batch_size or method.recipe.batch_size)
+        return train(method, out / "runs" / f"{name}-{seed}", streams, recipe, seed=seed, device=device, progress=shown)
+
+    shown = progress and workers == 1
+    runs = Parallel(workers)(delayed(learn)(*job) for job in jobs)
+    measured = partial(evaluate, protocols=protocols, cache=out / "features", progress=shown)
+    parts = Parallel(workers)(delayed(measured)(runs, [each]) for each in on)
+    results = [result for part in parts for result in part]
     present(out, results, runs, {run: on for run in runs if run.name.endswith("-0")})
     return results

@@ -13,6 +13,7 @@ import torch
 from embodied_ssl.checkpoint import load_encoder, load_method
 from embodied_ssl.cli import main
 from embodied_ssl.datasets.collect import collect
+from embodied_ssl.evaluate.results import read_results
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +40,26 @@ def test_train_evaluate_and_report(rooms, tmp_path, capsys):
     assert "<html" in (out / "report.html").read_text()
 
 
+def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, monkeypatch, capsys):
+    from embodied_ssl.evaluate import fine_tuning
+
+    monkeypatch.setattr(fine_tuning, "STEPS", 2)
+    run = tmp_path / "rotation-0"
+    assert main(["train", "rotation", "--frames", str(rooms), "--out", str(run), "--batch_size", "8", *SMALL]) == 0
+    out = tmp_path / "measured"
+    command = ["evaluate", str(run), "--on", str(rooms), "--out", str(out), "--progress", "false"]
+    assert main([*command, "--protocols", "stage_probe,semi_supervised,fine_tune"]) == 0
+    found = {(r.row, r.protocol, r.metric) for r in read_results(out / "results.json")}
+    assert ("rotation", "stage_probe", "accuracy of block1") in found
+    assert ("rotation", "semi_supervised", "accuracy@20") in found
+    assert ("random conv4", "fine_tune", "accuracy@20") in found
+    assert not [one for one in found if one[0] == "raw pixels"]
+    assert "What each method was asked" in (out / "report.html").read_text()
+
+
 def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     command = ["compare", "drlim", "equivariance", "--data", str(rooms), "--on", str(rooms), "--seeds", "1"]
-    command += ["--out", str(tmp_path / "out"), *SMALL]
+    command += ["--out", str(tmp_path / "out"), "--workers", "2", "--protocols", "few_labels,knn", *SMALL]
     assert main(command) == 0
     first = capsys.readouterr().out
     for row in ("drlim", "equivariance", "labels", "random conv4"):

@@ -18,11 +18,13 @@ from embodied_ssl.evaluate import imagenet
 from embodied_ssl.evaluate.equivariance_error import equivariance_error
 from embodied_ssl.evaluate.features import Features, Pixels, extract
 from embodied_ssl.evaluate.few_labels import few_labels
+from embodied_ssl.evaluate.fine_tuning import fine_tune, semi_supervised
 from embodied_ssl.evaluate.knn import knn
 from embodied_ssl.evaluate.linear_probe import linear_probe
 from embodied_ssl.evaluate.next_best_view import next_best_view
 from embodied_ssl.evaluate.results import Measure, Result
 from embodied_ssl.evaluate.retrieval import retrieval
+from embodied_ssl.evaluate.stage_probe import stage_probe
 
 PROTOCOLS: dict[str, Callable[[Features, ImageSet, int], list[Measure]]] = {
     "linear_probe": linear_probe,
@@ -38,6 +40,13 @@ OF_MOTIONS: dict[str, tuple[tuple[str, ...], Callable[[Features, Dataset, int], 
 }
 """Protocols that need to know how the body moved: the kinds of our data sets that they take; other sets are skipped."""
 
+OF_ENCODERS: dict[str, Callable[[Encoder, ImageSet, int, str, bool], list[Measure]]] = {
+    "stage_probe": stage_probe,
+    "semi_supervised": semi_supervised,
+    "fine_tune": fine_tune,
+}
+"""Protocols that take the encoder apart or train it on, by name only, since they take long; pixels have none."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -46,6 +55,7 @@ class Candidate:
     row: str
     seed: int
     encoder: Encoder
+    untrained: bool = False
 
 
 def evaluate(
@@ -63,7 +73,8 @@ def evaluate(
     Args:
         runs: run directories. A row is a directory's name without the `-SEED` at its end.
         on: sets of pictures: data sets of ours, folders or zip archives of class folders.
-        protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance, next_best_view.
+        protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance, next_best_view; those that take
+            longer: stage_probe, semi_supervised, fine_tune.
         label: of sets of things, orbits and tables: `category` (None: this) or `material`.
         baselines: whether to add the rows `raw pixels`, `random`, the same encoder before any training, and where the
             extra `[imagenet]` is installed a network of another architecture that learned from ImageNet's labels.
@@ -75,8 +86,8 @@ def evaluate(
     for an unknown protocol.
     """
     for protocol in protocols:
-        if protocol not in (*PROTOCOLS, *OF_MOTIONS):
-            raise unknown_name("protocol", protocol, (*PROTOCOLS, *OF_MOTIONS))
+        if protocol not in (known := (*PROTOCOLS, *OF_MOTIONS, *OF_ENCODERS)):
+            raise unknown_name("protocol", protocol, known)
     if not runs or not on:
         raise DataError("evaluate: name at least one run, and with --on at least one set of pictures")
     candidates = _candidates(runs, baselines)
@@ -89,7 +100,7 @@ def evaluate(
                 if candidate.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
                     encoder = candidate.encoder
                     features = extract(encoder, images, device=device, cache=cache)
-                found += _measure(candidate, features, source, images, protocols)
+                found += _measure(candidate, features, source, images, protocols, device)
                 bar.update()
     return found
 
@@ -107,7 +118,7 @@ def _candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
         learned.append(Candidate(row_of(run, seed), seed, load_encoder(run)))
         settings = configuration["encoder"]
         name = f"random {settings['name']}"
-        untrained[name, seed] = Candidate(name, seed, random_encoder(**settings, seed=seed))
+        untrained[name, seed] = Candidate(name, seed, random_encoder(**settings, seed=seed), untrained=True)
     if not baselines:
         return learned
     seeds = sorted({seed for _, seed in untrained})
@@ -119,7 +130,12 @@ def _candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
 
 
 def _measure(
-    candidate: Candidate, features: Features, source: Path | str, images: ImageSet, protocols: Sequence[str]
+    candidate: Candidate,
+    features: Features,
+    source: Path | str,
+    images: ImageSet,
+    protocols: Sequence[str],
+    device: str,
 ) -> list[Result]:
     def result(protocol: str, measure: Measure) -> Result:
         about: dict[str, Any] = measure.settings
@@ -129,6 +145,12 @@ def _measure(
     for protocol in protocols:
         if protocol in PROTOCOLS:
             found += [result(protocol, each) for each in PROTOCOLS[protocol](features, images, candidate.seed)]
+            continue
+        if protocol in OF_ENCODERS:
+            encoder = candidate.encoder
+            if any(parameter.requires_grad for parameter in encoder.parameters()):
+                own = OF_ENCODERS[protocol](encoder, images, candidate.seed, device, candidate.untrained)
+                found += [result(protocol, each) for each in own]
             continue
         kinds, measure_motions = OF_MOTIONS[protocol]
         if (Path(source) / MANIFEST).is_file() and (dataset := Dataset.open(source)).kind in kinds:

@@ -61,7 +61,7 @@ class Jigsaw(Method):
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         tiles = self.cut(frames.images, step.rng)
         order = torch.randint(self.permutations, (len(tiles),), generator=step.rng, device=step.rng.device)
-        logits = self._classify(lay(self._seen(tiles, step.rng), self.orders[order]))
+        logits = self._classify(lay(self.seen(tiles, step.rng), self.orders[order]))
         accuracy = (logits.argmax(1) == order).float().mean()
         return {"loss": nn.functional.cross_entropy(logits, order), "accuracy": accuracy}
 
@@ -83,7 +83,7 @@ class Jigsaw(Method):
         tiles = self.cut(frames.images, step.rng)
         order = torch.arange(len(tiles), device=tiles.device) * 7 % self.permutations
         laid = lay(tiles, self.orders[order])
-        answer = self._classify(lay(self._seen(tiles, step.rng), self.orders[order])).argmax(1)
+        answer = self._classify(lay(self.seen(tiles, step.rng), self.orders[order])).argmax(1)
         solved = lay(laid, self.orders[answer].argsort(1))
         return [
             [
@@ -94,7 +94,7 @@ class Jigsaw(Method):
             for puzzle, solution, whole, said, true in zip(laid, solved, tiles, answer, order, strict=True)
         ]
 
-    def _seen(self, tiles: Tensor, rng: torch.Generator) -> Tensor:
+    def seen(self, tiles: Tensor, rng: torch.Generator) -> Tensor:
         """Tiles [B, 9, 3, t, t] as the encoder sees them: colours jittered by puzzle, statistics the same for all."""
         whole = tiles.transpose(1, 2).flatten(2, 3)  # [B, 3, 9 · t, t]
         if self.training and self.jitter:

@@ -55,7 +55,7 @@ class RelativePatch(Method):
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         patches, side = self.pairs(frames.images, step.rng)
-        logits = self._classify(self._guarded(patches, step.rng))
+        logits = self._classify(self.guarded(patches, step.rng))
         accuracy = (logits.argmax(1) == side).float().mean()
         return {"loss": nn.functional.cross_entropy(logits, side), "accuracy": accuracy}
 
@@ -76,7 +76,7 @@ class RelativePatch(Method):
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
         """Both patches of each picture, and where the second was said to be."""
         patches, side = self.pairs(frames.images, step.rng)
-        answer = self._classify(self._guarded(patches, step.rng)).argmax(1)
+        answer = self._classify(self.guarded(patches, step.rng)).argmax(1)
         return [
             [
                 Panel(picture / 255),
@@ -88,7 +88,7 @@ class RelativePatch(Method):
             )
         ]
 
-    def _guarded(self, patches: Tensor, rng: torch.Generator) -> Tensor:
+    def guarded(self, patches: Tensor, rng: torch.Generator) -> Tensor:
         """Patches [B, 2, 3, s, s] with their colours and resolutions guarded, [B · 2, 3, s, s]."""
         each = patches.flatten(0, 1)
         if self.colors == "project":

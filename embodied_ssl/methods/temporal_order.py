@@ -30,7 +30,7 @@ class TemporalOrder(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
 
-    def __init__(self, encoder: Encoder, by: By = "flow", spacing: int = 2, places: int = 4, jitter: float = 0.4):
+    def __init__(self, encoder: Encoder, by: By = "flow", spacing: int = 2, places: int = 4, jitter: float = 0.0):
         """Three tied towers whose codes are joined.
 
         Args:
@@ -38,7 +38,7 @@ class TemporalOrder(Method):
             by: what counts as motion: `flow`, `energy` (mean squared difference of frames), or `ego` (the body's own).
             spacing: frames from each of the five to the next.
             places: how many windows a clip has.
-            jitter: of the colours of each frame.
+            jitter: of the colours of each frame; the paper has none.
         """
         super().__init__(encoder)
         self.by, self.spacing, self.places, self.jitter = by, spacing, places, jitter

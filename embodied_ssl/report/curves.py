@@ -49,8 +49,10 @@ def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> tuple[li
 def few_label_curves(results: Sequence["Result"], colours: Mapping[str, str]) -> list[Figure]:
     """Accuracy over labels per class with 95 % bands, a figure for each set; sets with one number have none."""
     figures = []
-    for name in dict.fromkeys(result.set for result in results):
-        own = [result for result in results if result.set == name and is_few_label(result)]
+    curves = dict.fromkeys((result.set, result.protocol) for result in results if is_few_label(result))
+    for place, protocol in curves:
+        own = [r for r in results if (r.set, r.protocol) == (place, protocol) and is_few_label(r)]
+        name = place if protocol == "few_labels" else f"{place}, {words(protocol)}"
         points = _by_labels(own)
         shown = sorted({labels for row in points.values() for labels in row})
         if len(shown) < 2:
@@ -72,7 +74,8 @@ def few_label_curves(results: Sequence["Result"], colours: Mapping[str, str]) ->
 
 def is_few_label(result: "Result") -> bool:
     """Whether a result belongs to a few-label curve."""
-    return "label" in result.protocol.lower() and LEAVE_OUT not in result.row
+    of_labels = "label" in result.protocol.lower() or result.protocol in ("semi_supervised", "fine_tune")
+    return of_labels and LEAVE_OUT not in result.row
 
 
 def _curve(name: str, runs: Sequence[Run], colours: Mapping[str, str]) -> Figure | None:
