@@ -107,6 +107,15 @@ class ObjectPairs(Batch):
 
 
 @dataclass(frozen=True)
+class CaptionedFrames(Batch):
+    """Pictures and what a caption says of them."""
+
+    images: Tensor  # uint8 [B, 3, H, W]
+    words: Tensor  # int64 [B, L]: rows of the stream's vocabulary, 0 where there is none
+    index: Tensor  # int64 [B]: which pictures of the stream they are
+
+
+@dataclass(frozen=True)
 class LabelledFrames(Batch):
     """Pictures and what they show."""
 

@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ from embodied_ssl.datasets.manifest import Manifest, read_manifest
 from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, rows_table
 from embodied_ssl.datasets.shards import OpenShard
 from embodied_ssl.datasets.streams import Clips, Images, Interactions, ObjectPairs, Pairs
+
+if TYPE_CHECKING:
+    from embodied_ssl.datasets.captions import Captions
 
 Table = dict[str, NDArray[Any]]
 
@@ -135,6 +138,12 @@ class Dataset:
     def object_pairs(self, across: str = "tables") -> ObjectPairs:
         """Two pictures of one object, as `ObjectPairs`: on two tables, or two views of an orbit."""
         return ObjectPairs(self, across)
+
+    def captions(self) -> "Captions":
+        """Pictures with captions, as `CaptionedFrames`."""
+        from embodied_ssl.datasets.captions import Captions
+
+        return Captions(self)
 
     def shard(self, index: int) -> OpenShard:
         """Shard `index`, opened in this process."""

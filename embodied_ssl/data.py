@@ -20,6 +20,7 @@ Source = Path | str
 _CUTS: dict[type[batches.Batch], tuple[tuple[str, ...], Callable[..., Stream]]] = {
     batches.Frames: (VIDEO_KINDS + INTERACTION_KINDS, Dataset.images),
     batches.FramePairs: (VIDEO_KINDS, Dataset.pairs),
+    batches.CaptionedFrames: (VIDEO_KINDS + INTERACTION_KINDS, Dataset.captions),
     batches.Clips: (VIDEO_KINDS, Dataset.clips),
     batches.Grasps: (("grasp",), Dataset.acts),
     batches.Pushes: (("push",), Dataset.acts),

@@ -17,7 +17,13 @@ ALSO = {  # single files that may import more
     "datasets/collect.py": {"embodied_ssl.envs", "embodied_ssl"},
 }
 OUTSIDE = {  # libraries that only some files may know
-    "torch": {"datasets/batches.py", "datasets/streams.py", "datasets/images.py", "embodied_ssl"},
+    "torch": {
+        "datasets/batches.py",
+        "datasets/streams.py",
+        "datasets/images.py",
+        "datasets/captions.py",
+        "embodied_ssl",
+    },
     "pybullet": {"envs"},
     "numba": {"envs"},
     "h5py": {"datasets"},

@@ -28,6 +28,9 @@ def batch(kind, rng):
     made = {
         batches.Frames: lambda: batches.Frames(pictures(rng, COUNT), thing),
         batches.LabelledFrames: lambda: batches.LabelledFrames(pictures(rng, COUNT), thing, thing),
+        batches.CaptionedFrames: lambda: batches.CaptionedFrames(
+            pictures(rng, COUNT), torch.from_numpy(rng.integers(0, 9, (COUNT, 20))), thing
+        ),
         batches.FramePairs: lambda: batches.FramePairs(
             pictures(rng, COUNT), pictures(rng, COUNT), number(-1, 1, 2), thing + 1, number(0, 1)
         ),

@@ -1,0 +1,123 @@
+"""CLIP: pictures and captions that belong together are told from those that do not."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from embodied_ssl.datasets.batches import CaptionedFrames
+from embodied_ssl.datasets.captions import LENGTH, Captions, tokenise
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.losses import symmetric_info_nce
+from embodied_ssl.masked_words import learn_masked_words
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.text_encoder import TextEncoder
+from embodied_ssl.views import random_resized_crop
+from embodied_ssl.word2vec import word2vec
+
+_LONGEST_WORD = 24  # bytes
+PROMPTS = ("a {}", "a {} on the left", "a {} on the right", "a {} in the middle")
+"""Captions that name nothing but a class and a place; a class is the mean of theirs."""
+
+
+class CLIP(Method):
+    """Learning transferable visual models from natural language supervision. Radford et al., ICML 2021.
+
+    Scaled for captions of a few words: a text transformer of 2 blocks, 128 wide, over the words of the data. It can
+    start from word vectors (word2vec, Mikolov et al. 2013) or from masked words (BERT, Devlin et al. 2019), learned
+    on the same captions before any picture is seen.
+    """
+
+    recipe = Recipe(learning_rate=1e-3, weight_decay=0.1, second_beta=0.98, batch_size=128, steps=2000)
+    whole_batch = True
+
+    def __init__(
+        self, encoder: Encoder, dim: int = 128, text_width: int = 128, text_depth: int = 2, words: int = 512,
+        start: Literal["random", "word2vec", "masked_words"] = "random", start_steps: int = 1000,
+        least_crop: float = 0.5,
+    ):  # fmt: skip
+        """An encoder of pictures and one of captions.
+
+        Args:
+            encoder: of pictures; what is kept.
+            dim: of the space that both come to.
+            text_width: of the text transformer, a multiple of 32.
+            text_depth: its blocks.
+            words: most words of the vocabulary.
+            start: what the text transformer has learned before.
+            start_steps: updates of that.
+            least_crop: smallest share of a picture that a random crop keeps, which is all the augmentation.
+        """
+        super().__init__(encoder)
+        if start not in ("random", "word2vec", "masked_words"):
+            raise DataError(f"clip: unknown start '{start}'; valid are random, word2vec, masked_words")
+        self.dim, self.text_width, self.text_depth, self.words = dim, text_width, text_depth, words
+        self.start, self.start_steps, self.least_crop = start, start_steps, least_crop
+        self.text = TextEncoder(words, LENGTH, text_width, text_depth)
+        self.image_projection = nn.Linear(encoder.dim, dim, bias=False)
+        self.text_projection = nn.Linear(text_width, dim, bias=False)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.spelling: Tensor
+        self.register_buffer("spelling", torch.zeros(words, _LONGEST_WORD, dtype=torch.uint8))
+
+    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The vocabulary of the captions, and what the text transformer learns of them alone."""
+        stream = streams["captions"]
+        if isinstance(stream, Captions):
+            self._learn_vocabulary(stream.vocabulary)
+        if self.start == "random":
+            return
+        parts = np.array_split(rng.permutation(len(stream))[:4096], 16)
+        batches = [stream.batch(part, rng) for part in parts if len(part)]
+        sentences = torch.cat([batch.words for batch in batches if isinstance(batch, CaptionedFrames)]).numpy()
+        if self.start == "word2vec":
+            vectors = word2vec(sentences, self.words, self.text_width, steps=self.start_steps, rng=rng)
+            with torch.no_grad():
+                self.text.embedding.weight.copy_(vectors)
+        else:
+            learn_masked_words(self.text, sentences, int(sentences.max()) + 1, self.start_steps, rng=rng)
+
+    def loss(self, captions: CaptionedFrames, step: Step) -> dict[str, Tensor]:
+        views = random_resized_crop(
+            captions.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0), flip=0.0
+        )  # a mirrored picture would belie its caption
+        seen = in_parts((self.encoder, self.image_projection), views, step.parts)
+        said = in_parts((self.text, self.text_projection), captions.words, step.parts)
+        scale = self.log_scale.clamp(max=math.log(100)).exp()
+        return {"loss": symmetric_info_nce(seen, said, 1 / scale), "temperature": 1 / scale.detach()}
+
+    def vocabulary(self) -> list[str]:
+        """The words that were learned, by number."""
+        rows = self.spelling.cpu().numpy()
+        return [row.tobytes().rstrip(b"\0").decode() for row in rows[: 2 + int((rows[2:] != 0).any(1).sum())]]
+
+    @torch.no_grad()
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Pictures, float [B, 3, s, s] in [0, 1], in the common space: unit length, [B, dim]."""
+        return functional.normalize(self.image_projection(self.encoder(images)).float(), dim=1)
+
+    @torch.no_grad()
+    def embed_captions(self, captions: Sequence[str]) -> Tensor:
+        """Captions in the common space: unit length, [B, dim]."""
+        words = torch.from_numpy(tokenise(captions, self.vocabulary())).to(self.spelling.device)
+        return functional.normalize(self.text_projection(self.text(words)).float(), dim=1)
+
+    def embed_classes(self, names: Sequence[str], prompts: Sequence[str] = PROMPTS) -> Tensor:
+        """Classes by name, each the mean of its prompts (an ensemble, section 3.1.4): [C, dim]."""
+        said = [self.embed_captions([prompt.format(name.replace("_", " ")) for prompt in prompts]) for name in names]
+        return functional.normalize(torch.stack([each.mean(0) for each in said]), dim=1)
+
+    def _learn_vocabulary(self, vocabulary: Sequence[str]) -> None:
+        if len(vocabulary) > self.words:
+            raise DataError(f"clip: the captions have {len(vocabulary)} words; raise --words from {self.words}")
+        for row, word in zip(self.spelling, vocabulary, strict=False):
+            spelled = word.encode()[:_LONGEST_WORD]
+            row.zero_()
+            row[: len(spelled)] = torch.tensor(list(spelled), dtype=torch.uint8)
