@@ -2,13 +2,16 @@
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/learning.py --out learning
 
-Collects its data, trains every row with three seeds (two at a time, a thread each), measures all rows alike, and
-writes OUT/learning.md. A run that was interrupted goes on. About an hour on two cores, most of it training.
+Three parts: a body that roams (scenes of rooms never seen), a camera that circles things (the equivariance error, as
+its paper measures it, on things never seen), and the Curious Robot (material and category of things never touched).
+Each collects its data, trains every row with the same encoder, data and updates from several seeds, a thread each,
+measures all rows alike, and writes its part of OUT/learning.md. A run that was interrupted goes on. About 25 minutes
+on two cores.
 """
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from joblib import Parallel, delayed
 
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.evaluate.evaluation import evaluate
-from embodied_ssl.evaluate.results import Result, write_results
+from embodied_ssl.evaluate.results import Result, read_results, write_results
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.text import markdown_table
@@ -25,98 +28,160 @@ from embodied_ssl.train import train
 
 KNOWN, UNKNOWN = (0, 64), (64, 96)  # instances of each category: those acted on, and those measured on
 DATA: dict[str, tuple[str, dict[str, Any]]] = {
-    "roam": ("roam", {"episodes": 300, "length": 60, "size": 64}),
-    "grasp": ("grasp", {"episodes": 2500, "instance": True, "instances": KNOWN}),
-    "push": ("push", {"episodes": 1500, "instance": True, "instances": KNOWN}),
-    "poke": ("poke", {"episodes": 1500, "instance": True, "instances": KNOWN}),
-    "new_rooms": ("roam", {"episodes": 400, "length": 12, "size": 64, "seed": 1000}),
-    "new_things": ("poke", {"episodes": 400, "instance": True, "instances": UNKNOWN, "seed": 1000}),
+    "roam": ("roam", {"episodes": 400, "length": 60, "size": 64}),
+    "new_rooms": ("roam", {"episodes": 480, "length": 16, "size": 64, "seed": 1000}),
+    "orbit": ("orbit", {"episodes": 600, "length": 40, "size": 64, "instances": KNOWN}),
+    "new_orbits": ("orbit", {"episodes": 400, "length": 16, "size": 64, "instances": UNKNOWN, "seed": 1000}),
+    "grasp": ("grasp", {"episodes": 1600, "instances": KNOWN}),
+    "push": ("push", {"episodes": 400, "instances": KNOWN}),
+    "poke": ("poke", {"episodes": 2000, "instances": KNOWN}),
+    "new_things": ("poke", {"episodes": 800, "instances": UNKNOWN, "seed": 1000}),
 }
+
+Row = tuple[str, dict[str, str], dict[str, Any]]  # a method, its streams, its settings
+
+
+def by_pairs(data: str) -> dict[str, Row]:
+    """Equivariance and its rivals, all on the same pairs of frames."""
+    streams = {"pairs": data}
+    return {
+        "temporal_coherence": ("temporal_coherence", streams, {}),
+        "drlim": ("drlim", streams, {}),
+        "egomotion": ("egomotion", streams, {"max_gap": 3}),
+        "equivariance_eq5": ("equivariance", streams, {"relative": 0.0, "places": 0.0}),
+        "equivariance": ("equivariance", streams, {}),
+        "labels": ("labels", {"labelled": data}, {}),
+    }
+
+
 ROBOT = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 
-Plan = dict[str, tuple[str, dict[str, str], dict[str, Any]]]
 
-# Rows: a method, its streams, its settings. Rooms are seen at 64 px, patches of a table at 48.
-ROOMS: Plan = {
-    "temporal_coherence": ("temporal_coherence", {"pairs": "roam"}, {}),
-    "drlim": ("drlim", {"pairs": "roam"}, {}),
-    "egomotion": ("egomotion", {"pairs": "roam"}, {}),
-    "equivariance_eq5": ("equivariance", {"pairs": "roam"}, {"places": 0.0}),
-    "equivariance": ("equivariance", {"pairs": "roam"}, {}),
-    "labels": ("labels", {"labelled": "roam"}, {}),
-}
-THINGS: Plan = {
-    "curious_robot": ("curious_robot", ROBOT, {}),
-    **{
-        f"without_{left_out}": ("curious_robot", {k: v for k, v in ROBOT.items() if k != left_out}, {})
-        for left_out in ROBOT
-    },
-}
+@dataclass(frozen=True)
+class Part:
+    """What is compared: rows of one encoder on one kind of data."""
+
+    rows: dict[str, Row]
+    on: str
+    encoder: str
+    size: int  # of the pictures that it sees, px
+    batch: int
+    steps: int
+    measures: tuple[tuple[tuple[str, ...], str | None], ...]  # protocols, and the label that they take
+
+    @property
+    def data(self) -> list[str]:
+        return list(dict.fromkeys([*(name for row in self.rows.values() for name in row[1].values()), self.on]))
+
+
+OF_PAIRS = ((("few_labels", "knn", "equivariance"), None),)
+PARTS = {
+    # The network that equivariance was shown with; its last layer keeps where things are.
+    "rooms": Part(by_pairs("roam"), "new_rooms", "kitti_net", 64, 64, 300, OF_PAIRS),
+    "orbits": Part(by_pairs("orbit"), "new_orbits", "kitti_net", 64, 64, 300, OF_PAIRS),
+    "things": Part(
+        {
+            "curious_robot": ("curious_robot", ROBOT, {}),
+            **{
+                f"curious_robot without {left_out}": (
+                    "curious_robot",
+                    {stream: data for stream, data in ROBOT.items() if stream != left_out},
+                    {},
+                )
+                for left_out in ROBOT
+            },
+            "labels": ("labels", {"labelled": "poke"}, {}),
+        },
+        "new_things", "conv4", 48, 32, 400,
+        ((("few_labels", "knn", "retrieval"), "material"), (("few_labels", "knn"), "category")),
+    ),
+}  # fmt: skip
+SHOWN = (
+    "accuracy",
+    "accuracy@1",
+    "accuracy@6",
+    "accuracy@20",
+    "instance recall@1",
+    "class recall@1",
+    "ρ",
+    "ρ composed",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("learning"))
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--scale", type=float, default=1.0, help="how many times the usual updates")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
-    for name, (kind, settings) in DATA.items():
+    parts = {name: PARTS[name] for name in given.parts}
+    for name in dict.fromkeys(data for part in parts.values() for data in part.data):
+        kind, settings = DATA[name]
         collect(kind, given.out / "data" / name, workers=given.workers, **settings)
     jobs = [
-        delayed(learn)(given.out, row, *plan[row], seed, size, given.steps)
+        delayed(learn)(given.out, part, row, seed, given.scale)
         for seed in range(given.seeds)
-        for plan, size in ((ROOMS, 64), (THINGS, 48))
-        for row in plan
+        for part in parts.values()
+        for row in part.rows
     ]
     Parallel(given.workers)(jobs)
-    write(given.out, given.seeds, given.steps, given.workers)
+    measures = [
+        (name, place) for name, part in parts.items() for place in range(len(part.measures))
+    ]  # what is independent, side by side
+    Parallel(given.workers)(delayed(measure)(given.out, *each, given.seeds) for each in measures)
+    write(given.out, given.seeds, given.scale)
 
 
-def learn(
-    out: Path,
-    row: str,
-    method: str,
-    streams: dict[str, str],
-    settings: dict[str, Any],
-    seed: int,
-    size: int,
-    steps: int,
-) -> None:
+def folder(out: Path, row: str, seed: int, part: Part) -> Path:
+    return out / "runs" / part.on / f"{row}-{seed}"
+
+
+def learn(out: Path, part: Part, row: str, seed: int, scale: float) -> None:
     torch.set_num_threads(1)
-    made = make_method(method, "conv4", size, seed, **settings)
+    method, streams, settings = part.rows[row]
+    made = make_method(method, part.encoder, part.size, seed, **settings)
     sources = {stream: out / "data" / name for stream, name in streams.items()}
-    recipe = replace(made.recipe, steps=steps, batch_size=64)
-    train(made, out / "runs" / f"{row}-{seed}", sources, recipe, seed=seed, device="cpu", progress=False)
+    recipe = replace(made.recipe, steps=round(part.steps * scale), batch_size=part.batch)
+    train(made, folder(out, row, seed, part), sources, recipe, seed=seed, device="cpu", progress=False)
 
 
-def write(out: Path, seeds: int, steps: int, workers: int) -> None:
-    """Measure all rows, and write the tables and a report."""
+def measure(out: Path, name: str, place: int, seeds: int) -> None:
+    """Measure all rows of a part by some protocols, and keep what is found."""
+    torch.set_num_threads(1)
+    part = PARTS[name]
+    protocols, label = part.measures[place]
+    runs = [folder(out, row, seed, part) for row in part.rows for seed in range(seeds)]
+    found = evaluate(runs, [out / "data" / part.on], protocols, label, cache=out / "features", progress=False)
+    write_results(found, out / f"results-{name}-{place}.json")
 
-    def runs(plan: Plan) -> list[Path]:
-        return [out / "runs" / f"{row}-{seed}" for row in plan for seed in range(seeds)]
 
-    rooms, things = [out / "data" / "new_rooms"], [out / "data" / "new_things"]
-    measured = (  # what is independent, side by side
-        delayed(evaluate)(runs(ROOMS), rooms, ("few_labels", "knn", "equivariance")),
-        delayed(evaluate)(runs(THINGS), things, ("few_labels", "knn", "retrieval"), label="material"),
-        delayed(evaluate)(runs(THINGS), things, ("few_labels", "knn"), label="category"),
-    )
-    results = [result for part in Parallel(workers)(measured) for result in part]
+def write(out: Path, seeds: int, scale: float) -> None:
+    """The tables of all that has been measured, and a report."""
+    results: list[Result] = []
+    lines = ["# What is learned", f"`python benchmarks/learning.py --seeds {seeds} --scale {scale:g}`"]
+    for name, part in PARTS.items():
+        steps = f"{round(part.steps * scale)} updates of {part.batch} samples of each stream"
+        lines.append(f"{name}: encoder {part.encoder} at {part.size} px, {steps}.")
+    for path in _measured(out):
+        found = read_results(path)
+        results += found
+        shown = [result for result in found if result.metric in SHOWN]
+        lines.append(markdown_table(shown))
     write_results(results, out / "results.json")
-    write_report(out / "report.html", results, [*runs(ROOMS), *runs(THINGS)])
-    command = f"`python benchmarks/learning.py --steps {steps}`"
-    head = f"{command}: {seeds} seeds, {steps} updates of 64 samples of each stream, encoder conv4."
-    tables = [markdown_table(part) for part in _by_set(results).values()]
-    (out / "learning.md").write_text("\n\n".join(["# What is learned", head, *tables]) + "\n", encoding="utf-8")
-    print((out / "learning.md").read_text())
+    runs = [folder(out, row, 0, part) for part in PARTS.values() for row in part.rows]
+    write_report(out / "report.html", results, [run for run in runs if run.is_dir()])
+    (out / "learning.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    print((out / "learning.md").read_text(encoding="utf-8"))
 
 
-def _by_set(results: Sequence[Result]) -> dict[str, list[Result]]:
-    names = dict.fromkeys(result.set for result in results)
-    shown = ("accuracy", "accuracy@1", "accuracy@6", "accuracy@20", "instance recall@1", "class recall@1", "ρ",
-             "ρ composed")  # fmt: skip
-    return {name: [r for r in results if r.set == name and r.metric in shown] for name in names}
+def _measured(out: Path) -> Iterator[Path]:
+    for name, part in PARTS.items():
+        for place in range(len(part.measures)):
+            path = out / f"results-{name}-{place}.json"
+            if path.is_file():
+                yield path
 
 
 if __name__ == "__main__":

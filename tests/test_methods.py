@@ -127,6 +127,7 @@ def test_equivariance_is_equation_5():
     got = method.loss(pairs, step())
     features = method.encoder(to_float(torch.cat([pairs.first, pairs.second]), SIZE)).detach().numpy()
     pull, push = [], []
+    change = np.linalg.norm(features[:COUNT] - features[COUNT:], axis=1)
     for b in range(COUNT):
         away = ((pairs.motion[b] - method.centres) / method.scale).norm(dim=1)
         for g in range(method.motions):
@@ -135,6 +136,7 @@ def test_equivariance_is_equation_5():
             pull.append(distance) if g == int(away.argmin()) else push.append(max(method.margin - distance, 0))
     assert got["pull"].item() == pytest.approx(np.mean(pull), rel=1e-3)
     assert got["push"].item() == pytest.approx(np.mean(push), rel=1e-3)
+    assert got["relative"].item() == pytest.approx(np.sum(pull) / np.sum(change), rel=1e-3)  # ρ, with these maps
 
 
 def test_only_the_tried_angle_of_a_grasp_counts():

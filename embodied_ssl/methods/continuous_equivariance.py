@@ -28,7 +28,7 @@ class ContinuousEquivariance(Method):
         bases: int = 8,
         margin: float = 5.0,
         apart: float = 1.0,
-        max_gap_s: float = 1.0,
+        max_gap_s: float = 0.3,
         jitter: float = 0.4,
     ):
         """One map for each motion.

@@ -1,6 +1,8 @@
 """The Curious Robot: one trunk learned from grasping, pushing, poking, and seeing a thing again."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,9 +16,18 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.heads import Tower
 from embodied_ssl.losses import cosine_embedding
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.views import color_jitter, crop_at, uniform
+from embodied_ssl.views import color_jitter, crop_at, to_float, uniform
 
 ANGLES = 18
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a task sends through the trunk, and what it makes of the maps that come back."""
+
+    views: Tensor  # float [N, 3, S, S]
+    weight: float
+    loss: Callable[[Tensor], dict[str, Tensor]]  # the first is minimised
 
 
 class CuriousRobot(Method):
@@ -34,6 +45,8 @@ class CuriousRobot(Method):
         poke_weight: float = 1.0,
         pair_weight: float = 1.0,
         margin: float = 0.2,
+        jitter: float = 0.3,
+        hue: float = 0.05,
     ):
         """One trunk, a tower for each task; any of the tasks can be left out.
 
@@ -46,9 +59,12 @@ class CuriousRobot(Method):
             poke_weight: of the poke loss.
             pair_weight: of the identity loss.
             margin: cosine similarity up to which pictures of different things cost nothing.
+            jitter: of brightness, contrast and saturation of the patches.
+            hue: of their colours, in turns.
         """
         super().__init__(encoder)
         self.crop, self.grasp_first, self.margin = crop, grasp_first, margin
+        self.jitter, self.hue = jitter, hue
         self.grasp_weight, self.push_weight = grasp_weight, push_weight
         self.poke_weight, self.pair_weight = poke_weight, pair_weight
         channels = list(encoder.channels.values())[-1]
@@ -78,65 +94,80 @@ class CuriousRobot(Method):
         pokes: Pokes | None = None,
         pairs: ObjectPairs | None = None,
     ) -> dict[str, Tensor]:
+        tasks: list[_Task] = []
+        if grasps is not None:
+            tasks.append(self._grasp(grasps, step.rng))
+        if grasps is None or step.progress >= self.grasp_first:
+            tasks += [self._push(pushes)] if pushes is not None else []
+            tasks += [self._poke(pokes, step.rng)] if pokes is not None else []
+            tasks += [self._identity(pairs, step.rng)] if pairs is not None else []
+        if not tasks:
+            raise DataError("curious_robot was given no data; name a data set for one of grasps, pushes, pokes, pairs")
+        # All through the trunk at once: its batch norm then sees while training what it sees afterwards, a mixture.
+        maps = list(self.encoder.stages(torch.cat([task.views for task in tasks])).values())[-1]
         found: dict[str, Tensor] = {}
         terms: list[Tensor] = []
-        if grasps is not None:
-            found |= self._grasp_loss(grasps, step.rng)
-            terms.append(self.grasp_weight * found["grasp"])
-        if grasps is None or step.progress >= self.grasp_first:
-            if pushes is not None:
-                found["push"] = self._push_loss(pushes)
-                terms.append(self.push_weight * found["push"])
-            if pokes is not None:
-                found["poke"] = self._poke_loss(pokes, step.rng)
-                terms.append(self.poke_weight * found["poke"])
-            if pairs is not None:
-                found["identity"] = self._identity_loss(pairs, step.rng)
-                terms.append(self.pair_weight * found["identity"])
-        if not terms:
-            raise DataError("curious_robot was given no data; name a data set for one of grasps, pushes, pokes, pairs")
+        for task, own in zip(tasks, maps.split([len(task.views) for task in tasks]), strict=True):
+            losses = task.loss(own)
+            terms.append(task.weight * next(iter(losses.values())))
+            found |= losses
         return {"loss": torch.stack(terms).sum(), **found}
 
-    def _grasp_loss(self, grasps: Grasps, rng: torch.Generator) -> dict[str, Tensor]:
+    def _grasp(self, grasps: Grasps, rng: torch.Generator) -> "_Task":
         """Binary cross-entropy on the angle that was tried alone (section 4.1); patches are turned at random."""
         turn = uniform(len(grasps), -math.pi, math.pi, rng)
-        logits = self.grasp(self._maps(self._patches(grasps.images, grasps.pixel, rng, turn)))
-        tried = logits.gather(1, angle_bin(grasps.angle - turn)[:, None]).squeeze(1).float()
-        held = grasps.success.float()
-        accuracy = ((tried > 0) == grasps.success).float().mean()
-        return {"grasp": functional.binary_cross_entropy_with_logits(tried, held), "grasp_accuracy": accuracy}
 
-    def _push_loss(self, pushes: Pushes) -> Tensor:
+        def loss(maps: Tensor) -> dict[str, Tensor]:
+            tried = self.grasp(maps).gather(1, angle_bin(grasps.angle - turn)[:, None]).squeeze(1).float()
+            accuracy = ((tried > 0) == grasps.success).float().mean()
+            entropy = functional.binary_cross_entropy_with_logits(tried, grasps.success.float())
+            return {"grasp": entropy, "grasp_accuracy": accuracy}
+
+        return _Task(self._patches(grasps.images, grasps.pixel, rng, turn), self.grasp_weight, loss)
+
+    def _push(self, pushes: Pushes) -> "_Task":
         """ℓ2 on start, direction and length of the push, from the pictures before and after."""
-        whole = torch.full_like(pushes.start_pixel, (pushes.before.shape[-1] - 1) / 2)
-        views = [
-            crop_at(image, whole, image.shape[-1], self.encoder.image_size) for image in (pushes.before, pushes.after)
-        ]
-        maps = self._maps(torch.cat(views))
-        predicted = self.push(torch.cat(maps.chunk(2), 1)).float()
-        return functional.mse_loss(predicted, (push_target(pushes) - self.push_mean) / self.push_scale)
+        views = to_float(torch.cat([pushes.before, pushes.after]), self.encoder.image_size)
 
-    def _poke_loss(self, pokes: Pokes, rng: torch.Generator) -> Tensor:
+        def loss(maps: Tensor) -> dict[str, Tensor]:
+            predicted = self.push(torch.cat(maps.chunk(2), 1)).float()
+            return {"push": functional.mse_loss(predicted, (push_target(pushes) - self.push_mean) / self.push_scale)}
+
+        return _Task(views, self.push_weight, loss)
+
+    def _poke(self, pokes: Pokes, rng: torch.Generator) -> "_Task":
         """ℓ2 on the parameters of the force profile."""
         turn = uniform(len(pokes), -math.pi, math.pi, rng)
-        predicted = self.poke(self._maps(self._patches(pokes.images, pokes.pixel, rng, turn))).float()
-        return functional.mse_loss(predicted, (poke_target(pokes) - self.poke_mean) / self.poke_scale)
 
-    def _identity_loss(self, pairs: ObjectPairs, rng: torch.Generator) -> Tensor:
+        def loss(maps: Tensor) -> dict[str, Tensor]:
+            target = (poke_target(pokes) - self.poke_mean) / self.poke_scale
+            return {"poke": functional.mse_loss(self.poke(maps).float(), target)}
+
+        return _Task(self._patches(pokes.images, pokes.pixel, rng, turn), self.poke_weight, loss)
+
+    def _identity(self, pairs: ObjectPairs, rng: torch.Generator) -> "_Task":
         """Cosine embedding loss: a thing is like itself in another pose, and unlike the others of the batch."""
         views = [
             self._patches(images, pixel, rng, uniform(len(pairs), -math.pi, math.pi, rng))
             for images, pixel in ((pairs.first, pairs.first_pixel), (pairs.second, pairs.second_pixel))
         ]
-        features = self.encoder(torch.cat(views)).float()
-        first, second = (features - features.mean(0)).chunk(2)  # about their mean: rectified features are all alike
-        same = pairs.object[:, None] == pairs.object
-        terms = cosine_embedding(first[:, None], second, same, self.margin)
-        return terms[same].mean() + terms[~same].mean()
+
+        def loss(maps: Tensor) -> dict[str, Tensor]:
+            features = self._pool(maps).float()
+            first, second = (features - features.mean(0)).chunk(2)  # about their mean: rectified ones are all alike
+            same = pairs.object[:, None] == pairs.object
+            terms = cosine_embedding(first[:, None], second, same, self.margin)
+            return {"identity": terms[same].mean() + terms[~same].mean()}
+
+        return _Task(torch.cat(views), self.pair_weight, loss)
+
+    def _pool(self, maps: Tensor) -> Tensor:
+        """The trunk's features, which are what is kept, of its last maps."""
+        return self.encoder.pool({next(reversed(self.encoder.channels)): maps})
 
     def _patches(self, images: Tensor, pixel: Tensor, rng: torch.Generator, turn: Tensor) -> Tensor:
         patches = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size, turn)
-        return color_jitter(patches, rng, 0.2, 0.2, 0.2, 0.0) if self.training else patches
+        return color_jitter(patches, rng, self.jitter, self.jitter, self.jitter, self.hue) if self.training else patches
 
     def _maps(self, views: Tensor) -> Tensor:
         return list(self.encoder.stages(views).values())[-1]

@@ -15,7 +15,7 @@ class DrLIM(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 1.0, jitter: float = 0.4):
+    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 0.3, jitter: float = 0.4):
         """Each frame of the batch is a negative of every other pair.
 
         Args:

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.datasets.streams import Stream
-from embodied_ssl.encoders import Encoder
-from embodied_ssl.heads import Tower
+from embodied_ssl.encoders import Encoder, FlatEncoder
+from embodied_ssl.heads import Tower, mlp
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import sample_motions
 from embodied_ssl.views import frame_pair
@@ -29,7 +29,13 @@ class Egomotion(Method):
         """
         super().__init__(encoder)
         self.bins, self.max_gap, self.jitter = bins, max_gap, jitter
-        self.head = Tower(2 * list(encoder.channels.values())[-1], 2 * bins)
+        # An average over the last maps forgets where things are, which tells the motion: then the head sees the maps.
+        self._flat = isinstance(encoder, FlatEncoder)
+        self.head = (
+            mlp((2 * encoder.dim, 256, 2 * bins))
+            if self._flat
+            else Tower(2 * list(encoder.channels.values())[-1], 2 * bins)
+        )
         self.edges: Tensor
         self.register_buffer("edges", torch.zeros(2, bins - 1))
 
@@ -44,8 +50,8 @@ class Egomotion(Method):
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        maps = list(self.encoder.stages(images).values())[-1]
-        logits = self.head(torch.cat(maps.chunk(2), 1)).unflatten(1, (2, self.bins))  # [B, 2, bins]
+        found = self.encoder(images) if self._flat else list(self.encoder.stages(images).values())[-1]
+        logits = self.head(torch.cat(found.chunk(2), 1)).unflatten(1, (2, self.bins))  # [B, 2, bins]
         target = torch.searchsorted(self.edges, pairs.motion.T.contiguous()).T  # [B, 2]
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten()) * 2  # summed over the components
         return {"loss": loss, "accuracy": (logits.argmax(2) == target).float().mean()}

@@ -23,9 +23,10 @@ class Equivariance(Method):
         encoder: Encoder,
         motions: int = 6,
         margin: float = 5.0,
-        max_gap_s: float = 1.0,
-        jitter: float = 0.4,
-        places: float = 0.1,
+        max_gap_s: float = 0.3,
+        jitter: float = 0.2,
+        relative: float = 5.0,
+        places: float = 2.0,
         drlim: float = 0.0,
         recognition: float = 1.0,
         classes: int = 64,
@@ -36,17 +37,26 @@ class Equivariance(Method):
             encoder: what is learned.
             motions: how many motion patterns the motor signals are clustered into.
             margin: δ; features of pairs that another motion relates are pushed at least this far apart.
-            max_gap_s: longest time between the frames of a pair, s.
+            max_gap_s: longest time between the frames of a pair, s. The paper's is 1; our bodies turn several times as
+                fast as its car, and frames 1 s apart hardly overlap.
             jitter: of the colours of each frame.
+            relative: weight of the error of a pair's own map relative to that of standing still, Σ d(M_g z_i, z_j) over
+                Σ d(z_i, z_j), ours: equation 5 alone lowers its distances by letting nothing in the features move.
             places: weight of a contrast with the other places of the batch, ours: led by its map, a frame's features
-                name the frame that it became among those of all pairs; 0: the paper's equation 5 alone.
+                name the frame that it became among those of all pairs. Without both it is the paper's loss.
             drlim: weight of the DrLIM term beside it (equiv + drlim).
             recognition: weight of the softmax loss on labelled pictures, where some are given.
             classes: most classes of the labelled pictures.
         """
         super().__init__(encoder)
         self.motions, self.margin, self.max_gap_s, self.jitter = motions, margin, max_gap_s, jitter
-        self.places, self.drlim, self.recognition, self.classes = places, drlim, recognition, classes
+        self.relative, self.places, self.drlim, self.recognition, self.classes = (
+            relative,
+            places,
+            drlim,
+            recognition,
+            classes,
+        )
         self.maps = nn.Parameter(torch.eye(encoder.dim).repeat(motions, 1, 1))
         self.place_head = nn.Sequential(nn.Linear(encoder.dim, 256), nn.ReLU(), nn.Linear(256, 128))
         self.classifier = nn.Linear(encoder.dim, classes)
@@ -76,8 +86,11 @@ class Equivariance(Method):
         pull, push = terms[mine].mean(), terms[~mine].mean()
         logged = {"equivariance": pull + push, "pull": pull.detach(), "push": push.detach()}
         total = logged["equivariance"]
+        led = moved[pattern, torch.arange(len(before), device=pattern.device)]
+        if self.relative:
+            logged["relative"] = euclidean(led, after).sum() / euclidean(before, after).sum()
+            total = total + self.relative * logged["relative"]
         if self.places:
-            led = moved[pattern, torch.arange(len(before), device=pattern.device)]
             logged["places"] = self._place_loss(led, after)
             total = total + self.places * logged["places"]
         if self.drlim:

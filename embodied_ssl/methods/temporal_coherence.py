@@ -17,7 +17,7 @@ class TemporalCoherence(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 1.0, jitter: float = 0.4):
+    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 0.3, jitter: float = 0.4):
         """The margin keeps the features from being constant.
 
         Args:

@@ -1,0 +1,81 @@
+"""Pictures a second of the trainer, loader, views, loss and optimiser included, against a bare forward and backward.
+
+python benchmarks/training.py
+
+One thread, by processor time; DrLIM on pairs of frames of 64 px. What a run costs before its first update and after
+its last one is taken off: the rate is that of the updates between a short run and a longer one.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from embodied_ssl.datasets.collect import collect
+from embodied_ssl.encoders import make_encoder
+from embodied_ssl.methods import make_method
+from embodied_ssl.train import Precision, train
+
+ENCODERS, PRECISIONS = ("conv4", "kitti_net", "resnet18_small", "vit_tiny"), ("32", "bf16")
+PAIRS, SIZE = 32, 64
+SHORT, LONG, ROUNDS = 2, 10, 3
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        collect("orbit", folder / "data", 20, size=SIZE, length=50, progress=False)
+        print("| encoder | precision | bare forward and backward | trainer | ratio |\n|---|---|---|---|---|")
+        for encoder in ENCODERS:
+            for precision in PRECISIONS:
+                rates: dict[str, list[float]] = {"bare": [], "trainer": []}
+                for number in range(ROUNDS):  # side by side, so that both meet the same machine
+                    rates["bare"].append(bare(encoder, precision))
+                    rates["trainer"].append(trained(encoder, precision, folder, number))
+                one, other = (statistics.median(found) for found in rates.values())
+                print(f"| {encoder} | {precision} | {one:,.0f} /s | {other:,.0f} /s | {other / one:.2f} |", flush=True)
+
+
+def bare(name: str, precision: str) -> float:
+    """Pictures a second, forward and backward, of an encoder alone."""
+    encoder, images = make_encoder(name, SIZE), torch.rand(2 * PAIRS, 3, SIZE, SIZE)
+    images = images.contiguous(memory_format=torch.channels_last)
+
+    def update() -> None:
+        encoder.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            features = encoder(images)
+        features.float().square().mean().backward()
+
+    update()
+    return (LONG - SHORT) * 2 * PAIRS / _seconds(lambda: [update() for _ in range(LONG - SHORT)])
+
+
+def trained(name: str, precision: Precision, folder: Path, number: int) -> float:
+    """Pictures a second of the trainer."""
+
+    def run(steps: int) -> float:
+        method = make_method("drlim", name, SIZE)
+        recipe = replace(method.recipe, steps=steps, batch_size=PAIRS)
+        out = folder / f"{name}-{precision}-{steps}-{number}"
+        return _seconds(
+            lambda: train(method, out, {"pairs": folder / "data"}, recipe, device="cpu", precision=precision,
+                          progress=False)
+        )  # fmt: skip
+
+    return (LONG - SHORT) * 2 * PAIRS / (run(LONG) - run(SHORT))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+if __name__ == "__main__":
+    main()
