@@ -27,10 +27,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "push": {"instance": True},
     "poke": {"instance": True},
 }
-# What each method learns from, how many updates it gets, and the side of the pictures that it sees.
-LEARNING: dict[str, tuple[dict[str, str], int, int]] = {
-    "equivariance": ({"pairs": "roam"}, 150, 64),
-    "curious_robot": ({"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}, 150, 48),
+ROBOT = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
+# What each method learns from, its encoder, the side of the pictures that it sees, updates, and samples of each stream.
+LEARNING: dict[str, tuple[dict[str, str], str, int, int, int]] = {
+    "equivariance": ({"pairs": "roam"}, "kitti_net", 64, 200, 64),
+    "curious_robot": (ROBOT, "conv4", 48, 300, 32),
 }
 
 
@@ -61,9 +62,9 @@ def demo(out: Path = Path("demo"), scale: float = 1.0, seed: int = 0, workers: i
     page = view(list(data.values()), out / "data.html")
 
     runs = []
-    for name, (sources, steps, size) in LEARNING.items():
-        method = make_method(name, "conv4", size, seed)
-        recipe = replace(method.recipe, steps=round(steps * scale), batch_size=64)
+    for name, (sources, encoder, size, steps, batch) in LEARNING.items():
+        method = make_method(name, encoder, size, seed)
+        recipe = replace(method.recipe, steps=round(steps * scale), batch_size=batch)
         streams = {stream: data[kind] for stream, kind in sources.items()}
         run, often = out / "runs" / f"{name}-{seed}", max(1, recipe.steps // 5)
         runs.append(train(method, run, streams, recipe, seed=seed, monitor_every=often))
