@@ -119,12 +119,12 @@ def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: T
 def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ...], probability: float) -> Tensor:
     """Bring some samples down to one of the resolutions `sides`, px, and up again. images: float [B, 3, H, H]."""
     count, size = len(images), images.shape[-1]
-    which = (uniform(count, 0, len(sides), rng)).long().masked_fill(~chosen(count, probability, rng), len(sides))
-    found = images
+    which = uniform(count, 0, len(sides), rng).long().masked_fill(~chosen(count, probability, rng), len(sides))
+    found = images.clone()
     for number, side in enumerate(sides):
-        small = functional.interpolate(images, (side, side), mode="area")
-        large = functional.interpolate(small, (size, size), mode="bilinear")
-        found = torch.where((which == number)[:, None, None, None], large, found)
+        mine = which == number
+        small = functional.interpolate(images[mine], (side, side), mode="area")
+        found[mine] = functional.interpolate(small, (size, size), mode="bilinear")
     return found
 
 

@@ -73,13 +73,24 @@ def test_every_colour_lies_in_a_class():
 def test_a_colour_is_spread_over_its_five_nearest_classes():
     classes = torch.from_numpy(color_classes())
     ab = torch.tensor([[3.2, -7.4], [50.7, 21.9]])
-    weights, nearest = soft_classes(ab, classes)
+    weights, nearest = soft_classes(ab)
     for color, w, n in zip(ab.numpy(), weights.numpy(), nearest.numpy(), strict=True):
         distance = np.linalg.norm(classes.numpy() - color, axis=1)
         order = np.argsort(distance)[:5]
         assert set(n) == set(order)
         density = np.exp(-(distance[n] ** 2) / 50)
         np.testing.assert_allclose(w, density / density.sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("step", [10.0, 20.0])
+def test_the_five_nearest_are_those_of_a_search_over_all(step):
+    classes = torch.from_numpy(color_classes(step))
+    pure = rgb_to_lab(colors(4000))[0, 1:].T
+    mixed = (pure + pure[torch.randperm(len(pure), generator=torch.Generator().manual_seed(0))]) / 2  # as in a cell
+    ab = torch.cat([pure, mixed])
+    _, nearest = soft_classes(ab, step)
+    distance = torch.cdist(ab, classes, compute_mode="donot_use_mm_for_euclid_dist").topk(5, largest=False).values
+    torch.testing.assert_close((ab[:, None] - classes[nearest]).norm(dim=2), distance, atol=1e-3, rtol=1e-4)
 
 
 def test_the_annealed_mean_goes_from_the_mean_to_the_mode():
@@ -97,12 +108,12 @@ def test_the_loss_is_the_weighted_cross_entropy_of_dense_targets():
     logits = torch.randn(2, len(classes), 3, 3, generator=rng)
     ab = torch.randn(2, 2, 3, 3, generator=rng) * 30
     weights = torch.rand(len(classes), generator=rng)
-    got, accuracy = soft_cross_entropy(logits, ab, classes, weights)
+    got, accuracy = soft_cross_entropy(logits, ab, 20.0, weights)
     losses, hits = [], []
     for b in range(2):
         for v in range(3):
             for u in range(3):
-                weight, nearest = soft_classes(ab[b, :, v, u][None], classes)
+                weight, nearest = soft_classes(ab[b, :, v, u][None], 20.0)
                 dense = torch.zeros(len(classes)).scatter(0, nearest[0], weight[0])
                 entropy = -(dense * logits[b, :, v, u].log_softmax(0)).sum()
                 losses.append(float(weights[nearest[0, 0]] * entropy))

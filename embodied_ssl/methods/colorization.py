@@ -70,7 +70,7 @@ class Colorization(Method):
         images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
         lab = rgb_to_lab(images)
         logits = self.classify(lab[:, :1])
-        loss, accuracy = soft_cross_entropy(logits, cell_colors(lab, self.cells), self.classes, self.weights)
+        loss, accuracy = soft_cross_entropy(logits, cell_colors(lab, self.cells), self.step_ab, self.weights)
         return {"loss": loss, "accuracy": accuracy}
 
     def classify(self, lightness: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class SplitBrain(Method):
         images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
         lab = rgb_to_lab(images)
         to_color, to_lightness = self.predict(images)
-        color, accuracy = soft_cross_entropy(to_color, cell_colors(lab, self.cells), self.classes)
+        color, accuracy = soft_cross_entropy(to_color, cell_colors(lab, self.cells), self.step_ab)
         target = self.lightness_class(lab)
         lightness = functional.cross_entropy(to_lightness, target)
         near = ((to_lightness.argmax(1) - target).abs() <= self.levels // 20).float().mean()  # to 5 of 100
