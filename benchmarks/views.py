@@ -68,10 +68,9 @@ def ours_colors() -> Any:
 
 
 def ours_halves() -> Any:
-    images = random_square(PICTURES, RNG, SIZE)
-    lab = rgb_to_lab(images)
+    lab = rgb_to_lab(random_square(PICTURES, RNG, SIZE))
     soft = soft_classes(cell_colors(lab, SIZE // 4).permute(0, 2, 3, 1).flatten(0, 2))
-    return split_colors(images), soft, (cell_colors(lab[:, [0, 0, 0]], SIZE // 4)[:, 0]).long()
+    return split_colors(lab), soft, (cell_colors(lab[:, [0, 0, 0]], SIZE // 4)[:, 0]).long()
 
 
 def ours_frames() -> Any:

@@ -322,7 +322,7 @@ class SplitEncoder(Encoder):
         self.dim = 2 * self.lightness.dim
 
     def stages(self, images: Tensor) -> dict[str, Tensor]:
-        lightness, color = split_colors(images)
+        lightness, color = split_colors(rgb_to_lab(images))
         first, second = self.lightness.stages(lightness), self.color.stages(color)
         return {name: torch.cat([first[name], second[name]], 1) for name in first}
 
@@ -332,9 +332,8 @@ class SplitEncoder(Encoder):
         return torch.cat([self.lightness.pool(own[0]), self.color.pool(own[1])], 1)
 
 
-def split_colors(images: Tensor) -> tuple[Tensor, Tensor]:
-    """What the halves of a SplitEncoder see of pictures: lightness as grey, and (a, b) of CIE Lab as two colours."""
-    lab = rgb_to_lab(images)
+def split_colors(lab: Tensor) -> tuple[Tensor, Tensor]:
+    """What the halves of a SplitEncoder see of pictures in CIE Lab: lightness as grey, and (a, b) as two colours."""
     lightness, ab = lab[:, :1] / 100, lab[:, 1:]
     color = torch.cat([MEAN + ab * (DEVIATION / 20), torch.full_like(lightness, MEAN)], 1)
     return lightness.expand(-1, 3, -1, -1), color

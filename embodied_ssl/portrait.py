@@ -12,6 +12,7 @@ from torch import Tensor
 from embodied_ssl.checkpoint import load_encoder, load_method
 from embodied_ssl.data import Source, open_streams, source_for
 from embodied_ssl.datasets.batches import FramePairs, Grasps, Pokes
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import MOTOR_SIGNALS
@@ -52,7 +53,10 @@ def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
     if type(method).show is Method.show or any(found[name] is None for name, need in needs.items() if need.required):
         return []
     rng = np.random.default_rng(0)
-    streams = open_streams(method, {name: source for name, source in found.items() if source is not None})
+    try:
+        streams = open_streams(method, {name: source for name, source in found.items() if source is not None})
+    except DataError:  # such as episodes that are shorter than its clips
+        return []
     batches = {name: stream.batch(rng.permutation(len(stream))[:ROWS], rng) for name, stream in streams.items()}
     rows = method.show(**batches, step=Step(1.0, torch.Generator().manual_seed(0)))
     return [exhibits.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # joint: of several tasks

@@ -45,10 +45,15 @@ def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor
 
     Returns float32 [B, 3, size, size] in [0, 1].
     """
-    turn = torch.zeros(len(images), device=images.device) if angle is None else angle
-    cosine, sine = torch.cos(turn) * side / 2, torch.sin(turn) * side / 2
+    middle, sides = pixel + 0.5, torch.full_like(pixel, side)
+    if angle is None:
+        return _upright(images, middle[:, None], sides, size)[:, 0]
+    cosine, sine = torch.cos(angle) * side, torch.sin(angle) * side
     rows = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)
-    return _sample(images, rows, pixel + 0.5, size)
+    extent, fine = middle.new_tensor(images.shape[:-3:-1]), _fine(sides, size)
+    transform = torch.cat([rows, (middle * 2 - extent)[..., None]], -1) / extent[:, None]
+    grid = functional.affine_grid(transform, [len(images), 3, fine, fine], align_corners=False)
+    return _sample(images, grid, fine // size)
 
 
 def random_resized_crop(
@@ -67,9 +72,8 @@ def random_resized_crop(
     left = uniform(count, 0, 1, rng) * (width - wide)
     top = uniform(count, 0, 1, rng) * (height - tall)
     mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
-    nothing = torch.zeros_like(wide)
-    rows = torch.stack([torch.stack([mirrored * wide / 2, nothing], -1), torch.stack([nothing, tall / 2], -1)], 1)
-    return _sample(images, rows, torch.stack([left + wide / 2, top + tall / 2], -1), size)
+    middle = torch.stack([left + wide / 2, top + tall / 2], -1)
+    return _upright(images, middle[:, None], torch.stack([mirrored * wide, tall], -1), size)[:, 0]
 
 
 def random_square(
@@ -81,12 +85,11 @@ def random_square(
     images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
     """
     count, (height, width) = len(images), images.shape[-2:]
-    half = uniform(count, *scale, rng).sqrt() * min(height, width) / 2
-    left = uniform(count, 0, 1, rng) * (width - 2 * half)
-    top = uniform(count, 0, 1, rng) * (height - 2 * half)
+    side = uniform(count, *scale, rng).sqrt() * min(height, width)
+    left, top = (uniform(count, 0, 1, rng) * (extent - side) for extent in (width, height))
     mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
-    rows = torch.stack([mirrored * half, torch.zeros_like(half), torch.zeros_like(half), half], -1).view(-1, 2, 2)
-    return _sample(images, rows, torch.stack([left + half, top + half], -1), size)
+    middle = torch.stack([left, top], -1) + side[:, None] / 2
+    return _upright(images, middle[:, None], torch.stack([mirrored * side, side], -1), size)[:, 0]
 
 
 def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: Tensor | None = None) -> Tensor:
@@ -101,19 +104,11 @@ def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: T
 
     Returns float32 [B, K, 3, size, size] in [0, 1].
     """
-    (height, width), places = images.shape[-2:], middle.shape[1]
-    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
-    if shift is not None:  # each colour is a picture of its own
-        pictures = pictures.flatten(0, 1)[:, None]
-        middle, side = (middle[:, None] + shift).flatten(0, 1), side.repeat_interleave(3)
-    steps = (torch.arange(size, device=images.device) + 0.5) / size - 0.5
-    at = middle[..., None] + (side[:, None] * steps)[:, None, None]  # [B, K, 2, size] along each axis
-    column, row = at.mul(2).div_(at.new_tensor([[width], [height]])).sub_(1).unbind(2)
-    grid = torch.stack(torch.broadcast_tensors(column[:, :, None], row[..., None]), -1)  # [B, K, size, size, 2]
-    crops = functional.grid_sample(
-        pictures, grid.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return crops.view(len(images), 3, places, size, size).transpose(1, 2)
+    sides = side[:, None].expand(-1, 2)
+    if shift is None:
+        return _upright(images, middle, sides, size)
+    each, middle = images.flatten(0, 1)[:, None], (middle[:, None] + shift).flatten(0, 1)  # each colour is a picture
+    return _upright(each, middle, sides.repeat_interleave(3, 0), size).unflatten(0, (-1, 3)).squeeze(3).transpose(1, 2)
 
 
 def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ...], probability: float) -> Tensor:
@@ -128,21 +123,31 @@ def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ..
     return found
 
 
-def _sample(images: Tensor, half_sides: Tensor, middle: Tensor, size: int) -> Tensor:
-    """Bilinear samples of a square grid.
+def _upright(images: Tensor, middle: Tensor, sides: Tensor, size: int) -> Tensor:
+    """Bilinear samples of upright windows, float [B, K, C, size, size] of images uint8 [B, C, H, W].
 
-    half_sides: [B, 2, 2], what a step of half a crop to its right and down is in pixels. middle: [B, 2], px from the
-    corner of the picture. Where a crop shrinks by more than a half, each sample is the mean of 2×2, against aliasing.
+    middle: [B, K, 2], px from the corner of the picture. sides: [B, 2], px along u and v; mirrored where negative.
     """
     height, width = images.shape[-2:]
-    extent = torch.tensor([width, height], device=images.device, dtype=torch.float32)
-    transform = torch.cat([half_sides * 2, (middle * 2 - extent)[..., None]], -1) / extent[:, None]
-    shrinks = float(half_sides.detach().abs().sum(-1).max()) * 2 > 1.5 * size
-    fine = 2 * size if shrinks else size
+    fine = _fine(sides, size)
+    steps = (torch.arange(fine, device=images.device) + 0.5) / fine - 0.5
+    at = middle[..., None] + (sides[..., None] * steps)[:, None]  # [B, K, 2, fine] along each axis
+    column, row = at.mul(2).div_(at.new_tensor([[width], [height]])).sub_(1).unbind(2)
+    grid = torch.stack(torch.broadcast_tensors(column[:, :, None], row[..., None]), -1)  # [B, K, fine, fine, 2]
+    crops = _sample(images, grid.flatten(1, 2), fine // size)
+    return crops.unflatten(2, (-1, size)).transpose(1, 2)
+
+
+def _fine(sides: Tensor, size: int) -> int:
+    """Samples along a side of a window: where one shrinks by more than a half, twice its pixels, against aliasing."""
+    return 2 * size if float(sides.detach().abs().max()) > 1.5 * size else size
+
+
+def _sample(images: Tensor, grid: Tensor, fine: int) -> Tensor:
+    """Bilinear samples in [0, 1] of images uint8 [B, C, H, W] on a grid [B, h, w, 2], averaged over fine × fine."""
     pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
-    grid = functional.affine_grid(transform, [len(images), 3, fine, fine], align_corners=False)
     crops = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return functional.avg_pool2d(crops, 2) if shrinks else crops
+    return functional.avg_pool2d(crops, fine) if fine > 1 else crops
 
 
 # Weights of the brightness of red, green and blue (ITU-R BT.601).

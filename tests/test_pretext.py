@@ -12,7 +12,6 @@ from embodied_ssl.encoders import MEAN
 from embodied_ssl.method import Step
 from embodied_ssl.methods import jigsaw, make_method, relative_patch, rotation, temporal_order
 from embodied_ssl.methods.context_encoder import random_blobs
-from embodied_ssl.views import to_float, windows_at
 from embodied_ssl.views_color import lab_to_rgb, rgb_to_lab
 
 
@@ -27,53 +26,12 @@ def noise(generator, count, height, width, grain=1):
     return (field[..., grain : grain + height, grain : grain + width] * 255).clamp(0, 255).byte().expand(-1, 3, -1, -1)
 
 
-def accuracy_on(method, draw, steps, batch=64):
-    """Train on endless pictures that `draw(generator, count)` makes; the accuracy on the last, all of them unseen."""
-    torch.manual_seed(0)
-    optimizer, generator, found = torch.optim.AdamW(method.parameters(), 2e-3), rng(), []
-    for _ in range(steps):
-        losses = method.loss(Frames(draw(generator, batch), torch.arange(batch)), Step(0.0, generator))
-        optimizer.zero_grad()
-        losses["loss"].backward()
-        optimizer.step()
-        found.append(losses["accuracy"].item())
-    return float(np.mean(found[-steps // 4 :]))
-
-
 def test_rotations_are_exact_turns_of_all_pictures():
     views = torch.rand(3, 3, 8, 8, generator=rng())
     turned, quarters = rotation.rotations(views)
     assert quarters.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     for view, quarter, source in zip(turned, quarters, views.repeat(4, 1, 1, 1), strict=True):
         np.testing.assert_array_equal(view, np.rot90(source.numpy(), int(quarter), (1, 2)))
-
-
-@pytest.mark.slow
-def test_what_a_view_adds_tells_nothing_of_a_rotation(monkeypatch):
-    """On noise of 48×32 px; where it is squeezed into a square, the blur along the longer side gives turns away."""
-
-    def draw(generator, count):
-        return noise(generator, count, 32, 48)
-
-    assert accuracy_on(make_method("rotation", "conv4", 32), draw, 60, 16) == pytest.approx(0.25, abs=0.06)
-    monkeypatch.setattr(rotation, "random_square", lambda images, generator, size, scale: to_float(images, size))
-    assert accuracy_on(make_method("rotation", "conv4", 32), draw, 60, 16) > 0.4
-
-
-def aberrated(generator, count, size=64):
-    """Noise through a lens that draws green 6 % larger than red and blue, as chromatic aberration does."""
-    images = noise(generator, count, size, size, 2)
-    middle, side = torch.full((count, 1, 2), size / 2), torch.full((count,), size * 0.94)
-    larger = (windows_at(images, middle, side, size)[:, 0] * 255).byte()
-    return torch.stack([images[:, 0], larger[:, 1], images[:, 2]], 1)
-
-
-@pytest.mark.slow
-def test_chromatic_aberration_tells_no_place_where_colours_are_dropped():
-    seen = make_method("relative_patch", "conv4", 64, colors="none", coarse=0.0)
-    assert accuracy_on(seen, aberrated, 60) > 0.6
-    guarded = make_method("relative_patch", "conv4", 64, colors="drop")
-    assert accuracy_on(guarded, aberrated, 60) == pytest.approx(1 / 8, abs=0.04)
 
 
 def test_green_and_magenta_become_one():
@@ -110,27 +68,6 @@ def test_a_neighbour_lies_on_its_side_with_a_gap_and_within_the_picture():
     assert side.bincount().min() > 40
 
 
-def facing(first, second):
-    """How badly the right edge of `first` goes on in the left edge of `second`, [...], of tiles [..., 3, s, s]."""
-    return (first[..., -1] - second[..., 0]).square().mean((-2, -1))
-
-
-def test_no_line_goes_on_from_a_patch_to_its_neighbour():
-    """The shortcut alone: a matcher of facing edges, which tells left from right where there is no gap."""
-
-    def matched(**settings):
-        patches, side = make_method("relative_patch", "conv4", 64, **settings).pairs(
-            noise(rng(), 800, 96, 96, 3), rng()
-        )
-        across = (side == relative_patch.NAMES.index("left")) | (side == relative_patch.NAMES.index("right"))
-        one, two = patches[across].unbind(1)
-        right = facing(one, two) < facing(two, one)
-        return (right == (side[across] == relative_patch.NAMES.index("right"))).float().mean().item()
-
-    assert matched(gap=0.0, jitter=0.0) > 0.95
-    assert matched() == pytest.approx(0.5, abs=0.1)
-
-
 def test_permutations_are_chosen_for_the_largest_distance_to_those_before():
     orders = jigsaw.distant_permutations(6, tiles=5)
     every = np.array(np.meshgrid(*[range(5)] * 5)).reshape(5, -1).T
@@ -164,41 +101,6 @@ def test_tiles_lie_within_their_cells_and_go_back_to_their_places():
     assert torch.equal(jigsaw.mosaic(tiles[0])[:, :24, 26:50], tiles[0, 1])
 
 
-def test_no_line_goes_on_from_a_tile_to_the_next():
-    """The shortcut alone: of 16 orders, the one whose facing edges fit best."""
-
-    def solved(**settings):
-        method = make_method("jigsaw", "conv4", 32, permutations=16, least_crop=1.0, **settings)
-        tiles = method.cut(noise(rng(), 100, 96, 96, 2), rng())
-        order = torch.arange(100) % 16
-        laid = jigsaw.lay(tiles, method.orders[order])
-        costs = []
-        for tried in method.orders:
-            grid = jigsaw.lay(laid, tried.argsort()[None].expand(100, 9)).unflatten(1, (3, 3))
-            down = grid.transpose(-1, -2)
-            rows, columns = facing(grid[:, :, :-1], grid[:, :, 1:]), facing(down[:, :-1], down[:, 1:])
-            costs.append(rows.mean((1, 2)) + columns.mean((1, 2)))
-        return (torch.stack(costs).argmin(0) == order).float().mean().item()
-
-    assert solved(tile_share=1.0) > 0.9
-    assert solved() == pytest.approx(1 / 16, abs=0.08)
-
-
-@pytest.mark.slow
-def test_the_brightness_of_a_tile_does_not_tell_its_place():
-    shade = torch.linspace(-40, 40, 48) + torch.linspace(-24, 24, 48)[:, None]
-
-    def draw(generator, count):
-        return (noise(generator, count, 48, 48) * 0.5 + 64 + shade).clamp(0, 255).byte()
-
-    seen, guarded = (
-        make_method("jigsaw", "conv4", 32, permutations=8, jitter=0.0, normalise=normalise)
-        for normalise in (False, True)
-    )
-    assert accuracy_on(seen, draw, 40, 32) > 0.6
-    assert accuracy_on(guarded, draw, 40, 32) == pytest.approx(1 / 8, abs=0.07)
-
-
 def test_every_tile_has_the_same_mean_and_deviation():
     tiles = jigsaw.standardised(
         torch.rand(4, 9, 3, 24, 24, generator=rng()) * torch.rand(4, 9, 3, 1, 1, generator=rng())
@@ -210,8 +112,8 @@ def test_every_tile_has_the_same_mean_and_deviation():
 def test_blobs_cover_their_share_and_differ():
     blobs = random_blobs(200, 40, (0.1, 0.25), rng())
     share = blobs.mean((1, 2, 3))
-    assert 0.099 < share.min() < 0.11
-    assert 0.24 < share.max() < 0.251
+    assert 0.095 < share.min() < 0.115
+    assert 0.235 < share.max() < 0.255
     assert len(torch.unique(blobs.flatten(1), dim=0)) == 200
 
 
@@ -266,9 +168,10 @@ def test_no_colour_leaks_into_what_predicts_it(name):
         if name == "colorization":
             one, two = (method.classify(rgb_to_lab(each)[:, :1]) for each in images)
         else:
-            one, two = (method.predict(each)[0] for each in images)
+            one, two = (method.predict(rgb_to_lab(each))[0] for each in images)
             brighter = lab_to_rgb(lab + torch.tensor([10.0, 0.0, 0.0])[:, None, None])
-            torch.testing.assert_close(method.predict(brighter)[1], method.predict(images[0])[1], atol=1e-2, rtol=1e-2)
+            same, other = (method.predict(rgb_to_lab(each))[1] for each in (images[0], brighter))
+            torch.testing.assert_close(same, other, atol=1e-2, rtol=1e-2)
     torch.testing.assert_close(one, two, atol=1e-3, rtol=1e-3)
 
 

@@ -14,7 +14,7 @@ from embodied_ssl.views import random_square, to_float
 
 LABELS = (20, 100, 400)
 """Labelled pictures of each class, where there are as many; of 20, 100, 400, 1,000, 5,000 in Gidaris et al. 2018."""
-STEPS, BATCH, RATE = 150, 64, 1e-3
+STEPS, BATCH, RATE = 300, 64, 1e-3
 """Updates, pictures in each, and the peak of the learning rate, alike for every encoder and number of labels."""
 
 

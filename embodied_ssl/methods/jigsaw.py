@@ -110,8 +110,9 @@ class Jigsaw(Method):
 
 def standardised(tiles: Tensor) -> Tensor:
     """Tiles [..., 3, t, t], each colour with the mean and deviation that encoders expect of it."""
-    mean, deviation = tiles.mean((-2, -1), keepdim=True), tiles.std((-2, -1), keepdim=True)
-    return (tiles - mean) / (deviation + 1e-2) * DEVIATION + MEAN
+    centred = tiles - tiles.mean((-2, -1), keepdim=True)
+    deviation = centred.square().mean((-2, -1), keepdim=True).sqrt()
+    return centred * (DEVIATION / (deviation + 1e-2)) + MEAN
 
 
 def lay(tiles: Tensor, order: Tensor) -> Tensor:

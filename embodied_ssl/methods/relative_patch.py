@@ -15,7 +15,7 @@ SIDES = ((-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1))
 """Steps (u, v) from a patch to each of its eight neighbours."""
 NAMES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
 
-Guard = Literal["project", "drop", "none"]
+Guard = Literal["drop", "project", "none"]
 
 
 class RelativePatch(Method):
@@ -33,7 +33,7 @@ class RelativePatch(Method):
         patch: float = 0.3,
         gap: float = 0.5,
         jitter: float = 0.07,
-        colors: Guard = "project",
+        colors: Guard = "drop",
         coarse: float = 0.3,
     ):
         """Two tied towers whose codes are joined late.
@@ -43,8 +43,9 @@ class RelativePatch(Method):
             patch: side of a patch, as a share of the shorter side of the picture.
             gap: between the two patches, as a share of a patch: no line goes on from one to the other.
             jitter: most displacement of each patch, as a share of a patch, along each axis.
-            colors: guard against chromatic aberration, which tells where in a lens a patch was: `project` out the axis
-                from green to magenta, `drop` two of three colours for noise, or `none`.
+            colors: guard against chromatic aberration, which tells where in a lens a patch was: `drop` two of three
+                colours for noise; `project` out the axis from green to magenta, which keeps the colours but leaves a
+                ghost of a displaced green; or `none`.
             coarse: share of the patches that are brought to a lower resolution.
         """
         super().__init__(encoder)
@@ -91,10 +92,10 @@ class RelativePatch(Method):
     def guarded(self, patches: Tensor, rng: torch.Generator) -> Tensor:
         """Patches [B, 2, 3, s, s] with their colours and resolutions guarded, [B · 2, 3, s, s]."""
         each = patches.flatten(0, 1)
-        if self.colors == "project":
-            each = without_green_magenta(each)
-        elif self.colors == "drop":
+        if self.colors == "drop":
             each = dropped_colors(each, rng)
+        elif self.colors == "project":
+            each = without_green_magenta(each)
         sides = tuple(round(share * self.size) for share in (0.3, 0.5, 0.7))
         return random_resolution(each, rng, sides, self.coarse)
 
@@ -115,6 +116,6 @@ def dropped_colors(images: Tensor, rng: torch.Generator) -> Tensor:
     count = len(images)
     keep = torch.randint(3, (count,), generator=rng, device=rng.device)
     kept = nn.functional.one_hot(keep, 3).bool()[:, :, None, None]
-    deviation = images.std(dim=(2, 3), keepdim=True)[torch.arange(count), keep][:, None]
+    deviation = images[torch.arange(count), keep].std(dim=(1, 2))[:, None, None, None]
     noise = torch.randn(images.shape, generator=rng, device=rng.device)
     return torch.where(kept, images, MEAN + noise * deviation / 100)

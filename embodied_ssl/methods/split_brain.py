@@ -52,7 +52,7 @@ class SplitBrain(Method):
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
         lab = rgb_to_lab(images)
-        to_color, to_lightness = self.predict(images)
+        to_color, to_lightness = self.predict(lab)
         color, accuracy = soft_cross_entropy(to_color, cell_colors(lab, self.cells), self.step_ab)
         target = self.lightness_class(lab)
         lightness = functional.cross_entropy(to_lightness, target)
@@ -63,9 +63,9 @@ class SplitBrain(Method):
             "color_accuracy": accuracy, "lightness_accuracy": near,
         }  # fmt: skip
 
-    def predict(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, lab: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the colours [B, Q, n, n] from lightness, and of the lightness [B, levels, n, n] from colours."""
-        lightness, color = split_colors(images)
+        lightness, color = split_colors(lab)
         light_half, color_half = self.halves
         return self.to_color(light_half.last_maps(lightness)), self.to_lightness(color_half.last_maps(color))
 
@@ -78,7 +78,7 @@ class SplitBrain(Method):
         """Each picture, its lightness with predicted colours, and its colours with predicted lightness."""
         images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
         lab = rgb_to_lab(images)
-        to_color, to_lightness = self.predict(images)
+        to_color, to_lightness = self.predict(lab)
         level = (torch.arange(self.levels, device=images.device) + 0.5) / self.levels * 100
         ab = annealed_mean(to_color, self.classes)
         lightness = torch.einsum("blhw,l->bhw", to_lightness.float().softmax(1), level)[:, None]

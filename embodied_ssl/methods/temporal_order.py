@@ -14,6 +14,7 @@ from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.views import chosen, color_jitter, to_float
 
 FRAMES = 5
+ORDERED = 1 / 4  # of the tuples stand in order: one that is likelier in order than this is said to be
 MIDDLE, BEFORE, BEHIND = 2, 0, 4  # of the window a … e: what stands between b and d in a positive and in negatives
 
 By = Literal["flow", "energy", "ego"]
@@ -63,7 +64,7 @@ class TemporalOrder(Method):
         tuples = order_tuples(len(frames), step.rng)
         logits = self._classify(self._codes(frames, step.rng), tuples)
         target = torch.tensor([1, 0, 0, 0], device=logits.device).repeat(len(frames))
-        right = (logits.argmax(1) == target).float()
+        right = (said_ordered(logits) == target.bool()).float()
         balanced = (right[target == 1].mean() + right[target == 0].mean()) / 2
         return {"loss": nn.functional.cross_entropy(logits, target), "balanced_accuracy": balanced}
 
@@ -89,13 +90,13 @@ class TemporalOrder(Method):
         """Tuples in and out of order, and what was said of each."""
         frames = self.windows(clips, step.rng)
         tuples = order_tuples(len(frames), step.rng)
-        said = self._classify(self._codes(frames, step.rng), tuples).argmax(1).view(-1, 4)
+        said = said_ordered(self._classify(self._codes(frames, step.rng), tuples)).view(-1, 4)
         rows = []
         for number in range(len(frames)):
             which = number % 2  # one in order, one out of it, in turn
             true, answer = which == 0, bool(said[number, which])
             panels = [Panel(frames[number, place] / 255) for place in tuples[number, which].tolist()]
-            text = ("in order" if true else "out of order") + ("" if answer == true else ", not seen")
+            text = ("in order" if true else "out of order") + ("" if answer == true else ", taken for the other")
             rows.append([*panels[:2], Panel(panels[2].picture, text, answer == true)])
         return rows
 
@@ -109,6 +110,11 @@ class TemporalOrder(Method):
     def _classify(self, codes: Tensor, tuples: Tensor) -> Tensor:
         window = torch.arange(len(codes), device=codes.device)[:, None, None]
         return self.head(codes[window, tuples].flatten(2).flatten(0, 1))  # [B · 4, 2]
+
+
+def said_ordered(logits: Tensor) -> Tensor:
+    """Which tuples of logits [N, 2] are said to stand in order, bool [N]: chance is a half of each kind."""
+    return logits.softmax(1)[:, 1] > ORDERED
 
 
 def order_tuples(count: int, rng: torch.Generator) -> Tensor:
