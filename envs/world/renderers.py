@@ -78,7 +78,7 @@ class RasterRenderer:
     def draw_many(self, camera: Camera, camera_poses: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
         """As `draw`, from B cameras [B, 4, 4] at once; the frame's arrays have B in front."""
         count, height, width, spacing = len(camera_poses), camera.height, camera.width, self.antialias
-        if self._samples is None or len(self._samples.nearness) != height * width * spacing**2:
+        if self._samples is None or len(self._samples.keys) != height * width * spacing**2 + 15:
             self._samples = _room_to_work(self._stage, height * width * spacing**2)
             self._fragments = _room_for_fragments(height * width * spacing**2)
         still = poses.tobytes()
@@ -110,7 +110,7 @@ class RasterRenderer:
         extent = max(high[0] - low[0], high[1] - low[1])
         side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 4))
         texel = extent / (side - 4)  # a margin all round: beyond the map all is lit
-        view = np.column_stack([axes, [0.0, 0.0, 0.0]])
+        view = np.column_stack([axes, [0.0, 0.0, 1.0 - low[2]]])  # heights above 0, which is none
         view[:2, :3] /= texel
         view[:2, 3] = 1.5 - low[:2] / texel
         sun = raster.Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
@@ -124,8 +124,7 @@ class RasterRenderer:
 def _room_to_work(stage: raster.Stage, samples: int) -> raster.Samples:
     triangles = int(np.sum(stage.ranges[:, 3] - stage.ranges[:, 2])) + 1  # a shared mesh counts each time
     return raster.Samples(
-        nearness=np.empty(samples, np.float32),
-        visible=np.empty(samples, np.int32),
+        keys=np.empty(samples + 15, np.int64),
         slots=np.zeros((triangles, 3), np.int32),
         edges=np.zeros((triangles, 11)),
         shown=np.empty(triangles, np.int32),
@@ -142,7 +141,7 @@ def _room_for_fragments(samples: int) -> raster.Fragments:
         share=np.empty(samples, np.float32),
         depth=np.empty(samples, np.float32),
         lit=np.empty(samples, np.float32),
-        color=np.empty((samples, 3), np.float32),
+        color=np.empty((3, samples), np.float32),
         spans=np.empty((samples, 2), np.int32),
         places=np.empty((samples, 2), np.float32),
     )
