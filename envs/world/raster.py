@@ -283,7 +283,7 @@ def _gather(samples, fragments, width, height, spacing):
         running = -2
         for column in range(width):
             base = row * spacing * across + column * spacing
-            slot, first = ~np.int32(keys[base]), count
+            slot, first = int(~np.int32(keys[base])), count
             if spacing == 2:  # the default, unrolled: this loop sees every sample
                 below = base + across
                 others = np.int32(keys[base + 1]), np.int32(keys[below]), np.int32(keys[below + 1])
