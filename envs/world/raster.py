@@ -306,7 +306,7 @@ def _gather(samples, fragments, width, height, spacing):
                 running = -2
                 for s in range(everything):
                     i, j = s // spacing, s % spacing
-                    slot = ~np.int32(keys[base + i * across + j])
+                    slot = int(~np.int32(keys[base + i * across + j]))
                     f = first
                     while f < count and fragment_slots[f] != slot:
                         f += 1
