@@ -1,5 +1,6 @@
 """Train several methods on the same data and budget, and measure them alike."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -7,11 +8,13 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
+from embodied_ssl.cli_options import make_parser, parse
 from embodied_ssl.data import source_for
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate
 from embodied_ssl.evaluate.results import Result
-from embodied_ssl.methods import make_method
+from embodied_ssl.method import Method
+from embodied_ssl.methods import make_method, method_class
 from embodied_ssl.portrait import present
 from embodied_ssl.train import train
 
@@ -37,7 +40,8 @@ def compare(
     What was trained already is not trained again.
 
     Args:
-        methods: by name.
+        methods: by name, with settings of their own if need be, and an encoder where one takes no other, as after
+            `train`: `simclr`, `simclr --views body`, `mae --encoder vit_tiny`.
         out: the directory for runs, results and report.
         data: the data sets to learn from; each method takes what its loss asks for.
         on: held-out sets to measure on.
@@ -52,7 +56,7 @@ def compare(
         labels: whether to add the row `labels`: the same encoder trained with all labels of the first of the data sets.
         progress: whether to show progress bars.
 
-    Writes OUT/runs/METHOD-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results.
+    Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results.
     """
     if not methods or seeds < 1:
         raise DataError("compare: name at least one method, and take at least one seed")
@@ -61,11 +65,13 @@ def compare(
 
     def learn(name: str, seed: int) -> Path:
         """One run; everything that it depends on is in the arguments of `compare`."""
-        method = make_method(name, encoder, image_size, seed)
+        method = _make(name, encoder, image_size, seed)
         found = {stream: source_for(need.batch, data) for stream, need in method.needs().items()}
         streams = {stream: source for stream, source in found.items() if source is not None}
         recipe = replace(method.recipe, steps=steps, batch_size=batch_size or method.recipe.batch_size)
-        return train(method, out / "runs" / f"{name}-{seed}", streams, recipe, seed=seed, device=device, progress=shown)
+        return train(
+            method, out / "runs" / f"{_row(name)}-{seed}", streams, recipe, seed=seed, device=device, progress=shown
+        )
 
     shown = progress and workers == 1
     runs = Parallel(workers)(delayed(learn)(*job) for job in jobs)
@@ -74,3 +80,18 @@ def compare(
     results = [result for part in parts for result in part]
     present(out, results, runs, {run: on for run in runs if run.name.endswith("-0")})
     return results
+
+
+def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
+    """A method as it was named, `moco --version 3`."""
+    name, *options = shlex.split(named)
+    parser = make_parser(f"train {name}", "")
+    parser.add_class_arguments(method_class(name), skip={"encoder"})
+    parser.add_argument("--encoder", type=str, default=encoder)
+    settings = vars(parse(parser, options))
+    return make_method(name, settings.pop("encoder"), image_size, seed, **settings)
+
+
+def _row(named: str) -> str:
+    """Its row in the tables and its part of a file's name, `moco version 3`."""
+    return named.replace("--", "").replace("/", "_")

@@ -70,6 +70,19 @@ def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     assert (tmp_path / "out/runs/equivariance-0/encoder.safetensors").stat().st_mtime_ns == weights
 
 
+def test_rows_of_compare_have_settings_of_their_own(rooms, tmp_path, capsys):
+    command = ["compare", "simclr", "simclr --views both", "mae --encoder vit_tiny", "--labels", "false"]
+    command += ["--data", str(rooms), "--on", str(rooms), "--out", str(tmp_path / "out"), "--seeds", "1"]
+    command += ["--protocols", "knn", "--batch_size", "8", *SMALL]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    for row in ("simclr ", "simclr views both", "mae encoder vit_tiny", "random conv4", "random vit_tiny"):
+        assert row in printed
+    assert load_method(tmp_path / "out/runs/simclr views both-0").views == "both"
+    assert main([*command[:1], "simclr --view both", *command[4:]]) != 0
+    assert "did you mean '--views'?" in capsys.readouterr().err
+
+
 def test_a_killed_run_ends_with_the_same_bytes(rooms, tmp_path):
     """kill -9 in the middle, the same command again: the weights of a run that nothing disturbed."""
 

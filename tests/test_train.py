@@ -82,6 +82,64 @@ def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
     assert not (cut / "state.pt").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("simclr", {}),
+        ("moco", {"queue": 24}),
+        ("moco", {"version": 3}),
+        ("dino", {"prototypes": 32, "width": 32}),
+        ("mae", {}),
+        ("clip", {"start": "word2vec", "start_steps": 2}),
+    ],
+)
+def test_queue_teacher_and_centre_survive_an_interruption(roam, tmp_path, monkeypatch, name, settings):
+    recipe = Recipe(steps=8, batch_size=8)
+
+    def learn(out):
+        torch.manual_seed(0)
+        method = make_method(name, None, 32, **settings)
+        streams = {"captions" if name == "clip" else "frames": roam}
+        return train(method, out, streams, recipe, checkpoint_every=3, progress=False)
+
+    kind = type(make_method(name, None, 32, **settings))
+    after_step = kind.after_step
+
+    def stops(self, step):
+        after_step(self, step)
+        if step.progress >= 0.6:
+            raise KeyboardInterrupt
+
+    whole = learn(tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "after_step", stops)
+        with pytest.raises(KeyboardInterrupt):
+            learn(tmp_path / "cut")
+    assert load_state(tmp_path / "cut" / "state.pt")["step"] == 3
+    assert weights(learn(tmp_path / "cut")) == weights(whole)
+
+
+class Same(Method):
+    """Is content with an encoder that says nearly the same of all pictures."""
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        return {"loss": (self.encoder(frames.images.float() / 255) - 1).square().mean()}
+
+
+def test_collapse_is_logged_and_warned_of(roam, tmp_path, capsys):
+    recipe = Recipe(steps=6, batch_size=8, learning_rate=1e-7)
+    encoder = random_encoder("vit_tiny", 32, seed=1)
+    with torch.no_grad():
+        encoder.network.norm.weight.fill_(1e-5)
+        encoder.network.norm.bias.fill_(1.0)
+    out = train(Same(encoder), tmp_path / "run", {"frames": roam}, recipe, progress=False, monitor_every=6)
+    assert read_metrics(out)[-1]["feature_deviation"] < 1e-3
+    assert "the features have collapsed" in "".join(capsys.readouterr())
+    kept = train(method(), tmp_path / "kept", {"frames": roam}, SMALL, progress=False, monitor_every=6)
+    assert read_metrics(kept)[-1]["feature_rank"] > 1.5
+    assert "collapsed" not in "".join(capsys.readouterr())
+
+
 def test_a_kill_right_after_a_state_loses_no_row_of_the_log(roam, tmp_path, monkeypatch):
     from embodied_ssl import train as trainer
 

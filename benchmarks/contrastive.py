@@ -1,0 +1,247 @@
+"""One SimCLR training step, and its views alone, against what a user would take.
+
+OPENBLAS_NUM_THREADS=1 python benchmarks/contrastive.py [contrastive.md]
+
+Ours is `train`, from the mapped store to the update of the weights. lightly's side is the loop of its README: pictures
+in a folder, its transform, its loss, its projection head, SGD. Both have the same layers, batch, size of pictures and
+list of augmentations, one thread, and take turns. The README encodes each view by itself, so we do the same; rows where
+both views are encoded together, which gives batch norm twice the company, are apart. Peers are compared where they are
+installed: `pip install lightly kornia stable-pretraining`.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+import torchvision
+from timing import interleaved
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.encoders import DEVIATION, MEAN, make_encoder
+from embodied_ssl.losses import nt_xent
+from embodied_ssl.method import Recipe, Step
+from embodied_ssl.methods.simclr import SimCLR
+from embodied_ssl.train import Precision, train
+from embodied_ssl.views import augment
+
+SIZE, BATCH, TEMPERATURE, UPDATES, ROUNDS = 64, 64, 0.5, 2, 3
+SCALE, STRENGTH, GREY, BLUR = (0.08, 1.0), 1.0, 0.2, 0.5
+ENCODERS, PRECISIONS = ("conv4", "resnet18_small"), ("32", "bf16")
+README = Recipe(optimizer="sgd", learning_rate=0.1, weight_decay=1e-6, batch_size=BATCH, steps=UPDATES + 2)
+
+
+def views(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Ours, of one list with lightly's."""
+    return augment(images, rng, SIZE, SCALE, STRENGTH, GREY, BLUR)
+
+
+class Timed(SimCLR):
+    """SimCLR that notes when each update has ended."""
+
+    def __init__(self, encoder: nn.Module, together: bool):
+        super().__init__(encoder, width=encoder.dim, least_crop=SCALE[0], strength=STRENGTH, grey=GREY, blur=BLUR)
+        self.together, self.ended = together, []
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        images = views(torch.cat([frames.images, frames.images]), step.rng)
+        parts = [images] if self.together else images.chunk(2)
+        codes = torch.cat([self.projection(self.encoder(part)) for part in parts])
+        return {"loss": nt_xent(*codes.chunk(2), TEMPERATURE)}
+
+    def after_step(self, step: Step) -> None:
+        self.ended.append(time.perf_counter())
+
+
+def ours(encoder: str, precision: Precision, together: bool, data: Path, runs: Iterator[int]) -> Callable[[], float]:
+    """Seconds of an update of `train`, its first one left out."""
+
+    def work() -> float:
+        method = Timed(make_encoder(encoder, SIZE), together)
+        out = data.parent / f"run{next(runs)}"
+        train(method, out, {"frames": data}, README, device="cpu", precision=precision, progress=False,
+              monitor_every=10**6, checkpoint_every=10**6)  # fmt: skip
+        return (method.ended[-2] - method.ended[0]) / UPDATES
+
+    return work
+
+
+def plain(encoder: str) -> nn.Module:
+    """The layers of an encoder of ours as one would write them."""
+    if encoder == "resnet18_small":
+        network = torchvision.models.resnet18(weights=None)
+        network.conv1 = nn.Conv2d(3, 64, 3, 2, 1, bias=False)
+        network.maxpool = nn.Identity()
+        return nn.Sequential(*list(network.children())[:-1], nn.Flatten())
+    blocks = make_encoder(encoder, SIZE).blocks.to(memory_format=torch.contiguous_format)
+    return nn.Sequential(*blocks.values(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def lightlys_transform() -> Any:
+    from lightly.transforms import SimCLRTransform
+
+    normalize = {"mean": [MEAN] * 3, "std": [DEVIATION] * 3}
+    return SimCLRTransform(SIZE, cj_strength=STRENGTH, min_scale=SCALE[0], random_gray_scale=GREY, gaussian_blur=BLUR,
+                           normalize=normalize)  # fmt: skip
+
+
+def lightlys(encoder: str, precision: Precision, together: bool, pictures: Path) -> Callable[[], float]:
+    """Seconds of an update of the README's loop, its first one left out."""
+    from lightly.data import LightlyDataset
+    from lightly.loss import NTXentLoss
+    from lightly.models.modules import SimCLRProjectionHead
+
+    dim = make_encoder(encoder, SIZE).dim
+    dataset = LightlyDataset(str(pictures), transform=lightlys_transform())
+
+    def work() -> float:
+        model = nn.Sequential(plain(encoder), SimCLRProjectionHead(dim, dim, 128))
+        criterion = NTXentLoss(temperature=TEMPERATURE)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-6, momentum=0.9)
+        ended = []
+        for (first, second), _, _ in DataLoader(dataset, batch_size=BATCH, shuffle=True, drop_last=True):
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                parts = [torch.cat([first, second])] if together else [first, second]
+                loss = criterion(*torch.cat([model(part) for part in parts]).chunk(2))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            ended.append(time.perf_counter())
+            if len(ended) > UPDATES:
+                return (ended[-1] - ended[0]) / UPDATES
+        raise AssertionError("too few pictures")
+
+    return work
+
+
+def steps(data: Path, pictures: Path) -> Iterator[str]:
+    """A row for each encoder, precision and number of forwards."""
+    yield f"| one update of {BATCH} pictures | ours, ms | lightly's README, ms | ratio |\n|---|---|---|---|"
+    runs = count()
+    for encoder in ENCODERS:
+        for precision in PRECISIONS:
+            for together in (False, True):
+                sides = {
+                    "ours": ours(encoder, precision, together, data, runs),
+                    "lightly": lightlys(encoder, precision, together, pictures),
+                }
+                found: dict[str, list[float]] = {name: [] for name in sides}
+                for _ in range(ROUNDS):
+                    for name, work in sides.items():
+                        found[name].append(work())
+                mine, theirs = (1000 * statistics.median(seconds) for seconds in found.values())
+                how = "both views at once" if together else "each view by itself"
+                name = {"32": "float32", "bf16": "bf16"}[precision]
+                yield f"| {encoder}, {name}, {how} | {mine:,.0f} | {theirs:,.0f} | {theirs / mine:.2f} |"
+
+
+def alone(images: Tensor) -> Iterator[str]:
+    """Two views of pictures in memory, by all who are installed."""
+    rng = torch.Generator().manual_seed(0)
+
+    def once(work: Callable[[], Any]) -> Callable[[], int]:
+        def counted() -> int:
+            work()
+            return len(images)
+
+        return counted
+
+    sides = {"ours": once(lambda: views(torch.cat([images, images]), rng))}
+    for name, make in PEERS.items():
+        try:
+            sides[name] = once(make(images))
+        except ImportError as missing:
+            print(f"{name}: left out ({missing})", file=sys.stderr)
+    rates = interleaved(sides, 7)
+    yield f"| two views of {SIZE} px | pictures/s | ours to it |\n|---|---|---|"
+    for name, rate in rates.items():
+        yield f"| {name} | {rate:,.0f} | {rates['ours'] / rate:.2f} |"
+
+
+def by_lightly(images: Tensor) -> Callable[[], Any]:
+    transform = lightlys_transform()
+    pictures = [torchvision.transforms.functional.to_pil_image(image) for image in images]
+    return lambda: [torch.stack(made) for made in zip(*map(transform, pictures), strict=True)]
+
+
+def by_torchvision(images: Tensor) -> Callable[[], Any]:
+    from torchvision.transforms import v2
+
+    jitter = v2.RandomApply([v2.ColorJitter(0.8 * STRENGTH, 0.8 * STRENGTH, 0.8 * STRENGTH, 0.2 * STRENGTH)], 0.8)
+    transform = v2.Compose([
+        v2.RandomResizedCrop(SIZE, SCALE), v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32, scale=True), jitter,
+        v2.RandomGrayscale(GREY), v2.RandomApply([v2.GaussianBlur(SIZE // 20 * 2 + 1, (0.1, 2.0))], BLUR),
+    ])  # fmt: skip
+    return lambda: [torch.stack([transform(image) for image in images]) for _ in range(2)]
+
+
+def by_kornia(images: Tensor) -> Callable[[], Any]:
+    from kornia import augmentation
+
+    kernel = SIZE // 20 * 2 + 1
+    transform = nn.Sequential(
+        augmentation.RandomResizedCrop((SIZE, SIZE), SCALE), augmentation.RandomHorizontalFlip(),
+        augmentation.ColorJitter(0.8 * STRENGTH, 0.8 * STRENGTH, 0.8 * STRENGTH, 0.2 * STRENGTH, p=0.8),
+        augmentation.RandomGrayscale(p=GREY), augmentation.RandomGaussianBlur((kernel, kernel), (0.1, 2.0), p=BLUR),
+    )  # fmt: skip
+    return lambda: transform(torch.cat([images, images]).float() / 255)
+
+
+def by_stable_pretraining(images: Tensor) -> Callable[[], Any]:
+    from stable_pretraining.data import gpu_transforms as theirs
+
+    kernel = SIZE // 20 * 2 + 1
+    chain = theirs.GPUCompose(
+        [
+            theirs.GPURandomResizedCrop(SIZE, scale=SCALE), theirs.GPURandomHorizontalFlip(),
+            theirs.GPUColorJitter(0.8 * STRENGTH, 0.8 * STRENGTH, 0.8 * STRENGTH, 0.2 * STRENGTH, p=0.8),
+            theirs.GPURandomGrayscale(p=GREY), theirs.GPUGaussianBlur(kernel, (0.1, 2.0), p=BLUR),
+        ],
+    )  # fmt: skip
+    transform = theirs.StackedMultiView(chain, 2)
+    return lambda: transform({"image": images.float() / 255})
+
+
+PEERS = {
+    "lightly, one by one": by_lightly,
+    "torchvision v2, one by one": by_torchvision,
+    "kornia, batched": by_kornia,
+    "stable-pretraining, batched": by_stable_pretraining,
+}
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    lines = ["# SimCLR's step and its views", "`OPENBLAS_NUM_THREADS=1 python benchmarks/contrastive.py`, one thread"]
+    with tempfile.TemporaryDirectory() as name:
+        data, pictures = Path(name) / "data", Path(name) / "pictures"
+        collect("roam", data, 12, size=SIZE, length=40, progress=False)
+        frames = Dataset.open(data).array("frames/rgb")[:]
+        pictures.mkdir()
+        for number, frame in enumerate(frames):
+            cv2.imwrite(str(pictures / f"{number:05d}.jpg"), frame[..., ::-1])
+        for rows in (alone(torch.from_numpy(frames[:128]).movedim(-1, 1).contiguous()), steps(data, pictures)):
+            lines.append("")
+            for row in rows:
+                print(row, flush=True)
+                lines.append(row)
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
