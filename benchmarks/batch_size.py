@@ -43,7 +43,7 @@ def main() -> None:
     chart = Chart(Axis("batch", 12, 680, log=True, ticks=ticks), Axis("linear probe, CIFAR-10", 0.40, 0.50))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        part_of_archive(given.cifar10, folder / "cifar10.zip")
+        part_of_archive(given.cifar10, folder / "cifar10.zip", 400)
         for budget, colour in (("updates", "#2f7fd6"), ("pictures", "#d67f2f")):
             means = []
             for size in SIZES:

@@ -1,0 +1,77 @@
+"""SimCLR and MoCo learn: pictures of one kind come together in its features."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+from embodied_ssl.datasets.batches import FramePairs, Frames
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.evaluate.knn import knn_accuracy
+from embodied_ssl.method import Step
+from embodied_ssl.methods import make_method
+
+SIZE, KINDS, BATCH = 32, 5, 64
+
+
+def pictures(kind, rng):
+    """Stripes, of one slope for each kind, to either side; width, place, colours and light are of no account."""
+    count = len(kind)
+    v, u = np.mgrid[:SIZE, :SIZE]
+    slope = np.pi / 2 * (kind + rng.uniform(-0.2, 0.2, count))[:, None, None] / (KINDS - 1)
+    along = u * np.cos(slope) * rng.choice([-1, 1], (count, 1, 1)) + v * np.sin(slope)
+    wave = np.sin(along * rng.uniform(0.5, 1.2, (count, 1, 1)) + rng.uniform(0, 6.3, (count, 1, 1)))
+    one, other = rng.uniform(0, 255, (2, count, 3, 1, 1))
+    share = (wave[:, None] + 1) / 2
+    noise = rng.normal(0, 10, (count, 3, SIZE, SIZE))
+    return torch.from_numpy((one * share + other * (1 - share) + noise).clip(0, 255).astype(np.uint8))
+
+
+@torch.no_grad()
+def knn_of(encoder):
+    rng = np.random.default_rng(1)
+    kind = rng.integers(0, KINDS, 800)
+    features = encoder.eval()(pictures(kind, rng).float() / 255).numpy()
+    return knn_accuracy(features, kind, np.arange(400), np.arange(400, 800))
+
+
+@functools.cache
+def before(encoder):
+    return max(knn_of(random_encoder(encoder, SIZE, seed)) for seed in range(3))
+
+
+def learned(name, encoder, steps, rate, **settings):
+    method = make_method(name, encoder, SIZE, seed=0, **settings)
+    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], rate)
+    rng = np.random.default_rng(0)
+    for number in range(steps):
+        kind = torch.from_numpy(rng.integers(0, KINDS, BATCH))
+        batch = {"frames": Frames(pictures(kind.numpy(), rng), kind)}
+        if settings.get("views") == "body":  # that shows a thing of the same kind twice
+            first, second = (pictures(kind.numpy(), rng) for _ in range(2))
+            batch = {"pairs": FramePairs(first, second, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
+        step = Step(number / steps, torch.Generator().manual_seed(number))
+        loss = method.train().loss(**batch, step=step)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        method.after_step(step)
+    return knn_of(method.kept)
+
+
+QUICK = {"queue": 256, "momentum": 0.9}  # a queue and a teacher for a run as short as this
+CASES = [
+    ("simclr", "conv4", 150, 1e-3, {}, 0.2),
+    ("simclr", "conv4", 100, 1e-3, {"views": "body"}, 0.3),
+    ("moco", "conv4", 150, 1e-3, {"version": 1, **QUICK}, 0.1),
+    ("moco", "conv4", 150, 1e-3, {"version": 2, **QUICK}, 0.1),
+    ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": "body"}, 0.3),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "encoder", "steps", "rate", "settings", "gain"), CASES)
+def test_features_are_better_than_before_training(name, encoder, steps, rate, settings, gain):
+    torch.manual_seed(0)
+    assert learned(name, encoder, steps, rate, **settings) > before(encoder) + gain
