@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pretext import part_of_archive
+from methods import part_of_archive
 from timing import figure
 
 from embodied_ssl.datasets.charts import Axis, Chart

@@ -1,17 +1,17 @@
-"""Pretext tasks beside the embodied learners, on a body's video and on CIFAR-10, and their worth with few labels.
+"""Every method on the same data, encoder and budget, and what its features are worth on what was never trained on.
 
-OPENBLAS_NUM_THREADS=1 python benchmarks/pretext.py --cifar10 cifar10.zip --fashion /usr/share/datasets/fashion-mnist
+OPENBLAS_NUM_THREADS=1 python benchmarks/methods.py --cifar10 cifar10.zip --fashion /usr/share/datasets/fashion-mnist
 
 Collects its data, trains every row with three seeds, measures all rows alike by a linear probe and k-NN on rooms,
-things and pictures never trained on, and writes OUT/pretext.md and four reports. A run that was interrupted goes on.
-CIFAR-10 is an archive of `train/CLASS/*` and `test/CLASS/*`, Fashion-MNIST the folder of Debian's package.
+things and pictures never trained on, and writes OUT/methods.md and a report for each part. A run that was interrupted
+goes on. CIFAR-10 is an archive of `train/CLASS/*` and `test/CLASS/*`, Fashion-MNIST the folder of Debian's package.
 """
 
 import argparse
 import gzip
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,8 @@ from embodied_ssl.comparison import compare
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.files import write_atomically
 from embodied_ssl.datasets.idx import FILES, read_idx
-from embodied_ssl.evaluate.evaluation import evaluate
 from embodied_ssl.evaluate.results import Result
-from embodied_ssl.methods import make_method
-from embodied_ssl.portrait import present
 from embodied_ssl.report.text import markdown_table
-from embodied_ssl.train import train
 
 KNOWN, UNKNOWN = (0, 64), (64, 96)  # instances of each category: those learned from, and those measured on
 LEARN: dict[str, tuple[str, dict[str, Any]]] = {
@@ -34,52 +30,82 @@ LEARN: dict[str, tuple[str, dict[str, Any]]] = {
     "grasp": ("grasp", {"episodes": 600, "instance": True, "instances": KNOWN}),
     "push": ("push", {"episodes": 400, "instance": True, "instances": KNOWN}),
     "poke": ("poke", {"episodes": 400, "instance": True, "instances": KNOWN}),
+    "orbit": ("orbit", {"episodes": 400, "length": 12, "size": 48, "instances": KNOWN}),
 }
 MEASURE: dict[str, tuple[str, dict[str, Any]]] = {
     "new_rooms": ("roam", {"episodes": 400, "length": 12, "size": 48, "seed": 1000}),
     "new_orbits": ("orbit", {"episodes": 640, "length": 3, "size": 48, "instances": UNKNOWN, "seed": 1000}),
     "new_things": ("poke", {"episodes": 400, "instance": True, "instances": UNKNOWN, "seed": 1000}),
 }
-PICTURES = ("rotation", "relative_patch", "jigsaw", "context_encoder", "colorization", "split_brain")
+PRETEXT = ("rotation", "relative_patch", "jigsaw", "context_encoder", "colorization", "split_brain")
+CONTRAST = ("simclr", "moco --version 1", "moco --version 2", "moco --version 3", "dino", "mae --encoder vit_tiny")
+VIDEO = ("temporal_order", "temporal_order --by energy", "temporal_order --by ego")
 EMBODIED = ("temporal_coherence", "drlim", "egomotion", "equivariance", "continuous_equivariance", "curious_robot")
-MOTIONS = ("energy", "ego")  # by which temporal order draws its windows, besides flow
+BODY = tuple(f"{name} --views {views}" for name in ("simclr", "moco") for views in ("body", "both"))
 SIZE, BATCH = 32, 64  # px; samples of each stream in an update
 TRAIN, MORE, TEST = 400, 1000, 100  # pictures of each class of CIFAR-10 and Fashion-MNIST; MORE: for curves over labels
 
 
+@dataclass(frozen=True)
+class Part:
+    """Rows that learn from the same data."""
+
+    title: str
+    rows: tuple[str, ...]
+    data: tuple[str, ...]
+    on: tuple[str, ...]
+
+
+def views_of(title: str, data: str, on: str, settings: str = "") -> Part:
+    """Positives by augmentation, by the body, and by both, on the one kind of data that has the body's."""
+    return Part(title, ("simclr", "moco", *(f"{row}{settings}" for row in BODY)), (data,), (on,))
+
+
+PARTS = {
+    "bodies": Part(
+        "Learned from a body's data",
+        (*PRETEXT, *VIDEO, *EMBODIED, *CONTRAST, *BODY, "clip"),
+        ("roam", "grasp", "push", "poke"),
+        (*MEASURE, "cifar10", "fashion_mnist"),
+    ),
+    "cifar10": Part(
+        "Learned from CIFAR-10 without labels", (*PRETEXT, *CONTRAST), ("cifar10",), ("cifar10", "fashion_mnist")
+    ),
+    "path": views_of("Views: neighbouring frames along a path", "roam", "new_rooms"),
+    "orbit": views_of("Views: around an orbit", "orbit", "new_orbits", " --crop 1"),
+    "act": views_of("Views: an object before and after a push", "push", "new_things", " --across act"),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("pretext"))
+    parser.add_argument("--out", type=Path, default=Path("methods"))
     parser.add_argument("--cifar10", type=Path, required=True)
     parser.add_argument("--fashion", type=Path, required=True)
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS, "labels"], default=[*PARTS, "labels"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=450, help="updates; thrice as many for the curves over labels")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
-    out, seeds, steps = given.out, given.seeds, given.steps
-    data = prepare(out / "data", given.cifar10, given.fashion, given.workers)
-    on = [data[name] for name in (*MEASURE, "cifar10", "fashion_mnist")]
-    same: dict[str, Any] = {"seeds": seeds, "image_size": SIZE, "batch_size": BATCH, "workers": given.workers,
+    data = prepare(given.out / "data", given.cifar10, given.fashion, given.workers)
+    same: dict[str, Any] = {"seeds": given.seeds, "image_size": SIZE, "batch_size": BATCH, "workers": given.workers,
                             "device": "cpu"}  # fmt: skip
-    table: dict[str, Any] = {**same, "steps": steps, "protocols": ("linear_probe", "knn")}
-    few: dict[str, Any] = {**same, "steps": 3 * steps, "protocols": ("semi_supervised", "fine_tune"), "labels": False}
-    bodies = compare(
-        (*PICTURES, "temporal_order", *EMBODIED), out / "bodies", [data[name] for name in LEARN], on, **table
-    )
-    cifar = compare(PICTURES, out / "cifar10", [data["cifar10"]], on, **table)
-    curves = compare(("rotation",), out / "labels", [data["more_of_cifar10"]], [data["more_of_cifar10"]], **few)
-    order = temporal_order(out / "order", data["roam"], on, seeds, steps)
     text = [
-        f"# Pretext tasks and embodied learners\n\n`python benchmarks/pretext.py`: {seeds} seeds, encoder conv4 at "
-        f"{SIZE} px, {BATCH} samples of each stream in an update; mean ± 95 % interval. `labels` is the same encoder "
-        "trained with all labels of the first set that is learned from.",
-        section(f"Learned from a body's data, {steps} updates", bodies),
-        section(f"Learned from CIFAR-10 without labels, {steps} updates", cifar),
-        f"## CIFAR-10 with few labels, after {3 * steps} updates of rotation",
-        without_heading(markdown_table(curves)),
-        section(f"Temporal order with windows drawn by other measures of motion, {steps} updates", order),
+        f"# Every method under one budget\n\n`python benchmarks/methods.py`: {given.seeds} seeds, encoder conv4 at "
+        f"{SIZE} px where no other is named, {BATCH} samples of each stream in an update; mean ± 95 % interval. A "
+        "method takes the first of the data sets that has what it learns from: pictures and pairs are those of `roam`. "
+        "`labels` is the same encoder trained with all labels of the first set."
     ]
-    write_atomically(out / "pretext.md", [("\n\n".join(text) + "\n").encode()])
+    for name in given.parts:
+        if name == "labels":
+            text.append(few_labels(given.out / name, data["more_of_cifar10"], 3 * given.steps, same))
+        else:
+            part = PARTS[name]
+            learn, on = [data[each] for each in part.data], [data[each] for each in part.on]
+            results = compare(part.rows, given.out / name, learn, on, steps=given.steps,
+                              protocols=("linear_probe", "knn"), **same)  # fmt: skip
+            text.append(section(f"{part.title}, {given.steps} updates", results))
+        write_atomically(given.out / "methods.md", [("\n\n".join(text) + "\n").encode()])
 
 
 def prepare(folder: Path, cifar10: Path, fashion: Path, workers: int) -> dict[str, Path]:
@@ -120,19 +146,12 @@ def part_of_idx(source: Path, out: Path) -> None:
             write_atomically(out / name, [gzip.compress(header + array.tobytes(), mtime=0)])
 
 
-def temporal_order(out: Path, roam: Path, on: Sequence[Path], seeds: int, steps: int) -> list[Result]:
-    """What temporal order learns from windows that are drawn by each measure of motion."""
-    runs = []
-    for by in MOTIONS:
-        for seed in range(seeds):
-            method = make_method("temporal_order", "conv4", SIZE, seed, by=by)
-            recipe = replace(method.recipe, steps=steps, batch_size=BATCH)
-            runs.append(
-                train(method, out / "runs" / f"by {by}-{seed}", {"clips": roam}, recipe, seed=seed, device="cpu")
-            )
-    results = evaluate(runs, on, ("linear_probe", "knn"), cache=out / "features")
-    present(out, results, runs, {run: on[:1] for run in runs if run.name.endswith("-0")})
-    return results
+def few_labels(out: Path, pictures: Path, steps: int, same: dict[str, Any]) -> str:
+    """Gidaris's curve: rotation's first blocks frozen and all of them tuned, beside labels alone."""
+    measure = ("semi_supervised", "fine_tune")
+    results = compare(("rotation",), out, [pictures], [pictures], steps=steps, protocols=measure, labels=False, **same)
+    title = f"## CIFAR-10 with few labels, after {steps} updates of rotation"
+    return f"{title}\n\n{without_heading(markdown_table(results))}"
 
 
 def section(title: str, results: Sequence[Result]) -> str:
@@ -147,12 +166,12 @@ def section(title: str, results: Sequence[Result]) -> str:
 def gains(results: Sequence[Result]) -> list[Result]:
     """The differences of trained encoders to the untrained ones that they began as."""
     value = {(r.row, r.seed, r.set, r.protocol, r.metric): r.value for r in results}
-    found = []
-    for r in results:
-        start = "random split/conv4" if r.row == "split_brain" else "random conv4"
-        if r.row != "raw pixels" and not r.row.startswith("random"):
-            found.append(replace(r, value=r.value - value[start, r.seed, r.set, r.protocol, r.metric]))
-    return found
+    began = {"split_brain": "random split/conv4", "mae encoder vit_tiny": "random vit_tiny"}
+    return [
+        replace(r, value=r.value - value[began.get(r.row, "random conv4"), r.seed, r.set, r.protocol, r.metric])
+        for r in results
+        if r.row != "raw pixels" and not r.row.startswith("random")
+    ]
 
 
 def across_sets(results: Sequence[Result], protocol: str) -> str:
