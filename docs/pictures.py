@@ -60,6 +60,7 @@ def tables() -> list[np.ndarray]:
 
 
 def main() -> None:
+    """Eight pictures a row, written to worlds.jpg beside this file."""
     pictures = frames() + objects() + tables()
     rows = [np.hstack(pictures[start : start + 8]) for start in range(0, len(pictures), 8)]
     out = Path(__file__).parent / "worlds.jpg"

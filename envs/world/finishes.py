@@ -110,14 +110,17 @@ def steel(rng: np.random.Generator) -> Skin:
 
 
 def chrome() -> Skin:
+    """Bright plated metal, glossy."""
     return plain(190, 194, 200, gloss=0.6)
 
 
 def dark() -> Skin:
+    """Near-black plastic: screens, tyres, handles."""
     return plain(30, 31, 34, gloss=0.2)
 
 
 def white() -> Skin:
+    """White enamel: kitchen and bathroom appliances."""
     return plain(240, 240, 238, gloss=0.3)
 
 

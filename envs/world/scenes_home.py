@@ -24,6 +24,7 @@ def seat_around(room: Room, table: Placed, kind: str, count: int, gap: float = 0
 
 
 def living_room(room: Room) -> None:
+    """Sofa opposite a television, a rug with a coffee table and armchairs; in a large one a corner to dine in."""
     rng = room.rng
     make_shell(room, "warm")
     wall = int(rng.integers(4))
@@ -65,6 +66,7 @@ def _dining_corner(room: Room) -> None:
 
 
 def bedroom(room: Room) -> None:
+    """A bed with nightstands and lamps, wardrobes, a chest; sometimes a desk."""
     rng = room.rng
     make_shell(room, "warm")
     wall = int(rng.integers(4))
@@ -106,6 +108,7 @@ def bedroom(room: Room) -> None:
 
 
 def kitchen(room: Room) -> None:
+    """Counters with stove, sink and fridge along two walls, cupboards over them, a table with chairs."""
     rng = room.rng
     make_shell(room, "washable", dado="tile" if rng.random() < 0.5 else "subway_tile", corner=0.2)
     wall = int(rng.integers(4))
@@ -151,6 +154,7 @@ def _hang_over(room: Room, placed: list[Placed], wall: int) -> None:
 
 
 def bathroom(room: Room) -> None:
+    """Tiles, a tub or shower, washbasins under mirrors, a toilet, towels."""
     rng = room.rng
     make_shell(room, "washable", dado=("tile", "subway_tile", "mosaic")[rng.integers(3)], corner=0.2)
     wall = int(rng.integers(4))

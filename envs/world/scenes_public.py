@@ -26,6 +26,7 @@ def _set_up_workplace(room: Room, x: float, y: float, angle: float) -> None:
 
 
 def office(room: Room) -> None:
+    """Workplaces in islands of two or along the walls behind partitions, cabinets, a printer, a whiteboard."""
     rng = room.rng
     make_shell(room, "warm" if rng.random() < 0.7 else "rough", (2.5, 3.0))
     add_door(room, wall=SOUTH)
@@ -59,6 +60,7 @@ def office(room: Room) -> None:
 
 
 def classroom(room: Room) -> None:
+    """Rows of school desks before a chalkboard and the teacher's desk, wide windows at one side."""
     rng = room.rng
     make_shell(room, "washable" if rng.random() < 0.5 else "warm", (2.7, 3.1), corner=0.0)
     front = NORTH if room.depth >= room.width else EAST
@@ -96,6 +98,7 @@ def classroom(room: Room) -> None:
 
 
 def library(room: Room) -> None:
+    """Shelves along the walls, stacks in rows behind reading tables."""
     rng = room.rng
     make_shell(room, "warm", (2.7, 3.4), corner=0.15)
     add_door(room, "double_door" if rng.random() < 0.6 else "door", SOUTH)
@@ -127,6 +130,7 @@ def library(room: Room) -> None:
 
 
 def supermarket(room: Room) -> None:
+    """Aisles of shop shelves between walls of goods, checkouts beside the door, trolleys and fruit stands."""
     rng = room.rng
     make_shell(room, "washable" if rng.random() < 0.7 else "rough", (2.9, 3.6), corner=0.2)
     door = 1.05 - room.width / 2
@@ -157,6 +161,7 @@ def supermarket(room: Room) -> None:
 
 
 def restaurant(room: Room) -> None:
+    """A bar with stools before bottles, booths along a wall, laid out tables with chairs."""
     rng = room.rng
     make_shell(room, "warm" if rng.random() < 0.6 else "washable", (2.6, 3.3))
     add_door(room, "double_door" if rng.random() < 0.5 else "door", SOUTH)
@@ -190,6 +195,7 @@ def restaurant(room: Room) -> None:
 
 
 def gym(room: Room) -> None:
+    """Treadmills along a wall, mirrors, wall bars and lockers, benches and machines between mats."""
     rng = room.rng
     make_shell(room, "rough" if rng.random() < 0.5 else "warm", (2.8, 3.6), corner=0.2)
     add_door(room, "double_door", SOUTH)

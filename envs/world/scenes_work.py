@@ -54,6 +54,7 @@ def corridor(room: Room) -> None:
 
 
 def warehouse(room: Room) -> None:
+    """High racks along walls and in rows, a roller door, a forklift among pallets, barrels and cartons."""
     rng = room.rng
     make_shell(room, "rough", (4.4, 5.2), corner=0.15)
     room.hang("roller_door", 0.0, SOUTH, rng.uniform(-0.3, 0.1) * room.width, ahead=1.5)
@@ -94,6 +95,7 @@ def warehouse(room: Room) -> None:
 
 
 def workshop(room: Room) -> None:
+    """Workbenches under tool boards, saws and drill presses, gas cylinders, cabinets."""
     rng = room.rng
     make_shell(room, "rough", (2.8, 3.6))
     add_door(room, wall=SOUTH)
@@ -130,6 +132,7 @@ def workshop(room: Room) -> None:
 
 
 def garage(room: Room) -> None:
+    """A car behind its door, a workbench, tyres, bicycles, what is kept there."""
     rng = room.rng
     make_shell(room, "rough", (2.6, 3.2), corner=0.0)
     gate = SOUTH if room.depth >= room.width else WEST
