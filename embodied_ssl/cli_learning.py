@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,12 @@ def evaluate_command(arguments: list[str]) -> int:
     parser = make_parser("evaluate", (evaluate.__doc__ or "").splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, help="run directories")
     parser.add_argument("--on", nargs="+", type=Path, required=True, help="sets of pictures to measure on")
-    parser.add_argument("--out", type=Path | None, default=None, help="a folder for results.json, .csv and report.html")
-    parser.add_function_arguments(evaluate, skip={"runs", "on"})
+    parser.add_argument(
+        "--out", type=Path | None, default=None,
+        help="a folder for results.json, results.csv and report.html; those of an earlier evaluation are replaced",
+    )  # fmt: skip
+    _add_protocols(parser)
+    parser.add_function_arguments(evaluate, skip={"runs", "on", "protocols"})
     given = vars(parse(parser, arguments))
     out = given.pop("out")
     results = evaluate(**given)
@@ -98,11 +103,24 @@ def compare_command(arguments: list[str]) -> int:
     parser.add_argument("methods", nargs="+", help="by name")
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="data sets to learn from")
     parser.add_argument("--on", nargs="+", type=Path, required=True, help="held-out sets to measure on")
-    parser.add_function_arguments(compare, skip={"methods", "data", "on"})
+    _add_protocols(parser)
+    parser.add_function_arguments(compare, skip={"methods", "data", "on", "protocols"})
     given = vars(parse(parser, arguments))
     print_tables(compare(**given))
     print(given["out"] / "report.html")
     return 0
+
+
+def _add_protocols(parser: Any) -> None:
+    """The option of what to measure by, of both commands that measure."""
+    from embodied_ssl.evaluate.evaluation import OF_ENCODERS, OF_MOTIONS, PROTOCOLS
+
+    usual = (*PROTOCOLS, *OF_MOTIONS)
+    parser.add_argument(
+        "--protocol", dest="protocols", type=Sequence[str], default=usual,
+        help=f"to measure by, separated by commas: {', '.join(usual)}; by name only, since they take longer: "
+        f"{', '.join(OF_ENCODERS)}",
+    )  # fmt: skip
 
 
 def demo_command(arguments: list[str]) -> int:

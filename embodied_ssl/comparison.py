@@ -1,7 +1,8 @@
 """Train several methods on the same data and budget, and measure them alike."""
 
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from joblib import Parallel, delayed
 
 from embodied_ssl.cli_options import make_parser, parse
-from embodied_ssl.data import source_for
+from embodied_ssl.data import Source, check_streams, source_for
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate
 from embodied_ssl.evaluate.results import Result
@@ -43,7 +44,8 @@ def compare(
         methods: by name, with settings of their own if need be, and an encoder where one takes no other, as after
             `train`: `simclr`, `simclr --views body`, `mae --encoder vit_tiny`.
         out: the directory for runs, results and report.
-        data: the data sets to learn from; each method takes what its loss asks for.
+        data: the data sets to learn from; each stream that a method's loss asks for is that of the first one that has
+            it. With several it is printed who learns from which.
         on: held-out sets to measure on.
         seeds: runs of each method; the tables give means and confidence intervals over them.
         encoder: by name, the same for all.
@@ -61,20 +63,18 @@ def compare(
     if not methods or seeds < 1:
         raise DataError("compare: name at least one method, and take at least one seed")
     rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once
-    jobs = [(name, seed) for seed in range(seeds) for name in rows]
+    streams = {name: _streams(_make(name, encoder, image_size, 0), data) for name in rows}
+    if progress and len(data) > 1:
+        _tell(streams, data)
+    shown = progress and workers == 1
 
     def learn(name: str, seed: int) -> Path:
-        """One run; everything that it depends on is in the arguments of `compare`."""
         method = _make(name, encoder, image_size, seed)
-        found = {stream: source_for(need.batch, data) for stream, need in method.needs().items()}
-        streams = {stream: source for stream, source in found.items() if source is not None}
         recipe = replace(method.recipe, steps=steps, batch_size=batch_size or method.recipe.batch_size)
-        return train(
-            method, out / "runs" / f"{_row(name)}-{seed}", streams, recipe, seed=seed, device=device, progress=shown
-        )
+        run = out / "runs" / f"{_row(name)}-{seed}"
+        return train(method, run, streams[name], recipe, seed=seed, device=device, progress=shown)
 
-    shown = progress and workers == 1
-    runs = Parallel(workers)(delayed(learn)(*job) for job in jobs)
+    runs = Parallel(workers)(delayed(learn)(name, seed) for seed in range(seeds) for name in rows)
     measured = partial(evaluate, protocols=protocols, cache=out / "features", progress=shown)
     parts = Parallel(workers)(delayed(measured)(runs, [each]) for each in on)
     results = [result for part in parts for result in part]
@@ -90,6 +90,24 @@ def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
     parser.add_argument("--encoder", type=str, default=encoder)
     settings = vars(parse(parser, options))
     return make_method(name, settings.pop("encoder"), image_size, seed, **settings)
+
+
+def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:
+    """Of each stream of a method the first data set that has it. Raises DataError, before any training, for none."""
+    found = {stream: source_for(need.batch, data) for stream, need in method.needs().items()}
+    streams = {stream: source for stream, source in found.items() if source is not None}
+    check_streams(method, streams)
+    return streams
+
+
+def _tell(streams: Mapping[str, Mapping[str, Source]], data: Sequence[Path]) -> None:
+    """Print what each row learns from, and what none does."""
+    for name, own in streams.items():
+        told = ", ".join(f"{stream} of {source}" for stream, source in own.items())
+        print(f"embodied-ssl: {name} learns from {told}", file=sys.stderr)
+    for source in data:
+        if not any(source in own.values() for own in streams.values()):
+            print(f"embodied-ssl: nothing learns from {source}: others before it have the same", file=sys.stderr)
 
 
 def _row(named: str) -> str:

@@ -35,6 +35,13 @@ def open_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Str
     Raises DataError where a stream is unknown or missing, and where a data set is not of a kind that has it.
     """
     needs, cuts = method.needs(), method.cuts()
+    check_streams(method, sources)
+    return {name: _open(needs[name].batch, source, cuts.get(name, {}), name) for name, source in sources.items()}
+
+
+def check_streams(method: Method, sources: Mapping[str, Source]) -> None:
+    """Raise DataError where a stream of `method` is unknown or missing; opens no data."""
+    needs = method.needs()
     for name in sources:
         if name not in needs:
             raise unknown_name(f"stream of {method_name(method)}", name, needs)
@@ -44,7 +51,6 @@ def open_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Str
         raise DataError(f"{method_name(method)} learns from {wanted}; name a data set for it, as in --{missing[0]} DIR")
     if not sources:
         raise DataError(f"{method_name(method)} was given no data; name a data set for one of {', '.join(needs)}")
-    return {name: _open(needs[name].batch, source, cuts.get(name, {}), name) for name, source in sources.items()}
 
 
 def source_for(batch: type[batches.Batch], sources: Sequence[Source]) -> Source | None:

@@ -24,7 +24,7 @@ from embodied_ssl.method import Method, Step
 from embodied_ssl.methods.curious_robot import CuriousRobot
 from embodied_ssl.methods.equivariance import Equivariance
 from embodied_ssl.motions import sample_motions
-from embodied_ssl.report.exhibits import FIGURES, Exhibit, save_exhibits
+from embodied_ssl.report.exhibits import Exhibit
 from embodied_ssl.report.page import write_report
 
 MOST_PICTURES = 1500
@@ -94,15 +94,16 @@ def portray_equivariance(results: Sequence[Result]) -> dict[str, list[Exhibit]]:
 
 
 def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: Mapping[Path, Sequence[Source]]) -> Path:
-    """Write OUT/results.json, OUT/results.csv, the figures of some runs, and OUT/report.html, whose path is returned.
+    """Write OUT/results.json, OUT/results.csv and OUT/report.html, whose path is returned.
 
-    shown: the runs that get figures, each with the held-out sets to draw them from.
+    What an earlier evaluation wrote there is replaced as a whole; the directories of runs stay as they are.
+
+    shown: the runs that get figures on the page, each with the held-out sets to draw them from.
     """
     out.mkdir(parents=True, exist_ok=True)
     write_results(results, out / "results.json")
-    for run, on in shown.items():
-        save_exhibits(run / FIGURES, portray(run, on))
-    return write_report(out / "report.html", results, runs, portray_equivariance(results))
+    figures = {run.name: portray(run, on) for run, on in shown.items()}
+    return write_report(out / "report.html", results, runs, {**portray_equivariance(results), **figures})
 
 
 def _signed(motion: NDArray[np.float64]) -> str:

@@ -75,7 +75,7 @@ def train(
         devices: how many of them, on each node; they share every batch.
         nodes: how many machines, which share the file system of data and `out`; start the same command on each, by
             torchrun or a scheduler.
-        precision: `32`, or the forward pass in `bf16` or `16` with weights kept in 32 bits.
+        precision: `32`, or the forward pass in `bf16` or, on a GPU, `16`, with weights kept in 32 bits.
         accumulate: parts that a batch is split into, one after the other, to save memory. Where the loss compares the
             samples of a batch (SimCLR), it is that of the whole batch all the same.
         compile: compile the encoder first (torch.compile).
@@ -265,6 +265,11 @@ def _fabric(device: str, devices: int, nodes: int, precision: str) -> "Fabric":
     """The devices, joined. Raises DataError where they are not there."""
     if precision not in _PRECISIONS:
         raise DataError(f"unknown precision '{precision}'; valid are {', '.join(_PRECISIONS)}")
+    on_cpu = device == "cpu" or (
+        device == "auto" and not (torch.cuda.is_available() or torch.backends.mps.is_available())
+    )
+    if precision == "16" and on_cpu:  # Lightning would take bf16 in its place
+        raise DataError("precision: 16 takes a GPU; on a CPU give --precision bf16")
     from lightning.fabric import Fabric  # it takes seconds to import, which `--help` should not
 
     several = devices * nodes > 1

@@ -13,6 +13,7 @@ import torch
 from embodied_ssl.checkpoint import load_encoder, load_method
 from embodied_ssl.cli import main
 from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.evaluate.results import read_results
 
 
@@ -38,6 +39,31 @@ def test_train_evaluate_and_report(rooms, tmp_path, capsys):
         assert row in printed
     assert (out / "results.csv").is_file()
     assert "<html" in (out / "report.html").read_text()
+    left = {path.name for path in run.iterdir()}
+    assert left == {"run.json", "metrics.csv", "tensorboard", "method.safetensors", "encoder.safetensors"}
+    assert main(["evaluate", str(run), str(run) + "/", "--on", str(rooms), "--progress", "false"]) == 2
+    assert "a second run of the row drlim with seed 0" in capsys.readouterr().err
+
+
+def test_held_out_categories_are_measured_on(tmp_path, capsys):
+    """As the README has it: things of kinds that were never trained on."""
+    seen, kept = ["mug", "bowl", "book"], ["hammer", "teapot"]
+    for folder, names in ("train", seen), ("held_out", kept):
+        settings = ["--episodes", str(5 * len(names)), "--size", "32", "--length", "3", "--progress", "false"]
+        assert (
+            main(["collect", "orbit", "--out", str(tmp_path / folder), "--categories", ",".join(names), *settings]) == 0
+        )
+    found = [set(Dataset.open(tmp_path / folder).objects["category"].tolist()) for folder in ("train", "held_out")]
+    assert found == [{name.encode() for name in names} for names in (seen, kept)]
+    run = str(tmp_path / "rotation-0")
+    assert (
+        main(["train", "rotation", "--frames", str(tmp_path / "train"), "--out", run, "--batch_size", "8", *SMALL]) == 0
+    )
+    command = ["evaluate", run, "--on", str(tmp_path / "held_out"), "--protocol", "knn", "--out", str(tmp_path / "out")]
+    assert main([*command, "--progress", "false"]) == 0
+    rows = {result.row: result.value for result in read_results(tmp_path / "out/results.json")}
+    assert rows.keys() == {"raw pixels", "random conv4", "rotation"}
+    assert all(0 <= value <= 1 for value in rows.values())
 
 
 def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, monkeypatch, capsys):
@@ -48,7 +74,7 @@ def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, monkeypatch, 
     assert main(["train", "rotation", "--frames", str(rooms), "--out", str(run), "--batch_size", "8", *SMALL]) == 0
     out = tmp_path / "measured"
     command = ["evaluate", str(run), "--on", str(rooms), "--out", str(out), "--progress", "false"]
-    assert main([*command, "--protocols", "stage_probe,semi_supervised,fine_tune"]) == 0
+    assert main([*command, "--protocol", "stage_probe,semi_supervised,fine_tune"]) == 0
     found = {(r.row, r.protocol, r.metric) for r in read_results(out / "results.json")}
     assert ("rotation", "stage_probe", "accuracy of block1") in found
     assert ("rotation", "semi_supervised", "accuracy@20") in found
@@ -59,7 +85,7 @@ def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, monkeypatch, 
 
 def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     command = ["compare", "drlim", "equivariance", "--data", str(rooms), "--on", str(rooms), "--seeds", "1"]
-    command += ["--out", str(tmp_path / "out"), "--workers", "2", "--protocols", "few_labels,knn", *SMALL]
+    command += ["--out", str(tmp_path / "out"), "--workers", "2", "--protocol", "few_labels,knn", *SMALL]
     assert main(command) == 0
     first = capsys.readouterr().out
     for row in ("drlim", "equivariance", "labels", "random conv4"):
@@ -70,10 +96,24 @@ def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     assert (tmp_path / "out/runs/equivariance-0/encoder.safetensors").stat().st_mtime_ns == weights
 
 
+def test_compare_tells_which_set_each_row_learns_from(rooms, data, tmp_path, capsys):
+    command = ["compare", "drlim", "--data", str(data["orbit"]), str(rooms), str(data["grasp"]), "--on", str(rooms)]
+    command += ["--seeds", "1", "--labels", "false", "--out", str(tmp_path / "out"), "--protocol", "knn"]
+    assert main([*command, "--batch_size", "8", *SMALL[:-2]]) == 0
+    told = capsys.readouterr().err
+    assert f"drlim learns from pairs of {data['orbit']}" in told
+    for unused in (rooms, data["grasp"]):
+        assert f"nothing learns from {unused}" in told
+    for fewer in (["drlim", "curious_robot"], ["drlim", "simclr --view both"]):  # refused before the first is trained
+        late = tmp_path / "late"
+        assert main(["compare", *fewer, "--data", str(rooms), "--on", str(rooms), "--out", str(late), *SMALL]) == 2
+        assert not late.exists()
+
+
 def test_rows_of_compare_have_settings_of_their_own(rooms, tmp_path, capsys):
     command = ["compare", "simclr", "simclr --views both", "mae --encoder vit_tiny", "--labels", "false"]
     command += ["--data", str(rooms), "--on", str(rooms), "--out", str(tmp_path / "out"), "--seeds", "1"]
-    command += ["--protocols", "knn", "--batch_size", "8", *SMALL]
+    command += ["--protocol", "knn", "--batch_size", "8", *SMALL]
     assert main(command) == 0
     printed = capsys.readouterr().out
     for row in ("simclr ", "simclr views both", "mae encoder vit_tiny", "random conv4", "random vit_tiny"):

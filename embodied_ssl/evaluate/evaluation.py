@@ -111,11 +111,15 @@ def row_of(run: Path | str, seed: int) -> str:
 
 
 def _candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
-    learned, untrained = [], {}
+    learned: list[Candidate] = []
+    untrained = {}
     for run in runs:
         configuration = read_configuration(run)
         seed = int(configuration["seed"])
-        learned.append(Candidate(row_of(run, seed), seed, load_encoder(run)))
+        row = row_of(run, seed)
+        if any((row, seed) == (other.row, other.seed) for other in learned):
+            raise DataError(f"{run}: a second run of the row {row} with seed {seed}; rename its directory")
+        learned.append(Candidate(row, seed, load_encoder(run)))
         settings = configuration["encoder"]
         name = f"random {settings['name']}"
         untrained[name, seed] = Candidate(name, seed, random_encoder(**settings, seed=seed), untrained=True)

@@ -1,27 +1,9 @@
-"""Exhibits: what a report shows beside its tables, as plain arrays, and the file of a run that holds them.
+"""Exhibits: what a report shows beside its tables, as plain arrays."""
 
-    save_exhibits(run / "figures.npz", [wall, clusters])
-    load_exhibits(run / "figures.npz")                     # the same, in the same order
-
-The file is a NumPy archive without pickles. The array `RetrievalWall.0.query` is the field `query` of the first exhibit
-if that is a `RetrievalWall`; texts are stored as UTF-8 of fixed width. The same exhibits give the same bytes.
-"""
-
-import io
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, get_type_hints
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.files import write_atomically
-
-FIGURES = "figures.npz"
-"""Name of the file in the directory of a run."""
 
 Pictures = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -106,39 +88,3 @@ class TaskPanels:
 
 
 Exhibit = TaskPanels | RetrievalWall | MotionClusters | Equivariance | ForceProfiles | GraspAngles | FeatureMap
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Exhibit.__args__}
-
-
-def save_exhibits(path: Path, exhibits: Sequence[Exhibit]) -> None:
-    """Write exhibits into one file, atomically."""
-    arrays = {}
-    for number, exhibit in enumerate(exhibits):
-        for field in fields(exhibit):
-            value = getattr(exhibit, field.name)
-            if isinstance(value, tuple):
-                value = np.array([text.encode() for text in value] or [b""], "S")[: len(value)]
-            arrays[f"{type(exhibit).__name__}.{number}.{field.name}"] = np.asarray(value)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, [buffer.getbuffer()])
-
-
-def load_exhibits(path: Path) -> list[Exhibit]:
-    """The exhibits of a file, in their order. Raises DataError where it is damaged."""
-    groups: dict[tuple[int, str], dict[str, Any]] = {}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for key in file.files:
-                kind, number, field = key.split(".")
-                groups.setdefault((int(number), kind), {})[field] = file[key]
-        return [_exhibit(_KINDS[kind], groups[number, kind]) for number, kind in sorted(groups)]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: no figures of embodied_ssl, or damaged ({error}); evaluate the run again") from None
-
-
-def _exhibit(kind: type[Any], arrays: dict[str, Any]) -> Exhibit:
-    hints = get_type_hints(kind)
-    return kind(**{
-        name: tuple(text.decode("utf-8", "replace") for text in array.tolist()) if hints[name] == Texts else array
-        for name, array in arrays.items()
-    })  # fmt: skip

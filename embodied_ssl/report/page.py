@@ -94,8 +94,8 @@ def write_report(
     Args:
         out: the page; its directory is made if need be.
         results: every measured number; the tables and the few-label curves are made of them.
-        runs: run directories: learning curves from `metrics.csv`, figures from `figures.npz`.
-        exhibits: further figures by the name of their row, such as those of raw pixels, which no run has.
+        runs: run directories: learning curves from `metrics.csv`, and their settings.
+        exhibits: figures by the name of what they show: a run, or a set.
         title: of the page.
 
     Raises DataError where a run is damaged, or the page cannot be written.
@@ -103,7 +103,6 @@ def write_report(
     page, found = Path(out), list(results)
     read = sorted((read_run(Path(run)) for run in runs), key=lambda run: row_order(run.row))
     shown = [(row, one) for row, own in (exhibits or {}).items() for one in own]
-    shown += [(run.name, one) for run in read for one in run.exhibits]
     rows = [result.row for result in found] + [run.row for run in read]
     rows += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
     colours = row_colours(sorted(rows, key=row_order))

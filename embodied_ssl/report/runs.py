@@ -3,28 +3,26 @@
 import csv
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.report.exhibits import FIGURES, Exhibit, load_exhibits
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its row in the tables, settings, logged metrics, and exhibits."""
+    """One training run: its row in the tables, settings, and logged metrics."""
 
     name: str
     row: str
     settings: list[tuple[str, str]]
     metrics: dict[str, tuple[list[float], list[float]]]
     """Steps and values of each metric, where it was logged."""
-    exhibits: list[Exhibit] = field(default_factory=list)
 
 
 def read_run(directory: Path) -> Run:
-    """Read a run directory; `metrics.csv` and `figures.npz` may be missing. Raises DataError where one is damaged."""
+    """Read a run directory; `metrics.csv` may be missing. Raises DataError where one is damaged."""
     path = directory / "run.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -33,13 +31,11 @@ def read_run(directory: Path) -> Run:
         raise DataError(f"{directory}: no run of embodied-ssl train (run.json is missing)") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: damaged ({error}); train again into another directory") from None
-    figures = directory / FIGURES
     return Run(
         name=directory.resolve().name,
         row=row,
         settings=_flat(content),
         metrics=_read_metrics(directory / "metrics.csv"),
-        exhibits=load_exhibits(figures) if figures.is_file() else [],
     )
 
 
