@@ -50,8 +50,8 @@ setup(
         "torchvision>=0.18",
         "timm>=1.0",
         "safetensors>=0.4",
-        "lightning>=2.4",
-        "tensorboard>=2.14",
+        "lightning-fabric>=2.4",
+        "tensorboardX>=2.6",
         "scikit-learn>=1.3",
     ],
     extras_require={

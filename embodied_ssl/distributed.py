@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.distributed as group
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def world_size() -> int:
@@ -34,6 +34,13 @@ def mean_over_processes(tensor: Tensor) -> Tensor:
         group.all_reduce(mean)
         mean /= world_size()
     return mean
+
+
+def synchronize_batch_norm(module: nn.Module) -> None:
+    """Let the batch norms in a module take their statistics over all processes. Of GPUs: torch has none for CPUs."""
+    from timm.layers import convert_sync_batchnorm  # knows its own layers as well, which end in an activation
+
+    convert_sync_batchnorm(module)
 
 
 class _Gather(torch.autograd.Function):

@@ -125,6 +125,6 @@ class ProgressBar:
 
 
 def _tensorboard(run: Path, first_step: int) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
+    from tensorboardX import SummaryWriter  # TensorBoard's files without TensorBoard
 
     return SummaryWriter(str(run / "tensorboard"), purge_step=first_step)

@@ -25,6 +25,7 @@ from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.streams import Batches, Stream
+from embodied_ssl.distributed import synchronize_batch_norm
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.logs import Log
 from embodied_ssl.method import Method, Recipe, Step
@@ -32,7 +33,7 @@ from embodied_ssl.monitor import Monitor, Probe
 from embodied_ssl.optimization import follow, learning_rate, make_optimizer, set_learning_rate
 
 if TYPE_CHECKING:
-    from lightning.fabric import Fabric
+    from lightning_fabric import Fabric
 
 LOG_EVERY = 10
 _PREPARE = 1 << 40  # a step that no run reaches: the randomness of `prepare`
@@ -72,12 +73,15 @@ def train(
         recipe: optimiser and schedule; None: the method's own.
         seed: of batches and of all randomness while training.
         device: `cpu`, `cuda`, `mps`, or `auto`: the best there is.
-        devices: how many of them, on each node; they share every batch.
+        devices: how many of them, on each node; they share every batch. Losses and gradients are those of one device
+            with the whole batch, also where a loss compares samples, but for three things: each process draws views
+            of its own; in sums of 32-bit numbers the order differs; and batch norm, which on GPUs takes its
+            statistics over all processes, on CPUs takes them over the share of each.
         nodes: how many machines, which share the file system of data and `out`; start the same command on each, by
             torchrun or a scheduler.
         precision: `32`, or the forward pass in `bf16` or, on a GPU, `16`, with weights kept in 32 bits.
         accumulate: parts that a batch is split into, one after the other, to save memory. Where the loss compares the
-            samples of a batch (SimCLR), it is that of the whole batch all the same.
+            samples of a batch (SimCLR), it is that of the whole batch all the same; batch norm sees a part at a time.
         compile: compile the encoder first (torch.compile).
         workers: processes that read batches; 0: this one, which is fastest for mapped data.
         probe_on: a labelled set; while training, a linear probe and k-NN on it are logged beside the loss.
@@ -110,20 +114,9 @@ def train(
     main, images = fabric.is_global_zero, _pictures(data[0]) * parts * fabric.world_size
     log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
     monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
-    batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
     with log:
-        for step in range(first, recipe.steps):
-            last, saves = step + 1 == recipe.steps, (step + 1) % checkpoint_every == 0
-            looked = step % LOG_EVERY == 0 or last or saves
-            log.advance(step, run.update(step, batches, looked))
-            if monitor and ((step + 1) % monitor_every == 0 or last):
-                log.note(step, monitor(run.kept, fabric.device))
-            if main and saves and not last:
-                log.write()  # first: a kill between the two must lose no row, and a row too many is dropped
-                save_state(run.state(step + 1), out / STATE)
-    if main:
-        log.write()
-        run.finish()
+        batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
+        run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every)
     fabric.barrier()
     return out
 
@@ -146,6 +139,8 @@ class _Run:
             self._method.load_state_dict(state["method"])
         method, recipe, fabric = self._method, self._recipe, self._fabric
         fabric.to_device(method)
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            synchronize_batch_norm(method)
         self._average = copy.deepcopy(method.encoder).requires_grad_(False) if recipe.ema is not None else None
         self._forward, self._optimizer = fabric.setup(_Forward(method), make_optimizer(method, recipe))
         if state is None:
@@ -162,6 +157,29 @@ class _Run:
     def kept(self) -> Encoder:
         """The encoder that is kept: the averaged one where the recipe asks for one."""
         return self._average if self._average is not None else self._method.kept
+
+    def go_on(
+        self,
+        first: int,
+        batches: Iterator[dict[str, Batch]],
+        log: Log,
+        monitor: Monitor | None,
+        monitor_every: int,
+        checkpoint_every: int,
+    ) -> None:
+        """All updates from `first` on, and the files of the run; the main process alone has a monitor and writes."""
+        for step in range(first, self._recipe.steps):
+            last, saves = step + 1 == self._recipe.steps, (step + 1) % checkpoint_every == 0
+            looked = step % LOG_EVERY == 0 or last or saves
+            log.advance(step, self.update(step, batches, looked))
+            if monitor and ((step + 1) % monitor_every == 0 or last):
+                log.note(step, monitor(self.kept, self._fabric.device))
+            if monitor and saves and not last:
+                log.write()  # first: a kill between the two must lose no row, and a row too many is dropped
+                save_state(self.state(step + 1), self._out / STATE)
+        if monitor:
+            log.write()
+            self.finish()
 
     def update(self, step: int, batches: Iterator[dict[str, Batch]], looked: bool) -> dict[str, float]:
         """One update of the weights; the logged values, if they are looked at."""
@@ -270,7 +288,7 @@ def _fabric(device: str, devices: int, nodes: int, precision: str) -> "Fabric":
     )
     if precision == "16" and on_cpu:  # Lightning would take bf16 in its place
         raise DataError("precision: 16 takes a GPU; on a CPU give --precision bf16")
-    from lightning.fabric import Fabric  # it takes seconds to import, which `--help` should not
+    from lightning_fabric import Fabric  # it takes seconds to import, which `--help` should not
 
     several = devices * nodes > 1
     try:

@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 
-from embodied_ssl.distributed import gather, mean_over_processes, rank, world_size
+from embodied_ssl.distributed import gather, mean_over_processes, rank, synchronize_batch_norm, world_size
+from embodied_ssl.encoders import random_encoder
 from embodied_ssl.losses import nt_xent, symmetric_info_nce
 
 SHARED = """
@@ -61,6 +62,23 @@ def test_two_processes_contrast_all_samples_with_all(tmp_path):
         # DDP averages the gradients of weights over the two processes.
         torch.testing.assert_close(torch.cat([share[1] for share in shares]) / 2, first.grad)
         torch.testing.assert_close(torch.cat([share[2] for share in shares]) / 2, second.grad)
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet18_small", "timm/efficientnet_b0", "timm/resnet18"])
+def test_batch_norm_over_processes_keeps_weights_names_and_what_it_says_at_rest(name):
+    encoder = random_encoder(name, 32, seed=0).eval()
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    before, said = {key: value.clone() for key, value in encoder.state_dict().items()}, encoder(images)
+    parameters = {id(parameter) for parameter in encoder.parameters()}
+    synchronize_batch_norm(encoder)
+    norms = [module for module in encoder.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert all(isinstance(norm, torch.nn.SyncBatchNorm) for norm in norms)
+    assert {id(parameter) for parameter in encoder.parameters()} == parameters
+    after = encoder.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    torch.testing.assert_close(encoder(images), said)
 
 
 METHODS = """

@@ -27,7 +27,7 @@ OUTSIDE = {  # libraries that only some files may know
     "pybullet": {"envs"},
     "numba": {"envs"},
     "h5py": {"datasets"},
-    "lightning": {"embodied_ssl/train.py"},
+    "lightning_fabric": {"embodied_ssl/train.py"},
 }
 
 
