@@ -20,9 +20,10 @@ from embodied_ssl.encoders import make_encoder
 from embodied_ssl.methods import make_method
 from embodied_ssl.train import Precision, train
 
-ENCODERS, PRECISIONS = ("conv4", "kitti_net", "resnet18_small", "vit_tiny"), ("32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("32", "bf16")
 PAIRS, SIZE = 32, 64
-SHORT, LONG, ROUNDS = 2, 10, 3
+SHORT, ROUNDS = 2, 5
+LONG = {"conv4": 42, "kitti_net": 42, "resnet18_small": 6, "vit_tiny": 6}  # updates
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
         folder = Path(name)
         collect("orbit", folder / "data", 20, size=SIZE, length=50, progress=False)
         print("| encoder | precision | bare forward and backward | trainer | ratio |\n|---|---|---|---|---|")
-        for encoder in ENCODERS:
+        for encoder in LONG:
             for precision in PRECISIONS:
                 rates: dict[str, list[float]] = {"bare": [], "trainer": []}
                 for number in range(ROUNDS):  # side by side, so that both meet the same machine
@@ -53,7 +54,8 @@ def bare(name: str, precision: str) -> float:
         features.float().square().mean().backward()
 
     update()
-    return (LONG - SHORT) * 2 * PAIRS / _seconds(lambda: [update() for _ in range(LONG - SHORT)])
+    count = LONG[name] - SHORT
+    return count * 2 * PAIRS / _seconds(lambda: [update() for _ in range(count)])
 
 
 def trained(name: str, precision: Precision, folder: Path, number: int) -> float:
@@ -68,7 +70,7 @@ def trained(name: str, precision: Precision, folder: Path, number: int) -> float
                           progress=False)
         )  # fmt: skip
 
-    return (LONG - SHORT) * 2 * PAIRS / (run(LONG) - run(SHORT))
+    return (LONG[name] - SHORT) * 2 * PAIRS / (run(LONG[name]) - run(SHORT))
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -9,9 +9,10 @@ from embodied_ssl.datasets.errors import unknown_name
 from embodied_ssl.method import Recipe
 
 
-def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(module: nn.Module, recipe: Recipe, fused: bool = True) -> torch.optim.Optimizer:
     """The optimiser of a recipe over the parameters that learn; biases and scales of normalisations do not decay.
 
+    fused: one pass over each parameter; not where gradients are clipped after they were scaled for 16 bits.
     LARS: You, Gitman & Ginsburg 2017, as timm has it.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
@@ -21,9 +22,10 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     ]
     groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=fused)
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(recipe.momentum, recipe.second_beta))
+        betas = (recipe.momentum, recipe.second_beta)
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=fused)
     if recipe.optimizer == "lars":
         from timm.optim import Lars
 

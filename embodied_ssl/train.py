@@ -142,7 +142,8 @@ class _Run:
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             synchronize_batch_norm(method)
         self._average = copy.deepcopy(method.encoder).requires_grad_(False) if recipe.ema is not None else None
-        self._forward, self._optimizer = fabric.setup(_Forward(method), make_optimizer(method, recipe))
+        optimizer = make_optimizer(method, recipe, fused=fabric.strategy.precision.precision != _PRECISIONS["16"])
+        self._forward, self._optimizer = fabric.setup(_Forward(method), optimizer)
         if state is None:
             if fabric.is_global_zero:
                 save_state(self.state(0), self._out / STATE)  # the first weights are part of what must survive a kill

@@ -15,9 +15,9 @@ Range = tuple[float, float]
 
 def to_float(images: Tensor, size: int | None = None) -> Tensor:
     """uint8 [B, 3, H, W] as float32 [B, 3, size, size] in [0, 1]; averaged over areas where it shrinks."""
-    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
-    if size is None or pictures.shape[-2:] == (size, size):
-        return pictures
+    if size is None or images.shape[-2:] == (size, size):
+        return images.contiguous().float().div_(255)
+    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)  # faster to resize
     shrinks = size < max(pictures.shape[-2:])
     return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=shrinks).clamp_(0, 1)
 
@@ -171,12 +171,13 @@ def color_jitter(
     luma = torch.tensor(_LUMA, device=images.device)
     unit, grey = torch.eye(3, device=images.device), luma.expand(3, 3)
     matrix = _hue_rotation(turn) @ (saturated * unit + (1 - saturated) * grey) * (contrasted * bright)
-    mean = torch.einsum("bchw,c->b", images, luma) / images[0, 0].numel()
+    planes = images.flatten(2).contiguous()  # [B, 3, H · W]
+    mean = torch.einsum("bcp,c->b", planes, luma) / planes.shape[2]
     offset = ((1 - contrasted) * bright).squeeze(-1) * mean[:, None]  # contrast is about the mean brightness
     changed = chosen(count, probability, rng)
     matrix = torch.where(changed[:, None, None], matrix, unit)
     offset = torch.where(changed[:, None], offset.expand(count, 3), torch.zeros(3, device=images.device))
-    flat = torch.baddbmm(offset[..., None], matrix, images.flatten(2))
+    flat = torch.baddbmm(offset[..., None], matrix, planes)
     return flat.view_as(images).clamp_(0, 1)
 
 
