@@ -1,7 +1,11 @@
-"""The bodies that touch: a floating gripper, and the Franka Panda arm. Both have two fingers; closed, they are one tip.
+"""The bodies that touch: a floating gripper, and the Franka Panda arm. Both have two fingers, or one with a round end.
 
 A gripper is set up in a world just reset (`load`), brought somewhere at once (`place`), and then moves in straight
 lines at constant speed (`move`) while the world steps. Its tip is the middle between the ends of its fingers.
+
+What is soft is the touch of a finger (`feel`): a spring and a damper per point of contact. A flat finger touches at as
+many points as the collision detection happens to find; the round one touches a surface at one, so that its force is that
+of one spring.
 """
 
 import functools
@@ -15,22 +19,25 @@ import numpy as np
 import pybullet
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.textures import nearest
 
 OPENING_M = 0.08  # between the fingers, at most
 FINGER_M = (0.012, 0.02, 0.05)  # thickness (closing direction), width, length
+ROUND_M = 0.01  # radius of the one round finger
 GRIP_N, PUSH_N = 25.0, 60.0  # of a finger; of the arm
+RESTING_MPS = 0.002  # slower fingers have closed
 AWAY_M = (0.0, 0.0, 5.0)  # where nothing is touched, and no camera looks
 
 EachStep = Callable[[], None]
 
 
 class Gripper(Protocol):
-    """A body with two fingers."""
+    """A body with two fingers, or one that is round."""
 
     body: int
-    finger_links: tuple[int, int]
+    finger_links: tuple[int, int]  # of two fingers
 
     def load(self, world: World) -> None:
         """Enter a world just reset, out of the way."""
@@ -38,11 +45,17 @@ class Gripper(Protocol):
     def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
         """Be somewhere at once, at rest: tip [3] (m), closing direction (rad about z), opening (m)."""
 
+    def feel(self, material: Material, share: float = 1.0) -> None:
+        """Give way like a material at every point that a finger touches, or with a share of its force."""
+
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
         """Move the tip straight to a place [3] (m) at a speed (m/s) while the world steps, or until it is stopped."""
 
-    def grip(self, opening: float, steps: int) -> None:
-        """Drive the fingers towards an opening (m) for some steps of the world, with a limited force."""
+    def halt(self) -> None:
+        """Stay here for the rest of the move under way."""
+
+    def grip(self, opening: float, most_steps: int) -> None:
+        """Drive the fingers towards an opening (m), with a limited force, until they rest or for so many steps."""
 
     def tip(self) -> NDArray[np.float64]:
         """Where the tip is, [3] m."""
@@ -56,16 +69,26 @@ class FloatingGripper:
 
     finger_links = (2, 3)
 
+    def __init__(self, round_finger: bool = False):
+        self.touching = (1,) if round_finger else self.finger_links
+
     def load(self, world: World) -> None:
         self.world, client = world, world.client
-        half = [side / 2 for side in FINGER_M]
-        finger = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
         middle = FINGER_M[2] / 2  # of a finger, above the tip
+        half = [side / 2 for side in FINGER_M]
+        if self.touching == self.finger_links:
+            finger = pybullet.createCollisionShape(pybullet.GEOM_BOX, halfExtents=half, physicsClientId=client)
+            shapes = [-1, -1, finger, finger]
+        else:
+            capsule = pybullet.createCollisionShape(
+                pybullet.GEOM_CAPSULE, radius=ROUND_M, height=FINGER_M[2] - 2 * ROUND_M,
+                collisionFramePosition=[0, 0, middle], physicsClientId=client)  # fmt: skip
+            shapes = [-1, capsule, -1, -1]
         self.body = pybullet.createMultiBody(
             0,
             basePosition=AWAY_M,
             linkMasses=[1.0, 1.0, 0.1, 0.1],
-            linkCollisionShapeIndices=[-1, -1, finger, finger],
+            linkCollisionShapeIndices=shapes,
             linkVisualShapeIndices=[-1] * 4,
             linkPositions=[[0, 0, 0], [0, 0, 0], [FINGER_M[0] / 2, 0, middle], [-FINGER_M[0] / 2, 0, middle]],
             linkOrientations=[[0, 0, 0, 1]] * 4,
@@ -76,11 +99,11 @@ class FloatingGripper:
             linkJointAxis=[[1, 0, 0], [0, 0, 1], [1, 0, 0], [-1, 0, 0]],
             physicsClientId=client,
         )
-        for link in self.finger_links:
-            pybullet.changeDynamics(
-                self.body, link, lateralFriction=1.0, spinningFriction=0.002, physicsClientId=client
-            )
+        _make_grippy(self.body, self.touching, client)
         self._base, self._turn = np.array(AWAY_M), 0.0
+
+    def feel(self, material: Material, share: float = 1.0) -> None:
+        _soften(self.body, self.touching, material, share, self.world.client)
 
     def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
         self._base, self._turn = np.asarray(tip, float), yaw
@@ -108,10 +131,14 @@ class FloatingGripper:
             if each_step is not None:
                 each_step()
 
-    def grip(self, opening: float, steps: int) -> None:
+    def halt(self) -> None:
+        for joint, (position, *_) in zip((0, 1), self._joints((0, 1)), strict=True):
+            self._drive(joint, position, PUSH_N, 1.0)
+
+    def grip(self, opening: float, most_steps: int) -> None:
         for joint in self.finger_links:
             self._drive(joint, opening / 2, GRIP_N, 0.25)
-        self.world.step(steps)
+        _step_until_rest(self.world, self.body, self.finger_links, most_steps)
 
     def _joints(self, joints: Sequence[int]) -> list[tuple[float, ...]]:
         return pybullet.getJointStates(self.body, joints, physicsClientId=self.world.client)
@@ -132,17 +159,20 @@ class Panda:
     REST = (0.0, 0.2, 0.0, -2.2, 0.0, 2.4, np.pi / 4)
     TIP_BELOW_HAND_M = 0.1034  # from the hand's frame to the ends of its fingers
     _HAND, _ARM = 8, tuple(range(7))
+    _STRIDE = 4  # steps from one solution of the inverse kinematics to the next
+
+    def __init__(self, round_finger: bool = False):
+        self.touching = (self._HAND,) if round_finger else self.finger_links
+        self._file = str(_reduced_panda(round_finger))
 
     def load(self, world: World) -> None:
         self.world = world
-        self.body = pybullet.loadURDF(
-            str(_reduced_panda()), self.BASE_M, useFixedBase=True, physicsClientId=world.client
-        )
-        for link in self.finger_links:
-            pybullet.changeDynamics(
-                self.body, link, lateralFriction=1.0, spinningFriction=0.002, physicsClientId=world.client
-            )
+        self.body = pybullet.loadURDF(self._file, self.BASE_M, useFixedBase=True, physicsClientId=world.client)
+        _make_grippy(self.body, self.touching, world.client)
         self.leave()
+
+    def feel(self, material: Material, share: float = 1.0) -> None:
+        _soften(self.body, self.touching, material, share, self.world.client)
 
     def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
         self._turn, self._goal = yaw, np.asarray(tip, float)
@@ -178,19 +208,27 @@ class Panda:
             forces=[GRIP_N] * 2, physicsClientId=self.world.client)  # fmt: skip
 
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
-        start, goal = self._goal, np.asarray(tip, float)
-        steps = int(np.ceil(np.linalg.norm(goal - start) / speed / self.world.time_step))
+        start, self._goal = self._goal, np.asarray(tip, float)
+        steps = int(np.ceil(np.linalg.norm(self._goal - start) / speed / self.world.time_step))
+        angles, self._halted = np.array(self._solve(start)), False
         for step in range(steps + 8):
-            if step % 4 == 0:
-                self._follow(self._solve(start + (goal - start) * min(1.0, (step + 4) / max(steps, 1))))
+            if step % self._STRIDE == 0:
+                done = min(1.0, (step + self._STRIDE) / max(steps, 1))
+                change = (self._solve(start + (self._goal - start) * done) - angles) / self._STRIDE
+            if not self._halted:
+                angles = angles + change
+                self._follow(angles.tolist())
             self.world.step()
             if each_step is not None:
                 each_step()
-        self._goal = goal
 
-    def grip(self, opening: float, steps: int) -> None:
+    def halt(self) -> None:
+        self._goal, self._halted = self.tip(), True
+        self._follow(self._solve(self._goal))
+
+    def grip(self, opening: float, most_steps: int) -> None:
         self._fingers(opening)
-        self.world.step(steps)
+        _step_until_rest(self.world, self.body, self.finger_links, most_steps)
 
     def tip(self) -> NDArray[np.float64]:
         hand = pybullet.getLinkState(
@@ -203,8 +241,28 @@ class Panda:
         self.place((-0.25, 0.0, 0.6), 0.0, OPENING_M)
 
 
+def _make_grippy(body: int, links: Sequence[int], client: int) -> None:
+    for link in links:
+        pybullet.changeDynamics(body, link, lateralFriction=1.0, spinningFriction=0.002, physicsClientId=client)
+
+
+def _soften(body: int, links: Sequence[int], material: Material, share: float, client: int) -> None:
+    stiffness, damping = share * material.stiffness, share * material.damping
+    for link in links:
+        pybullet.changeDynamics(body, link, contactStiffness=stiffness, contactDamping=damping, physicsClientId=client)
+
+
+def _step_until_rest(world: World, body: int, joints: Sequence[int], most_steps: int) -> None:
+    """Step until joints that slide have come to rest, or for at most some steps."""
+    for _ in range(most_steps // 6):
+        world.step(6)
+        states = pybullet.getJointStates(body, joints, physicsClientId=world.client)
+        if all(abs(state[1]) < RESTING_MPS for state in states):
+            break
+
+
 @functools.cache
-def _reduced_panda() -> Path:
+def _reduced_panda(round_finger: bool) -> Path:
     """PyBullet's Panda without pictures and without collisions but for its fingers: loads in a few milliseconds."""
     import pybullet_data
 
@@ -213,23 +271,31 @@ def _reduced_panda() -> Path:
     for link in tree.getroot().iter("link"):
         for element in [child for child in link if child.tag in ("visual", "collision")]:
             link.remove(element)
-        if link.get("name") in ("panda_leftfinger", "panda_rightfinger"):
-            outward = 1 if link.get("name") == "panda_leftfinger" else -1
-            collision = ElementTree.SubElement(link, "collision")
-            x, y, z = 0.0, outward * FINGER_M[0] / 2, 0.045 - FINGER_M[2] / 2
-            ElementTree.SubElement(collision, "origin", xyz=f"{x} {y} {z}", rpy="0 0 0")
-            geometry = ElementTree.SubElement(collision, "geometry")
+        name = link.get("name")
+        if not round_finger and name in ("panda_leftfinger", "panda_rightfinger"):
+            outward = 1 if name == "panda_leftfinger" else -1
+            geometry = _collision(link, outward * FINGER_M[0] / 2, 0.045 - FINGER_M[2] / 2)
             ElementTree.SubElement(geometry, "box", size=f"{FINGER_M[1]} {FINGER_M[0]} {FINGER_M[2]}")
+        if round_finger and name == "panda_hand":
+            geometry = _collision(link, 0.0, Panda.TIP_BELOW_HAND_M - FINGER_M[2] / 2)
+            ElementTree.SubElement(geometry, "capsule", radius=f"{ROUND_M}", length=f"{FINGER_M[2] - 2 * ROUND_M}")
     path = Path(tempfile.mkdtemp(prefix="embodied_ssl_panda_")) / "panda.urdf"
     tree.write(path)
     return path
 
 
+def _collision(link: ElementTree.Element, y: float, z: float) -> ElementTree.Element:
+    """The still empty geometry of a new collision shape of a link, its middle at (0, y, z) m."""
+    collision = ElementTree.SubElement(link, "collision")
+    ElementTree.SubElement(collision, "origin", xyz=f"0 {y} {z}", rpy="0 0 0")
+    return ElementTree.SubElement(collision, "geometry")
+
+
 GRIPPERS: dict[str, type[FloatingGripper] | type[Panda]] = {"floating": FloatingGripper, "panda": Panda}
 
 
-def make_gripper(name: str) -> Gripper:
+def make_gripper(name: str, round_finger: bool = False) -> Gripper:
     """A gripper by name: `floating` or `panda`. Raises ValueError, which names the near one."""
     if name not in GRIPPERS:
         raise ValueError(f"unknown body {name!r}{nearest(name, GRIPPERS)}")
-    return GRIPPERS[name]()
+    return GRIPPERS[name](round_finger)

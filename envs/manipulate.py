@@ -3,23 +3,26 @@
 The tasks and records are those of the Curious Robot (Pinto, Gandhi, Han, Park & Gupta, ECCV 2016).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.grippers import OPENING_M
-from embodied_ssl.envs.table import TableEnv
+from embodied_ssl.envs.grippers import OPENING_M, PUSH_N
+from embodied_ssl.envs.table import SLAB, TableEnv
+from embodied_ssl.envs.world.assets import Material
 
 Step = tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]
 
 ABOVE_M = 0.015  # the gripper starts this far above what is highest below it
 FLOOR_M = 0.004  # and goes down to this far above the table
-LIFT_M, HELD_M = 0.12, 0.05  # a thing that rose by the latter while the former was lifted is held
+LIFT_M, HELD_M = 0.08, 0.05  # a thing that rose by the latter while the former was lifted is held
 TRAVEL_MPS, CLOSE_STEPS = 0.6, 60
 PUSH_HEIGHT_M, PUSH_MPS = 0.015, 0.25
-POKE_MPS, POKE_SAMPLES, POKE_START_M = 0.08, 64, 0.005  # the finger starts this far above the surface it sees
+POKE_MPS, POKE_SAMPLES, POKE_START_M = 0.05, 64, 0.005  # the finger starts this far above the surface it sees
+POKE_CLEAR_M = 0.001  # and at least this far from anything
 NOTICED_M, TOUCHED_N = 0.002, 0.05  # displacements and forces below these are noise
 
 
@@ -42,8 +45,8 @@ class GraspEnv(TableEnv):
         angle = float(angle % np.pi)
         pixel = np.array([u, v])
         target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
-        self._grasp(place, -angle)  # the picture's v runs against the world's y
-        held = self._held(before)
+        self._close_on(place, -angle)  # the picture's v runs against the world's y
+        held = self._lift(before)
         if held:  # put it back where it was
             tip = self.gripper.tip()
             self.gripper.move([tip[0], tip[1], tip[2] - LIFT_M + 0.003], TRAVEL_MPS)
@@ -60,29 +63,31 @@ class GraspEnv(TableEnv):
         }
         return observation, float(held > 0), False, truncated, {"record": record}
 
-    def _grasp(self, place: NDArray[np.float64], yaw: float) -> None:
+    def _close_on(self, place: NDArray[np.float64], yaw: float) -> None:
         top = self.height_around(place, OPENING_M / 2 + 0.01)
         x, y = place[:2]
         self.gripper.place([x, y, top + ABOVE_M], yaw, OPENING_M)
         bottom = max(FLOOR_M, place[2] - 0.035)  # of tall things the upper part
         self.gripper.move([x, y, bottom], TRAVEL_MPS)
         self.gripper.grip(0.0, CLOSE_STEPS)
-        z = self.gripper.tip()[2]
-        self.gripper.move([x, y, z + LIFT_M], TRAVEL_MPS)
 
-    def _held(self, before: dict[int, NDArray[np.float32]]) -> int:
-        """The thing that rose and touches both fingers; 0 = none."""
-        client = self.world.client
-        for instance, pose in self.poses().items():
-            if pose[2] - before[instance][2] > HELD_M:
-                body = self.world.body(instance)
-                touching = [
-                    pybullet.getContactPoints(self.gripper.body, body, link, -1, physicsClientId=client)
-                    for link in self.gripper.finger_links
-                ]
-                if all(touching):
-                    return instance
-        return 0
+    def _lift(self, before: dict[int, NDArray[np.float32]]) -> int:
+        """Lift what is between the fingers. The thing that rose and still touches both; 0 = none."""
+        if not self._between_fingers():
+            return 0
+        x, y, z = self.gripper.tip()
+        self.gripper.move([x, y, z + LIFT_M], TRAVEL_MPS)
+        risen = [i for i in self._between_fingers() if self.world.pose(i)[0][2] - before[i][2] > HELD_M]
+        return risen[0] if risen else 0
+
+    def _between_fingers(self) -> list[int]:
+        """The things that touch both fingers."""
+        one, other = (
+            {contact[2] for contact in pybullet.getContactPoints(
+                self.gripper.body, linkIndexA=link, physicsClientId=self.world.client)}
+            for link in self.gripper.finger_links
+        )  # fmt: skip
+        return [instance for instance in self.world.assets if self.world.body(instance) in one & other]
 
 
 class PushEnv(TableEnv):
@@ -134,18 +139,21 @@ class PushEnv(TableEnv):
 
 
 class PokeEnv(TableEnv):
-    """Poke at an image point: the closed fingers descend at constant speed and feel the force.
+    """Poke at an image point: a round finger descends at constant speed and feels the force.
+
+    What it touches gives way like its material: the force is stiffness · depth + damping · speed (materials.py).
 
     Act: image point (u, v) in px. Reward: 1 where the finger felt something, else 0.
     """
 
+    ROUND_FINGER = True
+
     def step(self, action: NDArray[np.float32]) -> Step:
         pixel = self.act_of(action)
         target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
-        self.gripper.place(place + [0, 0, POKE_START_M], 0.0, 0.0)
-        felt = _Force(self)
+        start, felt = self._place_above(place), _Force(self)
         travel = POKE_SAMPLES * self.world.time_step * POKE_MPS
-        self.gripper.move(place + [0, 0, POKE_START_M - travel], POKE_MPS, felt)
+        self.gripper.move(start - [0, 0, travel], POKE_MPS, felt)
         force, heights = np.array(felt.forces[:POKE_SAMPLES]), np.array(felt.heights[:POKE_SAMPLES])
         touched = force > TOUCHED_N
         # Where nothing was felt, depth counts from the surface that was seen.
@@ -160,6 +168,20 @@ class PokeEnv(TableEnv):
             "depth_travelled": (first - heights).astype(np.float32),
         }
         return observation, float(touched.any()), False, truncated, {"record": record}
+
+    def _place_above(self, place: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Place the finger above what is seen at a place, higher where its round end would touch something."""
+        bodies = [self.world.body(instance) for instance in self.world.assets]
+        start = place + [0, 0, POKE_START_M]
+        for _ in range(20):
+            self.gripper.place(start, 0.0, 0.0)
+            if not any(
+                pybullet.getClosestPoints(self.gripper.body, body, POKE_CLEAR_M, physicsClientId=self.world.client)
+                for body in bodies
+            ):
+                break
+            start = start + [0, 0, 2 * POKE_CLEAR_M]
+        return start
 
 
 class _FirstTouch:
@@ -180,15 +202,38 @@ class _FirstTouch:
 
 
 class _Force:
-    """Notes the normal force on the fingers (N) and the height of the tip (m) at every step."""
+    """Notes the normal force on the finger (N) and the height of the tip (m) at every step, and feels what is below.
+
+    Where the finger touches several hulls of a thing at once, they share the force of the deepest touch, as the one
+    surface that they are.
+    """
 
     def __init__(self, env: TableEnv):
         self._env = env
+        self._materials = {env.world.body(instance): asset.material for instance, asset in env.world.assets.items()}
+        self._felt: tuple[Material, float] | None = None
+        self._halted = False
         self.forces: list[float] = []
         self.heights: list[float] = []
 
     def __call__(self) -> None:
-        env = self._env
-        contacts = pybullet.getContactPoints(env.gripper.body, physicsClientId=env.world.client)
+        gripper, client = self._env.gripper, self._env.world.client
+        contacts = pybullet.getContactPoints(gripper.body, physicsClientId=client)
         self.forces.append(sum(contact[9] * abs(contact[7][2]) for contact in contacts))
-        self.heights.append(float(env.gripper.tip()[2]))
+        self.heights.append(float(gripper.tip()[2]))
+        if contacts:
+            self._feel(contacts)
+        if self.forces[-1] > PUSH_N and not self._halted:
+            gripper.halt()
+            self._halted = True
+
+    def _feel(self, contacts: Sequence[Any]) -> None:
+        """Set the finger to what it will touch in the next step: contacts are known before they touch."""
+        ahead = POKE_MPS * self._env.world.time_step
+        depths = [max(ahead - contact[8], 0.0) for contact in contacts]
+        deepest = max(range(len(contacts)), key=lambda number: (depths[number], -contacts[number][8]))
+        material = self._materials.get(contacts[deepest][2], SLAB.material)
+        share = depths[deepest] / sum(depths) if sum(depths) > 0 else 1.0
+        if (material, share) != self._felt:
+            self._env.gripper.feel(material, share)
+            self._felt = (material, share)

@@ -40,6 +40,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
 
     LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an act after its image point
     HIGH: ClassVar[tuple[float, ...]] = ()
+    ROUND_FINGER: ClassVar[bool] = False  # one finger that feels, instead of two that grip
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
     action_space: gymnasium.spaces.Box
 
@@ -84,7 +85,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
             raise ValueError(f"interactions and clutter are at least 1, not {interactions} and {clutter}")
         self.objects = object_set(objects, tuple(categories.split(",")) if categories else None)
         self.instances, self.clutter, self.interactions = checked_instances(instances), clutter, interactions
-        self.gripper = make_gripper(body)
+        self.gripper = make_gripper(body, self.ROUND_FINGER)
         self.camera = Camera.from_fov(size, size, FIELD_OF_VIEW_RAD)
         self.camera_height = VIEW_M / 2 / np.tan(FIELD_OF_VIEW_RAD / 2)
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))

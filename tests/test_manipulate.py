@@ -3,9 +3,10 @@
 from itertools import pairwise
 
 import numpy as np
+import pybullet
 import pytest
 
-from embodied_ssl.envs.manipulate import GraspEnv, PokeEnv, PushEnv
+from embodied_ssl.envs.manipulate import POKE_MPS, GraspEnv, PokeEnv, PushEnv
 from embodied_ssl.envs.policies import POLICIES
 from embodied_ssl.envs.world.assets import Asset, Part
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -90,6 +91,27 @@ def test_pokes_tell_materials_apart():
     ordered = list(slopes.values())
     assert ordered == sorted(ordered), slopes
     assert all(later > 1.5 * earlier for earlier, later in pairwise(ordered)), slopes
+
+
+@pytest.mark.parametrize("slow", [False, True])
+@pytest.mark.parametrize("material", ["plush", "foam", "rubber", "cardboard", "plastic", "wood"])
+def test_a_poke_feels_the_spring_and_damper_of_the_material(material, slow):
+    """Force = stiffness · depth + damping · speed, within 5 %, whether the block sleeps or not."""
+    env = alone(PokeEnv(), material)
+    if slow:
+        client = env.world.client
+        pybullet.setPhysicsEngineParameter(numSolverIterations=100, solverResidualThreshold=0, physicsClientId=client)
+        awake = pybullet.ACTIVATION_STATE_DISABLE_SLEEPING
+        pybullet.changeDynamics(env.world.body(1), -1, activationState=awake, physicsClientId=client)
+        env.world.step(60)
+    record = env.step(env.action_of(middle(env), middle(env)))[4]["record"]
+    depth, force = record["depth_travelled"], record["force"]
+    inside = (depth >= 0) & (force > 0.05) & (force < 55)
+    slope, at_first_touch = np.polyfit(depth[inside], force[inside], 1)
+    spring = MATERIALS[material]
+    assert slope == pytest.approx(spring.stiffness, rel=0.05)
+    one_step = spring.stiffness * POKE_MPS * env.world.time_step  # depth counts from the first force that was felt
+    assert -0.2 * one_step < at_first_touch - spring.damping * POKE_MPS < 1.5 * one_step
 
 
 def test_nothing_is_felt_before_the_finger_is_there():

@@ -120,8 +120,6 @@ class World:
             -1,
             lateralFriction=material.friction,
             restitution=material.restitution,
-            contactStiffness=material.stiffness,
-            contactDamping=material.damping,
             physicsClientId=self.client,
         )
         return body
