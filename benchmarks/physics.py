@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from embodied_ssl.envs.manipulate import GraspEnv, PokeEnv, PushEnv
 from embodied_ssl.envs.policies import POLICIES
 from embodied_ssl.envs.table import TableEnv
+from embodied_ssl.envs.world.physics import ITERATIONS
 
 ENVIRONMENTS: dict[str, type[TableEnv]] = {"grasp": GraspEnv, "push": PushEnv, "poke": PokeEnv}
 MEASURED = {"grasp": "success", "push": "displacement, mm", "poke": "force at the end, N"}
@@ -28,7 +29,10 @@ def slowly(env: TableEnv, substeps: int = 1) -> TableEnv:
 
     def put_clutter(rng: np.random.Generator) -> None:
         pybullet.setPhysicsEngineParameter(
-            numSubSteps=substeps, numSolverIterations=100, solverResidualThreshold=0, physicsClientId=env.world.client
+            numSubSteps=substeps,
+            numSolverIterations=2 * ITERATIONS,
+            solverResidualThreshold=0,
+            physicsClientId=env.world.client,
         )
         add_clutter(rng)
 

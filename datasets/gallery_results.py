@@ -67,12 +67,12 @@ def figures(acts: Acts) -> list[tuple[str, Markup, str]]:
             "Force over time",
             force_time_chart(acts),
             "The median of each material, from first contact, while the finger descends at constant speed. "
-            "The plateau of hard things is the motor's limit.",
+            "The plateau of hard things: the finger stops at 60 N.",
         ),
         (
             "Stiffness by material",
             stiffness_chart(acts),
-            "Force over depth while the force rises, a dot for each poke; bars: medians. "
+            "Slope of the force over depth while it rises, a dot for each poke; bars: medians. "
             "Where rows lie apart, touch tells materials apart.",
         ),
     ]
@@ -236,16 +236,16 @@ def summary(acts: Acts) -> list[tuple[str, str]]:
 
 
 def stiffness(force: NDArray[np.floating], depth: NDArray[np.floating]) -> float:
-    """How hard a thing pushes back, N/m: least squares through the origin, from first contact to the largest force.
+    """How hard a thing pushes back, N/m: slope of a line through the force from first contact to its largest.
 
-    force, depth: [T], N and m. NaN where less than three samples lie between.
+    It does not go through the origin: a finger that moves feels the damping too. force, depth: [T], N and m. NaN where
+    less than two samples lie between.
     """
     there = np.flatnonzero((depth > 0) & (force > FELT_N))
     rising = there[there <= int(np.argmax(force))]
-    if len(rising) < 3:
+    if len(rising) < 2:
         return math.nan
-    d, f = np.asarray(depth[rising], "f8"), np.asarray(force[rising], "f8")
-    return float((f * d).sum() / (d * d).sum())
+    return float(np.polyfit(np.asarray(depth[rising], "f8"), np.asarray(force[rising], "f8"), 1)[0])
 
 
 def _top(values: NDArray[Any]) -> float:

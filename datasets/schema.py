@@ -161,7 +161,8 @@ _OF_KIND = {
         *_INTERACTIONS,
         Field(
             "interactions/force", "f4", ("N", "T"), "N",
-            "normal force on the fingertip while it descends at constant speed", -1e-3, 1e6,
+            "normal force on the fingertip while it descends at constant speed, until it stops where 60 N are exceeded",
+            -1e-3, 1e6,
         ),
         Field(
             "interactions/depth_travelled", "f4", ("N", "T"), "m",

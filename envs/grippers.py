@@ -4,8 +4,8 @@ A gripper is set up in a world just reset (`load`), brought somewhere at once (`
 lines at constant speed (`move`) while the world steps. Its tip is the middle between the ends of its fingers.
 
 What is soft is the touch of a finger (`feel`): a spring and a damper per point of contact. A flat finger touches at as
-many points as the collision detection happens to find; the round one touches a surface at one, so that its force is that
-of one spring.
+many points as the collision detection happens to find; the round one touches a surface at one, so that its force is
+that of one spring.
 """
 
 import functools

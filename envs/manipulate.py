@@ -152,7 +152,7 @@ class PokeEnv(TableEnv):
         pixel = self.act_of(action)
         target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
         start, felt = self._place_above(place), _Force(self)
-        travel = POKE_SAMPLES * self.world.time_step * POKE_MPS
+        travel = (POKE_SAMPLES + 4) * self.world.time_step * POKE_MPS  # it slows down after the last sample
         self.gripper.move(start - [0, 0, travel], POKE_MPS, felt)
         force, heights = np.array(felt.forces[:POKE_SAMPLES]), np.array(felt.heights[:POKE_SAMPLES])
         touched = force > TOUCHED_N
@@ -173,14 +173,13 @@ class PokeEnv(TableEnv):
         """Place the finger above what is seen at a place, higher where its round end would touch something."""
         bodies = [self.world.body(instance) for instance in self.world.assets]
         start = place + [0, 0, POKE_START_M]
-        for _ in range(20):
-            self.gripper.place(start, 0.0, 0.0)
-            if not any(
-                pybullet.getClosestPoints(self.gripper.body, body, POKE_CLEAR_M, physicsClientId=self.world.client)
-                for body in bodies
-            ):
-                break
+        self.gripper.place(start, 0.0, 0.0)
+        while any(
+            pybullet.getClosestPoints(self.gripper.body, body, POKE_CLEAR_M, physicsClientId=self.world.client)
+            for body in bodies
+        ):
             start = start + [0, 0, 2 * POKE_CLEAR_M]
+            self.gripper.place(start, 0.0, 0.0)
         return start
 
 

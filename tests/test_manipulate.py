@@ -6,7 +6,7 @@ import numpy as np
 import pybullet
 import pytest
 
-from embodied_ssl.envs.manipulate import POKE_MPS, GraspEnv, PokeEnv, PushEnv
+from embodied_ssl.envs.manipulate import POKE_MPS, TOUCHED_N, GraspEnv, PokeEnv, PushEnv
 from embodied_ssl.envs.policies import POLICIES
 from embodied_ssl.envs.world.assets import Asset, Part
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -26,6 +26,7 @@ def alone(env, material: str, size=(0.05, 0.05, 0.05), mass=0.2):
     block = Asset("block", 0, MATERIALS[material], (Part(solid, texture("rubber", 0)),), (solid.vertices,), mass)
     env.world.add(block, (0, 0, size[2] / 2 + 0.001))
     env.gripper.load(env.world)
+    env.world.step(120)  # what was pressed into the ground comes out of it
     env.settle()
     env.frame = env.look()
     return env
@@ -96,22 +97,24 @@ def test_pokes_tell_materials_apart():
 @pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("material", ["plush", "foam", "rubber", "cardboard", "plastic", "wood"])
 def test_a_poke_feels_the_spring_and_damper_of_the_material(material, slow):
-    """Force = stiffness · depth + damping · speed, within 5 %, whether the block sleeps or not."""
+    """Force = stiffness · depth + damping · speed, within 1 %, whether the block sleeps or not."""
     env = alone(PokeEnv(), material)
     if slow:
         client = env.world.client
-        pybullet.setPhysicsEngineParameter(numSolverIterations=100, solverResidualThreshold=0, physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(numSolverIterations=200, solverResidualThreshold=0, physicsClientId=client)
         awake = pybullet.ACTIVATION_STATE_DISABLE_SLEEPING
         pybullet.changeDynamics(env.world.body(1), -1, activationState=awake, physicsClientId=client)
         env.world.step(60)
     record = env.step(env.action_of(middle(env), middle(env)))[4]["record"]
     depth, force = record["depth_travelled"], record["force"]
-    inside = (depth >= 0) & (force > 0.05) & (force < 55)
-    slope, at_first_touch = np.polyfit(depth[inside], force[inside], 1)
-    spring = MATERIALS[material]
-    assert slope == pytest.approx(spring.stiffness, rel=0.05)
-    one_step = spring.stiffness * POKE_MPS * env.world.time_step  # depth counts from the first force that was felt
-    assert -0.2 * one_step < at_first_touch - spring.damping * POKE_MPS < 1.5 * one_step
+    moving = (depth > 0) & (force < 55)  # the finger touches within the step of depth 0, and halts at 60 N
+    slope, at_first_touch = np.polyfit(depth[moving], force[moving], 1)
+    spring, step = MATERIALS[material], env.world.time_step
+    assert slope == pytest.approx(spring.stiffness, rel=0.01)
+    # Depth counts from the first force that was noted: one step after the touch, and later if that force was slight.
+    late = POKE_MPS * step + TOUCHED_N / (spring.stiffness + spring.damping / step)
+    damped, slack = spring.damping * POKE_MPS, 0.01 * force[moving].max()
+    assert damped - slack < at_first_touch < damped + spring.stiffness * late + slack
 
 
 def test_nothing_is_felt_before_the_finger_is_there():
