@@ -21,16 +21,15 @@ def mlp(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
 
 
 class PrototypeHead(nn.Module):
-    """A perceptron to a bottleneck of unit length, and the cosines of it with prototypes (Caron et al. 2021)."""
+    """A perceptron to a bottleneck of unit length, and the cosines of it with prototypes (Caron et al. 2021).
+
+    Its batch norm, which the paper leaves out for transformers, takes away what the features of all pictures share;
+    those of an untrained encoder share so much that hardly a difference would be left.
+    """
 
     def __init__(self, dim: int, width: int, bottleneck: int, prototypes: int):
         super().__init__()
-        widths = (dim, width, width, bottleneck)
-        layers = [nn.Linear(before, after) for before, after in pairwise(widths)]
-        for layer in layers:
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
-        self.layers = nn.Sequential(layers[0], nn.GELU(), layers[1], nn.GELU(), layers[2])
+        self.layers = mlp((dim, width, width, bottleneck))
         self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
 
     def forward(self, features: Tensor, frozen: bool = False) -> Tensor:

@@ -10,7 +10,7 @@ from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.methods.dino import distillation
+from embodied_ssl.methods.dino import distillation, sinkhorn
 
 SIZE, COUNT = 32, 6
 
@@ -41,7 +41,9 @@ def test_the_loss_is_equation_3():
 
 @pytest.mark.parametrize("encoder", ["conv4", "vit_tiny_cls"])
 def test_a_step_is_that_of_the_paper(encoder):
-    method = make_method("dino", encoder, SIZE, prototypes=50, local_crops=3).eval()
+    temperatures = {"first_teacher_temperature": 0.04, "teacher_temperature": 0.07, "momentum": 0.99}
+    settings = {"prototypes": 50, "local_crops": 3, "balance": "centre", **temperatures}
+    method = make_method("dino", encoder, SIZE, **settings).eval()
     method.centre.normal_(std=0.1)
     seen = {}
     for name in ("head", "teacher_head"):
@@ -62,6 +64,30 @@ def test_a_step_is_that_of_the_paper(encoder):
     for name, parameter in method.teacher.named_parameters():
         torch.testing.assert_close(parameter, before[name] + (1 - m), rtol=1e-4, atol=1e-5)
     assert method.kept is method.teacher
+
+
+def test_the_balance_is_sinkhorns_and_knopps():
+    """The one matrix a_i exp(x_ij / τ) b_j whose rows have the sum 1 and whose columns are equal, found otherwise."""
+    outputs = np.random.default_rng(2).normal(size=(12, 5))
+    kernel = np.exp(outputs)
+    rows, columns = np.ones(12), np.ones(5)
+    for _ in range(200):
+        rows = 1 / (kernel @ columns)
+        columns = 12 / 5 / (kernel.T @ rows)
+    found = sinkhorn(torch.from_numpy(outputs), rounds=200).numpy()
+    np.testing.assert_allclose(found, rows[:, None] * kernel * columns, rtol=1e-6)
+    np.testing.assert_allclose(sinkhorn(torch.from_numpy(outputs)).sum(0), 12 / 5, rtol=0.05)
+
+
+def test_the_teacher_is_balanced_over_the_batch_without_a_centre():
+    method = make_method("dino", "conv4", SIZE, prototypes=4)
+    losses = method.loss(frames(), step())
+    assert losses["mean_entropy"].item() == pytest.approx(math.log(4), abs=0.06)
+    assert losses["teacher_entropy"].item() < math.log(4) - 0.1
+    method.after_step(step())
+    assert not method.centre.any()
+    with pytest.raises(DataError, match="valid are sinkhorn, centre"):
+        make_method("dino", "conv4", SIZE, balance="none")
 
 
 def test_crops_have_their_shares_and_sizes():
@@ -86,7 +112,7 @@ def test_prototypes_are_frozen_at_first():
 
 def test_without_centre_all_pictures_may_say_the_same_and_the_log_tells():
     """What the two logged entropies are for: of one answer for all, the mean's entropy is no more than the answers'."""
-    method = make_method("dino", "conv4", SIZE)
+    method = make_method("dino", "conv4", SIZE, balance="centre")
     torch.nn.init.zeros_(method.teacher_head.layers[0].weight)
     torch.nn.init.normal_(method.teacher_head.layers[-1].bias)
     losses = method.loss(frames(), step())

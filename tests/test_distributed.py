@@ -119,6 +119,7 @@ for name, settings, batches in (
     ("moco", {"views": "body", "version": 2, "queue": 20}, body),
     ("moco", {"views": "body", "version": 3}, body),
     ("dino", {"prototypes": 24, "width": 32, "local_crops": 2}, frames),
+    ("dino", {"prototypes": 24, "width": 32, "local_crops": 2, "balance": "centre"}, frames),
     ("mae", {}, frames),
     ("clip", {}, {"captions": CaptionedFrames(first, words, numbers)}),
 ):

@@ -1,4 +1,4 @@
-"""SimCLR and MoCo learn: pictures of one kind come together in its features."""
+"""The contrastive and later methods learn: pictures of one kind come together in their features."""
 
 import functools
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from embodied_ssl.datasets.batches import FramePairs, Frames
+from embodied_ssl.datasets.batches import CaptionedFrames, FramePairs, Frames
+from embodied_ssl.datasets.captions import LENGTH
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.evaluate.knn import knn_accuracy
 from embodied_ssl.method import Step
@@ -41,16 +42,26 @@ def before(encoder):
     return max(knn_of(random_encoder(encoder, SIZE, seed)) for seed in range(3))
 
 
+def a_batch(name, settings, rng):
+    """What a method is given to learn from; never the kind itself."""
+    kind = torch.from_numpy(rng.integers(0, KINDS, BATCH))
+    images = pictures(kind.numpy(), rng)
+    if settings.get("views") == "body":  # that shows a thing of the same kind twice
+        other = pictures(kind.numpy(), rng)
+        return {"pairs": FramePairs(images, other, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
+    if name == "clip":  # a word of the kind, among words of no account
+        words = torch.from_numpy(rng.integers(2 + KINDS, 40, (BATCH, LENGTH)))
+        words[torch.arange(BATCH), torch.from_numpy(rng.integers(0, LENGTH, BATCH))] = 2 + kind
+        return {"captions": CaptionedFrames(images, words, kind)}
+    return {"frames": Frames(images, kind)}
+
+
 def learned(name, encoder, steps, rate, **settings):
     method = make_method(name, encoder, SIZE, seed=0, **settings)
     optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], rate)
     rng = np.random.default_rng(0)
     for number in range(steps):
-        kind = torch.from_numpy(rng.integers(0, KINDS, BATCH))
-        batch = {"frames": Frames(pictures(kind.numpy(), rng), kind)}
-        if settings.get("views") == "body":  # that shows a thing of the same kind twice
-            first, second = (pictures(kind.numpy(), rng) for _ in range(2))
-            batch = {"pairs": FramePairs(first, second, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
+        batch = a_batch(name, settings, rng)
         step = Step(number / steps, torch.Generator().manual_seed(number))
         loss = method.train().loss(**batch, step=step)["loss"]
         optimizer.zero_grad()

@@ -88,7 +88,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
         ("simclr", {}),
         ("moco", {"queue": 24}),
         ("moco", {"version": 3}),
-        ("dino", {"prototypes": 32, "width": 32}),
+        ("dino", {"prototypes": 32, "width": 32, "balance": "centre"}),
         ("mae", {}),
         ("clip", {"start": "word2vec", "start_steps": 2}),
     ],
