@@ -256,7 +256,7 @@ class _InTurn(nn.Sequential):
 
 
 def _vit_tiny(image_size: int) -> Encoder:
-    """A vision transformer of 6 blocks, 192 wide, with 8×8 patches, for 32 to 96 px (Dosovitskiy et al. 2021)."""
+    """A vision transformer of 6 blocks, 192 wide, over 8×8 patches of a picture of 32 to 96 px (Dosovitskiy 2021)."""
     return _vit("vit_tiny", image_size, cls=False)
 
 
@@ -268,8 +268,9 @@ def _vit_tiny_cls(image_size: int) -> Encoder:
 def _vit(name: str, image_size: int, cls: bool) -> Encoder:
     from timm.models.vision_transformer import VisionTransformer
 
+    patch = image_size // 8
     network = VisionTransformer(
-        img_size=image_size, patch_size=8, embed_dim=192, depth=6, num_heads=3, num_classes=0, dynamic_img_size=True
+        img_size=image_size, patch_size=patch, embed_dim=192, depth=6, num_heads=3, num_classes=0, dynamic_img_size=True
     )
     return TransformerEncoder(name, image_size, network, cls)
 

@@ -107,8 +107,8 @@ for module in (clip, dino, mae):
     module.random_resized_crop = lambda images, rng, size, *settings, **more: to_float(images, size)
 for name in ("color_jitter", "grayscale", "blur", "solarize"):
     setattr(dino, name, lambda images, *settings: images)
-order = torch.from_numpy(rng.permutation(16))
-mae.MAE.choose = lambda self, count, rng: (order[:4].expand(count, -1), order[4:].expand(count, -1))
+order = torch.from_numpy(rng.permutation(64))
+mae.MAE.choose = lambda self, count, rng: (order[:16].expand(count, -1), order[16:].expand(count, -1))
 
 body = {"pairs": FramePairs(first, second, motion, numbers, numbers.float())}
 frames = {"frames": Frames(first, numbers)}

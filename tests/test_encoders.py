@@ -35,8 +35,8 @@ def test_tokens_are_the_patches_in_rows():
     encoder = random_encoder("vit_tiny", 32, seed=0).eval()
     images = torch.rand(2, 3, 32, 32)
     tokens = encoder.tokens(images)
-    assert tokens.shape == (2, 16, 192)
-    torch.testing.assert_close(tokens[:, 6], encoder.stages(images)["block6"][:, :, 1, 2])
+    assert tokens.shape == (2, 64, 192)
+    torch.testing.assert_close(tokens[:, 10], encoder.stages(images)["block6"][:, :, 1, 2])
     torch.testing.assert_close(tokens.mean(1), encoder(images))
 
 
@@ -76,5 +76,5 @@ def test_attention_is_that_of_the_last_block():
     mixer.attn_drop.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     encoder(images)
     shares = encoder.attention(images)
-    assert shares.shape == (2, 3, 4, 6)
+    assert shares.shape == (2, 3, 8, 12)
     torch.testing.assert_close(shares.flatten(2), seen[0][:, :, 0, 1:])
