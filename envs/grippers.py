@@ -9,17 +9,16 @@ that of one spring.
 """
 
 import functools
-import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import pybullet
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.world.assets import Material
+from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.textures import nearest
 
@@ -163,7 +162,9 @@ class Panda:
 
     def __init__(self, round_finger: bool = False):
         self.touching = (self._HAND,) if round_finger else self.finger_links
-        self._file = str(_reduced_panda(round_finger))
+        self._scratch = Scratch()
+        self._file = str(self._scratch.path / "panda.urdf")
+        _reduced_panda(round_finger).write(self._file)
 
     def load(self, world: World) -> None:
         self.world = world
@@ -262,7 +263,7 @@ def _step_until_rest(world: World, body: int, joints: Sequence[int], most_steps:
 
 
 @functools.cache
-def _reduced_panda(round_finger: bool) -> Path:
+def _reduced_panda(round_finger: bool) -> "ElementTree.ElementTree[Any]":
     """PyBullet's Panda without pictures and without collisions but for its fingers: loads in a few milliseconds."""
     import pybullet_data
 
@@ -279,9 +280,7 @@ def _reduced_panda(round_finger: bool) -> Path:
         if round_finger and name == "panda_hand":
             geometry = _collision(link, 0.0, Panda.TIP_BELOW_HAND_M - FINGER_M[2] / 2)
             ElementTree.SubElement(geometry, "capsule", radius=f"{ROUND_M}", length=f"{FINGER_M[2] - 2 * ROUND_M}")
-    path = Path(tempfile.mkdtemp(prefix="embodied_ssl_panda_")) / "panda.urdf"
-    tree.write(path)
-    return path
+    return tree
 
 
 def _collision(link: ElementTree.Element, y: float, z: float) -> ElementTree.Element:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.grippers import OPENING_M, PUSH_N
 from embodied_ssl.envs.table import SLAB, TableEnv
 from embodied_ssl.envs.world.assets import Material
+from embodied_ssl.envs.world.engine import pybullet
 
 Step = tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]
 
@@ -147,6 +147,7 @@ class PokeEnv(TableEnv):
     """
 
     ROUND_FINGER = True
+    ITERATIONS = 100  # with 50, light things sink into the table under a hard poke
 
     def step(self, action: NDArray[np.float32]) -> Step:
         pixel = self.act_of(action)

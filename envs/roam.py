@@ -6,11 +6,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
 from embodied_ssl.envs.world.camera import Camera, optical_flow
+from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.floor import CELL_M, Floor
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene

@@ -5,13 +5,13 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
-import pybullet
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.grippers import make_gripper
 from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
+from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import box
 from embodied_ssl.envs.world.objects import object_set
@@ -23,6 +23,7 @@ TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concret
 VIEW_M = 0.56  # side of the square of table that the picture shows
 WORK_M = 0.23  # half the side of the square where things are put
 MOST_WIDE_M = 0.22  # wider things stay in the cupboard
+DROP_M = 0.0002  # things are let go this far above the table
 FIELD_OF_VIEW_RAD = 0.6
 # What is felt of every table: one asset, so that its hull is written once.
 SLAB = Asset("table", 0, MATERIALS["wood"], (), (box((1.0, 1.0, 0.5), (0, 0, -0.25)).vertices,))
@@ -41,6 +42,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
     LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an act after its image point
     HIGH: ClassVar[tuple[float, ...]] = ()
     ROUND_FINGER: ClassVar[bool] = False  # one finger that feels, instead of two that grip
+    ITERATIONS: ClassVar[int] = 50  # of the contact solver
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
     action_space: gymnasium.spaces.Box
 
@@ -91,7 +93,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        self.world = World(renderer, shadows, antialias, time_step)
+        self.world = World(renderer, shadows, antialias, time_step, self.ITERATIONS)
         self.observation_space = observation_space(size, depth, instance)
         self._low = np.array([0, 0, *self.LOW])
         self._span = np.array([size - 1, size - 1, *self.HIGH]) - self._low
@@ -129,7 +131,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
             for x, y in places.tolist():
                 if all(math.hypot(x - u, y - v) > radius + r + 0.004 for u, v, r in taken):
                     quaternion = (0, 0, np.sin(turn / 2), np.cos(turn / 2))
-                    self.world.add(asset, (x, y, 0.001 - float(low[2])), quaternion)
+                    self.world.add(asset, (x, y, DROP_M - float(low[2])), quaternion)
                     taken.append((x, y, radius))
                     break
 

@@ -1,9 +1,11 @@
 """One client, nothing left over: physics and pixels depend on the seed alone, and memory stays flat."""
 
+import functools
 import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import psutil
@@ -50,6 +52,34 @@ def test_a_seed_gives_the_same_bytes_after_others_in_any_order_and_in_another_pr
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert process.stdout.split()[-1] == first[1]
     world.close()
+
+
+def test_nothing_is_printed_by_the_engine():
+    code = "from embodied_ssl.envs.manipulate import PokeEnv; PokeEnv(size=16).reset(seed=0)"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert process.stdout == ""
+    assert process.stderr == ""
+
+
+def test_what_a_killed_process_left_goes_and_what_a_living_one_needs_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import sys\nfrom embodied_ssl.envs.manipulate import PushEnv\n"
+        "env = PushEnv(size=16, body='panda')\nenv.reset(seed=0)\nprint('ready', flush=True)\nsys.stdin.readline()"
+    )
+    start = functools.partial(
+        subprocess.Popen, [sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # fmt: skip
+    with start() as one, start() as other:
+        for process in (one, other):
+            assert process.stdout.readline() == "ready\n"
+        assert len(list(tmp_path.iterdir())) == 4  # hulls and the arm, of each
+        one.kill()
+        one.wait()
+        World().close()
+        assert len(list(tmp_path.iterdir())) == 2
+        other.communicate("\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_two_worlds_do_not_disturb_each_other():

@@ -1,22 +1,20 @@
 """One PyBullet client: what stands in the world, how it moves, and the pictures taken of it."""
 
 import os
-import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
 
 import numpy as np
-import pybullet
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
+from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.renderers import Frame, Item, Renderer, make_renderer, matrix_of, quaternion_of
 
 MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background
 MOST_LINKS = 100  # links of one PyBullet body; it takes 127
-ITERATIONS = 100  # of the contact solver: with 50, light things sink into what they stand on under a hard poke
 
 
 class World:
@@ -26,12 +24,18 @@ class World:
     same physics and pixels bit for bit, in any process and any order.
     """
 
-    def __init__(self, renderer: str = "raster", shadows: bool = True, antialias: int = 2, time_step: float = 1 / 240):
-        """renderer: `raster` or `tiny`. antialias: samples per pixel and axis. time_step: s."""
-        self.time_step = time_step
+    def __init__(
+        self,
+        renderer: str = "raster",
+        shadows: bool = True,
+        antialias: int = 2,
+        time_step: float = 1 / 240,
+        iterations: int = 50,
+    ):
+        """renderer: raster or tiny. antialias: samples per pixel and axis. time_step: s. iterations: of the solver."""
+        self.time_step, self.iterations = time_step, iterations
         self.renderer: Renderer = make_renderer(renderer, shadows, antialias)
-        self._folder = tempfile.mkdtemp(prefix="embodied_ssl_hulls_")
-        self._drop_folder = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._scratch = Scratch()
         self._hull_files: weakref.WeakKeyDictionary[Asset, dict[tuple[int, ...], str]] = weakref.WeakKeyDictionary()
         self.client = pybullet.connect(pybullet.DIRECT)
         self.reset()
@@ -42,7 +46,7 @@ class World:
         pybullet.setGravity(0, 0, -9.81, physicsClientId=self.client)
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=self.time_step,
-            numSolverIterations=ITERATIONS,
+            numSolverIterations=self.iterations,
             deterministicOverlappingPairs=1,
             physicsClientId=self.client,
         )
@@ -135,7 +139,7 @@ class World:
         paths = self._hull_files.setdefault(asset, {})
         key = tuple(numbers)
         if key not in paths:
-            handle, paths[key] = tempfile.mkstemp(".obj", dir=self._folder)
+            handle, paths[key] = tempfile.mkstemp(".obj", dir=self._scratch.path)
             with os.fdopen(handle, "w") as file:
                 file.write(_as_obj([asset.hulls[number] for number in key]))
         return pybullet.createCollisionShape(pybullet.GEOM_MESH, fileName=paths[key], physicsClientId=self.client)
@@ -229,7 +233,7 @@ class World:
             pybullet.disconnect(self.client)
             self.client = -1
             self.renderer.close()
-            self._drop_folder()
+            self._scratch.drop()
 
 
 def _as_obj(hulls: Sequence[NDArray[np.float32]]) -> str:

@@ -1,22 +1,18 @@
 """The renderers of a world: `raster`, our own and the default, and `tiny`, PyBullet's TinyRenderer, its reference."""
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world import raster
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.camera import Camera
+from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.mesh import Mesh
 
 
@@ -228,8 +224,7 @@ class TinyRenderer:
         self.client = pybullet.connect(pybullet.DIRECT)
         self._bodies: list[list[int]] = []
         self._instance_of_body = np.zeros(1, np.uint8)
-        self._texture_folder = tempfile.mkdtemp(prefix="embodied_ssl_textures_")
-        self._drop_folder = weakref.finalize(self, shutil.rmtree, self._texture_folder, ignore_errors=True)
+        self._scratch = Scratch()
 
     def load(self, items: Sequence[Item], light: Light) -> None:
         pybullet.resetSimulation(physicsClientId=self.client)
@@ -261,7 +256,7 @@ class TinyRenderer:
         self._instance_of_body = np.array([*instances, 0], np.uint8)  # TinyRenderer marks the background −1
 
     def _load_texture(self, texture: Texture, number: int) -> int:
-        path = Path(self._texture_folder) / f"{number}.png"
+        path = self._scratch.path / f"{number}.png"
         cv2.imwrite(str(path), texture.image[::-1, :, ::-1])
         return pybullet.loadTexture(str(path), physicsClientId=self.client)
 
@@ -310,7 +305,7 @@ class TinyRenderer:
         if self.client >= 0:
             pybullet.disconnect(self.client)
             self.client = -1
-            self._drop_folder()
+            self._scratch.drop()
 
 
 def make_renderer(name: str, shadows: bool, antialias: int) -> Renderer:
