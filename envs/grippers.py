@@ -154,10 +154,11 @@ class Panda:
     """Franka's Panda arm, through inverse kinematics; its hand carries the same two fingers as the floating gripper."""
 
     finger_links = (9, 10)
-    BASE_M = (-0.55, 0.0, 0.0)
+    BASE_M = (-0.52, 0.0, 0.0)  # from where it reaches every place of the table, pointing down, within its limits
     REST = (0.0, 0.2, 0.0, -2.2, 0.0, 2.4, np.pi / 4)
     TIP_BELOW_HAND_M = 0.1034  # from the hand's frame to the ends of its fingers
     _HAND, _ARM = 8, tuple(range(7))
+    _DAMPING = (0.01,) * 9  # of the solver; with PyBullet's own, it ends millimetres to centimetres away from its goal
     _STRIDE = 4  # steps from one solution of the inverse kinematics to the next
 
     def __init__(self, round_finger: bool = False):
@@ -176,7 +177,8 @@ class Panda:
         _soften(self.body, self.touching, material, share, self.world.client)
 
     def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
-        self._turn, self._goal = yaw, np.asarray(tip, float)
+        # Turned by a half, the fingers are the same, and this half turn is within the limits of the wrist.
+        self._turn, self._goal = yaw % np.pi - np.pi, np.asarray(tip, float)
         for joint, value in zip(self._ARM, self.REST, strict=True):
             pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=self.world.client)
         for _ in range(4):  # each round starts where the last one came to
@@ -190,8 +192,8 @@ class Panda:
         down = pybullet.getQuaternionFromEuler((np.pi, 0, self._turn + np.pi / 2))
         hand = tip + [0, 0, self.TIP_BELOW_HAND_M]
         return pybullet.calculateInverseKinematics(
-            self.body, self._HAND, hand.tolist(), down, maxNumIterations=20, residualThreshold=1e-5,
-            physicsClientId=self.world.client)[:7]  # fmt: skip
+            self.body, self._HAND, hand.tolist(), down, jointDamping=self._DAMPING, maxNumIterations=20,
+            residualThreshold=1e-7, physicsClientId=self.world.client)[:7]  # fmt: skip
 
     def _pose(self, angles: Sequence[float]) -> None:
         for joint, angle in zip(self._ARM, angles, strict=True):

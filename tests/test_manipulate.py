@@ -126,6 +126,25 @@ def test_nothing_is_felt_before_the_finger_is_there():
     assert record["force"].max() > 1
 
 
+@pytest.mark.parametrize("body", BODIES)
+def test_the_tip_goes_where_it_is_told_within_the_limits_of_the_joints(body):
+    """Placed anywhere above the table: to 0.1 mm; after a move: to 1 mm."""
+    env = PokeEnv(body=body)
+    env.reset(seed=0)
+    rng, gripper, client = np.random.default_rng(0), env.gripper, env.world.client
+    joints = range(7 if body == "panda" else 0)
+    limits = [pybullet.getJointInfo(gripper.body, joint, physicsClientId=client)[8:10] for joint in joints]
+    for _ in range(30):
+        place, yaw = rng.uniform([-0.25, -0.25, 0.2], [0.25, 0.25, 0.3]), rng.uniform(-np.pi, np.pi)
+        gripper.place(place, yaw, 0.0)
+        np.testing.assert_allclose(gripper.tip(), place, atol=1e-4)
+        angles = [pybullet.getJointState(gripper.body, joint, physicsClientId=client)[0] for joint in joints]
+        assert all(low <= angle <= high for angle, (low, high) in zip(angles, limits, strict=True))
+        goal = place - [0, 0, 0.15]
+        gripper.move(goal, 0.25)
+        np.testing.assert_allclose(gripper.tip(), goal, atol=1e-3)
+
+
 def test_points_and_pixels_agree():
     env = GraspEnv()
     for seed in range(3):
