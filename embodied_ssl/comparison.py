@@ -11,6 +11,7 @@ from joblib import Parallel, delayed
 
 from embodied_ssl.cli_options import make_parser, parse
 from embodied_ssl.data import Source, check_streams, source_for
+from embodied_ssl.datasets.batches import LabelledFrames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate
 from embodied_ssl.evaluate.results import Result
@@ -93,8 +94,12 @@ def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
 
 
 def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:
-    """Of each stream of a method the first data set that has it. Raises DataError, before any training, for none."""
-    found = {stream: source_for(need.batch, data) for stream, need in method.needs().items()}
+    """Of each stream of a method the first data set that has it. Raises DataError, before any training, for none.
+
+    Labels go to a method that cannot do without them only: the other rows are what is learned without.
+    """
+    needs = {name: need for name, need in method.needs().items() if need.required or need.batch is not LabelledFrames}
+    found = {stream: source_for(need.batch, data) for stream, need in needs.items()}
     streams = {stream: source for stream, source in found.items() if source is not None}
     check_streams(method, streams)
     return streams

@@ -90,6 +90,8 @@ def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     first = capsys.readouterr().out
     for row in ("drlim", "equivariance", "labels", "random conv4"):
         assert f"\n{row} " in first or f" {row} " in first, row
+    logged = (tmp_path / "out/runs/equivariance-0/metrics.csv").read_text()
+    assert "recognition" not in logged  # the labels that it may take beside its pairs are not given to it
     weights = (tmp_path / "out/runs/equivariance-0/encoder.safetensors").stat().st_mtime_ns
     assert main(command) == 0
     assert capsys.readouterr().out == first
