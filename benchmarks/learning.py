@@ -76,8 +76,8 @@ class Part:
 
 OF_PAIRS = ((("few_labels", "knn", "equivariance"), None),)
 PARTS = {
+    "rooms": Part(by_pairs("roam"), "new_rooms", "conv4", 32, 64, 900, OF_PAIRS),
     # The network that equivariance was shown with; its last layer keeps where things are.
-    "rooms": Part(by_pairs("roam"), "new_rooms", "kitti_net", 64, 64, 300, OF_PAIRS),
     "orbits": Part(by_pairs("orbit"), "new_orbits", "kitti_net", 64, 64, 300, OF_PAIRS),
     "things": Part(
         {
