@@ -3,12 +3,13 @@
 import cv2
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from embodied_ssl.envs.exploration import POLICIES, Explore, Walk
 from embodied_ssl.envs.orbit import ELEVATION_RAD, OrbitEnv
 from embodied_ssl.envs.roam import HEIGHT_M, RADIUS_M, RoamEnv
 from embodied_ssl.envs.world.floor import CELL_M, Floor
-from embodied_ssl.envs.world.scenes import SCENE_TYPES
+from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
 
 
 def drive(env, policy, seed, frames=100):
@@ -36,6 +37,15 @@ def test_odometry_agrees_with_the_poses():
     np.testing.assert_allclose(motors[:, 0], along, atol=1e-5)
     np.testing.assert_allclose(motors[:, 1], yaw, atol=1e-5)
     assert np.allclose(poses[:, 2, 3], env.camera_height)
+
+
+@pytest.mark.parametrize("scene", sorted(SCENE_TYPES))
+def test_the_free_floor_is_exact_to_the_last_bit(scene):
+    """OpenCV's distances vary in it with where the array lies in memory, and so would all that a body does."""
+    for seed in range(3):
+        grid = Floor(make_scene(scene, np.random.default_rng(seed)), HEIGHT_M).grid
+        exact = distance_transform_edt(grid > 0).astype(np.float32) * np.float32(CELL_M)
+        assert np.array_equal(grid, exact)
 
 
 def test_commands_come_out_with_slip_and_noise():

@@ -27,7 +27,9 @@ class Floor:
         for outline in _outlines(scene.placements, body_height):
             cells = np.round((outline - self.origin) / CELL_M - 0.5).astype(np.int32)
             cv2.fillConvexPoly(free, cells, 0)
-        self.grid = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) * np.float32(CELL_M)
+        cells = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        # Its last bit depends on where the array lies in memory; the squares are whole numbers, and their roots do not.
+        self.grid = np.sqrt(np.round(np.square(cells))) * np.float32(CELL_M)
 
     def clearance(self, points: ArrayLike) -> NDArray[np.float32]:
         """Distance (m) to the nearest obstacle from points [N, 2], to a cell's precision; 0 outside the scene."""
