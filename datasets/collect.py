@@ -29,6 +29,8 @@ from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSIO
 from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
 from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, summarise
 
+MOST_PIXELS = 4096  # on a side
+
 
 def collect(
     kind: str,
@@ -96,6 +98,8 @@ def make_spec(
     for name, value, least in (("episodes", episodes, 1), ("seed", seed, 0), ("size", settings["size"], 8)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise DataError(f"{name}: {value!r}; give a whole number of at least {least}")
+    if settings["size"] > MOST_PIXELS:
+        raise DataError(f"size: {settings['size']}; give at most {MOST_PIXELS}")
     rows = settings["length" if kind in VIDEO_KINDS else "interactions"]
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise DataError(f"{'length' if kind in VIDEO_KINDS else 'interactions'}: {rows!r}; give at least 1")

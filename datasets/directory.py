@@ -80,4 +80,5 @@ def _flat(spec: dict[str, Any]) -> dict[str, Any]:
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     names = [name for name in sorted(there | here) if there.get(name) != here.get(name)]
+    names = ["kind"] if "kind" in names else names  # then most else differs as well
     return [f"{name} ({there.get(name, 'absent')} there, {here.get(name, 'absent')} now)" for name in names]

@@ -42,7 +42,10 @@ class Recorder:
 
     def episode(self, env: gymnasium.Env[Any, Any], policy: Policy, seed: int, rng: np.random.Generator) -> None:
         """Play one episode to its end and store it. `rng` is the policy's."""
-        observation, info = env.reset(seed=seed)
+        try:
+            observation, info = env.reset(seed=seed)
+        except (ValueError, OSError) as error:  # such as a mesh file of one's own that holds nothing
+            raise DataError(f"{self.kind}: {error}") from error
         if hasattr(policy, "reset"):
             policy.reset(env, rng)
         description = env.unwrapped.describe()  # type: ignore[attr-defined]

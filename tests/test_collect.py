@@ -145,7 +145,18 @@ def test_another_specification_is_refused_and_named(reference):
         collect("roam", reference, **SETTINGS, seed=1)
     with pytest.raises(DataError, match="slip"):
         collect("roam", reference, **SETTINGS, slip=0.2)
+    with pytest.raises(DataError, match=r"differs in kind \(roam there, poke now\);"):
+        collect("poke", reference, episodes=1, progress=False)
     assert hashes(reference) == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_that_is_no_object_is_named(tmp_path, workers):
+    (tmp_path / "objects").mkdir()
+    (tmp_path / "objects/thing.obj").write_text("nothing")
+    settings = {"episodes": 2, "shard_episodes": 1, "size": 16, "objects": str(tmp_path / "objects")}
+    with pytest.raises(DataError, match=r"grasp: .*thing\.obj"):
+        collect("grasp", tmp_path / "grasp", workers=workers, progress=False, **settings)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -197,6 +208,7 @@ def test_any_callable_is_a_policy(tmp_path):
         ("roam", {"seed": -1}, "seed"),
         ("roam", {"workers": 0}, "workers"),
         ("roam", {"size": 0}, "size"),
+        ("roam", {"size": 100_000}, "size: 100000; give at most 4096"),
         ("roam", {"length": 0}, "length"),
         ("roam", {"scenes": "kitchn"}, "kitchen"),
         ("roam", {"lenght": 5}, "did you mean 'length'"),
