@@ -60,6 +60,22 @@ def test_imports_follow_the_arrows(source):
                 assert any(source.startswith(place) for place in places), f"{source} imports {name}"
 
 
+def compiled(source: str) -> set[str]:
+    """The functions of a file that numba compiles."""
+    functions = [node for node in ast.walk(ast.parse((ROOT / source).read_text())) if isinstance(node, ast.FunctionDef)]
+    marks = {"jit", "inlined", "numba.njit"}
+    return {f.name for f in functions if any(ast.unparse(d).partition("(")[0] in marks for d in f.decorator_list)}
+
+
+@pytest.mark.parametrize("source", [source for source in sources() if compiled(source)])
+def test_compiled_code_calls_none_of_another_file(source):
+    """Its cache is kept by file, and would not notice a change in the other."""
+    elsewhere = set().union(*(compiled(other) for other in sources() if other != source))
+    tree = ast.parse((ROOT / source).read_text())
+    taken = {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert not taken & elsewhere
+
+
 def run(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
 

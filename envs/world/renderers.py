@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.world import raster
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.mesh import Mesh
+from embodied_ssl.envs.world.shading import SUNWARD, Fragments, draw_view
+from embodied_ssl.envs.world.visibility import LARGE, Samples, Stage, Sun, scan_shadows, scan_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +60,8 @@ class RasterRenderer:
         if not 1 <= antialias <= 8:
             raise ValueError(f"antialias is the samples per pixel and axis, 1 to 8, not {antialias}")
         self.shadows, self.antialias = shadows, antialias
-        self._samples: raster.Samples | None = None
-        self._sun: raster.Sun | None = None
+        self._samples: Samples | None = None
+        self._sun: Sun | None = None
         self._sun_poses = b""
 
     def load(self, items: Sequence[Item], light: Light) -> None:
@@ -85,17 +86,20 @@ class RasterRenderer:
             np.empty((count, height, width), np.float32),
             np.empty((count, height, width), np.uint8),
         )
-        raster.draw_views(
-            self._stage, self._samples, self._fragments, self._sun, poses, camera_poses, camera.intrinsics, spacing,
-            frames.rgb, frames.depth, frames.instance)  # fmt: skip
+        stage, samples, intrinsics = self._stage, self._samples, camera.intrinsics
+        for b in range(count):
+            scan_view(stage, samples, poses, camera_poses[b], intrinsics, spacing, width * spacing, height * spacing)
+            draw_view(
+                stage, samples, self._fragments, self._sun, poses, camera_poses[b], intrinsics, spacing,
+                frames.rgb[b], frames.depth[b], frames.instance[b])  # fmt: skip
         return frames
 
-    def _scan_sun(self, poses: NDArray[np.float64]) -> raster.Sun:
+    def _scan_sun(self, poses: NDArray[np.float64]) -> Sun:
         """The view from the sun on everything that casts a shadow."""
         stage = self._stage
         if not self.shadows or not stage.casts.any():
-            return raster.Sun(np.zeros((3, 4)), np.full((2, 2), -raster.LARGE, np.float32), 0.0)
-        sunward = stage.light[raster.SUNWARD].astype(float)
+            return Sun(np.zeros((3, 4)), np.full((2, 2), -LARGE, np.float32), 0.0)
+        sunward = stage.light[SUNWARD].astype(float)
         right = np.cross(sunward, np.eye(3)[np.argmin(np.abs(sunward))])
         right /= np.linalg.norm(right)
         axes = np.stack([right, np.cross(right, sunward), sunward])  # column, row (right × down = away), height
@@ -109,17 +113,17 @@ class RasterRenderer:
         view = np.column_stack([axes, [0.0, 0.0, 1.0 - low[2]]])  # heights above 0, which is none
         view[:2, :3] /= texel
         view[:2, 3] = 1.5 - low[:2] / texel
-        sun = raster.Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
-        raster.scan_shadows(stage, _room_to_work(stage, side * side), sun, poses)
+        sun = Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
+        scan_shadows(stage, _room_to_work(stage, side * side), sun, poses)
         return sun
 
     def close(self) -> None:
         self._samples = None
 
 
-def _room_to_work(stage: raster.Stage, samples: int) -> raster.Samples:
+def _room_to_work(stage: Stage, samples: int) -> Samples:
     triangles = int(np.sum(stage.ranges[:, 3] - stage.ranges[:, 2])) + 1  # a shared mesh counts each time
-    return raster.Samples(
+    return Samples(
         keys=np.empty(samples + 15, np.int64),
         slots=np.zeros((triangles, 3), np.int32),
         edges=np.zeros((triangles, 11)),
@@ -130,8 +134,8 @@ def _room_to_work(stage: raster.Stage, samples: int) -> raster.Samples:
     )
 
 
-def _room_for_fragments(samples: int) -> raster.Fragments:
-    return raster.Fragments(
+def _room_for_fragments(samples: int) -> Fragments:
+    return Fragments(
         pixel=np.empty(samples, np.int32),
         slot=np.empty(samples, np.int32),
         share=np.empty(samples, np.float32),
@@ -143,7 +147,7 @@ def _room_for_fragments(samples: int) -> raster.Fragments:
     )
 
 
-def _pack(items: Sequence[Item], light: Light) -> raster.Stage:
+def _pack(items: Sequence[Item], light: Light) -> Stage:
     """Flat buffers of all parts; a mesh or texture that several items share is stored once."""
     parts = [(row, item, part) for row, item in enumerate(items) for part in item.asset.parts]
     meshes = list({id(part.mesh): part.mesh for _, _, part in parts}.values())
@@ -161,7 +165,7 @@ def _pack(items: Sequence[Item], light: Light) -> raster.Stage:
     def joined(arrays: list[NDArray], width: int, dtype: type) -> NDArray:
         return np.concatenate([np.empty((0, width), dtype), *arrays])
 
-    return raster.Stage(
+    return Stage(
         vertices=joined([mesh.vertices for mesh in meshes], 3, np.float32),
         normals=joined([mesh.normals for mesh in meshes], 3, np.float32),
         uv=joined([mesh.uv for mesh in meshes], 2, np.float32),

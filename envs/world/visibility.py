@@ -1,0 +1,295 @@
+"""Visibility: which triangle each sample of a picture sees, found by our rasteriser in flat buffers.
+
+Every triangle is scanned into a buffer of samples (antialias² of them in a pixel) that keeps the nearest triangle's
+number; `shading` colours what is seen. Triangles are set up in homogeneous coordinates (Olano & Greer 1997), so that
+none is ever clipped: with the columns v_i = (x, y, w) of its projected corners, the rows e_i of the inverse are its
+edges, Σ e_i = 1/w, and e_i·w are the perspective-correct barycentric coordinates. A shared edge has exactly opposite
+coefficients in its two triangles, and a span is half open, so adjoining triangles leave no crack and share no sample
+(the top-left rule).
+
+Compiled code is cached by file: nothing compiled here or in `shading` may call what is compiled in another file, since
+a change there would go unnoticed.
+"""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+NEAR_M = 0.02
+LARGE = 1e9
+
+
+class Stage(NamedTuple):
+    """Everything that stands in a world, flat. V vertices and T triangles of all parts; P parts; K textures."""
+
+    vertices: NDArray[np.float32]  # [V, 3] m, in the frame of the item
+    normals: NDArray[np.float32]  # [V, 3]
+    uv: NDArray[np.float32]  # [V, 2] texture repeats
+    triangles: NDArray[np.int32]  # [S, 3]
+    ranges: NDArray[np.int32]  # [P, 4] first and last vertex, first and last triangle of each part
+    item: NDArray[np.int32]  # [P] whose pose moves it
+    instance: NDArray[np.uint8]  # [P] what the mask shows
+    spheres: NDArray[np.float64]  # [P, 4] bounding centre and radius, m
+    surfaces: NDArray[np.float32]  # [P, 2] gloss, emission
+    casts: NDArray[np.bool_]  # [P] whether it casts a shadow
+    texture: NDArray[np.int32]  # [P]
+    texture_start: NDArray[np.int64]  # [K, 16] where each level of its pyramid starts in texels
+    texture_log_side: NDArray[np.int64]  # [K] log2 of its side
+    texels: NDArray[np.uint32]  # 0x00BBGGRR, levels of a pyramid from fine to coarse
+    light: NDArray[np.float32]  # [6, 3] the rows that `shading` names
+
+
+class Samples(NamedTuple):
+    """What a view sees, and room to work in. width × height samples; at most S slots: triangles of all parts."""
+
+    keys: NDArray[np.int64]  # [height · width + 15] nearness as float32 over ~slot of the nearest triangle; 0 = none
+    slots: NDArray[np.int32]  # [S, 3] triangle and part in each slot, and whether it is in `shown`
+    edges: NDArray[np.float64]  # [S, 11] e_0, e_1, e_2 (x, y, constant each) about the sample at [9:11]
+    shown: NDArray[np.int32]  # [S] the slots that pixels show
+    planes: NDArray[np.float32]  # [S, 3, 8] x, y and constant term of each of the INTERPOLATED, over w
+    density: NDArray[np.float32]  # [S] texture repeats² per pixel, over w³
+    corners: NDArray[np.float64]  # [V, 6] projected vertices of one part: x·w, y·w, w, compared, x, y
+
+
+class Sun(NamedTuple):
+    """The shadow map: a view from the sun."""
+
+    to_map: NDArray[np.float64]  # [3, 4] world to column, row and height towards the sun
+    heights: NDArray[np.float32]  # [S, S] m, highest caster; S = 2: no shadows
+    step: float  # m, off the surface against self-shadowing
+
+
+jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+inlined = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
+
+
+@jit
+def _clamped_ceiling(value: float, low: int, high: int) -> int:
+    """ceil(value), clamped; safe for values that no integer holds."""
+    return math.ceil(min(max(value, np.float64(low)), np.float64(high)))
+
+
+@inlined
+def _narrow(low, high, slope, drop, level, inverse):
+    """What is left of a row's span where an edge is negative: slope · x + level, with drop its change per row.
+
+    inverse: −1 / slope. Inside is right of −level / slope for a negative slope, left of it else; an edge of slope 0
+    bounds nothing in its row or everything.
+    """
+    if slope < 0.0:
+        low = max(low, level * inverse)
+    elif slope > 0.0:
+        high = min(high, level * inverse)
+    elif level > 0.0 or (level == 0.0 and drop > 0.0):
+        high = low
+    return low, high
+
+
+@inlined
+def _scan_triangle(corners, i, j, k, near, most, width, height, keys, slot, edges):
+    """Scan one triangle into the samples; True if it may own some.
+
+    near: smallest w at which a corner is in front. most: nearness beyond which a sample is too close.
+    """
+    x0, y0, w0, x1, y1, w1 = corners[i, 0], corners[i, 1], corners[i, 2], corners[j, 0], corners[j, 1], corners[j, 2]
+    x2, y2, w2 = corners[k, 0], corners[k, 1], corners[k, 2]
+    first_row, last_row, first_column, last_column = 0, height, 0, width
+    possible = w0 >= near or w1 >= near or w2 >= near
+    if w0 >= near and w1 >= near and w2 >= near:
+        top, bottom = min(corners[i, 5], corners[j, 5], corners[k, 5]), max(corners[i, 5], corners[j, 5], corners[k, 5])
+        left, right = min(corners[i, 4], corners[j, 4], corners[k, 4]), max(corners[i, 4], corners[j, 4], corners[k, 4])
+        first_row, last_row = _clamped_ceiling(top, 0, height), _clamped_ceiling(bottom + 1e-9, 0, height)
+        first_column, last_column = _clamped_ceiling(left, 0, width), _clamped_ceiling(right + 1e-9, 0, width)
+        possible = first_row < last_row and first_column < last_column  # not out of view, nor between the samples
+    # Edges are cross products of the corners. Swapping the corners negates them exactly (no fused arithmetic here).
+    ax, ay, ac = y1 * w2 - w1 * y2, w1 * x2 - x1 * w2, x1 * y2 - y1 * x2
+    determinant = ax * x0 + ay * y0 + ac * w0
+    possible = possible and determinant < 0.0  # else seen from behind (the picture's y runs down), or edge-on
+    if possible:
+        bx, by, bc = y2 * w0 - w2 * y0, w2 * x0 - x2 * w0, x2 * y0 - y2 * x0
+        cx, cy, cc = y0 * w1 - w0 * y1, w0 * x1 - x0 * w1, x0 * y1 - y0 * x1
+        a0, a1, a2 = corners[i, 3], corners[j, 3], corners[k, 3]
+        scale = 1.0 / determinant
+        slope_x = (ax * a0 + bx * a1 + cx * a2) * scale
+        slope_y = (ay * a0 + by * a1 + cy * a2) * scale
+        offset = (ac * a0 + bc * a1 + cc * a2) * scale
+        inverse_a = -1.0 / ax if ax != 0.0 else 0.0
+        inverse_b = -1.0 / bx if bx != 0.0 else 0.0
+        inverse_c = -1.0 / cx if cx != 0.0 else 0.0
+        owner, zero = np.int64(np.uint32(~slot)), np.float32(0.0)
+        for row in range(first_row, last_row):
+            low, high = np.float64(first_column), np.float64(last_column)
+            level_a, level_b, level_c = ay * row + ac, by * row + bc, cy * row + cc
+            low, high = _narrow(low, high, ax, ay, level_a, inverse_a)
+            low, high = _narrow(low, high, bx, by, level_b, inverse_b)
+            low, high = _narrow(low, high, cx, cy, level_c, inverse_c)
+            if low < high:
+                start, step = np.float32(slope_y * row + offset), np.float32(slope_x)
+                first, end = np.int32(math.ceil(low)), np.int32(math.ceil(high))
+                # Sixteen at a time, whole, so that it compiles to vector instructions; the greater key is the nearer.
+                base = np.uint64(row * width)
+                for column in range(np.uint64(first & -16), np.uint64((end + 15) & -16)):
+                    at = np.int32(column)
+                    value = start + step * np.float32(at)
+                    key = (np.int64(np.float32(value).view(np.int32)) << 32) | owner
+                    mine = (at >= first) & (at < end) & (value > zero) & (value < most)
+                    keys[base + column] = max(keys[base + column], key if mine else np.int64(0))
+        at_x, at_y = np.float64(first_column), np.float64(first_row)
+        edges[slot, 0], edges[slot, 1], edges[slot, 2] = ax * scale, ay * scale, (ax * at_x + ay * at_y + ac) * scale
+        edges[slot, 3], edges[slot, 4], edges[slot, 5] = bx * scale, by * scale, (bx * at_x + by * at_y + bc) * scale
+        edges[slot, 6], edges[slot, 7], edges[slot, 8] = cx * scale, cy * scale, (cx * at_x + cy * at_y + cc) * scale
+        edges[slot, 9], edges[slot, 10] = at_x, at_y
+    return possible
+
+
+@jit
+def _scan_part(
+    ranges,
+    vertices,
+    triangles,
+    corners,
+    matrix,
+    orthographic,
+    width,
+    height,
+    keys,
+    slots,
+    edges,
+    part,
+    used,
+):
+    """Project a part's vertices by `matrix` [3, 4] and scan its triangles; the number of slots used afterwards.
+
+    In perspective the nearness 1/w is compared; in an orthographic view the third coordinate is, and w is 1.
+    """
+    first = ranges[part, 0]
+    for v in range(first, ranges[part, 1]):
+        x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
+        across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
+        down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
+        third = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
+        w, compared = (1.0, third) if orthographic else (third, 1.0)
+        k, inverse = v - first, 1.0 / w
+        corners[k, 0], corners[k, 1], corners[k, 2], corners[k, 3] = across, down, w, compared
+        corners[k, 4], corners[k, 5] = across * inverse, down * inverse
+    near, most = (0.0, np.float32(LARGE)) if orthographic else (NEAR_M, np.float32(1.0 / NEAR_M))
+    for t in range(ranges[part, 2], ranges[part, 3]):
+        i, j, k = triangles[t, 0] - first, triangles[t, 1] - first, triangles[t, 2] - first
+        if _scan_triangle(corners, i, j, k, near, most, width, height, keys, used, edges):
+            slots[used, 0], slots[used, 1], slots[used, 2] = t, part, 0
+            used += 1
+    return used
+
+
+@jit
+def _sphere_in_view(x, y, w, radius, matrix, width, height):
+    """Whether a sphere whose centre projects to (x·w, y·w, w) may show in a perspective view of width × height."""
+    return (
+        w + radius * _row_norm(matrix, 2, 2, 0.0) >= NEAR_M
+        and x + radius * _row_norm(matrix, 0, 2, 0.0) >= 0.0
+        and y + radius * _row_norm(matrix, 1, 2, 0.0) >= 0.0
+        and x - (width - 1) * w <= radius * _row_norm(matrix, 0, 2, 1.0 - width)
+        and y - (height - 1) * w <= radius * _row_norm(matrix, 1, 2, 1.0 - height)
+    )
+
+
+@jit
+def _row_norm(matrix, row, other, factor):
+    """Length of the linear part of matrix[row] + factor · matrix[other]."""
+    total = 0.0
+    for k in range(3):
+        value = matrix[row, k] + factor * matrix[other, k]
+        total += value * value
+    return math.sqrt(total)
+
+
+@jit
+def _compose(view, poses, item, out):
+    """out [3, 4] = view [3, 4] · poses[item] [4, 4]."""
+    for i in range(3):
+        for j in range(4):
+            total = view[i, 3] if j == 3 else 0.0
+            for k in range(3):
+                total += view[i, k] * poses[item, k, j]
+            out[i, j] = total
+
+
+@jit
+def _view(intrinsics, camera_pose, spacing):
+    """World to (x·w, y·w, w) in samples, [3, 4]: the pose's inverse is its transpose, shifted."""
+    to_samples = np.array([[spacing, 0, 0.5 * (spacing - 1)], [0, spacing, 0.5 * (spacing - 1)], [0, 0, 1.0]])
+    scale, view = np.zeros((3, 3)), np.zeros((3, 4))
+    for i in range(3):
+        for j in range(3):
+            for k in range(3):
+                scale[i, j] += to_samples[i, k] * intrinsics[k, j]
+    for i in range(3):
+        for j in range(3):
+            for k in range(3):
+                view[i, j] += scale[i, k] * camera_pose[j, k]
+        for j in range(3):
+            view[i, 3] -= view[i, j] * camera_pose[j, 3]
+    return view
+
+
+@jit
+def scan_view(stage, samples, poses, camera_pose, intrinsics, spacing, width, height):
+    """Scan all parts in a perspective view, nearest part first.
+
+    poses: float64 [N, 4, 4], item to world. camera_pose: float64 [4, 4], camera to world. intrinsics: float64 [3, 3],
+    pixels. spacing: samples per pixel and axis. width, height: of the picture, in samples.
+    """
+    view = _view(intrinsics, camera_pose, spacing)
+    ranges, vertices, triangles, items, spheres = (
+        stage.ranges,
+        stage.vertices,
+        stage.triangles,
+        stage.item,
+        stage.spheres,
+    )
+    keys, slots, edges, corners = samples.keys, samples.slots, samples.edges, samples.corners
+    count = len(ranges)
+    matrix = np.empty((3, 4))
+    ahead = np.empty(count)
+    for p in range(count):
+        _compose(view, poses, items[p], matrix)
+        x, y, z, radius = spheres[p, 0], spheres[p, 1], spheres[p, 2], spheres[p, 3]
+        across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
+        down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
+        w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
+        ahead[p] = w - radius if _sphere_in_view(across, down, w, radius, matrix, width, height) else LARGE
+    keys[:] = 0
+    used = 0
+    for p in np.argsort(ahead):
+        if ahead[p] >= LARGE:
+            break
+        _compose(view, poses, items[p], matrix)
+        used = _scan_part(
+            ranges, vertices, triangles, corners, matrix, False, width, height,
+            keys, slots, edges, p, used)  # fmt: skip
+
+
+@jit
+def scan_shadows(stage, samples, sun, poses):
+    """Fill the sun's map with the height of the highest caster at each of its points.
+
+    poses: float64 [N, 4, 4], item to world. samples: as many as the map has points.
+    """
+    ranges, vertices, triangles, items, casts = stage.ranges, stage.vertices, stage.triangles, stage.item, stage.casts
+    keys, slots = samples.keys, samples.slots
+    edges, corners, heights, to_map = samples.edges, samples.corners, sun.heights, sun.to_map
+    side = heights.shape[0]
+    matrix = np.empty((3, 4))
+    keys[:] = 0
+    for p in range(len(ranges)):
+        if casts[p]:
+            _compose(to_map, poses, items[p], matrix)
+            _scan_part(
+                ranges, vertices, triangles, corners, matrix, True, side, side,
+                keys, slots, edges, p, 0)  # fmt: skip
+    for row in range(side):
+        for column in range(side):
+            heights[row, column] = np.int32(keys[row * side + column] >> 32).view(np.float32)
