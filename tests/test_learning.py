@@ -49,9 +49,9 @@ def a_batch(name, settings, rng):
     if settings.get("views") == "body":  # that shows a thing of the same kind twice
         other = pictures(kind.numpy(), rng)
         return {"pairs": FramePairs(images, other, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
-    if name == "clip":  # a word of the kind, among words of no account
-        words = torch.from_numpy(rng.integers(2 + KINDS, 40, (BATCH, LENGTH)))
-        words[torch.arange(BATCH), torch.from_numpy(rng.integers(0, LENGTH, BATCH))] = 2 + kind
+    if name == "clip":  # a word of the kind, after one of no account
+        words = torch.zeros(BATCH, LENGTH, dtype=torch.int64)
+        words[:, 0], words[:, 1] = torch.from_numpy(rng.integers(2 + KINDS, 40, BATCH)), 2 + kind
         return {"captions": CaptionedFrames(images, words, kind)}
     return {"frames": Frames(images, kind)}
 
@@ -68,7 +68,7 @@ def learned(name, encoder, steps, rate, **settings):
         loss.backward()
         optimizer.step()
         method.after_step(step)
-    return knn_of(method.kept)
+    return method
 
 
 QUICK = {"queue": 256, "momentum": 0.9}  # a queue and a teacher for a run as short as this
@@ -78,6 +78,8 @@ CASES = [
     ("moco", "conv4", 150, 1e-3, {"version": 1, **QUICK}, 0.1),
     ("moco", "conv4", 150, 1e-3, {"version": 2, **QUICK}, 0.1),
     ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": "body"}, 0.3),
+    ("dino", "conv4", 300, 2e-3, {"momentum": 0.9}, 0.2),
+    ("clip", "conv4", 100, 1e-3, {}, 0.4),
 ]
 
 
@@ -85,4 +87,45 @@ CASES = [
 @pytest.mark.parametrize(("name", "encoder", "steps", "rate", "settings", "gain"), CASES)
 def test_features_are_better_than_before_training(name, encoder, steps, rate, settings, gain):
     torch.manual_seed(0)
-    assert learned(name, encoder, steps, rate, **settings) > before(encoder) + gain
+    assert knn_of(learned(name, encoder, steps, rate, **settings).kept) > before(encoder) + gain
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_mae_fills_in_pictures_never_seen():
+    """Its features take longer; of hidden patches, each about its mean, the mean explains nothing."""
+    with torch.enable_grad():
+        method = learned("mae", "vit_tiny", 60, 1e-3).eval()
+    rng = np.random.default_rng(1)
+    batch = Frames(pictures(rng.integers(0, KINDS, 200), rng), torch.arange(200))
+    assert method.loss(batch, Step(1.0, torch.Generator().manual_seed(0)))["explained"] > 0.3
+
+
+SETTINGS = [
+    ("simclr", {}),
+    *(("moco", {"version": version, "queue": BATCH}) for version in (1, 2, 3)),
+    *(("dino", {"balance": balance, "prototypes": 256}) for balance in ("sinkhorn", "centre")),
+    ("mae", {}),
+    ("clip", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_the_loss_of_a_batch_falls_in_16_bits(name, settings):
+    torch.manual_seed(0)
+    method = make_method(name, None, SIZE, seed=0, **settings)
+    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], 1e-3)
+    rng, losses = np.random.default_rng(0), []
+    other, batch = (a_batch(name, settings, rng) for _ in range(2))
+    for number in range(8):
+        with torch.autocast("cpu", torch.bfloat16):
+            step = Step(0.5, torch.Generator().manual_seed(0))  # the same views again
+            losses.append(method.train().loss(**(batch if number else other), step=step)["loss"])
+        if number == 0:
+            method.after_step(step)  # fills MoCo's queue
+            continue
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[1].dtype == torch.float32
+    assert losses[-1] < 0.9 * losses[1]

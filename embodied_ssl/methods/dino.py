@@ -157,7 +157,9 @@ def distillation(teacher: Tensor, student: Tensor) -> Tensor:
     teacher: float [G, B, K], probabilities of the G large crops. student: float [V, B, K], logits of all V crops, the
     large ones first.
     """
-    terms = -torch.einsum("gbk,vbk->gv", teacher, functional.log_softmax(student, 2)) / teacher.shape[1]
+    logs = functional.log_softmax(student, 2)
+    # Not as a product of matrices, which would have 16 bits where training has.
+    terms = -torch.stack([(says * logs).sum(2).mean(1) for says in teacher])  # [G, V]
     others = ~torch.eye(*terms.shape, dtype=torch.bool, device=terms.device)
     return terms[others].mean()
 
