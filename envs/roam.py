@@ -82,6 +82,8 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         """
         if length < 1:
             raise ValueError(f"an episode has at least one frame, not {length}")
+        if camera_height <= 0 or not abs(camera_pitch) <= math.pi / 2:
+            raise ValueError(f"a camera above the floor, up to π/2 rad up or down, not {camera_height}, {camera_pitch}")
         self.scenes = _checked_types(scenes)
         self.length, self.flow = length, flow
         self.camera_height, self.camera_pitch = camera_height, camera_pitch

@@ -208,6 +208,8 @@ def test_any_callable_is_a_policy(tmp_path):
         ("roam", {"seed": -1}, "seed"),
         ("roam", {"workers": 0}, "workers"),
         ("roam", {"size": 0}, "size"),
+        ("roam", {"camera_height": -1.0}, "a camera above the floor"),
+        ("roam", {"camera_pitch": 9.0}, "up to π/2 rad"),
         ("roam", {"size": 100_000}, "size: 100000; give at most 4096"),
         ("roam", {"length": 0}, "length"),
         ("roam", {"scenes": "kitchn"}, "kitchen"),
