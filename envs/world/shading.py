@@ -295,7 +295,7 @@ def _gleam(stage, samples, fragments, span_count, poses, camera_pose, intrinsics
         right = ((places[n, 0] + 0.5) / spacing - 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
         down = ((places[n, 1] + 0.5) / spacing - 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
         across, level = np.float32(right), np.float32(down * down + 1.0)
-        across_step = np.float32(1.0 / intrinsics[0, 0])
+        across_step, focal = np.float32(1.0 / intrinsics[0, 0]), intrinsics[0, 0]
         ray_z = np.float32(camera_pose[2, 0] * right + camera_pose[2, 1] * down + camera_pose[2, 2])
         ray_z_step = np.float32(camera_pose[2, 0] / intrinsics[0, 0])
         if slot < 0:
@@ -309,8 +309,7 @@ def _gleam(stage, samples, fragments, span_count, poses, camera_pose, intrinsics
             continue
         ray_x = np.float32(camera_pose[0, 0] * right + camera_pose[0, 1] * down + camera_pose[0, 2])
         ray_y = np.float32(camera_pose[1, 0] * right + camera_pose[1, 1] * down + camera_pose[1, 2])
-        ray_x_step = np.float32(camera_pose[0, 0] / intrinsics[0, 0])
-        ray_y_step = np.float32(camera_pose[1, 0] / intrinsics[0, 0])
+        ray_x_step, ray_y_step = np.float32(camera_pose[0, 0] / focal), np.float32(camera_pose[1, 0] / focal)
         sun_r, sun_g, sun_b = light[SUN, 0] * gloss, light[SUN, 1] * gloss, light[SUN, 2] * gloss
         sun_x, sun_y, sun_z = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
         x, y, pose = places[n, 0] - edges[slot, 9], places[n, 1] - edges[slot, 10], poses[items[part]]
