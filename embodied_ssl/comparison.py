@@ -112,7 +112,8 @@ def _tell(streams: Mapping[str, Mapping[str, Source]], data: Sequence[Path]) -> 
         print(f"embodied-ssl: {name} learns from {told}", file=sys.stderr)
     for source in data:
         if not any(source in own.values() for own in streams.values()):
-            print(f"embodied-ssl: nothing learns from {source}: others before it have the same", file=sys.stderr)
+            why = "no row takes its kind, or those that do take a set before it"
+            print(f"embodied-ssl: nothing learns from {source}: {why}", file=sys.stderr)
 
 
 def _row(named: str) -> str:
