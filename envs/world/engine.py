@@ -13,7 +13,11 @@ _PREFIX = "embodied_ssl_engine_"
 
 def _import_quietly() -> None:
     """PyBullet's compiled code writes to the process's own standard error, past `sys.stderr`."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         import pybullet  # noqa: F401
