@@ -117,10 +117,10 @@ def differences(way: NDArray[np.float64], slow: NDArray[np.float64]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--acts", type=int, default=100, help="of each kind and body")
+    parser.add_argument("--acts", type=int, default=60, help="of each kind and body")
     parser.add_argument("--bodies", nargs="+", default=["floating", "panda"])
     given = parser.parse_args()
-    print("# The fast physics of the table against slow ways\n\n`python benchmarks/physics.py`\n")
+    print(f"# The fast physics of the table against slow ways\n\n`python benchmarks/physics.py --acts {given.acts}`\n")
     print(f"{given.acts} acts each: mean difference ± 95 % interval (distance of two acts: mean, median)\n")
     print("| body | act | measured | slow | fast − slow | slow, aimed aside − slow | slow, half step − slow |")
     print("|---|---|---|---|---|---|---|")
