@@ -74,8 +74,11 @@ def grasp_table(count: int) -> None:
 
 def poke_table(count: int) -> None:
     print("\n## Stiffness felt by poking, N/m\n")
-    print(f"Slopes of lines through force over depth: mean ± spread (pokes), of {count} tables with each body. Level:")
-    print("what is seen within 4 mm differs in height by less than 2 mm; elsewhere the finger slips off.\n")
+    print(f"Slopes of lines through force over depth, of {count} tables with each body: mean ± spread; median (pokes).")
+    print(
+        "Level: what is seen within 4 mm differs in height by less than 2 mm. Elsewhere the finger slips off slopes and"
+    )
+    print("rims, and things tilt.\n")
     print("| material | its spring | floating, level | floating, all | panda, level | panda, all |")
     print("|---|---|---|---|---|---|")
     felt: dict[str, dict[str, NDArray[np.float64]]] = {}
@@ -84,10 +87,7 @@ def poke_table(count: int) -> None:
         felt[f"{body}, level"] = slopes([poke for poke in pokes if poke.level])
         felt[f"{body}, all"] = slopes(pokes)
     for material in OBJECT_MATERIALS:
-        cells = [
-            f"{values[material].mean():,.0f} ± {values[material].std(ddof=1):,.0f} ({len(values[material])})"
-            for values in felt.values()
-        ]
+        cells = [summary(values[material]) for values in felt.values()]
         print(f"| {material} | {MATERIALS[material].stiffness:,.0f} | {' | '.join(cells)} |")
     print("\nShare of pairs of pokes in which the stiffer of two neighbouring materials feels stiffer:\n")
     print("| pokes | " + " | ".join(f"{a}, {b}" for a, b in pairwise(OBJECT_MATERIALS)) + " |")
@@ -95,6 +95,10 @@ def poke_table(count: int) -> None:
     for name, values in felt.items():
         shares = [(values[b][:, None] > values[a]).mean() for a, b in pairwise(OBJECT_MATERIALS)]
         print(f"| {name} | " + " | ".join(f"{share:.2f}" for share in shares) + " |", flush=True)
+
+
+def summary(values: NDArray[np.float64]) -> str:
+    return f"{values.mean():,.0f} ± {values.std(ddof=1):,.0f}; {np.median(values):,.0f} ({len(values)})"
 
 
 def slopes(pokes: list[Act]) -> dict[str, NDArray[np.float64]]:
