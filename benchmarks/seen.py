@@ -1,14 +1,16 @@
-"""What DINO attends to, what MAE fills in, and what CLIP names, on things and tables never seen.
+"""What DINO attends to, what MAE fills in, and what CLIP names, on things and grounds never seen.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/seen.py --out seen
 
 Collects pictures of turntables with instance masks, and trains DINO and MAE on a small vision transformer, and CLIP
 from each start of its text, on the same pictures. Writes OUT/seen.md: the Jaccard index of DINO's attention with the
-simulator's masks against a transformer that was never trained (Caron et al. 2021, figure 8), the speed-up of MAE's
-encoder from skipping what is masked, CLIP's zero-shot table and retrieval; and pictures of all three beside it.
+simulator's masks while it learns (Caron et al. 2021, figure 8) and of guesses that look at no picture, the speed-up of
+MAE's encoder from skipping what is masked, CLIP's zero-shot table and retrieval; and pictures of all three beside it.
+A run that was interrupted goes on; that of DINO starts anew, since its attention is looked at on the way.
 """
 
 import argparse
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,11 +27,13 @@ from torch.nn import functional
 from embodied_ssl.checkpoint import load_method
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.readers import Dataset
-from embodied_ssl.encoders import TransformerEncoder, random_encoder
+from embodied_ssl.encoders import Encoder, TransformerEncoder, random_encoder
+from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.methods.clip import CLIP, PROMPTS
+from embodied_ssl.methods.dino import DINO
 from embodied_ssl.methods.mae import MAE
-from embodied_ssl.train import train
+from embodied_ssl.train import Precision, train
 from embodied_ssl.views import to_float
 
 SIZE, KNOWN, UNKNOWN = 64, (0, 64), (64, 96)
@@ -38,7 +42,7 @@ DATA: dict[str, dict[str, Any]] = {
     "new_orbits": {"episodes": 300, "length": 4, "instances": UNKNOWN, "seed": 1000},
 }
 RUNS: dict[str, tuple[str, str, str, int, int, dict[str, Any]]] = {  # method, encoder, stream, updates, batch, settings
-    "dino": ("dino", "vit_tiny_cls", "frames", 400, 32, {}),
+    "dino": ("dino", "vit_tiny_cls", "frames", 250, 32, {}),
     "mae": ("mae", "vit_tiny", "frames", 600, 64, {}),
     "clip": ("clip", "conv4", "captions", 600, 128, {}),
     "clip from word2vec": ("clip", "conv4", "captions", 600, 128, {"start": "word2vec"}),
@@ -54,40 +58,85 @@ def main() -> None:
     torch.set_num_threads(1)
     for name, settings in DATA.items():
         collect("orbit", given.out / "data" / name, size=SIZE, instance=True, **settings)
-    for name, (method, encoder, stream, steps, batch, settings) in RUNS.items():
-        made = make_method(method, encoder, SIZE, 0, **settings)
-        recipe = replace(made.recipe, steps=round(given.scale * steps), batch_size=batch)
-        train(made, given.out / name, {stream: given.out / "data" / "orbit"}, recipe, device="cpu", progress=False)
     dataset = Dataset.open(given.out / "data" / "new_orbits")
     rows = np.arange(0, len(dataset), 3)
     images = to_float(torch.from_numpy(dataset.array("frames/rgb")[rows]).movedim(-1, 1))
     masks = torch.from_numpy(dataset.array("frames/instance")[rows] > 0)
+    shutil.rmtree(given.out / "dino", ignore_errors=True)
+    curve: list[str] = []
+    for name, (method, encoder, stream, steps, batch, settings) in RUNS.items():
+        made = make_method(method, encoder, SIZE, 0, **settings)
+        recipe = replace(made.recipe, steps=round(given.scale * steps), batch_size=batch)
+        if isinstance(made, DINO):
+            watch(made, recipe.steps, curve, images, masks)
+        precision: Precision = "bf16" if isinstance(made, DINO) else "32"  # twice as fast where the processor has it
+        train(
+            made, given.out / name, {stream: given.out / "data" / "orbit"}, recipe, precision=precision, device="cpu",
+            progress=False,
+        )  # fmt: skip
     text = ["# What is seen", f"`python benchmarks/seen.py --scale {given.scale:g}`, one seed"]
-    text += [attended(given.out, images, masks), filled_in(given.out, images), speed_up()]
+    text += [attended(given.out, images, masks, curve), filled_in(given.out, images), speed_up()]
     text += named(given.out, dataset)
     (given.out / "seen.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
     print((given.out / "seen.md").read_text(encoding="utf-8"))
 
 
+def watch(method: DINO, steps: int, curve: list[str], images: Tensor, masks: Tensor) -> None:
+    """Adds a row to `curve` before the first update and after every fifth of them."""
+    after_step = method.after_step
+    curve.append(row("never trained", method.kept, images, masks))
+
+    def looks(step: Step) -> None:
+        after_step(step)
+        done = round(step.progress * steps) + 1
+        if done % (steps // 5) == 0:
+            curve.append(row(f"dino, {done} updates", method.kept, images, masks))
+
+    method.after_step = looks  # type: ignore[method-assign]
+
+
 @torch.no_grad()
-def attended(out: Path, images: Tensor, masks: Tensor) -> str:
-    """DINO's attention as masks, and as pictures: each row a picture, its mask, the attention, what is kept of it."""
-    rows = ["| last block's [CLS], 60 % of its mass | best head | mean of heads |", "|---|---|---|"]
-    sides = {"random vit_tiny_cls": random_encoder("vit_tiny_cls", SIZE, 0), "dino": load_method(out / "dino").kept}
-    for name, encoder in sides.items():
-        assert isinstance(encoder, TransformerEncoder)
-        attention = encoder.eval().attention(images)
-        heads = jaccard(kept(attention), masks)  # [B, heads]
-        whole = jaccard(kept(attention.mean(1, keepdim=True)), masks)
-        rows.append(f"| {name} | {heads.max(1).values.mean():.3f} | {whole.mean():.3f} |")
-    head = heads.mean(0).argmax()
+def row(name: str, encoder: Encoder, images: Tensor, masks: Tensor) -> str:
+    """Jaccard indices of the head that is best for all pictures: where it attends most, and where least."""
+    assert isinstance(encoder, TransformerEncoder)
+    training = encoder.training
+    attention = encoder.eval().attention(images)
+    encoder.train(training)
+    most, least = (jaccard(kept(maps), masks).mean(0).max() for maps in (attention, inverse(attention)))
+    return f"| {name} | {most:.3f} | {least:.3f} |"
+
+
+@torch.no_grad()
+def attended(out: Path, images: Tensor, masks: Tensor, curve: list[str]) -> str:
+    """DINO's attention as masks, and as pictures: a picture, its mask, the attention, and what it leaves out."""
+    encoder = load_method(out / "dino").kept
+    assert isinstance(encoder, TransformerEncoder)
+    attention = encoder.eval().attention(images)
+    least = kept(inverse(attention))
+    head = jaccard(least, masks).mean(0).argmax()
     shown = [images, masks[:, None].expand_as(images).float()]
-    for maps in (attention[:, head, None], kept(attention)[:, head, None].float()):
+    for maps in (attention[:, head, None], least[:, head, None].float()):
         light = functional.interpolate(maps / maps.amax((2, 3), keepdim=True), (SIZE, SIZE), mode="nearest")
         shown.append(light.expand_as(images))
     draw(out / "attention.jpg", shown)
-    rows.append(f"| the whole picture | {jaccard(torch.ones_like(masks[:, None]), masks).mean():.3f} | |")
-    return "Jaccard index with the mask of the thing:\n\n" + "\n".join(rows)
+    rows = ["| last block's [CLS], 60 % of its mass, the best of 3 heads | most attended | least attended |",
+            "|---|---|---|", *curve]  # fmt: skip
+    v, u = np.mgrid[:8, :8]
+    disc = torch.from_numpy(np.hypot(v - 3.5, u - 3.5) < 2).expand(len(images), 1, 8, 8)
+    for name, guess in (("a disc in the middle", disc), ("the whole picture", torch.ones_like(disc))):
+        rows.append(f"| {name} | {jaccard(guess, masks).mean():.3f} | |")
+    note = (
+        "The thing stands in the middle, which a disc knows and attention does not. Each column of the picture: what "
+        "is seen, the mask, the attention, and where there is least of it."
+    )
+    return "\n\n".join(
+        ["Jaccard index with the mask of the thing:", "\n".join(rows), note, "![DINO's attention](attention.jpg)"]
+    )
+
+
+def inverse(attention: Tensor) -> Tensor:
+    """High where attention is low."""
+    return attention.amax((2, 3), keepdim=True) - attention
 
 
 def kept(attention: Tensor, mass: float = 0.6) -> Tensor:
@@ -113,7 +162,8 @@ def filled_in(out: Path, images: Tensor) -> str:
     hidden = (masked == 0.5).all(1, keepdim=True)
     error = ((whole - images).square() * hidden).sum() / (3 * hidden.sum())
     mean = ((images.mean((2, 3), keepdim=True) - images).square() * hidden).sum() / (3 * hidden.sum())
-    return f"MAE's hidden pixels: mean squared error {error:.4f}; of each picture's mean colour {mean:.4f}."
+    found = f"MAE's hidden pixels: mean squared error {error:.4f}; of each picture's mean colour {mean:.4f}."
+    return f"{found}\n\n![Seen, shown to MAE, filled in](filled_in.jpg)"
 
 
 def speed_up() -> str:
