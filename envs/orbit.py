@@ -49,6 +49,7 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
         encoder_noise: float = 0.01,
         objects: str = "household",
         instances: tuple[int, int] = (0, 64),
+        textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
         antialias: int = 2,
@@ -68,6 +69,7 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
             encoder_noise: relative standard deviation of what the joints measure.
             objects: household (generated), random_urdfs (PyBullet's), or a folder of .obj and .urdf files.
             instances: which instances of a category to draw from, [first, last).
+            textures: a folder of pictures that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
@@ -83,7 +85,7 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        self.world = World(renderer, shadows, antialias)
+        self.world = World(renderer, shadows, antialias, textures=textures)
         self.action_space = gymnasium.spaces.Box(-0.5, 0.5, (2,), np.float32)
         self.observation_space = observation_space(size, depth, instance, motor_size=2)
 

@@ -52,6 +52,7 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         motor_noise: float = 0.02,
         odometry_noise: float = 0.01,
         instances: tuple[int, int] = (0, 64),
+        textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
         antialias: int = 2,
@@ -73,6 +74,7 @@ class RoamEnv(gymnasium.Env[Any, Any]):
             motor_noise: relative standard deviation of what the motors do.
             odometry_noise: relative standard deviation of what the odometry measures.
             instances: which instances of the small things to draw from, [first, last).
+            textures: a folder of pictures that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
@@ -92,7 +94,7 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        self.world = World(renderer, shadows, antialias)
+        self.world = World(renderer, shadows, antialias, textures=textures)
         self.action_space = gymnasium.spaces.Box(np.array([-0.25, -0.5], np.float32), np.array([0.25, 0.5], np.float32))
         self.observation_space = observation_space(size, depth, instance, motor_size=2)
 

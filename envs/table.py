@@ -58,6 +58,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
         objects: str = "household",
         instances: tuple[int, int] = (0, 64),
         time_step: float = 1 / 240,
+        textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
         antialias: int = 2,
@@ -76,6 +77,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
             objects: household (generated), random_urdfs (PyBullet's), or a folder of .obj and .urdf files.
             instances: which instances of a category to draw from, [first, last).
             time_step: of the physics, s.
+            textures: a folder of pictures that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
@@ -93,7 +95,7 @@ class TableEnv(gymnasium.Env[Any, Any]):
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        self.world = World(renderer, shadows, antialias, time_step, self.ITERATIONS)
+        self.world = World(renderer, shadows, antialias, time_step, self.ITERATIONS, textures=textures)
         self.observation_space = observation_space(size, depth, instance)
         self._low = np.array([0, 0, *self.LOW])
         self._span = np.array([size - 1, size - 1, *self.HIGH]) - self._low

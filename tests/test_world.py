@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 
+import cv2
 import numpy as np
 import psutil
 import pytest
 
+from embodied_ssl.envs.roam import RoamEnv
 from embodied_ssl.envs.world.assets import Asset, Material, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.mesh import box, quad, sphere
@@ -149,3 +151,18 @@ def test_memory_is_flat_over_10_000_resets():
     reset(9500)
     grown = process.memory_info().rss - before
     assert grown < 20e6, f"{grown / 1e6:.1f} MB over 9,500 resets"
+
+
+def test_a_folder_of_pictures_is_worn_instead(tmp_path):
+    for number, colour in enumerate([(0, 0, 255), (0, 255, 0)]):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((32, 32, 3), colour, np.uint8))
+    frames = [RoamEnv(scenes="kitchen", size=48, textures=str(tmp_path), shadows=False) for _ in range(2)]
+    seen, again = (env.reset(seed=3)[0]["rgb"] for env in frames)
+    np.testing.assert_array_equal(seen, again)
+    assert (
+        seen[..., 2].max() <= seen[..., :2].max(-1).max() // 2
+    )  # red and green pictures leave little blue: highlights
+    plain = RoamEnv(scenes="kitchen", size=48, shadows=False).reset(seed=3)[0]["rgb"]
+    assert plain[..., 2].mean() > 3 * seen[..., 2].mean()
+    with pytest.raises(ValueError, match="nowhere is not a folder"):
+        RoamEnv(textures=str(tmp_path / "nowhere"))

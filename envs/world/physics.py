@@ -3,7 +3,9 @@
 import os
 import tempfile
 import weakref
+import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +14,7 @@ from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.renderers import Frame, Item, Renderer, make_renderer, matrix_of, quaternion_of
+from embodied_ssl.envs.world.textures import image_textures
 
 MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background
 MOST_LINKS = 100  # links of one PyBullet body; it takes 127
@@ -31,9 +34,16 @@ class World:
         antialias: int = 2,
         time_step: float = 1 / 240,
         iterations: int = 50,
+        textures: str = "",
     ):
-        """renderer: raster or tiny. antialias: samples per pixel and axis. time_step: s. iterations: of the solver."""
+        """Renderer: raster or tiny.
+
+        antialias: samples per pixel and axis. time_step: s. iterations: of the solver. textures: a folder of pictures
+        that everything wears instead of its own. Raises ValueError for a setting that is none.
+        """
         self.time_step, self.iterations = time_step, iterations
+        self._pictures = image_textures(textures) if textures else ()
+        self._dressed: weakref.WeakKeyDictionary[Asset, Asset] = weakref.WeakKeyDictionary()
         self.renderer: Renderer = make_renderer(renderer, shadows, antialias)
         self._scratch = Scratch()
         self._hull_files: weakref.WeakKeyDictionary[Asset, dict[tuple[int, ...], str]] = weakref.WeakKeyDictionary()
@@ -103,10 +113,20 @@ class World:
     def _append(self, asset: Asset, instance: int, link: tuple[int, int], pose: NDArray[np.float64]) -> None:
         if instance:
             self._row_of_instance[instance] = len(self._items)
-        self._items.append(Item(asset, instance))
+        self._items.append(Item(self._dress(asset) if self._pictures else asset, instance))
         self._links.append(link)
         self._fixed_poses.append(pose)
         self._loaded = False
+
+    def _dress(self, asset: Asset) -> Asset:
+        """The asset in pictures of the folder: one for each texture, which one follows from what it looked like."""
+        if asset not in self._dressed:
+            parts = []
+            for part in asset.parts:
+                number = zlib.crc32(part.texture.image.tobytes()) % len(self._pictures)
+                parts.append(replace(part, texture=self._pictures[number]))
+            self._dressed[asset] = replace(asset, parts=tuple(parts))
+        return self._dressed[asset]
 
     def _make_body(self, asset: Asset, position: Sequence[float], quaternion: Sequence[float]) -> int:
         shape = self._hull_shape(asset, range(len(asset.hulls)))
