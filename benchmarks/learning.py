@@ -41,15 +41,15 @@ DATA: dict[str, tuple[str, dict[str, Any]]] = {
 Row = tuple[str, dict[str, str], dict[str, Any]]  # a method, its streams, its settings
 
 
-def by_pairs(data: str) -> dict[str, Row]:
-    """Equivariance and its rivals, all on the same pairs of frames."""
+def by_pairs(data: str, **settings: float) -> dict[str, Row]:
+    """Equivariance, with settings of its own, and its rivals, all on the same pairs of frames."""
     streams = {"pairs": data}
     return {
         "temporal_coherence": ("temporal_coherence", streams, {}),
         "drlim": ("drlim", streams, {}),
         "egomotion": ("egomotion", streams, {"max_gap": 3}),
         "equivariance_eq5": ("equivariance", streams, {"relative": 0.0, "places": 0.0}),
-        "equivariance": ("equivariance", streams, {}),
+        "equivariance": ("equivariance", streams, settings),
         "labels": ("labels", {"labelled": data}, {}),
     }
 
@@ -76,7 +76,7 @@ class Part:
 
 OF_PAIRS = ((("few_labels", "knn", "equivariance"), None),)
 PARTS = {
-    "rooms": Part(by_pairs("roam"), "new_rooms", "conv4", 32, 64, 900, OF_PAIRS),
+    "rooms": Part(by_pairs("roam", relative=6.0, places=3.0), "new_rooms", "conv4", 32, 64, 900, OF_PAIRS),
     # The network that equivariance was shown with; its last layer keeps where things are.
     "orbits": Part(by_pairs("orbit"), "new_orbits", "kitti_net", 64, 64, 300, OF_PAIRS),
     "things": Part(

@@ -268,6 +268,8 @@ def _vit_tiny_cls(image_size: int) -> Encoder:
 def _vit(name: str, image_size: int, cls: bool) -> Encoder:
     from timm.models.vision_transformer import VisionTransformer
 
+    if image_size % 8:
+        raise DataError(f"{name}: {image_size} px; give a multiple of 8, for as many patches on a side")
     patch = image_size // 8
     network = VisionTransformer(
         img_size=image_size, patch_size=patch, embed_dim=192, depth=6, num_heads=3, num_classes=0, dynamic_img_size=True

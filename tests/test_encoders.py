@@ -78,3 +78,8 @@ def test_attention_is_that_of_the_last_block():
     shares = encoder.attention(images)
     assert shares.shape == (2, 3, 8, 12)
     torch.testing.assert_close(shares.flatten(2), seen[0][:, :, 0, 1:])
+
+
+def test_a_transformer_names_the_sizes_that_it_takes():
+    with pytest.raises(DataError, match="vit_tiny: 60 px; give a multiple of 8"):
+        make_encoder("vit_tiny", 60)

@@ -36,10 +36,17 @@ class World:
         iterations: int = 50,
         textures: str = "",
     ):
-        """Renderer: raster or tiny.
+        """An empty world.
 
-        antialias: samples per pixel and axis. time_step: s. iterations: of the solver. textures: a folder of pictures
-        that everything wears instead of its own. Raises ValueError for a setting that is none.
+        Args:
+            renderer: raster or tiny.
+            shadows: draw shadows.
+            antialias: samples per pixel and axis.
+            time_step: of the physics, s.
+            iterations: of the contact solver.
+            textures: a folder of pictures that everything wears instead of its own; empty: none.
+
+        Raises ValueError for a setting that is none.
         """
         self.time_step, self.iterations = time_step, iterations
         self._pictures = image_textures(textures) if textures else ()
