@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
 from embodied_ssl.envs.world.camera import Camera, optical_flow
 from embodied_ssl.envs.world.engine import pybullet
-from embodied_ssl.envs.world.floor import CELL_M, Floor
+from embodied_ssl.envs.world.floor import CELL_M, STEP_M, Floor
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
 from embodied_ssl.envs.world.textures import nearest
 
 RADIUS_M, HEIGHT_M = 0.2, 0.5  # of the body, a cylinder
-STEP_M = 0.03  # its wheels run over rugs and thresholds up to this high
 TOUCH_M = 0.005  # it stops this far from what it would hit
 
 

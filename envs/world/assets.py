@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,6 +73,24 @@ class Asset:
         """float32 [2, 3], m: lowest and highest corner of its parts, in its own frame."""
         corners = [(part.mesh.vertices.min(axis=0), part.mesh.vertices.max(axis=0)) for part in self.parts]
         return np.array([np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)])
+
+    @cached_property
+    def footprints(self) -> tuple[tuple[NDArray[np.float32], float, float], ...]:
+        """Of each hull the outline from above, convex, float32 [K, 2], and its lowest and highest point, m."""
+        return tuple(
+            (cv2.convexHull(hull[:, :2].astype(np.float32))[:, 0], float(hull[:, 2].min()), float(hull[:, 2].max()))
+            for hull in self.hulls
+        )
+
+    @cached_property
+    def boxes(self) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]] | None, ...]:
+        """For each hull that is an upright box in its own frame, its middle and half of its extent, [3] each, m."""
+        found: list[tuple[NDArray[np.float32], NDArray[np.float32]] | None] = []
+        for hull in self.hulls:
+            low, high = hull.min(axis=0), hull.max(axis=0)
+            half = (high - low) / 2
+            found.append((low + half, half) if len(hull) == 8 and np.all((hull == low) | (hull == high)) else None)
+        return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.world.assets import Placement, Scene
+from embodied_ssl.envs.world.renderers import matrix_of
 
 CELL_M = 0.05
+STEP_M = 0.03  # wheels run over rugs and thresholds up to this high
 
 
 class Floor:
@@ -71,15 +73,16 @@ def _outlines(placements: Sequence[Placement], body_height: float) -> list[NDArr
     outlines = []
     for placement in placements:
         x, y, z, w = placement.quaternion
-        turn = np.array(
-            [
-                [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-            ]
-        )
+        position = np.asarray(placement.position, float)
+        if x == y == 0:  # upright, as nearly everything is
+            turn = np.array([[1 - 2 * z * z, -2 * z * w], [2 * z * w, 1 - 2 * z * z]])
+            for outline, low, high in placement.asset.footprints:
+                if position[2] + low < body_height and position[2] + high > STEP_M:
+                    outlines.append(outline @ turn.T + position[:2])
+            continue
+        turn = matrix_of((0, 0, 0), placement.quaternion)[:3, :3]
         for hull in placement.asset.hulls:
-            corners = hull @ turn.T + placement.position
-            if corners[:, 2].min() < body_height and corners[:, 2].max() > 0.03:
+            corners = hull @ turn.T + position
+            if corners[:, 2].min() < body_height and corners[:, 2].max() > STEP_M:
                 outlines.append(cv2.convexHull(corners[:, :2].astype(np.float32))[:, 0].astype(float))
     return outlines

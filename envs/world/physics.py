@@ -200,14 +200,13 @@ class World:
 
     def _static_shape(self, placement: Placement, number: int) -> tuple[int, NDArray[np.float64]]:
         """The shape of one hull and where it goes; most are boxes, which are made ten times faster."""
-        hull, position = placement.asset.hulls[number], np.asarray(placement.position, float)
-        low, high = hull.min(axis=0), hull.max(axis=0)
-        if len(hull) == 8 and np.all((hull == low) | (hull == high)):
-            half = (high - low) / 2
+        position, box = np.asarray(placement.position, float), placement.asset.boxes[number]
+        if box:
+            middle, half = box
             shape = pybullet.createCollisionShape(
                 pybullet.GEOM_BOX, halfExtents=half.tolist(), physicsClientId=self.client
             )
-            return shape, position + matrix_of((0, 0, 0), placement.quaternion)[:3, :3] @ (low + half)
+            return shape, position + matrix_of((0, 0, 0), placement.quaternion)[:3, :3] @ middle
         return self._hull_shape(placement.asset, [number]), position
 
     def body(self, instance: int) -> int:

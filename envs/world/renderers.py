@@ -13,7 +13,7 @@ from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.mesh import Mesh
-from embodied_ssl.envs.world.shading import SUNWARD, Fragments, draw_view
+from embodied_ssl.envs.world.shading import INTERPOLATED, SUNWARD, draw_view, room_for_fragments
 from embodied_ssl.envs.world.visibility import LARGE, Samples, Stage, Sun, scan_shadows, scan_view
 
 
@@ -61,6 +61,8 @@ class RasterRenderer:
             raise ValueError(f"antialias is the samples per pixel and axis, 1 to 8, not {antialias}")
         self.shadows, self.antialias = shadows, antialias
         self._samples: Samples | None = None
+        self._fragments = room_for_fragments(0)
+        self._map_keys = np.empty(0, np.int64)
         self._sun: Sun | None = None
         self._sun_poses = b""
 
@@ -75,12 +77,14 @@ class RasterRenderer:
     def draw_many(self, camera: Camera, camera_poses: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
         """As `draw`, from B cameras [B, 4, 4] at once; the frame's arrays have B in front."""
         count, height, width, spacing = len(camera_poses), camera.height, camera.width, self.antialias
-        if self._samples is None or len(self._samples.keys) != height * width * spacing**2 + 15:
-            self._samples = _room_to_work(self._stage, height * width * spacing**2)
-            self._fragments = _room_for_fragments(height * width * spacing**2)
+        size = height * width * spacing**2
+        if self._samples is None or len(self._samples.keys) != size + 15:
+            self._samples = _room_to_work(self._stage, size)
+        if len(self._fragments.pixel) != size:
+            self._fragments = room_for_fragments(size)
         still = poses.tobytes()
         if self._sun is None or (self.shadows and still != self._sun_poses):
-            self._sun, self._sun_poses = self._scan_sun(poses), still
+            self._sun, self._sun_poses = self._scan_sun(poses, self._samples), still
         frames = Frame(
             np.empty((count, height, width, 3), np.uint8),
             np.empty((count, height, width), np.float32),
@@ -94,8 +98,8 @@ class RasterRenderer:
                 frames.rgb[b], frames.depth[b], frames.instance[b])  # fmt: skip
         return frames
 
-    def _scan_sun(self, poses: NDArray[np.float64]) -> Sun:
-        """The view from the sun on everything that casts a shadow."""
+    def _scan_sun(self, poses: NDArray[np.float64], samples: Samples) -> Sun:
+        """The view from the sun on everything that casts a shadow. samples: room to work in."""
         stage = self._stage
         if not self.shadows or not stage.casts.any():
             return Sun(np.zeros((3, 4)), np.full((2, 2), -LARGE, np.float32), 0.0)
@@ -114,7 +118,9 @@ class RasterRenderer:
         view[:2, :3] /= texel
         view[:2, 3] = 1.5 - low[:2] / texel
         sun = Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
-        scan_shadows(stage, _room_to_work(stage, side * side), sun, poses)
+        if len(self._map_keys) != side * side + 15:
+            self._map_keys = np.empty(side * side + 15, np.int64)
+        scan_shadows(stage, samples._replace(keys=self._map_keys), sun, poses)
         return sun
 
     def close(self) -> None:
@@ -128,22 +134,9 @@ def _room_to_work(stage: Stage, samples: int) -> Samples:
         slots=np.zeros((triangles, 3), np.int32),
         edges=np.zeros((triangles, 11)),
         shown=np.empty(triangles, np.int32),
-        planes=np.zeros((triangles, 3, 8), np.float32),
+        planes=np.zeros((triangles, 3, INTERPOLATED), np.float32),
         density=np.empty(triangles, np.float32),
         corners=np.empty((int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1)), 6)),
-    )
-
-
-def _room_for_fragments(samples: int) -> Fragments:
-    return Fragments(
-        pixel=np.empty(samples, np.int32),
-        slot=np.empty(samples, np.int32),
-        share=np.empty(samples, np.float32),
-        depth=np.empty(samples, np.float32),
-        lit=np.empty(samples, np.float32),
-        color=np.empty((3, samples), np.float32),
-        spans=np.empty((samples, 2), np.int32),
-        places=np.empty((samples, 2), np.float32),
     )
 
 
@@ -169,9 +162,8 @@ def _pack(items: Sequence[Item], light: Light) -> Stage:
         vertices=joined([mesh.vertices for mesh in meshes], 3, np.float32),
         normals=joined([mesh.normals for mesh in meshes], 3, np.float32),
         uv=joined([mesh.uv for mesh in meshes], 2, np.float32),
-        triangles=joined(
-            [mesh.triangles + np.int32(start) for mesh, start in zip(meshes, first_vertex, strict=False)], 3, np.int32
-        ),
+        triangles=joined([mesh.triangles for mesh in meshes], 3, np.int32)
+        + np.repeat(first_vertex[:-1], np.diff(first_triangle)).astype(np.int32)[:, None],
         ranges=np.stack(
             [first_vertex[which], first_vertex[which + 1], first_triangle[which], first_triangle[which + 1]], axis=1
         ).astype(np.int32),
@@ -324,11 +316,14 @@ def make_renderer(name: str, shadows: bool, antialias: int) -> Renderer:
 def matrix_of(position: Sequence[float], quaternion: Sequence[float]) -> NDArray[np.float64]:
     """The pose [4, 4] of a position [3] (m) and a unit quaternion (x, y, z, w)."""
     x, y, z, w = quaternion
-    pose = np.eye(4)
-    pose[0] = 1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), position[0]
-    pose[1] = 2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), position[1]
-    pose[2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), position[2]
-    return pose
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), position[0]],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), position[1]],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), position[2]],
+            [0.0, 0.0, 0.0, 1.0],
+        ]
+    )
 
 
 def quaternion_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:

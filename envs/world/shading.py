@@ -2,6 +2,10 @@
 
 The samples of each pixel are gathered into fragments, one for each triangle that it shows, and each is shaded once:
 texture, sun with shadow, ambient light, highlight; then they are blended by their shares of the pixel.
+
+Fragments are shaded a block at a time, by loops over the columns of the block's two flat arrays. Such loops compile to
+vector instructions as long as they have no branch, no function of another array's numbers, and unsigned indices whose
+rows are constants.
 """
 
 import math
@@ -15,9 +19,27 @@ from embodied_ssl.envs.world.visibility import inlined, jit
 # Rows of Stage.light.
 SUN, SKY, GROUND, HORIZON, ZENITH, SUNWARD = range(6)
 
-# What is interpolated over a triangle: nearness 1/w, texture coordinates, the normal along z and along the sun, and
-# the place in the shadow map.
-INTERPOLATED = NEARNESS, U, V, UPWARD, FACING, MAP_U, MAP_V, MAP_HEIGHT = range(8)
+# What is interpolated over a triangle: nearness 1/w, texture coordinates, the normal in the world, and the place in
+# the shadow map.
+INTERPOLATED = 9
+NEARNESS, U, V, NORMAL_X, NORMAL_Y, NORMAL_Z, MAP_U, MAP_V, MAP_HEIGHT = range(INTERPOLATED)
+
+LENGTH = 256  # most fragments of a block
+RUN = 8  # most fragments of a span that take one level of the texture
+
+# Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the picture in
+# samples; gloss; emission, below 0 for the background; what the shadow map holds at four neighbours.
+_ROWS = 17
+(
+    _NEARNESS, _U, _V, _NORMAL_X, _NORMAL_Y, _NORMAL_Z, _MAP_U, _MAP_V, _MAP_HEIGHT, _ACROSS, _DOWN, _GLOSS, _GLOW,
+    _HEIGHT, _HEIGHT_1, _HEIGHT_2, _HEIGHT_3,
+) = (np.uint64(row * LENGTH) for row in range(_ROWS))  # fmt: skip
+# And in its integers: side of the texture's level and where it starts; four texels, and the place between them in
+# sixteenths; the place in the shadow map.
+_INTEGER_ROWS = 9
+_SIDE, _START, _TEXEL, _TEXEL_1, _TEXEL_2, _TEXEL_3, _RIGHT, _BELOW, _MAP = (
+    np.uint64(row * LENGTH) for row in range(_INTEGER_ROWS)
+)
 
 
 class Fragments(NamedTuple):
@@ -30,10 +52,26 @@ class Fragments(NamedTuple):
     slot: NDArray[np.int32]  # [F] the triangle's, −1 = background
     share: NDArray[np.float32]  # [F] of the pixel that it covers, in (0, 1]
     depth: NDArray[np.float32]  # [F] m
-    lit: NDArray[np.float32]  # [F] share of the sun that reaches it
     color: NDArray[np.float32]  # [3, F] linear red, green, blue
     spans: NDArray[np.int32]  # [F, 2] first fragment of each span and its end
     places: NDArray[np.float32]  # [F, 2] where a span starts: column and row in the picture, in samples
+    numbers: NDArray[np.float32]  # [_ROWS · LENGTH] of a block
+    integers: NDArray[np.int32]  # [_INTEGER_ROWS · LENGTH]
+
+
+def room_for_fragments(samples: int) -> Fragments:
+    """Room for the fragments of a picture of so many samples."""
+    return Fragments(
+        pixel=np.empty(samples, np.int32),
+        slot=np.empty(samples, np.int32),
+        share=np.empty(samples, np.float32),
+        depth=np.empty(samples, np.float32),
+        color=np.empty((3, samples), np.float32),
+        spans=np.empty((samples, 2), np.int32),
+        places=np.empty((samples, 2), np.float32),
+        numbers=np.zeros(_ROWS * LENGTH, np.float32),  # the background leaves rows as they were, which must be numbers
+        integers=np.zeros(_INTEGER_ROWS * LENGTH, np.int32),
+    )
 
 
 @jit
@@ -45,8 +83,7 @@ def draw_view(stage, samples, fragments, sun, poses, camera_pose, intrinsics, sp
     height, width = depth.shape
     span_count, shown_count = _gather(samples, fragments, width, height, spacing)
     _prepare(stage, samples, sun, poses, shown_count, spacing)
-    _shade(stage, samples, sun, fragments, span_count, spacing)
-    _gleam(stage, samples, fragments, span_count, poses, camera_pose, intrinsics, spacing)
+    _shade(stage, samples, fragments, sun, span_count, _rays(camera_pose, intrinsics, spacing), spacing)
     _blend(
         stage, samples, fragments, span_count, width, spacing,
         rgb.reshape(-1), depth.reshape(-1), instance.reshape(-1))  # fmt: skip
@@ -118,27 +155,23 @@ def _gather(samples, fragments, width, height, spacing):
 @jit
 def _prepare(stage, samples, sun, poses, shown, spacing):
     """For every triangle that shows, the planes of what is interpolated: linear in the picture once divided by w."""
-    vertices, normals, uv, triangles, light = stage.vertices, stage.normals, stage.uv, stage.triangles, stage.light
+    vertices, normals, uv, triangles = stage.vertices, stage.normals, stage.uv, stage.triangles
     slots, edges, planes, density = samples.slots, samples.edges, samples.planes, samples.density
     shown_slots, items = samples.shown, stage.item
     to_map, step = sun.to_map, sun.step
     for n in range(shown):
         slot = shown_slots[n]
         t, m = slots[slot, 0], items[slots[slot, 1]]
-        # The sun, and up, in the frame of the item.
-        lx, ly, lz = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
-        sun_x = poses[m, 0, 0] * lx + poses[m, 1, 0] * ly + poses[m, 2, 0] * lz
-        sun_y = poses[m, 0, 1] * lx + poses[m, 1, 1] * ly + poses[m, 2, 1] * lz
-        sun_z = poses[m, 0, 2] * lx + poses[m, 1, 2] * ly + poses[m, 2, 2] * lz
-        up_x, up_y, up_z = poses[m, 2, 0], poses[m, 2, 1], poses[m, 2, 2]
         for term in range(3):
-            for k in range(8):
+            for k in range(INTERPOLATED):
                 planes[slot, term, k] = 0.0
         for corner in range(3):
             v = triangles[t, corner]
             nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
             x, y, z = vertices[v, 0] + step * nx, vertices[v, 1] + step * ny, vertices[v, 2] + step * nz
-            upward, facing = nx * up_x + ny * up_y + nz * up_z, nx * sun_x + ny * sun_y + nz * sun_z
+            normal_x = poses[m, 0, 0] * nx + poses[m, 0, 1] * ny + poses[m, 0, 2] * nz
+            normal_y = poses[m, 1, 0] * nx + poses[m, 1, 1] * ny + poses[m, 1, 2] * nz
+            normal_z = poses[m, 2, 0] * nx + poses[m, 2, 1] * ny + poses[m, 2, 2] * nz
             world_x = poses[m, 0, 0] * x + poses[m, 0, 1] * y + poses[m, 0, 2] * z + poses[m, 0, 3]
             world_y = poses[m, 1, 0] * x + poses[m, 1, 1] * y + poses[m, 1, 2] * z + poses[m, 1, 3]
             world_z = poses[m, 2, 0] * x + poses[m, 2, 1] * y + poses[m, 2, 2] * z + poses[m, 2, 3]
@@ -150,8 +183,9 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
                 planes[slot, term, NEARNESS] += e
                 planes[slot, term, U] += e * uv[v, 0]
                 planes[slot, term, V] += e * uv[v, 1]
-                planes[slot, term, UPWARD] += e * upward
-                planes[slot, term, FACING] += e * facing
+                planes[slot, term, NORMAL_X] += e * normal_x
+                planes[slot, term, NORMAL_Y] += e * normal_y
+                planes[slot, term, NORMAL_Z] += e * normal_z
                 planes[slot, term, MAP_U] += e * map_u
                 planes[slot, term, MAP_V] += e * map_v
                 planes[slot, term, MAP_HEIGHT] += e * map_height
@@ -163,179 +197,235 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
         density[slot] = abs(volume) * spacing * spacing
 
 
-@inlined
-def _texel(texels, start, side, i, j):
-    """The colour of a level of a texture at a place in sixteenths of a texel, bilinear: red, green, blue in [0, 1]."""
-    unit = np.float32(1.0 / 65280.0)
-    s, t, x0, y0 = i & 15, j & 15, (i >> 4) & (side - 1), (j >> 4) & (side - 1)
-    x1, y1 = (x0 + 1) & (side - 1), start + ((y0 + 1) & (side - 1)) * side
-    y0 = start + y0 * side
-    # Red and blue at once: the weights add up to 256, so that each sum stays within its 16 bits.
-    a, b = np.int64(texels[np.uint64(y0 + x0)]), np.int64(texels[np.uint64(y0 + x1)])
-    c, d = np.int64(texels[np.uint64(y1 + x0)]), np.int64(texels[np.uint64(y1 + x1)])
-    wa, wb, wc, wd = (16 - s) * (16 - t), s * (16 - t), (16 - s) * t, s * t
-    red_blue = (a & 0xFF00FF) * wa + (b & 0xFF00FF) * wb + (c & 0xFF00FF) * wc + (d & 0xFF00FF) * wd
-    green = ((a >> 8) & 0xFF) * wa + ((b >> 8) & 0xFF) * wb + ((c >> 8) & 0xFF) * wc + ((d >> 8) & 0xFF) * wd
-    return np.float32(red_blue & 0xFFFF) * unit, np.float32(green) * unit, np.float32(red_blue >> 16) * unit
+@jit
+def _rays(camera_pose, intrinsics, spacing):
+    """Rays through the picture, in the world: what a column adds, what a row adds, and that of column and row 0.
 
-
-@inlined
-def _reach(heights, column_at, row_at, height):
-    """The share of the sun that reaches a place in its map, at a height towards it: blended over four neighbours."""
-    zero, one, last = np.float32(0.0), np.float32(1.0), np.float32(heights.shape[0] - 2)
-    column_at, row_at = min(max(column_at, zero), last), min(max(row_at, zero), last)
-    column, row = np.uint64(np.int64(column_at)), np.uint64(np.int64(row_at))
-    e, g = column_at - np.float32(np.int64(column)), row_at - np.float32(np.int64(row))
-    beside, below = column + np.uint64(1), row + np.uint64(1)
-    upper = (one - e if heights[row, column] <= height else zero) + (e if heights[row, beside] <= height else zero)
-    lower = (one - e if heights[below, column] <= height else zero) + (e if heights[below, beside] <= height else zero)
-    return upper * (one - g) + lower * g
+    Columns and rows are those of samples. float32 [3, 3].
+    """
+    rays = np.empty((3, 3), np.float32)
+    across, down = 1.0 / (spacing * intrinsics[0, 0]), 1.0 / (spacing * intrinsics[1, 1])
+    left = (0.5 / spacing - 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
+    top = (0.5 / spacing - 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
+    for k in range(3):
+        rays[0, k] = camera_pose[k, 0] * across
+        rays[1, k] = camera_pose[k, 1] * down
+        rays[2, k] = camera_pose[k, 0] * left + camera_pose[k, 1] * top + camera_pose[k, 2]
+    return rays
 
 
 @jit
-def _shade(stage, samples, sun, fragments, span_count, spacing):
-    """Depth and colour of every fragment: texture, sun with shadow, ambient light."""
+def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
+    """Depth and colour of every fragment, a block at a time."""
     slots, planes, edges, density = samples.slots, samples.planes, samples.edges, samples.density
-    part_texture, surfaces, light = stage.texture, stage.surfaces, stage.light
-    starts, log_sides, texels, heights = stage.texture_start, stage.texture_log_side, stage.texels, sun.heights
+    part_texture, surfaces, starts, log_sides = (
+        stage.texture,
+        stage.surfaces,
+        stage.texture_start,
+        stage.texture_log_side,
+    )
     spans, places, fragment_slots = fragments.spans, fragments.places, fragments.slot
-    depth, lit = fragments.depth, fragments.lit
-    reds, greens, blues = fragments.color[0], fragments.color[1], fragments.color[2]
-    ground_r, ground_g, ground_b = light[GROUND, 0], light[GROUND, 1], light[GROUND, 2]
-    sky_r, sky_g, sky_b = light[SKY, 0], light[SKY, 1], light[SKY, 2]
-    sun_r, sun_g, sun_b = light[SUN, 0], light[SUN, 1], light[SUN, 2]
-    zero, half, one, stride = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(spacing)
+    numbers, integers = fragments.numbers, fragments.integers
+    one, stride = np.float32(1.0), np.float32(spacing)
+    first, filled = 0, 0  # of the fragments, in the block; and how many are in it
     for n in range(span_count):
-        slot = fragment_slots[spans[n, 0]]
-        if slot < 0:
-            continue
-        part = slots[slot, 1]
-        texture, glow = part_texture[part], np.float32(1.5) * surfaces[part, 1]
-        fineness, dense = log_sides[texture], density[slot]
-        # Start and slope along the row of everything interpolated, still over w.
-        x, y = places[n, 0] - np.float32(edges[slot, 9]), places[n, 1] - np.float32(edges[slot, 10])
-        q = planes[slot, 0, 0] * x + planes[slot, 1, 0] * y + planes[slot, 2, 0]
-        q_step = planes[slot, 0, 0] * stride
-        u = planes[slot, 0, 1] * x + planes[slot, 1, 1] * y + planes[slot, 2, 1]
-        u_step = planes[slot, 0, 1] * stride
-        v = planes[slot, 0, 2] * x + planes[slot, 1, 2] * y + planes[slot, 2, 2]
-        v_step = planes[slot, 0, 2] * stride
-        up = planes[slot, 0, 3] * x + planes[slot, 1, 3] * y + planes[slot, 2, 3]
-        up_step = planes[slot, 0, 3] * stride
-        facing = planes[slot, 0, 4] * x + planes[slot, 1, 4] * y + planes[slot, 2, 4]
-        facing_step = planes[slot, 0, 4] * stride
-        map_u = planes[slot, 0, 5] * x + planes[slot, 1, 5] * y + planes[slot, 2, 5]
-        map_u_step = planes[slot, 0, 5] * stride
-        map_v = planes[slot, 0, 6] * x + planes[slot, 1, 6] * y + planes[slot, 2, 6]
-        map_v_step = planes[slot, 0, 6] * stride
-        rise = planes[slot, 0, 7] * x + planes[slot, 1, 7] * y + planes[slot, 2, 7]
-        rise_step = planes[slot, 0, 7] * stride
-        level, start, side = np.int64(0), np.int64(0), np.int64(1)
-        for f in range(spans[n, 0], spans[n, 1]):
-            ordinal = f - spans[n, 0]
-            k = np.float32(ordinal)
-            w = one / max(q + k * q_step, np.float32(1e-6))
-            if ordinal & 7 == 0:  # the level of the texture whose texels are about a pixel wide
+        slot, length = fragment_slots[spans[n, 0]], spans[n, 1] - spans[n, 0]
+        column, row = places[n, 0], places[n, 1]
+        if slot >= 0:
+            part = slots[slot, 1]
+            texture, gloss, glow = part_texture[part], surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
+            fineness, dense = log_sides[texture], density[slot]
+            x, y = column - np.float32(edges[slot, 9]), row - np.float32(edges[slot, 10])
+            q, q_step = _along(planes, slot, NEARNESS, x, y, stride)
+            u, u_step = _along(planes, slot, U, x, y, stride)
+            v, v_step = _along(planes, slot, V, x, y, stride)
+            nx, nx_step = _along(planes, slot, NORMAL_X, x, y, stride)
+            ny, ny_step = _along(planes, slot, NORMAL_Y, x, y, stride)
+            nz, nz_step = _along(planes, slot, NORMAL_Z, x, y, stride)
+            map_u, map_u_step = _along(planes, slot, MAP_U, x, y, stride)
+            map_v, map_v_step = _along(planes, slot, MAP_V, x, y, stride)
+            rise, rise_step = _along(planes, slot, MAP_HEIGHT, x, y, stride)
+        for begin in range(0, length, RUN):
+            if filled > LENGTH - RUN:
+                _shade_block(stage, fragments, sun, first, filled, rays)
+                first, filled = first + filled, 0
+            count = min(RUN, length - begin)
+            if slot < 0:
+                for i in range(np.uint64(count)):
+                    j = np.uint64(filled) + i
+                    k = np.float32(np.int32(begin) + np.int32(i))
+                    numbers[_ACROSS + j], numbers[_DOWN + j], numbers[_GLOW + j] = column + k * stride, row, -one
+            else:
+                # The level of the texture whose texels are about a pixel wide.
+                w = one / max(q + np.float32(begin) * q_step, np.float32(1e-6))
                 area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
                 exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
                 level = min(max(exponent >> 1, np.int64(0)), fineness)
-                start, side = starts[texture, level], np.int64(1) << (fineness - level)
-            across, down = (u + k * u_step) * w * np.float32(16 * side), (v + k * v_step) * w * np.float32(16 * side)
-            red, green, blue = _texel(texels, start, side, np.int64(across) - 8, np.int64(down) - 8)
-            sunny, reach = max((facing + k * facing_step) * w, zero), zero
-            if sunny > zero:
-                column, row = (map_u + k * map_u_step) * w, (map_v + k * map_v_step) * w
-                reach = _reach(heights, column, row, (rise + k * rise_step) * w)
-                sunny *= reach
-            over = half + half * (up + k * up_step) * w
-            under = one - over
-            depth[f], lit[f] = w, reach
-            reds[f] = red * red * (ground_r * under + sky_r * over + sun_r * sunny + glow)
-            greens[f] = green * green * (ground_g * under + sky_g * over + sun_g * sunny + glow)
-            blues[f] = blue * blue * (ground_b * under + sky_b * over + sun_b * sunny + glow)
+                start, side = np.int32(starts[texture, level]), np.int32(1 << (fineness - level))
+                for i in range(np.uint64(count)):
+                    j = np.uint64(filled) + i
+                    k = np.float32(np.int32(begin) + np.int32(i))
+                    numbers[_NEARNESS + j], numbers[_U + j], numbers[_V + j] = (
+                        q + k * q_step,
+                        u + k * u_step,
+                        v + k * v_step,
+                    )
+                    numbers[_NORMAL_X + j], numbers[_NORMAL_Y + j] = nx + k * nx_step, ny + k * ny_step
+                    numbers[_NORMAL_Z + j] = nz + k * nz_step
+                    numbers[_MAP_U + j], numbers[_MAP_V + j] = map_u + k * map_u_step, map_v + k * map_v_step
+                    numbers[_MAP_HEIGHT + j] = rise + k * rise_step
+                    numbers[_ACROSS + j], numbers[_DOWN + j] = column + k * stride, row
+                    numbers[_GLOSS + j], numbers[_GLOW + j] = gloss, glow
+                    integers[_SIDE + j], integers[_START + j] = side, start
+            filled += count
+    _shade_block(stage, fragments, sun, first, filled, rays)
 
 
 @inlined
-def _normal(edges, corners, normals, pose, x, y, spacing):
-    """A triangle's normal at a place, over w, in the world, and its step along the row; its length cancels."""
-    start_x, start_y, start_z, step_x, step_y, step_z = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for corner in range(3):
-        slope = edges[3 * corner]
-        e, v = slope * x + edges[3 * corner + 1] * y + edges[3 * corner + 2], corners[corner]
-        start_x, step_x = start_x + e * normals[v, 0], step_x + slope * spacing * normals[v, 0]
-        start_y, step_y = start_y + e * normals[v, 1], step_y + slope * spacing * normals[v, 1]
-        start_z, step_z = start_z + e * normals[v, 2], step_z + slope * spacing * normals[v, 2]
-    return (
-        np.float32(pose[0, 0] * start_x + pose[0, 1] * start_y + pose[0, 2] * start_z),
-        np.float32(pose[1, 0] * start_x + pose[1, 1] * start_y + pose[1, 2] * start_z),
-        np.float32(pose[2, 0] * start_x + pose[2, 1] * start_y + pose[2, 2] * start_z),
-        np.float32(pose[0, 0] * step_x + pose[0, 1] * step_y + pose[0, 2] * step_z),
-        np.float32(pose[1, 0] * step_x + pose[1, 1] * step_y + pose[1, 2] * step_z),
-        np.float32(pose[2, 0] * step_x + pose[2, 1] * step_y + pose[2, 2] * step_z),
-    )
+def _along(planes, slot, which, x, y, stride):
+    """What is interpolated, over w, at a place, and how it changes from one pixel of a row to the next."""
+    slope = planes[slot, 0, which]
+    return slope * x + planes[slot, 1, which] * y + planes[slot, 2, which], slope * stride
 
 
 @jit
-def _gleam(stage, samples, fragments, span_count, poses, camera_pose, intrinsics, spacing):
-    """The background, and the sun's highlight on glossy surfaces (Blinn-Phong with exponent 32)."""
-    slots, edges, surfaces, light, items = samples.slots, samples.edges, stage.surfaces, stage.light, stage.item
-    triangles, normals, spans, places = stage.triangles, stage.normals, fragments.spans, fragments.places
-    fragment_slots, lit = fragments.slot, fragments.lit
-    reds, greens, blues = fragments.color[0], fragments.color[1], fragments.color[2]
-    zero, one, tiny = np.float32(0.0), np.float32(1.0), np.float32(1e-20)
+def _shade_block(stage, fragments, sun, first, count, rays):
+    """Shade the fragments in the block, and put them where they belong."""
+    numbers, integers, color = fragments.numbers, fragments.integers, fragments.color
+    _locate(numbers, integers, count, np.int32(len(sun.heights)))
+    _fetch(numbers, integers, count, stage.texels, sun.heights.reshape(-1), np.uint64(len(sun.heights)))
+    _light(numbers, integers, count, stage.light, rays)
+    _put(numbers, _NEARNESS, fragments.depth, first, count)
+    _put(numbers, _U, color[0], first, count)
+    _put(numbers, _V, color[1], first, count)
+    _put(numbers, _NORMAL_X, color[2], first, count)
+
+
+@inlined
+def _put(numbers, row, out, first, count):
+    for j in range(np.uint64(count)):
+        out[np.uint64(first) + j] = numbers[row + j]
+
+
+@jit
+def _locate(numbers, integers, count, map_side):
+    """From nearness to depth; which texels and which points of the shadow map surround each fragment, and where."""
+    zero, one, last = np.float32(0.0), np.float32(1.0), np.float32(map_side - 2)
+    for j in range(np.uint64(count)):
+        w = one / max(numbers[_NEARNESS + j], np.float32(1e-6))
+        side = integers[_SIDE + j]
+        mask, sixteenths = np.int32(side - np.int32(1)), np.float32(np.int32(side * np.int32(16)))
+        across = np.int32(np.int32(numbers[_U + j] * w * sixteenths) - np.int32(8))
+        down = np.int32(np.int32(numbers[_V + j] * w * sixteenths) - np.int32(8))
+        x0, y0 = np.int32(np.int32(across >> np.int32(4)) & mask), np.int32(np.int32(down >> np.int32(4)) & mask)
+        x1, y1 = np.int32(np.int32(x0 + np.int32(1)) & mask), np.int32(np.int32(y0 + np.int32(1)) & mask)
+        above = np.int32(integers[_START + j] + np.int32(y0 * side))
+        below = np.int32(integers[_START + j] + np.int32(y1 * side))
+        integers[_TEXEL + j], integers[_TEXEL_1 + j] = np.int32(above + x0), np.int32(above + x1)
+        integers[_TEXEL_2 + j], integers[_TEXEL_3 + j] = np.int32(below + x0), np.int32(below + x1)
+        integers[_RIGHT + j], integers[_BELOW + j] = np.int32(across & np.int32(15)), np.int32(down & np.int32(15))
+        column, row = numbers[_MAP_U + j] * w, numbers[_MAP_V + j] * w
+        column, row = min(max(column, zero), last), min(max(row, zero), last)
+        integers[_MAP + j] = np.int32(np.int32(np.int32(row) * map_side) + np.int32(column))
+        numbers[_MAP_U + j], numbers[_MAP_V + j] = (
+            column - np.float32(np.int32(column)),
+            row - np.float32(np.int32(row)),
+        )
+        numbers[_MAP_HEIGHT + j] *= w
+        numbers[_NEARNESS + j] = w
+
+
+@jit
+def _fetch(numbers, integers, count, texels, heights, map_side):
+    """Texels and heights in place of where they are."""
+    for j in range(np.uint64(count)):
+        integers[_TEXEL + j] = texels[np.uint64(integers[_TEXEL + j])]
+        integers[_TEXEL_1 + j] = texels[np.uint64(integers[_TEXEL_1 + j])]
+        integers[_TEXEL_2 + j] = texels[np.uint64(integers[_TEXEL_2 + j])]
+        integers[_TEXEL_3 + j] = texels[np.uint64(integers[_TEXEL_3 + j])]
+        at = np.uint64(integers[_MAP + j])
+        numbers[_HEIGHT + j], numbers[_HEIGHT_1 + j] = heights[at], heights[at + np.uint64(1)]
+        at += map_side
+        numbers[_HEIGHT_2 + j], numbers[_HEIGHT_3 + j] = heights[at], heights[at + np.uint64(1)]
+
+
+@inlined
+def _bilinear(a, b, c, d, right, below):
+    """Of four numbers below 256 the mean at a place between them in sixteenths, times 256; int32."""
+    left, above = np.int32(np.int32(16) - right), np.int32(np.int32(16) - below)
+    upper = np.int32(np.int32(a * left) + np.int32(b * right))
+    lower = np.int32(np.int32(c * left) + np.int32(d * right))
+    return np.int32(np.int32(upper * above) + np.int32(lower * below))
+
+
+@jit
+def _light(numbers, integers, count, light, rays):
+    """Red, green and blue in the rows of u, v and the normal: texture, sun, ambient light, highlight; or the sky."""
+    ground_r, ground_g, ground_b = light[GROUND, 0], light[GROUND, 1], light[GROUND, 2]
+    sky_r, sky_g, sky_b = light[SKY, 0], light[SKY, 1], light[SKY, 2]
+    sun_r, sun_g, sun_b = light[SUN, 0], light[SUN, 1], light[SUN, 2]
+    sun_x, sun_y, sun_z = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
     horizon_r, horizon_g, horizon_b = light[HORIZON, 0], light[HORIZON, 1], light[HORIZON, 2]
     rise_r, rise_g, rise_b = light[ZENITH, 0] - horizon_r, light[ZENITH, 1] - horizon_g, light[ZENITH, 2] - horizon_b
-    for n in range(span_count):
-        slot = fragment_slots[spans[n, 0]]
-        part = slots[max(slot, 0), 1]
-        gloss = surfaces[part, 0]
-        if slot >= 0 and gloss == zero:
-            continue
-        # The ray through the camera's image plane, in the world, and its step from one pixel to the next.
-        right = ((places[n, 0] + 0.5) / spacing - 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]
-        down = ((places[n, 1] + 0.5) / spacing - 0.5 - intrinsics[1, 2]) / intrinsics[1, 1]
-        across, level = np.float32(right), np.float32(down * down + 1.0)
-        across_step, focal = np.float32(1.0 / intrinsics[0, 0]), intrinsics[0, 0]
-        ray_z = np.float32(camera_pose[2, 0] * right + camera_pose[2, 1] * down + camera_pose[2, 2])
-        ray_z_step = np.float32(camera_pose[2, 0] / intrinsics[0, 0])
-        if slot < 0:
-            for f in range(np.uint64(spans[n, 0]), np.uint64(spans[n, 1])):
-                k = np.float32(np.int32(f) - spans[n, 0])
-                at = across + k * across_step
-                rise = math.sqrt(max(zero, (ray_z + k * ray_z_step) / math.sqrt(at * at + level)))
-                reds[f] = horizon_r + rise_r * rise
-                greens[f] = horizon_g + rise_g * rise
-                blues[f] = horizon_b + rise_b * rise
-            continue
-        ray_x = np.float32(camera_pose[0, 0] * right + camera_pose[0, 1] * down + camera_pose[0, 2])
-        ray_y = np.float32(camera_pose[1, 0] * right + camera_pose[1, 1] * down + camera_pose[1, 2])
-        ray_x_step, ray_y_step = np.float32(camera_pose[0, 0] / focal), np.float32(camera_pose[1, 0] / focal)
-        sun_r, sun_g, sun_b = light[SUN, 0] * gloss, light[SUN, 1] * gloss, light[SUN, 2] * gloss
-        sun_x, sun_y, sun_z = light[SUNWARD, 0], light[SUNWARD, 1], light[SUNWARD, 2]
-        x, y, pose = places[n, 0] - edges[slot, 9], places[n, 1] - edges[slot, 10], poses[items[part]]
-        nx, ny, nz, nx_step, ny_step, nz_step = _normal(
-            edges[slot], triangles[slots[slot, 0]], normals, pose, x, y, spacing
+    zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+    unit, tiny, byte, eight = np.float32(1.0 / 65280.0), np.float32(1e-20), np.int32(255), np.int32(8)
+    for j in range(np.uint64(count)):
+        w = numbers[_NEARNESS + j]
+        a, b, c, d = integers[_TEXEL + j], integers[_TEXEL_1 + j], integers[_TEXEL_2 + j], integers[_TEXEL_3 + j]
+        right, below = integers[_RIGHT + j], integers[_BELOW + j]
+        red = unit * np.float32(
+            _bilinear(np.int32(a & byte), np.int32(b & byte), np.int32(c & byte), np.int32(d & byte), right, below)
         )
-        for f in range(spans[n, 0], spans[n, 1]):
-            if lit[f] == zero:
-                continue
-            k = np.float32(f - spans[n, 0])
-            at = across + k * across_step
-            unit = one / math.sqrt(at * at + level)
-            hx = sun_x - (ray_x + k * ray_x_step) * unit
-            hy = sun_y - (ray_y + k * ray_y_step) * unit
-            hz = sun_z - (ray_z + k * ray_z_step) * unit
-            at_x, at_y, at_z = nx + k * nx_step, ny + k * ny_step, nz + k * nz_step
-            along = max(zero, at_x * hx + at_y * hy + at_z * hz)
-            length = (at_x * at_x + at_y * at_y + at_z * at_z) * (hx * hx + hy * hy + hz * hz)
-            shine = along * along / (length + tiny)  # cos², to the sixteenth
-            shine *= shine
-            shine *= shine
-            shine *= shine
-            shine *= shine * lit[f]
-            reds[f] += sun_r * shine
-            greens[f] += sun_g * shine
-            blues[f] += sun_b * shine
+        a, b, c, d = np.int32(a >> eight), np.int32(b >> eight), np.int32(c >> eight), np.int32(d >> eight)
+        green = unit * np.float32(
+            _bilinear(np.int32(a & byte), np.int32(b & byte), np.int32(c & byte), np.int32(d & byte), right, below)
+        )
+        blue = unit * np.float32(
+            _bilinear(
+                np.int32(a >> eight), np.int32(b >> eight), np.int32(c >> eight), np.int32(d >> eight), right, below
+            )
+        )
+        # The share of the sun that reaches the place, blended over four neighbours in the shadow map.
+        height, e, g = numbers[_MAP_HEIGHT + j], numbers[_MAP_U + j], numbers[_MAP_V + j]
+        upper = (one - e if numbers[_HEIGHT + j] <= height else zero) + (
+            e if numbers[_HEIGHT_1 + j] <= height else zero
+        )
+        lower = (one - e if numbers[_HEIGHT_2 + j] <= height else zero) + (
+            e if numbers[_HEIGHT_3 + j] <= height else zero
+        )
+        nx, ny, nz = numbers[_NORMAL_X + j] * w, numbers[_NORMAL_Y + j] * w, numbers[_NORMAL_Z + j] * w
+        facing = max(nx * sun_x + ny * sun_y + nz * sun_z, zero)
+        reach = upper * (one - g) + lower * g if facing > zero else zero
+        sunny, over = facing * reach, half + half * nz
+        # Blinn and Phong's highlight, with exponent 32.
+        across, down = numbers[_ACROSS + j], numbers[_DOWN + j]
+        ray_x = across * rays[0, 0] + down * rays[1, 0] + rays[2, 0]
+        ray_y = across * rays[0, 1] + down * rays[1, 1] + rays[2, 1]
+        ray_z = across * rays[0, 2] + down * rays[1, 2] + rays[2, 2]
+        shorter = one / math.sqrt(ray_x * ray_x + ray_y * ray_y + ray_z * ray_z)
+        hx, hy, hz = sun_x - ray_x * shorter, sun_y - ray_y * shorter, sun_z - ray_z * shorter
+        along = max(nx * hx + ny * hy + nz * hz, zero)
+        shine = along * along / ((nx * nx + ny * ny + nz * nz) * (hx * hx + hy * hy + hz * hz) + tiny)
+        shine *= shine
+        shine *= shine
+        shine *= shine
+        shine *= shine * reach * numbers[_GLOSS + j]
+        under, glow, rise = one - over, numbers[_GLOW + j], math.sqrt(max(ray_z * shorter, zero))
+        numbers[_U + j] = (
+            red * red * (ground_r * under + sky_r * over + sun_r * sunny + glow) + sun_r * shine
+            if glow >= zero
+            else horizon_r + rise_r * rise
+        )
+        numbers[_V + j] = (
+            green * green * (ground_g * under + sky_g * over + sun_g * sunny + glow) + sun_g * shine
+            if glow >= zero
+            else horizon_g + rise_g * rise
+        )
+        numbers[_NORMAL_X + j] = (
+            blue * blue * (ground_b * under + sky_b * over + sun_b * sunny + glow) + sun_b * shine
+            if glow >= zero
+            else horizon_b + rise_b * rise
+        )
 
 
 @inlined
