@@ -90,7 +90,7 @@ def main() -> None:
         }
         table("to disk, one worker", interleaved(sides, 2), "frames/s", "roam 96 px, renderer tiny")
         sides = {
-            f"{n} workers": collected("roam", folder, size=96, workers=n, **{**roam, "episodes": 96}) for n in (1, 2)
+            f"{n} workers": collected("roam", folder, size=96, workers=n, **{**roam, "episodes": 400}) for n in (1, 2)
         }
         table("roam 96 px", interleaved(sides, 2), "frames/s", "1 workers")
         roam_shares()

@@ -175,7 +175,7 @@ def _pack(items: Sequence[Item], light: Light) -> Stage:
         texture=np.array([texture_row[id(part.texture)] for _, _, part in parts], np.int32),
         texture_start=_level_starts(log_sides),
         texture_log_side=log_sides,
-        texels=np.concatenate([np.empty(0, np.uint32), *pyramids]),
+        texels=np.concatenate([*pyramids, np.zeros(1, np.uint32)]),  # one, where there is nothing: see `shading`
         light=np.array(colors, np.float32),
     )
 

@@ -69,7 +69,7 @@ def room_for_fragments(samples: int) -> Fragments:
         color=np.empty((3, samples), np.float32),
         spans=np.empty((samples, 2), np.int32),
         places=np.empty((samples, 2), np.float32),
-        numbers=np.zeros(_ROWS * LENGTH, np.float32),  # the background leaves rows as they were, which must be numbers
+        numbers=np.zeros(_ROWS * LENGTH, np.float32),
         integers=np.zeros(_INTEGER_ROWS * LENGTH, np.int32),
     )
 
@@ -255,6 +255,7 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
                     j = np.uint64(filled) + i
                     k = np.float32(np.int32(begin) + np.int32(i))
                     numbers[_ACROSS + j], numbers[_DOWN + j], numbers[_GLOW + j] = column + k * stride, row, -one
+                    integers[_SIDE + j], integers[_START + j] = np.int32(1), np.int32(0)  # some texel: it is not shown
             else:
                 # The level of the texture whose texels are about a pixel wide.
                 w = one / max(q + np.float32(begin) * q_step, np.float32(1e-6))
@@ -325,7 +326,7 @@ def _locate(numbers, integers, count, map_side):
         integers[_TEXEL_2 + j], integers[_TEXEL_3 + j] = np.int32(below + x0), np.int32(below + x1)
         integers[_RIGHT + j], integers[_BELOW + j] = np.int32(across & np.int32(15)), np.int32(down & np.int32(15))
         column, row = numbers[_MAP_U + j] * w, numbers[_MAP_V + j] * w
-        column, row = min(max(column, zero), last), min(max(row, zero), last)
+        column, row = min(max(zero, column), last), min(max(zero, row), last)  # also of no number
         integers[_MAP + j] = np.int32(np.int32(np.int32(row) * map_side) + np.int32(column))
         numbers[_MAP_U + j], numbers[_MAP_V + j] = (
             column - np.float32(np.int32(column)),
