@@ -154,12 +154,12 @@ def looked(client: int, x: float, y: float, heading: float) -> NDArray[np.uint8]
 
 
 def roam_to_disk(folder: Path, **settings: object) -> Work:
-    """Each call collects four episodes anew."""
+    """Each call collects 24 episodes anew."""
 
     def work() -> int:
         shutil.rmtree(folder, ignore_errors=True)
         shown = {"scenes": ",".join(SCENES), "instances": (0, 4), "size": SIZE, "length": EPISODE_FRAMES}
-        return collect("roam", folder, 4, progress=False, **shown, **settings).rows  # type: ignore[arg-type]
+        return collect("roam", folder, 24, progress=False, **shown, **settings).rows  # type: ignore[arg-type]
 
     return work
 

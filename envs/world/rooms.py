@@ -4,7 +4,7 @@ The floor's middle is the origin. Walls are numbered 0 to 3: north (+y), east (+
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,9 +187,9 @@ class Room:
         if x0 < -x or y0 < -y or x1 > x or y1 > y:
             return False
         around = placed.rectangle(margin)
-        if any(overlap(around, other) for other in self._solid) or any(overlap(around, other) for other in self._free):
+        if overlaps(around, self._solid) or overlaps(around, self._free):
             return False
-        return ahead == 0 or not any(overlap(placed.rectangle(-0.02, ahead), other) for other in self._solid)
+        return ahead == 0 or not overlaps(placed.rectangle(-0.02, ahead), self._solid)
 
     @property
     def count(self) -> int:
@@ -218,7 +218,7 @@ class Room:
         """Whether a thing fits on the floor, and if so takes the place."""
         x0, y0, x1, y1 = rectangle
         x, y = self.width / 2, self.depth / 2
-        if x0 < -x or y0 < -y or x1 > x or y1 > y or any(overlap(rectangle, other) for other in self._solid):
+        if x0 < -x or y0 < -y or x1 > x or y1 > y or overlaps(rectangle, self._solid):
             return False
         self._solid.append(rectangle)
         return True
@@ -297,7 +297,7 @@ class Room:
             placed = Placed(piece, x, y, z, angle)
             if ahead > 0:
                 zone = placed.rectangle(0.0, ahead)
-                if any(overlap(zone, other) for other in self._solid):
+                if overlaps(zone, self._solid):
                     continue
                 self._free.append(zone)
             self._walls[side].append((t - half, t + half, low, high))
@@ -326,7 +326,7 @@ class Room:
         if x0 < -self.width / 2 or y0 < -self.depth / 2 or x1 > self.width / 2 or y1 > self.depth / 2:
             return None
         own = host.rectangle()
-        if any(overlap(inner, other) for other in self._solid if other != own):
+        if overlaps(inner, (other for other in self._solid if other != own)):
             return None
         self._solid.append(inner)
         return self._stand(placed)
@@ -350,6 +350,7 @@ class Room:
         return Scene(self.type, (*self._structure, *self._placements), (-x, -y, x, y), light)
 
 
-def overlap(first: Rectangle, second: Rectangle) -> bool:
-    """Whether two rectangles share more than an edge."""
-    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
+def overlaps(rectangle: Rectangle, others: Iterable[Rectangle]) -> bool:
+    """Whether a rectangle shares more than an edge with any of the others."""
+    x0, y0, x1, y1 = rectangle
+    return any(x0 < right and left < x1 and y0 < top and bottom < y1 for left, bottom, right, top in others)
