@@ -2,8 +2,9 @@
 
 python benchmarks/training.py
 
-One thread, by processor time; DrLIM on pairs of frames of 64 px. What a run costs before its first update and after
-its last one is taken off: the rate is that of the updates between a short run and a longer one.
+One thread, by processor time; DrLIM on pairs of frames of 64 px, as many as its recipe takes for the two small
+encoders, a quarter for the two large ones. What a run costs before its first update and after its last one is taken
+off: the rate is that of the updates between a short run and a longer one.
 """
 
 import statistics
@@ -21,9 +22,10 @@ from embodied_ssl.methods import make_method
 from embodied_ssl.train import Precision, train
 
 PRECISIONS: tuple[Precision, ...] = ("32", "bf16")
-PAIRS, SIZE = 32, 64
+SIZE = 64  # px
+PAIRS = {"conv4": 128, "kitti_net": 128, "resnet18_small": 32, "vit_tiny": 32}  # in an update
+LONG = {"conv4": 18, "kitti_net": 18, "resnet18_small": 6, "vit_tiny": 6}  # updates
 SHORT, ROUNDS = 2, 5
-LONG = {"conv4": 42, "kitti_net": 42, "resnet18_small": 6, "vit_tiny": 6}  # updates
 
 
 def main() -> None:
@@ -44,7 +46,7 @@ def main() -> None:
 
 def bare(name: str, precision: str) -> float:
     """Pictures a second, forward and backward, of an encoder alone."""
-    encoder, images = make_encoder(name, SIZE), torch.rand(2 * PAIRS, 3, SIZE, SIZE)
+    encoder, images = make_encoder(name, SIZE), torch.rand(2 * PAIRS[name], 3, SIZE, SIZE)
     images = images.contiguous(memory_format=torch.channels_last)
 
     def update() -> None:
@@ -55,7 +57,7 @@ def bare(name: str, precision: str) -> float:
 
     update()
     count = LONG[name] - SHORT
-    return count * 2 * PAIRS / _seconds(lambda: [update() for _ in range(count)])
+    return count * 2 * PAIRS[name] / _seconds(lambda: [update() for _ in range(count)])
 
 
 def trained(name: str, precision: Precision, folder: Path, number: int) -> float:
@@ -63,14 +65,14 @@ def trained(name: str, precision: Precision, folder: Path, number: int) -> float
 
     def run(steps: int) -> float:
         method = make_method("drlim", name, SIZE)
-        recipe = replace(method.recipe, steps=steps, batch_size=PAIRS)
+        recipe = replace(method.recipe, steps=steps, batch_size=PAIRS[name])
         out = folder / f"{name}-{precision}-{steps}-{number}"
         return _seconds(
             lambda: train(method, out, {"pairs": folder / "data"}, recipe, device="cpu", precision=precision,
                           progress=False)
         )  # fmt: skip
 
-    return (LONG[name] - SHORT) * 2 * PAIRS / (run(LONG[name]) - run(SHORT))
+    return (LONG[name] - SHORT) * 2 * PAIRS[name] / (run(LONG[name]) - run(SHORT))
 
 
 def _seconds(work: Callable[[], object]) -> float:

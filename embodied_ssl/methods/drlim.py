@@ -5,7 +5,7 @@ from torch import Tensor
 
 from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.losses import contrastive_margin, euclidean
+from embodied_ssl.losses import euclidean
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import frame_pair
 
@@ -33,7 +33,8 @@ class DrLIM(Method):
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
         before, after = torch.nn.functional.normalize(self.encoder(images).float(), dim=1).chunk(2)
-        same = torch.eye(len(before), dtype=torch.bool, device=before.device)
-        terms = contrastive_margin(euclidean(before[:, None], after), same, self.margin)  # [B, B]
-        near, far = terms[same].mean(), terms[~same].mean()
+        near = euclidean(before, after).mean()
+        distance = (2 - 2 * before @ after.T).clamp(min=1e-12).sqrt()  # between features of unit length, [B, B]
+        others = ~torch.eye(len(before), dtype=torch.bool, device=before.device)
+        far = (self.margin - distance[others]).clamp(min=0).mean()
         return {"loss": near + far, "near": near.detach(), "far": far.detach()}
