@@ -96,7 +96,7 @@ def _drop(room: Room, categories: tuple[str, ...]) -> bool:
     rng = room.rng
     thing = _draw(room, categories, True)
     radius = 1.42 * thing.radius
-    reach, side = np.sqrt(rng.random(2)), rng.choice([-1, 1], 2)
+    reach, side = np.sqrt(rng.random(2)), 2 * rng.integers(0, 2, 2) - 1
     x, y = (side * reach * (room.width / 2 - radius, room.depth / 2 - radius)).tolist()
     if not room.floor_is_free((x - radius, y - radius, x + radius, y + radius)):
         return False

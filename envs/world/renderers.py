@@ -150,6 +150,7 @@ def _pack(items: Sequence[Item], light: Light) -> Stage:
     mesh_row = {id(mesh): row for row, mesh in enumerate(meshes)}
     texture_row = {id(texture): row for row, texture in enumerate(textures)}
     which = np.array([mesh_row[id(part.mesh)] for _, _, part in parts], int)
+    spheres = np.array([_bounding_sphere(mesh) for mesh in meshes], float).reshape(-1, 4)
     pyramids = [_pyramid(texture) for texture in textures]
     log_sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
     sunward = np.asarray(light.direction, float)
@@ -169,7 +170,7 @@ def _pack(items: Sequence[Item], light: Light) -> Stage:
         ).astype(np.int32),
         item=np.array([row for row, _, _ in parts], np.int32),
         instance=np.array([item.instance for _, item, _ in parts], np.uint8),
-        spheres=np.array([_bounding_sphere(part.mesh) for _, _, part in parts], float).reshape(-1, 4),
+        spheres=spheres[which],
         surfaces=np.array([(part.gloss, part.emission) for _, _, part in parts], np.float32).reshape(-1, 2),
         casts=np.array([part.casts_shadow for _, _, part in parts], bool),
         texture=np.array([texture_row[id(part.texture)] for _, _, part in parts], np.int32),
