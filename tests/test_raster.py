@@ -163,6 +163,42 @@ def test_brightness_follows_lamberts_law():
         assert (value / 255) ** 2 == pytest.approx(np.cos(tilt), abs=0.01)
 
 
+def test_a_highlight_is_blinn_and_phongs():
+    """A black glossy quad under a sun alone shows cos³² of the angle between its normal and the halfway vector."""
+    world = World("raster", shadows=False, antialias=1)
+    sunward = np.array([0.3, 0.2, 1.0]) / np.linalg.norm([0.3, 0.2, 1.0])
+    world.reset(Light(direction=tuple(sunward), sun=(1, 1, 1), sky=(0, 0, 0), ground=(0, 0, 0)))
+    black = Texture(np.zeros((4, 4, 3), np.uint8))
+    world.add(thing(quad([-2, -2, 0], [4, 0, 0], [0, 4, 0]), black, gloss=0.8))
+    camera, pose = Camera.from_fov(32, 32, 1.0), look_at([0, 0, 2], [0, 0.001, 0])
+    found = (world.render(camera, pose).rgb[..., 0] / 255.0) ** 2
+    v, u = np.mgrid[:32, :32]
+    rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(camera.intrinsics).T @ pose[:3, :3].T
+    half = sunward - rays / np.linalg.norm(rays, axis=-1, keepdims=True)
+    cosine = half[..., 2] / np.linalg.norm(half, axis=-1)
+    assert found == pytest.approx(0.8 * cosine**32, abs=0.01)
+    assert found.max() > 0.5
+
+
+def test_the_sky_rises_from_the_horizon_to_the_zenith_also_where_a_scene_was_before():
+    """Its colour follows the root of the sine of the elevation, and what a renderer drew before leaves no trace in it."""
+    light = Light(horizon=(0.1, 0.2, 0.3), zenith=(0.9, 0.6, 0.4))
+    world = World("raster", antialias=1)
+    world.reset()
+    world.render(*clutter(world, 0))
+    camera, pose = Camera.from_fov(192, 192, 1.2), look_at([0, 0, 0], [1, 0, 0.5])
+    v, u = np.mgrid[:192, :192]
+    rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(camera.intrinsics).T @ pose[:3, :3].T
+    rise = np.sqrt(np.maximum(rays[..., 2] / np.linalg.norm(rays, axis=-1), 0))[..., None]
+    world.reset(light)
+    frame = world.render(camera, pose)
+    assert (frame.rgb / 255.0) ** 2 == pytest.approx(
+        light.horizon + rise * np.subtract(light.zenith, light.horizon), abs=0.005
+    )
+    assert not frame.depth.any()
+    assert not frame.instance.any()
+
+
 def test_antialiasing_is_the_mean_of_finer_pictures():
     """An edge pixel's linear colour is near the area that a much finer picture gives it."""
 
