@@ -181,7 +181,7 @@ def test_a_highlight_is_blinn_and_phongs():
 
 
 def test_the_sky_rises_from_the_horizon_to_the_zenith_also_where_a_scene_was_before():
-    """Its colour follows the root of the sine of the elevation, and what a renderer drew before leaves no trace in it."""
+    """Its colour follows the root of the elevation's sine; what a renderer drew before leaves no trace in it."""
     light = Light(horizon=(0.1, 0.2, 0.3), zenith=(0.9, 0.6, 0.4))
     world = World("raster", antialias=1)
     world.reset()
