@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,7 +76,7 @@ class Asset:
         return np.array([np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)])
 
     @cached_property
-    def footprints(self) -> tuple[tuple[NDArray[np.float32], float, float], ...]:
+    def footprints(self) -> tuple[tuple[NDArray[Any], float, float], ...]:
         """Of each hull the outline from above, convex, float32 [K, 2], and its lowest and highest point, m."""
         return tuple(
             (cv2.convexHull(hull[:, :2].astype(np.float32))[:, 0], float(hull[:, 2].min()), float(hull[:, 2].max()))
