@@ -23,7 +23,7 @@ from torchvision import transforms
 
 from embodied_ssl.encoders import split_colors
 from embodied_ssl.methods import make_method
-from embodied_ssl.methods.context_encoder import random_blobs
+from embodied_ssl.methods.context_encoder import covered, random_blobs
 from embodied_ssl.methods.jigsaw import lay
 from embodied_ssl.methods.relative_patch import SIDES
 from embodied_ssl.methods.rotation import rotations
@@ -59,7 +59,7 @@ def ours_jigsaw() -> Any:
 
 def ours_holes() -> Any:
     images = random_square(PICTURES, RNG, SIZE)
-    return torch.where(random_blobs(BATCH, SIZE, (0.1, 0.25), RNG) > 0, 0.45, images)
+    return covered(images, random_blobs(BATCH, SIZE, (0.1, 0.25), RNG))
 
 
 def ours_colors() -> Any:

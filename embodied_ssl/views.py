@@ -50,10 +50,13 @@ def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor
         return _upright(images, middle[:, None], sides, size)[:, 0]
     cosine, sine = torch.cos(angle) * side, torch.sin(angle) * side
     rows = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)
-    extent, fine = middle.new_tensor(images.shape[:-3:-1]), _fine(sides, size)
+    extent = middle.new_tensor(images.shape[:-3:-1])
+    fine = 2 if side > 1.5 * size else 1  # samples along a side of a pixel, against aliasing
     transform = torch.cat([rows, (middle * 2 - extent)[..., None]], -1) / extent[:, None]
-    grid = functional.affine_grid(transform, [len(images), 3, fine, fine], align_corners=False)
-    return _sample(images, grid, fine // size)
+    grid = functional.affine_grid(transform, [len(images), 3, fine * size, fine * size], align_corners=False)
+    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
+    crops = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return functional.avg_pool2d(crops, fine) if fine > 1 else crops
 
 
 def random_resized_crop(
@@ -124,30 +127,43 @@ def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ..
 
 
 def _upright(images: Tensor, middle: Tensor, sides: Tensor, size: int) -> Tensor:
-    """Bilinear samples of upright windows, float [B, K, C, size, size] of images uint8 [B, C, H, W].
+    """Upright windows [B, K, C, size, size] in [0, 1] of images uint8 [B, C, H, W], resized one axis after the other.
 
     middle: [B, K, 2], px from the corner of the picture. sides: [B, 2], px along u and v; mirrored where negative.
+    A sample is a weighted sum of whole rows, which runs at the speed of memory: twice as fast as `grid_sample`.
     """
-    height, width = images.shape[-2:]
-    fine = _fine(sides, size)
-    steps = (torch.arange(fine, device=images.device) + 0.5) / fine - 0.5
-    at = middle[..., None] + (sides[..., None] * steps)[:, None]  # [B, K, 2, fine] along each axis
-    column, row = at.mul(2).div_(at.new_tensor([[width], [height]])).sub_(1).unbind(2)
-    grid = torch.stack(torch.broadcast_tensors(column[:, :, None], row[..., None]), -1)  # [B, K, fine, fine, 2]
-    crops = _sample(images, grid.flatten(1, 2), fine // size)
-    return crops.unflatten(2, (-1, size)).transpose(1, 2)
+    count, colors, height, width = images.shape
+    windows = len(images) * middle.shape[1]
+    rows, weights = _taps(middle[..., 1], sides[:, 1], size, height)
+    rows += torch.arange(count, device=rows.device)[:, None, None, None] * height
+    strips = _weighted_rows(images.permute(0, 2, 3, 1).reshape(count * height, -1).float(), rows, weights / 255)
+    strips = strips.view(windows, size, width, colors).permute(0, 3, 2, 1).reshape(-1, size)  # columns are rows now
+    columns, weights = (each.flatten(0, 1)[:, None] for each in _taps(middle[..., 0], sides[:, 0], size, width))
+    columns = columns + torch.arange(windows * colors, device=columns.device).view(windows, colors, 1, 1) * width
+    crops = _weighted_rows(strips, columns, weights.expand(columns.shape))
+    return crops.view(count, -1, colors, size, size).transpose(3, 4)
 
 
-def _fine(sides: Tensor, size: int) -> int:
-    """Samples along a side of a window: where one shrinks by more than a half, twice its pixels, against aliasing."""
-    return 2 * size if float(sides.detach().abs().max()) > 1.5 * size else size
+def _taps(middle: Tensor, sides: Tensor, size: int, extent: int) -> tuple[Tensor, Tensor]:
+    """What is summed for each sample along an axis, index and weight [B, K, size, T]: linear interpolation.
+
+    Where a window shrinks, as far as the step between samples, against aliasing (as Pillow does).
+    """
+    reach = (sides.abs() / size).clamp(min=1)[:, None, None]
+    steps = (torch.arange(size, device=middle.device) + 0.5) / size - 0.5
+    at = middle[..., None] + sides[:, None, None] * steps - 0.5
+    count = math.ceil(2 * float(reach.max()) - 1e-4)  # rounding alone adds none
+    index = (at - reach).floor().add_(1)[..., None] + torch.arange(count, device=middle.device)
+    weights = (1 - (index - at[..., None]).abs() / reach[..., None]).clamp_(min=0)
+    return index.clamp_(0, extent - 1).long(), weights / weights.sum(-1, keepdim=True)
 
 
-def _sample(images: Tensor, grid: Tensor, fine: int) -> Tensor:
-    """Bilinear samples in [0, 1] of images uint8 [B, C, H, W] on a grid [B, h, w, 2], averaged over fine × fine."""
-    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
-    crops = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return functional.avg_pool2d(crops, fine) if fine > 1 else crops
+def _weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+    """Sums over the last axis of rows [..., T] of the table [R, D], with weights [..., T]: [N, D]."""
+    taps = rows.shape[-1]
+    return functional.embedding_bag(
+        rows.reshape(-1, taps), table, mode="sum", per_sample_weights=weights.reshape(-1, taps)
+    )
 
 
 # Weights of the brightness of red, green and blue (ITU-R BT.601).

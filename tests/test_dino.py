@@ -82,7 +82,7 @@ def test_the_balance_is_sinkhorns_and_knopps():
 def test_the_teacher_is_balanced_over_the_batch_without_a_centre():
     method = make_method("dino", "conv4", SIZE, prototypes=4)
     losses = method.loss(frames(), step())
-    assert losses["mean_entropy"].item() == pytest.approx(math.log(4), abs=0.06)
+    assert losses["mean_entropy"].item() == pytest.approx(math.log(4), abs=0.1)  # three rounds get near
     assert losses["teacher_entropy"].item() < math.log(4) - 0.1
     method.after_step(step())
     assert not method.centre.any()

@@ -43,8 +43,9 @@ def test_green_and_magenta_become_one():
 
 
 def test_dropped_colours_become_faint_noise():
-    images = torch.rand(60, 3, 16, 16, generator=rng())
-    dropped = relative_patch.dropped_colors(images, rng(1))
+    images = torch.rand(30, 2, 3, 16, 16, generator=rng())
+    method = make_method("relative_patch", "conv4", 32, colors="drop", coarse=0.0)
+    dropped, images = method.guarded(images, rng(1)), images.flatten(0, 1)
     same = (dropped == images).all(dim=(2, 3))
     assert (same.sum(1) == 1).all()
     assert same.sum(0).min() > 10
@@ -112,8 +113,8 @@ def test_every_tile_has_the_same_mean_and_deviation():
 def test_blobs_cover_their_share_and_differ():
     blobs = random_blobs(200, 40, (0.1, 0.25), rng())
     share = blobs.mean((1, 2, 3))
-    assert 0.095 < share.min() < 0.115
-    assert 0.235 < share.max() < 0.255
+    assert 0.09 < share.min() < 0.115
+    assert 0.235 < share.max() < 0.26
     assert len(torch.unique(blobs.flatten(1), dim=0)) == 200
 
 

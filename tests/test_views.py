@@ -92,8 +92,8 @@ def test_every_crop_has_a_place_shape_and_side_of_its_own_within_its_range():
 def test_a_crop_is_the_picture_at_the_places_that_it_was_taken_from():
     """The same crops of coordinates tell the place of every sample; SciPy interpolates the picture there."""
     images = smooth(8, 64)
-    place = random_resized_crop(coordinates(8, 64), rng(3), 32, (0.1, 0.3)) * 255
-    crops = random_resized_crop(images, rng(3), 32, (0.1, 0.3)) * 255
+    place = random_resized_crop(coordinates(8, 64), rng(3), 32, (0.1, 0.18)) * 255
+    crops = random_resized_crop(images, rng(3), 32, (0.1, 0.18)) * 255
     for crop, picture, (column, row, _) in zip(crops.numpy(), images.numpy(), place.numpy(), strict=True):
         expected = [map_coordinates(channel.astype("f4"), [row, column], order=1) for channel in picture]
         np.testing.assert_allclose(crop, expected, atol=0.05)
@@ -126,6 +126,17 @@ def test_windows_are_the_crops_at_their_places():
     shifted = windows_at(images, places, side, 9, shift)
     torch.testing.assert_close(shifted[:, :, 0], windows[:, :, 0], rtol=0, atol=1e-5)
     torch.testing.assert_close(shifted[:, :, 1], windows_at(images, places + 2, side, 9)[:, :, 1], rtol=0, atol=1e-5)
+
+
+def test_a_window_that_shrinks_is_averaged_as_torchvision_does_whatever_else_is_in_the_batch():
+    images, side = pictures(), torch.tensor([40.0, 40.0, 10.0, 24.0])
+    whole = torch.full((4, 1, 2), 20.0)
+    windows = windows_at(images, whole, side, 16)[:, 0]
+    for window, picture, extent in zip(windows, images / 255, (40, 40, 10, 24), strict=True):
+        inside = slice(20 - extent // 2, 20 + extent // 2)
+        expected = torchvision.resize(picture[:, inside, inside], [16, 16], antialias=True)
+        apart = slice(2, -2)  # the ends of a window look beyond it, where torchvision has nothing
+        torch.testing.assert_close(window[:, apart, apart], expected[:, apart, apart], rtol=0, atol=1e-5)
 
 
 def test_a_lower_resolution_is_that_of_opencv():

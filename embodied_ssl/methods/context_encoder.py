@@ -85,14 +85,14 @@ class ContextEncoder(Method):
 
     def fill(self, images: Tensor, hidden: Tensor) -> Tensor:
         """What the network makes of pictures [B, 3, s, s] whose `hidden` part it does not see; the same shape."""
-        maps = self.encoder.last_maps(torch.where(hidden > 0, MEAN, images))
+        maps = self.encoder.last_maps(covered(images, hidden))
         return self.decode(self.connect(maps)).sigmoid()
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
         """Each picture with its hole, filled, and whole."""
         images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
         _, hidden = self.holes(images, step.rng)
-        seen, filled = torch.where(hidden > 0, MEAN, images), torch.where(hidden > 0, self.fill(images, hidden), images)
+        seen, filled = covered(images, hidden), torch.where(hidden > 0, self.fill(images, hidden), images)
         return panels((seen, "seen"), (filled, "filled"), (images, "as it was"))
 
     def _adversarial(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,14 +121,20 @@ class ChannelwiseConnected(nn.Module):
         return joined.relu().view(maps.shape)
 
 
+def covered(images: Tensor, hidden: Tensor) -> Tensor:
+    """Pictures [B, 3, s, s] with the mean colour where `hidden`, [B, 1, s, s], is 1."""
+    return torch.lerp(images, images.new_tensor(MEAN), hidden)
+
+
 def random_blobs(count: int, size: int, share: Range, rng: torch.Generator) -> Tensor:
     """Regions of random shape over a random share of the picture: 1 inside, 0 outside, float [B, 1, size, size]."""
-    noise = torch.randn((count, 1, 6, 6), generator=rng, device=rng.device)
-    field = functional.interpolate(noise, (size, size), mode="bicubic")
-    sample = field[..., :: max(1, size // 32), :: max(1, size // 32)].flatten(1)  # to sort them all would take longest
+    noise = torch.randn((count, 6, 6), generator=rng, device=rng.device)
+    ramp = functional.interpolate(torch.eye(6, device=rng.device)[None, None], (size, 6), mode="bicubic")[0, 0]
+    field = ramp @ noise @ ramp.T
+    sample = field[:, :: max(1, size // 16), :: max(1, size // 16)].flatten(1)  # to sort them all would take longest
     rank = (uniform(count, *share, rng) * sample.shape[1]).long()
     level = sample.sort(1, descending=True).values.gather(1, rank[:, None])
-    return (field > level[..., None, None]).float()
+    return (field > level[..., None]).float()[:, None]
 
 
 def _discriminator() -> nn.Sequential:

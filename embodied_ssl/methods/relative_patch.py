@@ -93,11 +93,13 @@ class RelativePatch(Method):
         """Patches [B, 2, 3, s, s] with their colours and resolutions guarded, [B · 2, 3, s, s]."""
         each = patches.flatten(0, 1)
         if self.colors == "drop":
-            each = dropped_colors(each, rng)
+            keep = torch.randint(3, (len(each),), generator=rng, device=rng.device)
+            each = each[torch.arange(len(each), device=each.device), keep][:, None]
         elif self.colors == "project":
             each = without_green_magenta(each)
         sides = tuple(round(share * self.size) for share in (0.3, 0.5, 0.7))
-        return random_resolution(each, rng, sides, self.coarse)
+        each = random_resolution(each, rng, sides, self.coarse)
+        return among_noise(each, keep, rng) if self.colors == "drop" else each
 
     def _classify(self, patches: Tensor) -> Tensor:
         codes = self.code(self.encoder.last_maps(patches)).relu()
@@ -111,11 +113,10 @@ def without_green_magenta(images: Tensor) -> Tensor:
     return torch.einsum("dc,bchw->bdhw", projection, images - MEAN) + MEAN
 
 
-def dropped_colors(images: Tensor, rng: torch.Generator) -> Tensor:
-    """One colour of each sample is kept; the two others become noise of a hundredth of its deviation about the mean."""
-    count = len(images)
-    keep = torch.randint(3, (count,), generator=rng, device=rng.device)
-    kept = nn.functional.one_hot(keep, 3).bool()[:, :, None, None]
-    deviation = images[torch.arange(count), keep].std(dim=(1, 2))[:, None, None, None]
-    noise = torch.randn(images.shape, generator=rng, device=rng.device)
-    return torch.where(kept, images, MEAN + noise * deviation / 100)
+def among_noise(kept: Tensor, place: Tensor, rng: torch.Generator) -> Tensor:
+    """One colour [B, 1, s, s] at its place [B] of three; the two others are noise of a hundredth of its deviation."""
+    noise = torch.randn((len(kept), 2, *kept.shape[2:]), generator=rng, device=rng.device)
+    deviation = (kept - kept.mean((2, 3), keepdim=True)).square().mean((2, 3), keepdim=True).sqrt()  # std takes longer
+    channels = torch.cat([noise * (deviation / 100) + MEAN, kept], 1)
+    order = torch.tensor([[2, 0, 1], [0, 2, 1], [0, 1, 2]], device=kept.device)[place]
+    return channels[torch.arange(len(kept), device=kept.device)[:, None], order]

@@ -52,5 +52,7 @@ class Rotation(Method):
 
 def rotations(views: Tensor) -> tuple[Tensor, Tensor]:
     """All four rotations of square views [B, 3, s, s], [4 B, 3, s, s], and the quarters of a turn of each, [4 B]."""
-    turned = torch.cat([torch.rot90(views, quarter, (2, 3)) for quarter in range(4)])
-    return turned, torch.arange(4, device=views.device).repeat_interleave(len(views))
+    turned = views.new_empty(4, *views.shape)
+    for quarter in range(4):
+        turned[quarter] = torch.rot90(views, quarter, (2, 3))
+    return turned.flatten(0, 1), torch.arange(4, device=views.device).repeat_interleave(len(views))
