@@ -12,6 +12,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world.visibility import inlined, jit
@@ -23,9 +26,11 @@ SUN, SKY, GROUND, HORIZON, ZENITH, SUNWARD = range(6)
 # the shadow map.
 INTERPOLATED = 9
 NEARNESS, U, V, NORMAL_X, NORMAL_Y, NORMAL_Z, MAP_U, MAP_V, MAP_HEIGHT = range(INTERPOLATED)
+WIDE = 16  # with room for whole vectors
 
 LENGTH = 256  # most fragments of a block
 RUN = 8  # most fragments of a span that take one level of the texture
+MIXED = -2  # the owner of a pixel of several
 
 # Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the picture in
 # samples; gloss; emission, below 0 for the background; what the shadow map holds at four neighbours.
@@ -45,16 +50,14 @@ _SIDE, _START, _TEXEL, _TEXEL_1, _TEXEL_2, _TEXEL_3, _RIGHT, _BELOW, _MAP = (
 class Fragments(NamedTuple):
     """The surfaces that pixels show, in the order of pixels, at most one per sample; and the spans that they come in.
 
-    A span is a run of fragments of one triangle along a row, or a single one where an edge runs through a pixel.
+    A span is a run of whole pixels of one triangle along a row, or the part of a pixel that one triangle covers.
     """
 
-    pixel: NDArray[np.int32]  # [F]
-    slot: NDArray[np.int32]  # [F] the triangle's, −1 = background
-    share: NDArray[np.float32]  # [F] of the pixel that it covers, in (0, 1]
     depth: NDArray[np.float32]  # [F] m
     color: NDArray[np.float32]  # [3, F] linear red, green, blue
-    spans: NDArray[np.int32]  # [F, 2] first fragment of each span and its end
-    places: NDArray[np.float32]  # [F, 2] where a span starts: column and row in the picture, in samples
+    bytes: NDArray[np.int32]  # [F] the same as it is stored, 0x00BBGGRR
+    spans: NDArray[np.int32]  # [F, 4] first fragment and end of each span, first pixel, slot of the triangle, −1 = none
+    places: NDArray[np.float32]  # [F, 3] where it starts: column and row in samples; share of the pixel, in (0, 1]
     numbers: NDArray[np.float32]  # [_ROWS · LENGTH] of a block
     integers: NDArray[np.int32]  # [_INTEGER_ROWS · LENGTH]
 
@@ -62,13 +65,11 @@ class Fragments(NamedTuple):
 def room_for_fragments(samples: int) -> Fragments:
     """Room for the fragments of a picture of so many samples."""
     return Fragments(
-        pixel=np.empty(samples, np.int32),
-        slot=np.empty(samples, np.int32),
-        share=np.empty(samples, np.float32),
         depth=np.empty(samples, np.float32),
         color=np.empty((3, samples), np.float32),
-        spans=np.empty((samples, 2), np.int32),
-        places=np.empty((samples, 2), np.float32),
+        bytes=np.empty(samples, np.int32),
+        spans=np.empty((samples, 4), np.int32),
+        places=np.empty((samples, 3), np.float32),
         numbers=np.zeros(_ROWS * LENGTH, np.float32),
         integers=np.zeros(_INTEGER_ROWS * LENGTH, np.int32),
     )
@@ -92,64 +93,83 @@ def draw_view(stage, samples, fragments, sun, poses, camera_pose, intrinsics, sp
 @jit
 def _gather(samples, fragments, width, height, spacing):
     """List the surfaces that each pixel shows, by their shares of its samples. Counts spans, triangles."""
-    keys, slots, shown = samples.keys, samples.slots, samples.shown
-    pixels, fragment_slots, shares = fragments.pixel, fragments.slot, fragments.share
-    spans, places = fragments.spans, fragments.places
-    across, everything = width * spacing, spacing * spacing
+    slots, shown, spans, places = samples.slots, samples.shown, fragments.spans, fragments.places
+    owners = np.empty(width + 1, np.int32)  # of each pixel of a row
+    owners[width] = MIXED
     middle = np.float32(0.5 * (spacing - 1))
-    count, span_count, triangles, running = 0, 0, 0, -2  # running: the slot of the span that is open
+    count, n, triangles = 0, 0, 0
     for row in range(height):
-        running = -2
-        for column in range(width):
-            base = row * spacing * across + column * spacing
-            slot, first = int(~np.int32(keys[base])), count
-            if spacing == 2:  # the default, unrolled: this loop sees every sample
-                below = base + across
-                others = np.int32(keys[base + 1]), np.int32(keys[below]), np.int32(keys[below + 1])
-                alike = slot == ~others[0] and slot == ~others[1] and slot == ~others[2]
+        _list_owners(samples.keys, row * spacing * spacing * width, width, spacing, owners)
+        column = 0
+        while column < width:
+            slot, begin, before = owners[column], column, n
+            column += 1
+            if slot != MIXED:
+                while owners[column] == slot:
+                    column += 1
+                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = count, 0, row * width + begin, slot
+                places[n, 0], places[n, 1], places[n, 2] = begin * spacing + middle, row * spacing + middle, 1.0
+                n, count = n + 1, count + column - begin
+                spans[before, 1] = count
             else:
-                alike = True
-                for s in range(everything):
-                    alike = alike and ~np.int32(keys[base + (s // spacing) * across + s % spacing]) == slot
-            if alike:
-                pixels[count], fragment_slots[count], shares[count] = row * width + column, slot, 1.0
-                count += 1
-                if slot == running:
-                    spans[span_count - 1, 1] = count
-                    continue
-                running = slot
-                spans[span_count, 0], spans[span_count, 1] = first, count
-                places[span_count, 0], places[span_count, 1] = column * spacing + middle, row * spacing + middle
-                span_count += 1
-            else:
-                running = -2
-                for s in range(everything):
-                    i, j = s // spacing, s % spacing
-                    slot = int(~np.int32(keys[base + i * across + j]))
-                    f = first
-                    while f < count and fragment_slots[f] != slot:
-                        f += 1
-                    at = span_count + f - first
-                    if f == count:
-                        pixels[f], fragment_slots[f], shares[f] = row * width + column, slot, 0.0
-                        spans[at, 0], spans[at, 1] = f, f + 1
-                        places[at, 0], places[at, 1] = 0.0, 0.0
-                        count += 1
-                    shares[f] += 1.0
-                    places[at, 0] += j
-                    places[at, 1] += i
-                for f in range(first, count):
-                    places[span_count, 0] = column * spacing + places[span_count, 0] / shares[f]
-                    places[span_count, 1] = row * spacing + places[span_count, 1] / shares[f]
-                    shares[f] /= everything
-                    span_count += 1
-            for f in range(first, count):
-                slot = fragment_slots[f]
+                n = _split_pixel(samples.keys, spans, places, row, begin, width, spacing, n, count)
+                count += n - before
+            for span in range(before, n):
+                slot = spans[span, 3]
                 if slot >= 0 and slots[slot, 2] == 0:
                     slots[slot, 2] = 1
                     shown[triangles] = slot
                     triangles += 1
-    return span_count, triangles
+    return n, triangles
+
+
+@jit
+def _list_owners(keys, base, width, spacing, owners):
+    """The slot that all samples of a pixel show, −1 = the background, else MIXED; of a row of pixels."""
+    across = spacing * width
+    if spacing == 2:  # the default, unrolled: this loop sees every sample, and compiles to vector instructions
+        for column in range(np.uint64(width)):
+            at = np.uint64(base) + np.uint64(2) * column
+            below = at + np.uint64(across)
+            slot = np.int32(keys[at])
+            alike = (
+                (slot == np.int32(keys[at + np.uint64(1)]))
+                & (slot == np.int32(keys[below]))
+                & (slot == np.int32(keys[below + np.uint64(1)]))
+            )
+            owners[column] = np.int32(~slot) if alike else np.int32(MIXED)
+        return
+    for column in range(np.uint64(width)):
+        at = np.uint64(base) + np.uint64(spacing) * column
+        slot, alike = np.int32(keys[at]), True
+        for s in range(1, spacing * spacing):
+            alike = alike and slot == np.int32(keys[at + np.uint64((s // spacing) * across + s % spacing)])
+        owners[column] = np.int32(~slot) if alike else np.int32(MIXED)
+
+
+@jit
+def _split_pixel(keys, spans, places, row, column, width, spacing, first, fragment):
+    """A span for each triangle that a pixel shows, from `first` on, about the middle of its samples. Where they end."""
+    n, everything = first, spacing * spacing
+    for s in range(everything):
+        i, j = s // spacing, s % spacing
+        slot = ~np.int32(keys[(row * spacing + i) * spacing * width + column * spacing + j])
+        at = first
+        while at < n and spans[at, 3] != slot:
+            at += 1
+        if at == n:
+            here = fragment + n - first
+            spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = here, here + 1, row * width + column, slot
+            places[n, 0], places[n, 1], places[n, 2] = 0.0, 0.0, 0.0
+            n += 1
+        places[at, 0] += j
+        places[at, 1] += i
+        places[at, 2] += 1.0
+    for at in range(first, n):
+        places[at, 0] = column * spacing + places[at, 0] / places[at, 2]
+        places[at, 1] = row * spacing + places[at, 1] / places[at, 2]
+        places[at, 2] /= everything
+    return n
 
 
 @jit
@@ -218,19 +238,17 @@ def _rays(camera_pose, intrinsics, spacing):
 def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
     """Depth and colour of every fragment, a block at a time."""
     slots, planes, edges, density = samples.slots, samples.planes, samples.edges, samples.density
-    part_texture, surfaces, starts, log_sides = (
-        stage.texture,
-        stage.surfaces,
-        stage.texture_start,
-        stage.texture_log_side,
-    )
-    spans, places, fragment_slots = fragments.spans, fragments.places, fragments.slot
-    numbers, integers = fragments.numbers, fragments.integers
-    one, stride = np.float32(1.0), np.float32(spacing)
+    part_texture, surfaces = stage.texture, stage.surfaces
+    starts, log_sides = stage.texture_start, stage.texture_log_side
+    spans, places, numbers, integers = fragments.spans, fragments.places, fragments.numbers, fragments.integers
+    zero, one, stride = np.float32(0.0), np.float32(1.0), np.float32(spacing)
+    q = u = v = nx = ny = nz = map_u = map_v = rise = zero
+    q_step = u_step = v_step = nx_step = ny_step = nz_step = map_u_step = map_v_step = rise_step = zero
     first, filled = 0, 0  # of the fragments, in the block; and how many are in it
     for n in range(span_count):
-        slot, length = fragment_slots[spans[n, 0]], spans[n, 1] - spans[n, 0]
+        slot, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]
+        gloss, glow, start, side, fineness, dense = zero, -one, np.int32(0), np.int32(1), 0, one
         if slot >= 0:
             part = slots[slot, 1]
             texture, gloss, glow = part_texture[part], surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
@@ -245,40 +263,34 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
             map_u, map_u_step = _along(planes, slot, MAP_U, x, y, stride)
             map_v, map_v_step = _along(planes, slot, MAP_V, x, y, stride)
             rise, rise_step = _along(planes, slot, MAP_HEIGHT, x, y, stride)
-        for begin in range(0, length, RUN):
+        for done in range(0, length, RUN):
             if filled > LENGTH - RUN:
                 _shade_block(stage, fragments, sun, first, filled, rays)
                 first, filled = first + filled, 0
-            count = min(RUN, length - begin)
-            if slot < 0:
-                for i in range(np.uint64(count)):
-                    j = np.uint64(filled) + i
-                    k = np.float32(np.int32(begin) + np.int32(i))
-                    numbers[_ACROSS + j], numbers[_DOWN + j], numbers[_GLOW + j] = column + k * stride, row, -one
-                    integers[_SIDE + j], integers[_START + j] = np.int32(1), np.int32(0)  # some texel: it is not shown
-            else:
-                # The level of the texture whose texels are about a pixel wide.
-                w = one / max(q + np.float32(begin) * q_step, np.float32(1e-6))
+            at, begin = np.uint64(filled), np.float32(done)
+            if slot >= 0:  # the level of the texture whose texels are about a pixel wide
+                w = one / max(q + begin * q_step, np.float32(1e-6))
                 area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
                 exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
                 level = min(max(exponent >> 1, np.int64(0)), fineness)
                 start, side = np.int32(starts[texture, level]), np.int32(1 << (fineness - level))
-                for i in range(np.uint64(count)):
-                    j = np.uint64(filled) + i
-                    k = np.float32(np.int32(begin) + np.int32(i))
-                    numbers[_NEARNESS + j], numbers[_U + j], numbers[_V + j] = (
-                        q + k * q_step,
-                        u + k * u_step,
-                        v + k * v_step,
-                    )
-                    numbers[_NORMAL_X + j], numbers[_NORMAL_Y + j] = nx + k * nx_step, ny + k * ny_step
-                    numbers[_NORMAL_Z + j] = nz + k * nz_step
-                    numbers[_MAP_U + j], numbers[_MAP_V + j] = map_u + k * map_u_step, map_v + k * map_v_step
-                    numbers[_MAP_HEIGHT + j] = rise + k * rise_step
-                    numbers[_ACROSS + j], numbers[_DOWN + j] = column + k * stride, row
-                    numbers[_GLOSS + j], numbers[_GLOW + j] = gloss, glow
-                    integers[_SIDE + j], integers[_START + j] = side, start
-            filled += count
+            # Always a whole run; the next one overwrites what is too much.
+            _put_ramp(numbers, _NEARNESS + at, begin, q, q_step)
+            _put_ramp(numbers, _U + at, begin, u, u_step)
+            _put_ramp(numbers, _V + at, begin, v, v_step)
+            _put_ramp(numbers, _NORMAL_X + at, begin, nx, nx_step)
+            _put_ramp(numbers, _NORMAL_Y + at, begin, ny, ny_step)
+            _put_ramp(numbers, _NORMAL_Z + at, begin, nz, nz_step)
+            _put_ramp(numbers, _MAP_U + at, begin, map_u, map_u_step)
+            _put_ramp(numbers, _MAP_V + at, begin, map_v, map_v_step)
+            _put_ramp(numbers, _MAP_HEIGHT + at, begin, rise, rise_step)
+            _put_ramp(numbers, _ACROSS + at, begin, column, stride)
+            _put_copies(numbers, _DOWN + at, row)
+            _put_copies(numbers, _GLOSS + at, gloss)
+            _put_copies(numbers, _GLOW + at, glow)
+            _put_copies(integers, _SIDE + at, side)
+            _put_copies(integers, _START + at, start)
+            filled += min(RUN, length - done)
     _shade_block(stage, fragments, sun, first, filled, rays)
 
 
@@ -287,6 +299,45 @@ def _along(planes, slot, which, x, y, stride):
     """What is interpolated, over w, at a place, and how it changes from one pixel of a row to the next."""
     slope = planes[slot, 0, which]
     return slope * x + planes[slot, 1, which] * y + planes[slot, 2, which], slope * stride
+
+
+def _vector_of(builder, value):
+    """RUN copies of a number, as one LLVM vector."""
+    vector, integer = ir.VectorType(value.type, RUN), ir.IntType(32)
+    single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(integer, 0))
+    return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(integer, RUN), [0] * RUN))
+
+
+def _store_vector(context, builder, array_type, array, at, vector):
+    data = context.make_array(array_type)(context, builder, array).data
+    place = builder.bitcast(builder.gep(data, [at]), vector.type.as_pointer())
+    builder.store(vector, place, align=4)
+
+
+# Loops over a run are too short for LLVM to make vector instructions of them by itself.
+@intrinsic
+def _put_ramp(_, array, at, begin, first, step):
+    """array[at + i] = first + (begin + i) · step for i below RUN; float32, but `at` uint64."""
+
+    def generate(context, builder, signature, arguments):
+        begin, first, step = (_vector_of(builder, value) for value in arguments[2:])
+        counts = builder.fadd(begin, ir.Constant(begin.type, [float(i) for i in range(RUN)]))
+        ramp = builder.fadd(first, builder.fmul(counts, step))
+        _store_vector(context, builder, signature.args[0], *arguments[:2], ramp)
+        return context.get_dummy_value()
+
+    return types.void(array, at, begin, first, step), generate
+
+
+@intrinsic
+def _put_copies(_, array, at, value):
+    """array[at + i] = value for i below RUN; of one type."""
+
+    def generate(context, builder, signature, arguments):
+        _store_vector(context, builder, signature.args[0], *arguments[:2], _vector_of(builder, arguments[2]))
+        return context.get_dummy_value()
+
+    return types.void(array, at, value), generate
 
 
 @jit
@@ -300,6 +351,10 @@ def _shade_block(stage, fragments, sun, first, count, rays):
     _put(numbers, _U, color[0], first, count)
     _put(numbers, _V, color[1], first, count)
     _put(numbers, _NORMAL_X, color[2], first, count)
+    out = fragments.bytes
+    for j in range(np.uint64(count)):
+        red, green, blue = _to_byte(numbers[_U + j]), _to_byte(numbers[_V + j]), _to_byte(numbers[_NORMAL_X + j])
+        out[np.uint64(first) + j] = np.int32(red | np.int32(green << np.int32(8)) | np.int32(blue << np.int32(16)))
 
 
 @inlined
@@ -431,9 +486,9 @@ def _light(numbers, integers, count, light, rays):
 
 @inlined
 def _to_byte(linear):
-    """A linear colour as it is stored: gamma 2, 0 to 255."""
+    """A linear colour as it is stored: gamma 2, 0 to 255; int32."""
     full = np.float32(255.0)
-    return np.uint8(np.int32(min(full * math.sqrt(linear) + np.float32(0.5), full)))
+    return np.int32(min(full * math.sqrt(linear) + np.float32(0.5), full))
 
 
 @jit
@@ -443,32 +498,28 @@ def _blend(stage, samples, fragments, span_count, width, spacing, rgb, depth, in
     The picture comes flat: rgb uint8 [H · W · 3], depth float32 [H · W], instance uint8 [H · W].
     """
     slots, edges, instances = samples.slots, samples.edges, stage.instance
-    pixels, fragment_slots, shares, spans = fragments.pixel, fragments.slot, fragments.share, fragments.spans
-    fragment_depth, color = fragments.depth, fragments.color
-    reds, greens, blues = color[0], color[1], color[2]
-    zero, middle = np.float32(0.0), 0.5 * (spacing - 1)
+    spans, places, fragment_depth, packed = fragments.spans, fragments.places, fragments.depth, fragments.bytes
+    reds, greens, blues = fragments.color[0], fragments.color[1], fragments.color[2]
+    zero, middle, low = np.float32(0.0), 0.5 * (spacing - 1), np.int32(255)
     n = 0
     while n < span_count:
-        first, end = spans[n, 0], spans[n, 1]
-        pixel, owner = pixels[first], fragment_slots[first]
-        if shares[first] == np.float32(1.0):  # a run of whole pixels
-            shift = np.uint64(pixel - first)
+        first, end, pixel, owner = spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3]
+        if places[n, 2] == np.float32(1.0):  # a run of whole pixels
             mark = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)
-            for f in range(np.uint64(first), np.uint64(end)):
-                at = shift + f
-                rgb[np.uint64(3) * at] = _to_byte(reds[f])
-                rgb[np.uint64(3) * at + np.uint64(1)] = _to_byte(greens[f])
-                rgb[np.uint64(3) * at + np.uint64(2)] = _to_byte(blues[f])
-                depth[at], instance[at] = fragment_depth[f], mark
+            for i in range(np.uint64(end - first)):
+                at, whole = np.uint64(pixel) + i, packed[np.uint64(first) + i]
+                rgb[np.uint64(3) * at] = np.uint8(whole & low)
+                rgb[np.uint64(3) * at + np.uint64(1)] = np.uint8((whole >> np.int32(8)) & low)
+                rgb[np.uint64(3) * at + np.uint64(2)] = np.uint8(whole >> np.int32(16))
+                depth[at], instance[at] = fragment_depth[np.uint64(first) + i], mark
             if owner < 0:
                 depth[pixel : pixel + end - first] = zero
             n += 1
             continue
         row, column, w = pixel // width, pixel % width, fragment_depth[first]
         red, green, blue, nearest, largest, covered = zero, zero, zero, 0.0, zero, False
-        while n < span_count and pixels[spans[n, 0]] == pixel:
-            f = spans[n, 0]
-            share, s = shares[f], fragment_slots[f]
+        while n < span_count and spans[n, 2] == pixel:
+            f, s, share = spans[n, 0], spans[n, 3], places[n, 2]
             red, green, blue = red + reds[f] * share, green + greens[f] * share, blue + blues[f] * share
             nearness, inside = 0.0, True  # of the background, which covers every centre
             if s >= 0:
@@ -483,6 +534,7 @@ def _blend(stage, samples, fragments, span_count, width, spacing, rgb, depth, in
             if not covered and share > largest:  # else the centre lies on an edge, to rounding
                 largest, owner, w = share, s, fragment_depth[f]
             n += 1
-        rgb[3 * pixel], rgb[3 * pixel + 1], rgb[3 * pixel + 2] = _to_byte(red), _to_byte(green), _to_byte(blue)
+        rgb[3 * pixel] = np.uint8(_to_byte(red))
+        rgb[3 * pixel + 1], rgb[3 * pixel + 2] = np.uint8(_to_byte(green)), np.uint8(_to_byte(blue))
         depth[pixel] = w if owner >= 0 else zero
         instance[pixel] = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)
