@@ -26,8 +26,8 @@ def collected(kind: str, folder: Path, episodes: int, workers: int = 1, **settin
     """Collects a data set anew each time; returns frames or interactions."""
 
     def work() -> int:
-        shutil.rmtree(folder / kind, ignore_errors=True)
-        return collect(kind, folder / kind, episodes, workers=workers, progress=False, **settings).rows  # type: ignore[arg-type]
+        place = Path(tempfile.mkdtemp(dir=folder))
+        return collect(kind, place, episodes, workers=workers, progress=False, **settings).rows  # type: ignore[arg-type]
 
     return work
 
@@ -71,7 +71,7 @@ def table_shares() -> None:
             calls = pstats.Stats(profile).stats  # type: ignore[attr-defined]
             total = sum(entry[2] for entry in calls.values())
             physics = sum(entry[2] for (_, _, name), entry in calls.items() if "pybullet." in name)
-            drawing = sum(entry[2] for (_, _, name), entry in calls.items() if name in ("draw_views", "scan_shadows"))
+            drawing = sum(entry[2] for (_, _, name), entry in calls.items() if name in ("scan_view", "draw_view", "scan_shadows"))
             shares = f"physics {physics / total:.0%}, rendering {drawing / total:.0%}"
             print(
                 f"  {body:<9}{kind:<6}{rate:8.1f} interactions/s   {shares}, rest {1 - (physics + drawing) / total:.0%}"
@@ -81,7 +81,7 @@ def table_shares() -> None:
 def main() -> None:
     folder = Path(tempfile.mkdtemp())
     try:
-        roam = {"episodes": 24, "length": 100, "instances": (0, 4), "scenes": "living_room,kitchen,office,library"}
+        roam = {"episodes": 96, "length": 100, "instances": (0, 4), "scenes": "living_room,kitchen,office,library"}
         sides = {
             "roam 96 px, 2×2 samples": collected("roam", folder, size=96, **roam),
             "roam 96 px, 1 sample": collected("roam", folder, size=96, antialias=1, **roam),

@@ -28,6 +28,7 @@ from embodied_ssl.datasets.streams import Batches, Stream
 from embodied_ssl.distributed import synchronize_batch_norm
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.logs import Log
+from embodied_ssl.memory import keep_memory
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.monitor import Monitor, Probe
 from embodied_ssl.optimization import follow, learning_rate, make_optimizer, set_learning_rate
@@ -98,6 +99,7 @@ def train(
     _at_least(0, workers=workers)
     opened = open_streams(method, streams)
     probe = Probe(image_set(probe_on)) if probe_on is not None else None
+    keep_memory()
     fabric = _fabric(device, devices, nodes, precision)
     parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
     share = _share(recipe, accumulate, fabric.world_size) * accumulate // parts

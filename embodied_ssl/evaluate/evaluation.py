@@ -25,6 +25,7 @@ from embodied_ssl.evaluate.next_best_view import next_best_view
 from embodied_ssl.evaluate.results import Measure, Result
 from embodied_ssl.evaluate.retrieval import retrieval
 from embodied_ssl.evaluate.stage_probe import stage_probe
+from embodied_ssl.memory import keep_memory
 
 PROTOCOLS: dict[str, Callable[[Features, ImageSet, int], list[Measure]]] = {
     "linear_probe": linear_probe,
@@ -90,6 +91,7 @@ def evaluate(
             raise unknown_name("protocol", protocol, known)
     if not runs or not on:
         raise DataError("evaluate: name at least one run, and with --on at least one set of pictures")
+    keep_memory()
     candidates = _candidates(runs, baselines)
     sets = [(source, image_set(source, label)) for source in on]
     found = []

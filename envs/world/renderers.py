@@ -13,7 +13,7 @@ from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.mesh import Mesh
-from embodied_ssl.envs.world.shading import SUNWARD, WIDE, draw_view, room_for_fragments
+from embodied_ssl.envs.world.shading import INTERPOLATED, SUNWARD, draw_view, room_for_fragments
 from embodied_ssl.envs.world.visibility import LARGE, Samples, Stage, Sun, scan_shadows, scan_view
 
 
@@ -134,7 +134,7 @@ def _room_to_work(stage: Stage, samples: int) -> Samples:
         slots=np.zeros((triangles, 3), np.int32),
         edges=np.zeros((triangles, 11)),
         shown=np.empty(triangles, np.int32),
-        planes=np.zeros((triangles, 3, WIDE), np.float32),
+        planes=np.zeros((triangles, 3, INTERPOLATED), np.float32),
         density=np.empty(triangles, np.float32),
         corners=np.empty((int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1)), 6)),
     )

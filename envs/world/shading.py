@@ -26,7 +26,6 @@ SUN, SKY, GROUND, HORIZON, ZENITH, SUNWARD = range(6)
 # the shadow map.
 INTERPOLATED = 9
 NEARNESS, U, V, NORMAL_X, NORMAL_Y, NORMAL_Z, MAP_U, MAP_V, MAP_HEIGHT = range(INTERPOLATED)
-WIDE = 16  # with room for whole vectors
 
 LENGTH = 256  # most fragments of a block
 RUN = 8  # most fragments of a span that take one level of the texture

@@ -49,7 +49,7 @@ class Samples(NamedTuple):
     slots: NDArray[np.int32]  # [S, 3] triangle and part in each slot, and whether it is in `shown`
     edges: NDArray[np.float64]  # [S, 11] e_0, e_1, e_2 (x, y, constant each) about the sample at [9:11]
     shown: NDArray[np.int32]  # [S] the slots that pixels show
-    planes: NDArray[np.float32]  # [S, 3, 16] x, y and constant term of what `shading` interpolates, over w; 9 and zeros
+    planes: NDArray[np.float32]  # [S, 3, 9] x, y and constant term of what `shading` interpolates, over w
     density: NDArray[np.float32]  # [S] texture repeats² per pixel, over w³
     corners: NDArray[np.float64]  # [V, 6] projected vertices of one part: x·w, y·w, w, compared, x, y
 
