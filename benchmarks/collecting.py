@@ -71,7 +71,9 @@ def table_shares() -> None:
             calls = pstats.Stats(profile).stats  # type: ignore[attr-defined]
             total = sum(entry[2] for entry in calls.values())
             physics = sum(entry[2] for (_, _, name), entry in calls.items() if "pybullet." in name)
-            drawing = sum(entry[2] for (_, _, name), entry in calls.items() if name in ("scan_view", "draw_view", "scan_shadows"))
+            drawing = sum(
+                entry[2] for (_, _, name), entry in calls.items() if name in ("scan_view", "draw_view", "scan_shadows")
+            )
             shares = f"physics {physics / total:.0%}, rendering {drawing / total:.0%}"
             print(
                 f"  {body:<9}{kind:<6}{rate:8.1f} interactions/s   {shares}, rest {1 - (physics + drawing) / total:.0%}"

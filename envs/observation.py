@@ -1,5 +1,6 @@
 """What all environments share: observation spaces, observations from frames, checked actions, tables of things."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np
     values = np.asarray(action)
     if values.dtype.kind not in "fiu" or values.shape != space.shape:
         raise ValueError(f"an action is numbers, shape {space.shape}, not {values.dtype} {values.shape}")
-    if not np.isfinite(values).all():
+    if not all(map(math.isfinite, values.ravel().tolist())):
         raise ValueError(f"an action is finite numbers, not {values.tolist()}")
     return np.minimum(np.maximum(values.astype(float), space.low), space.high)
 

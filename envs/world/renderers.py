@@ -71,32 +71,23 @@ class RasterRenderer:
         self._samples, self._sun, self._sun_poses = None, None, b""
 
     def draw(self, camera: Camera, pose: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
-        frames = self.draw_many(camera, pose[None], poses)
-        return Frame(frames.rgb[0], frames.depth[0], frames.instance[0])
-
-    def draw_many(self, camera: Camera, camera_poses: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
-        """As `draw`, from B cameras [B, 4, 4] at once; the frame's arrays have B in front."""
-        count, height, width, spacing = len(camera_poses), camera.height, camera.width, self.antialias
+        height, width, spacing = camera.height, camera.width, self.antialias
         size = height * width * spacing**2
-        if self._samples is None or len(self._samples.keys) != size + 15:
+        if self._samples is None or len(self._samples.spans) != size:
             self._samples = _room_to_work(self._stage, size)
         if len(self._fragments.depth) != size:
             self._fragments = room_for_fragments(size)
         still = poses.tobytes()
         if self._sun is None or (self.shadows and still != self._sun_poses):
             self._sun, self._sun_poses = self._scan_sun(poses, self._samples), still
-        frames = Frame(
-            np.empty((count, height, width, 3), np.uint8),
-            np.empty((count, height, width), np.float32),
-            np.empty((count, height, width), np.uint8),
+        rgb, depth = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.float32)
+        instance = np.empty((height, width), np.uint8)
+        view = self._stage, self._samples
+        counts = scan_view(*view, poses, pose, camera.intrinsics, spacing, width, height)
+        draw_view(
+            *view, counts, self._fragments, self._sun, poses, pose, camera.intrinsics, spacing, rgb, depth, instance
         )
-        stage, samples, intrinsics = self._stage, self._samples, camera.intrinsics
-        for b in range(count):
-            scan_view(stage, samples, poses, camera_poses[b], intrinsics, spacing, width * spacing, height * spacing)
-            draw_view(
-                stage, samples, self._fragments, self._sun, poses, camera_poses[b], intrinsics, spacing,
-                frames.rgb[b], frames.depth[b], frames.instance[b])  # fmt: skip
-        return frames
+        return Frame(rgb, depth, instance)
 
     def _scan_sun(self, poses: NDArray[np.float64], samples: Samples) -> Sun:
         """The view from the sun on everything that casts a shadow. samples: room to work in."""
@@ -134,6 +125,8 @@ def _room_to_work(stage: Stage, samples: int) -> Samples:
         slots=np.zeros((triangles, 3), np.int32),
         edges=np.zeros((triangles, 11)),
         shown=np.empty(triangles, np.int32),
+        spans=np.empty((samples, 4), np.int32),
+        places=np.empty((samples, 3), np.float32),
         planes=np.zeros((triangles, 3, INTERPOLATED), np.float32),
         density=np.empty(triangles, np.float32),
         corners=np.empty((int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1)), 6)),

@@ -1,7 +1,7 @@
 """Shading: what a picture shows of the triangles that its samples see.
 
-The samples of each pixel are gathered into fragments, one for each triangle that it shows, and each is shaded once:
-texture, sun with shadow, ambient light, highlight; then they are blended by their shares of the pixel.
+A fragment is what a pixel shows of one triangle. Each is shaded once: texture, sun with shadow, ambient light,
+highlight; then they are blended by their shares of the pixel.
 
 Fragments are shaded a block at a time, by loops over the columns of the block's two flat arrays. Such loops compile to
 vector instructions as long as they have no branch, no function of another array's numbers, and unsigned indices whose
@@ -29,7 +29,6 @@ NEARNESS, U, V, NORMAL_X, NORMAL_Y, NORMAL_Z, MAP_U, MAP_V, MAP_HEIGHT = range(I
 
 LENGTH = 256  # most fragments of a block
 RUN = 8  # most fragments of a span that take one level of the texture
-MIXED = -2  # the owner of a pixel of several
 
 # Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the picture in
 # samples; gloss; emission, below 0 for the background; what the shadow map holds at four neighbours.
@@ -47,16 +46,11 @@ _SIDE, _START, _TEXEL, _TEXEL_1, _TEXEL_2, _TEXEL_3, _RIGHT, _BELOW, _MAP = (
 
 
 class Fragments(NamedTuple):
-    """The surfaces that pixels show, in the order of pixels, at most one per sample; and the spans that they come in.
-
-    A span is a run of whole pixels of one triangle along a row, or the part of a pixel that one triangle covers.
-    """
+    """The surfaces that the pixels show, in the order of the spans, at most one per sample; and a block of them."""
 
     depth: NDArray[np.float32]  # [F] m
     color: NDArray[np.float32]  # [3, F] linear red, green, blue
     bytes: NDArray[np.int32]  # [F] the same as it is stored, 0x00BBGGRR
-    spans: NDArray[np.int32]  # [F, 4] first fragment and end of each span, first pixel, slot of the triangle, −1 = none
-    places: NDArray[np.float32]  # [F, 3] where it starts: column and row in samples; share of the pixel, in (0, 1]
     numbers: NDArray[np.float32]  # [_ROWS · LENGTH] of a block
     integers: NDArray[np.int32]  # [_INTEGER_ROWS · LENGTH]
 
@@ -67,108 +61,25 @@ def room_for_fragments(samples: int) -> Fragments:
         depth=np.empty(samples, np.float32),
         color=np.empty((3, samples), np.float32),
         bytes=np.empty(samples, np.int32),
-        spans=np.empty((samples, 4), np.int32),
-        places=np.empty((samples, 3), np.float32),
         numbers=np.zeros(_ROWS * LENGTH, np.float32),
         integers=np.zeros(_INTEGER_ROWS * LENGTH, np.int32),
     )
 
 
 @jit
-def draw_view(stage, samples, fragments, sun, poses, camera_pose, intrinsics, spacing, rgb, depth, instance):
-    """Draw what a view's samples see. All but what is filled is as `scan_view` took it.
+def draw_view(
+    stage, samples, counts, fragments, sun, poses, camera_pose, intrinsics, spacing, rgb, depth, instance
+):  # fmt: skip
+    """Draw what a view shows. counts: what `scan_view` returned; the rest, but for what is filled, is as it took it.
 
     Filled: rgb uint8 [H, W, 3], depth float32 [H, W] (m), instance uint8 [H, W].
     """
-    height, width = depth.shape
-    span_count, shown_count = _gather(samples, fragments, width, height, spacing)
+    width, span_count, shown_count = depth.shape[1], counts[0], counts[1]
     _prepare(stage, samples, sun, poses, shown_count, spacing)
     _shade(stage, samples, fragments, sun, span_count, _rays(camera_pose, intrinsics, spacing), spacing)
     _blend(
         stage, samples, fragments, span_count, width, spacing,
         rgb.reshape(-1), depth.reshape(-1), instance.reshape(-1))  # fmt: skip
-
-
-@jit
-def _gather(samples, fragments, width, height, spacing):
-    """List the surfaces that each pixel shows, by their shares of its samples. Counts spans, triangles."""
-    slots, shown, spans, places = samples.slots, samples.shown, fragments.spans, fragments.places
-    owners = np.empty(width + 1, np.int32)  # of each pixel of a row
-    owners[width] = MIXED
-    middle = np.float32(0.5 * (spacing - 1))
-    count, n, triangles = 0, 0, 0
-    for row in range(height):
-        _list_owners(samples.keys, row * spacing * spacing * width, width, spacing, owners)
-        column = 0
-        while column < width:
-            slot, begin, before = owners[column], column, n
-            column += 1
-            if slot != MIXED:
-                while owners[column] == slot:
-                    column += 1
-                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = count, 0, row * width + begin, slot
-                places[n, 0], places[n, 1], places[n, 2] = begin * spacing + middle, row * spacing + middle, 1.0
-                n, count = n + 1, count + column - begin
-                spans[before, 1] = count
-            else:
-                n = _split_pixel(samples.keys, spans, places, row, begin, width, spacing, n, count)
-                count += n - before
-            for span in range(before, n):
-                slot = spans[span, 3]
-                if slot >= 0 and slots[slot, 2] == 0:
-                    slots[slot, 2] = 1
-                    shown[triangles] = slot
-                    triangles += 1
-    return n, triangles
-
-
-@jit
-def _list_owners(keys, base, width, spacing, owners):
-    """The slot that all samples of a pixel show, −1 = the background, else MIXED; of a row of pixels."""
-    across = spacing * width
-    if spacing == 2:  # the default, unrolled: this loop sees every sample, and compiles to vector instructions
-        for column in range(np.uint64(width)):
-            at = np.uint64(base) + np.uint64(2) * column
-            below = at + np.uint64(across)
-            slot = np.int32(keys[at])
-            alike = (
-                (slot == np.int32(keys[at + np.uint64(1)]))
-                & (slot == np.int32(keys[below]))
-                & (slot == np.int32(keys[below + np.uint64(1)]))
-            )
-            owners[column] = np.int32(~slot) if alike else np.int32(MIXED)
-        return
-    for column in range(np.uint64(width)):
-        at = np.uint64(base) + np.uint64(spacing) * column
-        slot, alike = np.int32(keys[at]), True
-        for s in range(1, spacing * spacing):
-            alike = alike and slot == np.int32(keys[at + np.uint64((s // spacing) * across + s % spacing)])
-        owners[column] = np.int32(~slot) if alike else np.int32(MIXED)
-
-
-@jit
-def _split_pixel(keys, spans, places, row, column, width, spacing, first, fragment):
-    """A span for each triangle that a pixel shows, from `first` on, about the middle of its samples. Where they end."""
-    n, everything = first, spacing * spacing
-    for s in range(everything):
-        i, j = s // spacing, s % spacing
-        slot = ~np.int32(keys[(row * spacing + i) * spacing * width + column * spacing + j])
-        at = first
-        while at < n and spans[at, 3] != slot:
-            at += 1
-        if at == n:
-            here = fragment + n - first
-            spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = here, here + 1, row * width + column, slot
-            places[n, 0], places[n, 1], places[n, 2] = 0.0, 0.0, 0.0
-            n += 1
-        places[at, 0] += j
-        places[at, 1] += i
-        places[at, 2] += 1.0
-    for at in range(first, n):
-        places[at, 0] = column * spacing + places[at, 0] / places[at, 2]
-        places[at, 1] = row * spacing + places[at, 1] / places[at, 2]
-        places[at, 2] /= everything
-    return n
 
 
 @jit
@@ -239,7 +150,7 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
     slots, planes, edges, density = samples.slots, samples.planes, samples.edges, samples.density
     part_texture, surfaces = stage.texture, stage.surfaces
     starts, log_sides = stage.texture_start, stage.texture_log_side
-    spans, places, numbers, integers = fragments.spans, fragments.places, fragments.numbers, fragments.integers
+    spans, places, numbers, integers = samples.spans, samples.places, fragments.numbers, fragments.integers
     zero, one, stride = np.float32(0.0), np.float32(1.0), np.float32(spacing)
     q = u = v = nx = ny = nz = map_u = map_v = rise = zero
     q_step = u_step = v_step = nx_step = ny_step = nz_step = map_u_step = map_v_step = rise_step = zero
@@ -497,7 +408,7 @@ def _blend(stage, samples, fragments, span_count, width, spacing, rgb, depth, in
     The picture comes flat: rgb uint8 [H · W · 3], depth float32 [H · W], instance uint8 [H · W].
     """
     slots, edges, instances = samples.slots, samples.edges, stage.instance
-    spans, places, fragment_depth, packed = fragments.spans, fragments.places, fragments.depth, fragments.bytes
+    spans, places, fragment_depth, packed = samples.spans, samples.places, fragments.depth, fragments.bytes
     reds, greens, blues = fragments.color[0], fragments.color[1], fragments.color[2]
     zero, middle, low = np.float32(0.0), 0.5 * (spacing - 1), np.int32(255)
     n = 0

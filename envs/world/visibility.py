@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 NEAR_M = 0.02
 LARGE = 1e9
+MIXED = -2  # the owner of a pixel that shows several triangles
 
 
 class Stage(NamedTuple):
@@ -43,12 +44,20 @@ class Stage(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """What a view sees, and room to work in. width × height samples; at most S slots: triangles of all parts."""
+    """What a view sees, and room to work in. width × height samples; at most S slots: triangles of all parts.
+
+    A span is a run of whole pixels of one triangle along a row, or the part of a pixel that one triangle covers. They
+    are in the order of pixels; F, their most, is the number of samples.
+    """
 
     keys: NDArray[np.int64]  # [height · width + 15] nearness as float32 over ~slot of the nearest triangle; 0 = none
     slots: NDArray[np.int32]  # [S, 3] triangle and part in each slot, and whether it is in `shown`
     edges: NDArray[np.float64]  # [S, 11] e_0, e_1, e_2 (x, y, constant each) about the sample at [9:11]
     shown: NDArray[np.int32]  # [S] the slots that pixels show
+    spans: NDArray[
+        np.int32
+    ]  # [F, 4] their pixels from the first to the end, counted over all spans; pixel; slot, or −1
+    places: NDArray[np.float32]  # [F, 3] where each starts: column and row in samples; share of the pixel, in (0, 1]
     planes: NDArray[np.float32]  # [S, 3, 9] x, y and constant term of what `shading` interpolates, over w
     density: NDArray[np.float32]  # [S] texture repeats² per pixel, over w³
     corners: NDArray[np.float64]  # [V, 6] projected vertices of one part: x·w, y·w, w, compared, x, y
@@ -240,17 +249,13 @@ def scan_view(stage, samples, poses, camera_pose, intrinsics, spacing, width, he
     """Scan all parts in a perspective view, nearest part first.
 
     poses: float64 [N, 4, 4], item to world. camera_pose: float64 [4, 4], camera to world. intrinsics: float64 [3, 3],
-    pixels. spacing: samples per pixel and axis. width, height: of the picture, in samples.
+    pixels. spacing: samples per pixel and axis. width, height: of the picture, in pixels. Returns how many spans there
+    are, and how many triangles show.
     """
+    wide, tall = width * spacing, height * spacing
     view = _view(intrinsics, camera_pose, spacing)
-    ranges, vertices, triangles, items, spheres = (
-        stage.ranges,
-        stage.vertices,
-        stage.triangles,
-        stage.item,
-        stage.spheres,
-    )
-    keys, slots, edges, corners = samples.keys, samples.slots, samples.edges, samples.corners
+    ranges, vertices, triangles, items = stage.ranges, stage.vertices, stage.triangles, stage.item
+    spheres, keys, slots, edges, corners = stage.spheres, samples.keys, samples.slots, samples.edges, samples.corners
     count = len(ranges)
     matrix = np.empty((3, 4))
     ahead = np.empty(count)
@@ -260,7 +265,7 @@ def scan_view(stage, samples, poses, camera_pose, intrinsics, spacing, width, he
         across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
         down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
         w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
-        ahead[p] = w - radius if _sphere_in_view(across, down, w, radius, matrix, width, height) else LARGE
+        ahead[p] = w - radius if _sphere_in_view(across, down, w, radius, matrix, wide, tall) else LARGE
     keys[:] = 0
     used = 0
     for p in np.argsort(ahead):
@@ -268,8 +273,95 @@ def scan_view(stage, samples, poses, camera_pose, intrinsics, spacing, width, he
             break
         _compose(view, poses, items[p], matrix)
         used = _scan_part(
-            ranges, vertices, triangles, corners, matrix, False, width, height,
+            ranges, vertices, triangles, corners, matrix, False, wide, tall,
             keys, slots, edges, p, used)  # fmt: skip
+    return _gather(samples, width, height, spacing)
+
+
+@jit
+def _gather(samples, width, height, spacing):
+    """List the spans of a picture of width × height pixels, and the triangles that show. How many of both."""
+    slots, shown, spans, places = samples.slots, samples.shown, samples.spans, samples.places
+    owners = np.empty(width + 1, np.int32)  # of each pixel of a row
+    owners[width] = MIXED
+    middle = np.float32(0.5 * (spacing - 1))
+    count, n, triangles = 0, 0, 0
+    for row in range(height):
+        _list_owners(samples.keys, row * spacing * spacing * width, width, spacing, owners)
+        column = 0
+        while column < width:
+            slot, begin, before = owners[column], column, n
+            column += 1
+            if slot != MIXED:
+                while owners[column] == slot:
+                    column += 1
+                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = count, 0, row * width + begin, slot
+                places[n, 0], places[n, 1], places[n, 2] = begin * spacing + middle, row * spacing + middle, 1.0
+                n, count = n + 1, count + column - begin
+                spans[before, 1] = count
+            else:
+                n = _split_pixel(samples.keys, spans, places, row, begin, width, spacing, n, count)
+                count += n - before
+            for span in range(before, n):
+                slot = spans[span, 3]
+                if slot >= 0 and slots[slot, 2] == 0:
+                    slots[slot, 2] = 1
+                    shown[triangles] = slot
+                    triangles += 1
+    return n, triangles
+
+
+@jit
+def _list_owners(keys, base, width, spacing, owners):
+    """The slot that all samples of a pixel show, −1 = the background, else MIXED; of a row of pixels."""
+    across = spacing * width
+    if spacing == 1:
+        for column in range(np.uint64(width)):
+            owners[column] = ~np.int32(keys[np.uint64(base) + column])
+    elif spacing == 2:  # the default, unrolled: these loops see every sample, and compile to vector instructions
+        for column in range(np.uint64(width)):
+            at = np.uint64(base) + np.uint64(2) * column
+            below = at + np.uint64(across)
+            slot = np.int32(keys[at])
+            alike = (
+                (slot == np.int32(keys[at + np.uint64(1)]))
+                & (slot == np.int32(keys[below]))
+                & (slot == np.int32(keys[below + np.uint64(1)]))
+            )
+            owners[column] = np.int32(~slot) if alike else np.int32(MIXED)
+    else:
+        for column in range(width):
+            slot, alike = np.int32(keys[base + spacing * column]), True
+            for i in range(spacing):
+                for j in range(spacing):
+                    alike = alike and slot == np.int32(keys[base + i * across + spacing * column + j])
+            owners[column] = np.int32(~slot) if alike else np.int32(MIXED)
+
+
+@jit
+def _split_pixel(keys, spans, places, row, column, width, spacing, first, fragment):
+    """A span for each triangle that a pixel shows, from `first` on, about the middle of its samples. Where they end."""
+    n = first
+    for i in range(spacing):
+        base = (row * spacing + i) * spacing * width + column * spacing
+        for j in range(spacing):
+            slot = ~np.int32(keys[base + j])
+            at = first
+            while at < n and spans[at, 3] != slot:
+                at += 1
+            if at == n:
+                here = fragment + n - first
+                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = here, here + 1, row * width + column, slot
+                places[n, 0], places[n, 1], places[n, 2] = 0.0, 0.0, 0.0
+                n += 1
+            places[at, 0] += j
+            places[at, 1] += i
+            places[at, 2] += 1.0
+    for at in range(first, n):
+        places[at, 0] = column * spacing + places[at, 0] / places[at, 2]
+        places[at, 1] = row * spacing + places[at, 1] / places[at, 2]
+        places[at, 2] /= spacing * spacing
+    return n
 
 
 @jit
