@@ -83,7 +83,7 @@ def table_shares() -> None:
 def main() -> None:
     folder = Path(tempfile.mkdtemp())
     try:
-        roam = {"episodes": 96, "length": 100, "instances": (0, 4), "scenes": "living_room,kitchen,office,library"}
+        roam = {"episodes": 176, "length": 100, "instances": (0, 4), "scenes": "living_room,kitchen,office,library"}
         sides = {
             "roam 96 px, 2×2 samples": collected("roam", folder, size=96, **roam),
             "roam 96 px, 1 sample": collected("roam", folder, size=96, antialias=1, **roam),

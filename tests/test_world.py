@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from embodied_ssl.envs.roam import RoamEnv
+from embodied_ssl.envs.world import atlas
 from embodied_ssl.envs.world.assets import Asset, Material, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.mesh import box, quad, sphere
@@ -166,3 +167,19 @@ def test_a_folder_of_pictures_is_worn_instead(tmp_path):
     assert plain[..., 2].mean() > 3 * seen[..., 2].mean()
     with pytest.raises(ValueError, match="nowhere is not a folder"):
         RoamEnv(textures=str(tmp_path / "nowhere"))
+
+
+def test_a_picture_does_not_depend_on_what_the_atlas_holds(monkeypatch):
+    """One atlas keeps all textures from room to room; one that holds too few texels begins anew with every room."""
+
+    def pictures():
+        env = RoamEnv(size=32)
+        seen = [env.reset(seed=seed)[0]["rgb"] for seed in (0, 1, 0)]
+        env.close()
+        return np.stack(seen)
+
+    usual = pictures()
+    monkeypatch.setattr(atlas, "USUAL_TEXELS", 1000)
+    np.testing.assert_array_equal(pictures(), usual)
+    np.testing.assert_array_equal(usual[0], usual[2])
+    assert (usual[0] != usual[1]).any()

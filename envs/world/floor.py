@@ -26,12 +26,15 @@ class Floor:
         free = np.ones((self._rows, self._columns), np.uint8)
         free[[0, -1]] = 0
         free[:, [0, -1]] = 0
-        for outline in _outlines(scene.placements, body_height):
-            cells = np.round((outline - self.origin) / CELL_M - 0.5).astype(np.int32)
-            cv2.fillConvexPoly(free, cells, 0)
-        cells = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        outlines = _outlines(scene.placements, body_height)
+        corners = np.concatenate([np.empty((0, 2)), *outlines])
+        cells, end = np.round((corners - self.origin) / CELL_M - 0.5).astype(np.int32), 0
+        for outline in outlines:
+            first, end = end, end + len(outline)
+            cv2.fillConvexPoly(free, cells[first:end], 0)
+        distance = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         # Its last bit depends on where the array lies in memory; the squares are whole numbers, and their roots do not.
-        self.grid = np.sqrt(np.round(np.square(cells))) * np.float32(CELL_M)
+        self.grid = np.sqrt(np.round(np.square(distance))) * np.float32(CELL_M)
 
     def clearance(self, points: ArrayLike) -> NDArray[np.float32]:
         """Distance (m) to the nearest obstacle from points [N, 2], to a cell's precision; 0 outside the scene."""

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
+from embodied_ssl.envs.world.atlas import Atlas
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.mesh import Mesh
@@ -65,9 +66,10 @@ class RasterRenderer:
         self._map_keys = np.empty(0, np.int64)
         self._sun: Sun | None = None
         self._sun_poses = b""
+        self._atlas = Atlas()
 
     def load(self, items: Sequence[Item], light: Light) -> None:
-        self._stage = _pack(items, light)
+        self._stage = _pack(items, light, self._atlas)
         self._samples, self._sun, self._sun_poses = None, None, b""
 
     def draw(self, camera: Camera, pose: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
@@ -133,8 +135,8 @@ def _room_to_work(stage: Stage, samples: int) -> Samples:
     )
 
 
-def _pack(items: Sequence[Item], light: Light) -> Stage:
-    """Flat buffers of all parts; a mesh or texture that several items share is stored once."""
+def _pack(items: Sequence[Item], light: Light, atlas: Atlas) -> Stage:
+    """Flat buffers of all parts; a mesh that several items share is stored once."""
     parts = [(row, item, part) for row, item in enumerate(items) for part in item.asset.parts]
     meshes = list({id(part.mesh): part.mesh for _, _, part in parts}.values())
     textures = list({id(part.texture): part.texture for _, _, part in parts}.values())
@@ -144,8 +146,7 @@ def _pack(items: Sequence[Item], light: Light) -> Stage:
     texture_row = {id(texture): row for row, texture in enumerate(textures)}
     which = np.array([mesh_row[id(part.mesh)] for _, _, part in parts], int)
     spheres = np.array([_bounding_sphere(mesh) for mesh in meshes], float).reshape(-1, 4)
-    pyramids = [_pyramid(texture) for texture in textures]
-    log_sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
+    texture_start = atlas.place(textures)
     sunward = np.asarray(light.direction, float)
     colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / np.linalg.norm(sunward)]
 
@@ -167,19 +168,11 @@ def _pack(items: Sequence[Item], light: Light) -> Stage:
         surfaces=np.array([(part.gloss, part.emission) for _, _, part in parts], np.float32).reshape(-1, 2),
         casts=np.array([part.casts_shadow for _, _, part in parts], bool),
         texture=np.array([texture_row[id(part.texture)] for _, _, part in parts], np.int32),
-        texture_start=_level_starts(log_sides),
-        texture_log_side=log_sides,
-        texels=np.concatenate([*pyramids, np.zeros(1, np.uint32)]),  # one, where there is nothing: see `shading`
+        texture_start=texture_start,
+        texture_log_side=np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64),
+        texels=atlas.texels,
         light=np.array(colors, np.float32),
     )
-
-
-def _level_starts(log_sides: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where level l of each pyramid starts, [K, 16]: pyramids of sides 2^s, 2^(s−1), … 1, one after the other."""
-    whole = (4 ** (log_sides + 1) - 1) // 3
-    first = np.cumsum(whole) - whole
-    rest = (4 ** np.maximum(log_sides[:, None] - np.arange(16) + 1, 0) - 1) // 3  # texels from level l on
-    return (first + whole)[:, None] - rest
 
 
 @lru_cache(maxsize=8192)
@@ -188,19 +181,6 @@ def _bounding_sphere(mesh: Mesh) -> tuple[float, float, float, float]:
     low, high = mesh.vertices.min(axis=0).astype(float), mesh.vertices.max(axis=0).astype(float)
     center = (low + high) / 2
     return (*center.tolist(), float(np.linalg.norm(mesh.vertices - center, axis=1).max()))
-
-
-@lru_cache(maxsize=4096)
-def _pyramid(texture: Texture) -> NDArray[np.uint32]:
-    """All levels of a texture, each half as wide as the one before, as 0x00BBGGRR."""
-    level: NDArray[Any] = texture.image.astype(np.float32)
-    levels = []
-    while True:
-        red, green, blue = np.moveaxis(np.round(level).astype(np.uint32), -1, 0)
-        levels.append((red | green << 8 | blue << 16).ravel())
-        if len(level) == 1:
-            return np.concatenate(levels)
-        level = (level[0::2, 0::2] + level[1::2, 0::2] + level[0::2, 1::2] + level[1::2, 1::2]) / 4
 
 
 class TinyRenderer:

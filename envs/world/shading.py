@@ -9,15 +9,16 @@ rows are constants.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from numba import extending, types
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world.visibility import inlined, jit
+
+intrinsic: Any = extending.intrinsic  # a call leaves out the first parameter
 
 # Rows of Stage.light.
 SUN, SKY, GROUND, HORIZON, ZENITH, SUNWARD = range(6)
@@ -158,7 +159,7 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
     for n in range(span_count):
         slot, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]
-        gloss, glow, start, side, fineness, dense = zero, -one, np.int32(0), np.int32(1), 0, one
+        gloss, glow, start, side, fineness, dense = zero, -one, np.int32(0), np.int32(1), np.int64(0), one
         if slot >= 0:
             part = slots[slot, 1]
             texture, gloss, glow = part_texture[part], surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
@@ -211,6 +212,7 @@ def _along(planes, slot, which, x, y, stride):
     return slope * x + planes[slot, 1, which] * y + planes[slot, 2, which], slope * stride
 
 
+# Loops over a run are too short for LLVM to make vector instructions of them by itself.
 def _vector_of(builder, value):
     """RUN copies of a number, as one LLVM vector."""
     vector, integer = ir.VectorType(value.type, RUN), ir.IntType(32)
@@ -224,7 +226,6 @@ def _store_vector(context, builder, array_type, array, at, vector):
     builder.store(vector, place, align=4)
 
 
-# Loops over a run are too short for LLVM to make vector instructions of them by itself.
 @intrinsic
 def _put_ramp(_, array, at, begin, first, step):
     """array[at + i] = first + (begin + i) · step for i below RUN; float32, but `at` uint64."""
@@ -233,7 +234,7 @@ def _put_ramp(_, array, at, begin, first, step):
         begin, first, step = (_vector_of(builder, value) for value in arguments[2:])
         counts = builder.fadd(begin, ir.Constant(begin.type, [float(i) for i in range(RUN)]))
         ramp = builder.fadd(first, builder.fmul(counts, step))
-        _store_vector(context, builder, signature.args[0], *arguments[:2], ramp)
+        _store_vector(context, builder, signature.args[0], arguments[0], arguments[1], ramp)
         return context.get_dummy_value()
 
     return types.void(array, at, begin, first, step), generate
@@ -244,7 +245,8 @@ def _put_copies(_, array, at, value):
     """array[at + i] = value for i below RUN; of one type."""
 
     def generate(context, builder, signature, arguments):
-        _store_vector(context, builder, signature.args[0], *arguments[:2], _vector_of(builder, arguments[2]))
+        copies = _vector_of(builder, arguments[2])
+        _store_vector(context, builder, signature.args[0], arguments[0], arguments[1], copies)
         return context.get_dummy_value()
 
     return types.void(array, at, value), generate
