@@ -26,8 +26,8 @@ def collected(kind: str, folder: Path, episodes: int, workers: int = 1, **settin
     """Collects a data set anew each time; returns frames or interactions."""
 
     def work() -> int:
-        place = Path(tempfile.mkdtemp(dir=folder))
-        return collect(kind, place, episodes, workers=workers, progress=False, **settings).rows  # type: ignore[arg-type]
+        shutil.rmtree(folder / kind, ignore_errors=True)
+        return collect(kind, folder / kind, episodes, workers=workers, progress=False, **settings).rows  # type: ignore[arg-type]
 
     return work
 

@@ -28,7 +28,6 @@ from embodied_ssl.datasets.recorder import Policy, Recorder
 from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSION, VIDEO_KINDS, rows_table
 from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
 from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, summarise
-from embodied_ssl.memory import keep_memory
 
 MOST_PIXELS = 4096  # on a side
 
@@ -140,7 +139,6 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
             raise
         except DataError:
             path.unlink()
-    keep_memory()
     first = index * spec.shard_episodes
     episodes = range(first, min(first + spec.shard_episodes, spec.episodes))
     recorder = Recorder(spec.kind, spec.options, len(episodes) * spec.episode_rows)

@@ -10,7 +10,7 @@ def keep_memory() -> None:
     """Have the C library keep what is freed for what is allocated next, up to a gigabyte at a time.
 
     By default glibc hands large arrays back to the system as soon as they are freed, and has them anew, page by page
-    and zeroed, a moment later: activations, gradients, views, shards. On a CPU that is a fifth of a training step. The
+    and zeroed, a moment later: activations, gradients, views. On a CPU that can be a third of a training step. The
     price is that a process keeps the most memory that it ever needed. Where there is no glibc, nothing changes.
     """
     try:

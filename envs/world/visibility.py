@@ -54,9 +54,7 @@ class Samples(NamedTuple):
     slots: NDArray[np.int32]  # [S, 3] triangle and part in each slot, and whether it is in `shown`
     edges: NDArray[np.float64]  # [S, 11] e_0, e_1, e_2 (x, y, constant each) about the sample at [9:11]
     shown: NDArray[np.int32]  # [S] the slots that pixels show
-    spans: NDArray[
-        np.int32
-    ]  # [F, 4] their pixels from the first to the end, counted over all spans; pixel; slot, or −1
+    spans: NDArray[np.int32]  # [F, 4] first of its pixels and their end, counted over all spans; pixel; slot or −1
     places: NDArray[np.float32]  # [F, 3] where each starts: column and row in samples; share of the pixel, in (0, 1]
     planes: NDArray[np.float32]  # [S, 3, 9] x, y and constant term of what `shading` interpolates, over w
     density: NDArray[np.float32]  # [S] texture repeats² per pixel, over w³
@@ -295,10 +293,10 @@ def _gather(samples, width, height, spacing):
             if slot != MIXED:
                 while owners[column] == slot:
                     column += 1
-                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = count, 0, row * width + begin, slot
+                end = count + column - begin
+                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = count, end, row * width + begin, slot
                 places[n, 0], places[n, 1], places[n, 2] = begin * spacing + middle, row * spacing + middle, 1.0
-                n, count = n + 1, count + column - begin
-                spans[before, 1] = count
+                n, count = n + 1, end
             else:
                 n = _split_pixel(samples.keys, spans, places, row, begin, width, spacing, n, count)
                 count += n - before
