@@ -1,5 +1,6 @@
 """The renderers of a world: `raster`, our own and the default, and `tiny`, PyBullet's TinyRenderer, its reference."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -302,16 +303,13 @@ def matrix_of(position: Sequence[float], quaternion: Sequence[float]) -> NDArray
 
 def quaternion_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     """The unit quaternion (x, y, z, w), w ≥ 0, of a rotation matrix [3, 3]."""
-    m = rotation
-    scale = np.array([1 + m[0, 0] - m[1, 1] - m[2, 2], 1 - m[0, 0] + m[1, 1] - m[2, 2],
-                      1 - m[0, 0] - m[1, 1] + m[2, 2], 1 + m[0, 0] + m[1, 1] + m[2, 2]])  # fmt: skip
-    largest = int(np.argmax(scale))
-    rows = [
-        [scale[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]],
-        [m[0, 1] + m[1, 0], scale[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]],
-        [m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], scale[2], m[1, 0] - m[0, 1]],
-        [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], scale[3]],
-    ]
-    quaternion = np.array(rows[largest])
-    quaternion /= np.linalg.norm(quaternion)
-    return quaternion if quaternion[3] >= 0 else -quaternion
+    (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()  # plain numbers: every thing of every scene comes through here
+    squares = 1 + a - e - i, 1 - a + e - i, 1 - a - e + i, 1 + a + e + i
+    row = (
+        (squares[0], b + d, c + g, h - f),
+        (b + d, squares[1], f + h, c - g),
+        (c + g, f + h, squares[2], d - b),
+        (h - f, c - g, d - b, squares[3]),
+    )[squares.index(max(squares))]
+    length = math.hypot(*row) if row[3] >= 0 else -math.hypot(*row)
+    return np.array([number / length for number in row])
