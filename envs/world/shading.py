@@ -176,7 +176,7 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
             rise, rise_step = _along(planes, slot, MAP_HEIGHT, x, y, stride)
         for done in range(0, length, RUN):
             if filled > LENGTH - RUN:
-                _shade_block(stage, fragments, sun, first, filled, rays)
+                _shade_block(stage, fragments, sun, first, filled, rays, spacing)
                 first, filled = first + filled, 0
             at, begin = np.uint64(filled), np.float32(done)
             if slot >= 0:  # the level of the texture whose texels are about a pixel wide
@@ -202,7 +202,7 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
             _put_copies(integers, _SIDE + at, side)
             _put_copies(integers, _START + at, start)
             filled += min(RUN, length - done)
-    _shade_block(stage, fragments, sun, first, filled, rays)
+    _shade_block(stage, fragments, sun, first, filled, rays, spacing)
 
 
 @inlined
@@ -253,16 +253,17 @@ def _put_copies(_, array, at, value):
 
 
 @jit
-def _shade_block(stage, fragments, sun, first, count, rays):
+def _shade_block(stage, fragments, sun, first, count, rays, spacing):
     """Shade the fragments in the block, and put them where they belong."""
     numbers, integers, color = fragments.numbers, fragments.integers, fragments.color
     _locate(numbers, integers, count, np.int32(len(sun.heights)))
     _fetch(numbers, integers, count, stage.texels, sun.heights.reshape(-1), np.uint64(len(sun.heights)))
     _light(numbers, integers, count, stage.light, rays)
     _put(numbers, _NEARNESS, fragments.depth, first, count)
-    _put(numbers, _U, color[0], first, count)
-    _put(numbers, _V, color[1], first, count)
-    _put(numbers, _NORMAL_X, color[2], first, count)
+    if spacing > 1:  # else there is nothing to blend
+        _put(numbers, _U, color[0], first, count)
+        _put(numbers, _V, color[1], first, count)
+        _put(numbers, _NORMAL_X, color[2], first, count)
     out = fragments.bytes
     for j in range(np.uint64(count)):
         red, green, blue = _to_byte(numbers[_U + j]), _to_byte(numbers[_V + j]), _to_byte(numbers[_NORMAL_X + j])
