@@ -121,12 +121,9 @@ class RoamEnv(gymnasium.Env[Any, Any]):
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
         before, pose_before = self._frame, self.pose
-        noise = self.np_random.normal(size=4).tolist()
-        forward, yaw = (
-            commanded * (1 - self.slip * abs(lost) + self.motor_noise * shaken)
-            for commanded, lost, shaken in zip(command.tolist(), noise[:2], noise[2:], strict=True)
-        )
-        self.heading = (self.heading + yaw + math.pi) % (2 * math.pi) - math.pi
+        noise = self.np_random.normal(size=4)
+        forward, yaw = command * (1 - self.slip * np.abs(noise[:2]) + self.motor_noise * noise[2:])
+        self.heading = float((self.heading + yaw + np.pi) % (2 * np.pi) - np.pi)
         driven = self._drive(forward)
         measured = np.array([driven, yaw]) * (1 + self.odometry_noise * self.np_random.normal(size=2))
         self._steps += 1

@@ -134,7 +134,11 @@ def test_a_query_is_told_from_the_queue(version):
     for module in (method.projection, method.key_projection):
         module.register_forward_hook(lambda module, inputs, output: made.append(output.detach()))
     method.groups = 1
+    method.loss(step(), frames())
+    method.keys[COUNT:] = method._fresh.pop()[: 20 - COUNT]  # some hard to tell, or the loss is next to nothing
+    made.clear()
     loss = method.loss(step(), frames())["loss"].item()
+    assert loss > 0.1
     query = torch.nn.functional.normalize(made[0], dim=1).double()
     key = method._fresh[0].double()
     assert sorted(key.sum(1).tolist()) == pytest.approx(
@@ -145,7 +149,7 @@ def test_a_query_is_told_from_the_queue(version):
         others = torch.exp(method.keys.double() @ q / tau).sum()
         own = torch.exp(k @ q / tau)
         terms.append(-torch.log(own / (own + others)).item())
-    assert loss == pytest.approx(np.mean(terms), rel=1e-4, abs=1e-7)  # of float32
+    assert loss == pytest.approx(np.mean(terms), rel=1e-4)
     before, queue = method.key_encoder.blocks["block1"][0].weight.clone(), method.keys.clone()
     with torch.no_grad():
         method.encoder.blocks["block1"][0].weight.add_(1)

@@ -20,8 +20,8 @@ class Atlas:
         self._first: dict[Texture, int] = {}
         self._used = 0
 
-    def place(self, textures: Sequence[Texture]) -> NDArray[np.int64]:
-        """Where the levels of each texture start in `texels`, [K, 16], from the finest to a single texel."""
+    def place(self, textures: Sequence[Texture]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the levels of each texture start in `texels`, [K, 16], the finest first; log2 of its side, [K]."""
         needed = [_texels_of(texture) for texture in textures]
         if self._used + sum(needed) > len(self.texels):
             self._first, self._used = {}, 0
@@ -31,9 +31,9 @@ class Atlas:
                 self.texels[self._used : self._used + size] = _pyramid(texture)
                 self._first[texture] = self._used
                 self._used += size
-        sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
-        before = (4 ** (sides[:, None] + 1) - 4 ** np.maximum(sides[:, None] - np.arange(16) + 1, 0)) // 3
-        return np.array([self._first[texture] for texture in textures], np.int64)[:, None] + before
+        log_sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
+        before = (4 ** (log_sides[:, None] + 1) - 4 ** np.maximum(log_sides[:, None] - np.arange(16) + 1, 0)) // 3
+        return np.array([self._first[texture] for texture in textures], np.int64)[:, None] + before, log_sides
 
 
 def _texels_of(texture: Texture) -> int:

@@ -147,7 +147,7 @@ def _pack(items: Sequence[Item], light: Light, atlas: Atlas) -> Stage:
     texture_row = {id(texture): row for row, texture in enumerate(textures)}
     which = np.array([mesh_row[id(part.mesh)] for _, _, part in parts], int)
     spheres = np.array([_bounding_sphere(mesh) for mesh in meshes], float).reshape(-1, 4)
-    texture_start = atlas.place(textures)
+    texture_start, log_sides = atlas.place(textures)
     sunward = np.asarray(light.direction, float)
     colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / np.linalg.norm(sunward)]
 
@@ -170,7 +170,7 @@ def _pack(items: Sequence[Item], light: Light, atlas: Atlas) -> Stage:
         casts=np.array([part.casts_shadow for _, _, part in parts], bool),
         texture=np.array([texture_row[id(part.texture)] for _, _, part in parts], np.int32),
         texture_start=texture_start,
-        texture_log_side=np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64),
+        texture_log_side=log_sides,
         texels=atlas.texels,
         light=np.array(colors, np.float32),
     )
