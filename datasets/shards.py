@@ -75,14 +75,18 @@ def write_shard(
     is full or not writable; nothing is then left behind.
     """
     _fit(fields, arrays)
-    image = io.BytesIO()  # in memory first: a full disk then fails in one plain write, never inside the HDF5 library
+    # In memory first: a full disk then fails in one plain write, never inside the HDF5 library.
+    data_bytes = sum(array.nbytes for array in arrays.values())
+    image = _Image((1 if compression == "none" else 2) * data_bytes + (1 << 24))  # small chunks grow by their index
     stored = _write_hdf5(image, fields, arrays, attributes, compression)
-    content = image.getbuffer()
-    digest = hashlib.sha256(content)
+    pieces = _pieces(image, arrays, stored)
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
     footer = _footer(digest.hexdigest(), identity)
-    write_atomically(path, (content, footer))
+    write_atomically(path, (*pieces, footer))
     digest.update(footer)
-    return _entry(path.name, len(content) + len(footer), digest.hexdigest(), stored)
+    return _entry(path.name, image.size + len(footer), digest.hexdigest(), stored)
 
 
 def read_entry(path: Path, identity: str | None = None) -> ShardEntry:
@@ -174,24 +178,72 @@ def shape_problem(field: Field, shape: Sequence[int], sizes: dict[str, int]) -> 
     return None
 
 
+class _Image(io.RawIOBase):
+    """A file in memory for HDF5 to write, of at most some bytes. What is never written is zeros and takes no memory."""
+
+    def __init__(self, most_bytes: int):
+        self._bytes = np.zeros(most_bytes, np.uint8)  # the system gives memory when it is touched
+        self._at = self.size = 0
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self.size)[whence]
+        return self._at
+
+    def write(self, data: Any) -> int:
+        end = self._at + len(data)
+        self._bytes[self._at : end] = np.frombuffer(data, np.uint8)
+        self._at, self.size = end, max(self.size, end)
+        return len(data)
+
+    def readinto(self, buffer: Any) -> int:
+        found = self._bytes[self._at : min(self._at + len(buffer), self.size)]
+        buffer[: len(found)] = found.data
+        self._at += len(found)
+        return len(found)
+
+    def truncate(self, size: int | None = None) -> int:
+        self.size = self._at if size is None else size
+        return self.size
+
+    def between(self, first: int, end: int) -> memoryview:
+        return self._bytes[first:end].data
+
+
+def _pieces(image: _Image, arrays: Mapping[str, np.ndarray], stored: Mapping[str, StoredArray]) -> list[memoryview]:
+    """The file's bytes in order: what HDF5 wrote and, where it left room for them, the arrays themselves."""
+    pieces, end = [], 0
+    places = sorted((place.offset, path) for path, place in stored.items() if place.offset is not None)
+    for offset, path in places:
+        data = np.ascontiguousarray(arrays[path]).reshape(-1).view(np.uint8).data
+        pieces += [image.between(end, offset), data]
+        end = offset + len(data)
+    return [*pieces, image.between(end, image.size)]
+
+
 def _write_hdf5(
-    target: io.BytesIO,
+    target: _Image,
     fields: Mapping[str, Field],
     arrays: Mapping[str, np.ndarray],
     attributes: Mapping[str, str | int],
     compression: str,
 ) -> dict[str, StoredArray]:
-    """Lay the arrays out in `target` as HDF5 and say where each one lies."""
+    """Lay the arrays out in `target` as HDF5 and say where each one lies; only compressed ones are written."""
     import h5py
+    from h5py import h5d, h5p
+
+    room = h5p.create(h5p.DATASET_CREATE)  # is taken at once, and not filled
+    room.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    room.set_fill_time(h5d.FILL_TIME_NEVER)
 
     stored: dict[str, StoredArray] = {}
     with h5py.File(target, "w", alignment_threshold=1, alignment_interval=_ALIGNMENT_BYTES) as file:
         for name, value in attributes.items():
             _set_attribute(file, name, value)
         for path, field in fields.items():
-            array = np.ascontiguousarray(arrays[path])
+            array = arrays[path]
             storage = _filters(compression, array) if field.picture else {}
-            dataset = file.create_dataset(path, data=array, track_times=False, **storage)
+            content = {"data": array} if storage else {"shape": array.shape, "dtype": array.dtype, "dcpl": room}
+            dataset = file.create_dataset(path, track_times=False, **content, **storage)
             _set_attribute(dataset, "unit", field.unit)
             _set_attribute(dataset, "description", field.description)
             stored[path] = _place(dataset)
