@@ -31,7 +31,7 @@ from embodied_ssl.envs.world.assets import Asset, Part, Texture
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import make_mesh
-from embodied_ssl.envs.world.renderers import matrix_of
+from embodied_ssl.envs.world.renderers import matrices_of
 
 SCENES = ("living_room", "kitchen", "office", "library")
 EPISODE_FRAMES, SIZE = 100, 96
@@ -196,7 +196,7 @@ def draw_arm(env: GraspEnv) -> None:
         loaded = trimesh.load(file, force="mesh", process=False)
         uv = np.zeros((len(loaded.vertices), 2))
         mesh = make_mesh(loaded.vertices, loaded.vertex_normals, uv, loaded.faces)
-        mesh = mesh.transformed(rotation=matrix_of((0, 0, 0), turn)[:3, :3])
+        mesh = mesh.transformed(rotation=matrices_of((0, 0, 0), turn)[0, :3, :3])
         asset = Asset("panda", link, MATERIALS["plastic"], (Part(mesh, white),), ())
         env.world.follow(asset, env.gripper.body, link, structure=True)
     pybullet.removeBody(whole, physicsClientId=client)

@@ -108,10 +108,9 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         self.world.reset()
         self.world.add_scene(self.scene)
         self.floor = Floor(self.scene, HEIGHT_M)
-        shape = pybullet.createCollisionShape(
+        self._shape = pybullet.createCollisionShape(  # a body to it would take longer than all that stands in the scene
             pybullet.GEOM_CYLINDER, radius=RADIUS_M, height=HEIGHT_M, physicsClientId=self.world.client
         )
-        self._body = pybullet.createMultiBody(1.0, shape, physicsClientId=self.world.client)
         self.position = self.floor.start(rng, RADIUS_M)
         self.heading = self._open_heading(rng.uniform(-np.pi, np.pi, 4))
         self._steps = 0
@@ -156,17 +155,15 @@ class RoamEnv(gymnasium.Env[Any, Any]):
 
     def _distance_to_obstacle(self, reach: float) -> float:
         """Distance (m) from the body to the nearest thing it would touch, at most `reach`."""
-        client, (x, y) = self.world.client, self.position
-        lifted = HEIGHT_M / 2 + STEP_M
-        pybullet.resetBasePositionAndOrientation(self._body, (x, y, lifted), (0, 0, 0, 1), physicsClientId=client)
-        span = RADIUS_M + reach
-        low, high = (x - span, y - span, STEP_M), (x + span, y + span, lifted + HEIGHT_M / 2)
-        near = set(pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ())
+        client, place = self.world.client, (*self.position.tolist(), STEP_M + HEIGHT_M / 2)
         distances = [reach]
-        for body, link in sorted(pair for pair in near if pair[0] != self._body):
-            for contact in pybullet.getClosestPoints(self._body, body, reach, -1, link, physicsClientId=client):
-                normal, distance = contact[7], contact[8]
-                if abs(normal[2]) < 0.9 or distance < 0:  # not what it passes under or over
+        for number in range(pybullet.getNumBodies(physicsClientId=client)):
+            for contact in pybullet.getClosestPoints(
+                -1, number, reach, collisionShapeA=self._shape, collisionShapePositionA=place, physicsClientId=client
+            ):
+                height, normal, distance = contact[6][2], contact[7], contact[8]
+                beside = STEP_M - 1e-3 <= height <= STEP_M + HEIGHT_M + 1e-3
+                if beside and abs(normal[2]) < 0.9 and distance >= 0:  # not what it passes under or over
                     distances.append(distance)
         return min(distances)
 

@@ -14,8 +14,9 @@ import pytest
 
 from embodied_ssl.envs.roam import RoamEnv
 from embodied_ssl.envs.world import atlas
-from embodied_ssl.envs.world.assets import Asset, Material, Part
+from embodied_ssl.envs.world.assets import Asset, Material, Part, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera, look_at
+from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.mesh import box, quad, sphere
 from embodied_ssl.envs.world.objects import CATEGORIES, make_object
 from embodied_ssl.envs.world.physics import MOST_INSTANCES, World
@@ -121,6 +122,30 @@ def test_things_with_many_hulls_are_hollow_to_others():
     assert np.hypot(*position[:2]) < float(bowl.bounds[1][0])
 
 
+def test_every_static_box_is_felt_where_it_stands():
+    """Many more than PyBullet takes in one shape; turned, and off its own middle."""
+    rng, world = np.random.default_rng(0), World()
+    hull = box((0.2, 0.3, 0.4), (0.5, 0.1, 0.2)).vertices
+    asset = Asset("box", 0, MATTER, (Part(box((0.2, 0.3, 0.4)), texture("planks", 0)),), (hull,))
+    angles = rng.uniform(-np.pi, np.pi, 50)
+    places = [(2.0 * (n % 10), 2.0 * (n // 10), 0.0) for n in range(50)]
+    turns = [(0.0, 0.0, np.sin(a / 2), np.cos(a / 2)) for a in angles]
+    world.add_scene(Scene("boxes", tuple(map(functools.partial(Placement, asset), places, turns)), (-1, -1, 20, 20)))
+    ball = pybullet.createCollisionShape(pybullet.GEOM_SPHERE, radius=0.05, physicsClientId=world.client)
+    for (x, y, _), angle in zip(places, angles, strict=True):
+        middle = x + 0.5 * np.cos(angle) - 0.1 * np.sin(angle), y + 0.5 * np.sin(angle) + 0.1 * np.cos(angle)
+        above = (*middle, 0.4 + 0.05 + 0.02)
+        distances = [
+            contact[8]
+            for body in range(pybullet.getNumBodies(physicsClientId=world.client))
+            for contact in pybullet.getClosestPoints(
+                -1, body, 0.1, collisionShapeA=ball, collisionShapePositionA=above, physicsClientId=world.client
+            )
+        ]
+        np.testing.assert_allclose(min(distances), 0.02, atol=2e-3)  # Bullet keeps a millimetre
+    world.close()
+
+
 def test_a_world_holds_255_things():
     world = World()
     cube = Asset("cube", 0, MATTER, (Part(box((0.1, 0.1, 0.1)), texture("rubber", 0)),), ())
@@ -170,7 +195,7 @@ def test_a_folder_of_pictures_is_worn_instead(tmp_path):
 
 
 def test_a_picture_does_not_depend_on_what_the_atlas_holds(monkeypatch):
-    """One atlas keeps all textures from room to room; one that holds too few texels begins anew with every room."""
+    """It keeps textures and meshes from room to room; where it has too little room it begins anew with every one."""
 
     def pictures():
         env = RoamEnv(size=32)
@@ -179,7 +204,8 @@ def test_a_picture_does_not_depend_on_what_the_atlas_holds(monkeypatch):
         return np.stack(seen)
 
     usual = pictures()
-    monkeypatch.setattr(atlas, "USUAL_TEXELS", 1000)
+    for name in ("USUAL_TEXELS", "USUAL_VERTICES", "USUAL_TRIANGLES"):
+        monkeypatch.setattr(atlas, name, 1000)
     np.testing.assert_array_equal(pictures(), usual)
     np.testing.assert_array_equal(usual[0], usual[2])
     assert (usual[0] != usual[1]).any()

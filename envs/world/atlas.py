@@ -1,6 +1,9 @@
-"""The texture atlas of a renderer: all texels in one array, each texture at all its levels."""
+"""What a renderer keeps from scene to scene: the texels of all textures in one array, all meshes in a few others.
 
-from collections.abc import Sequence
+A new scene copies only what it adds. When there is no room for it, the arrays begin anew.
+"""
+
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -8,29 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world.assets import Texture
+from embodied_ssl.envs.world.mesh import Mesh
 
 USUAL_TEXELS = 1 << 24  # 64 MB, of which only what is used is ever touched
+USUAL_VERTICES = USUAL_TRIANGLES = 1 << 18  # 8 and 3 MB
 
 
 class Atlas:
-    """Keeps textures from scene to scene, so that a new one copies only what it adds; when full, it begins anew."""
+    """Textures, each at all its levels."""
 
     def __init__(self) -> None:
-        self.texels = np.zeros(USUAL_TEXELS, np.uint32)  # 0x00BBGGRR
+        self._begin(USUAL_TEXELS)
+
+    def _begin(self, texels: int) -> None:
+        self.texels = np.zeros(texels, np.uint32)  # 0x00BBGGRR
         self._first: dict[Texture, int] = {}
         self._used = 0
 
     def place(self, textures: Sequence[Texture]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the levels of each texture start in `texels`, [K, 16], the finest first; log2 of its side, [K]."""
-        needed = [_texels_of(texture) for texture in textures]
-        if self._used + sum(needed) > len(self.texels):
-            self._first, self._used = {}, 0
-            self.texels = np.zeros(max(USUAL_TEXELS, sum(needed)), np.uint32)
-        for texture, size in zip(textures, needed, strict=True):
-            if texture not in self._first:
-                self.texels[self._used : self._used + size] = _pyramid(texture)
-                self._first[texture] = self._used
-                self._used += size
+        """Where the levels of each texture start in `texels`, [P, 16], the finest first; log2 of its side, [P]."""
+        distinct = dict.fromkeys(textures)
+        added = [texture for texture in distinct if texture not in self._first]
+        if self._used + sum(map(_texels_of, added)) > len(self.texels):
+            self._begin(max(USUAL_TEXELS, sum(map(_texels_of, distinct))))
+            added = list(distinct)
+        for texture in added:
+            first, self._used = self._used, self._used + _texels_of(texture)
+            self.texels[first : self._used] = _pyramid(texture)
+            self._first[texture] = first
         log_sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
         before = (4 ** (log_sides[:, None] + 1) - 4 ** np.maximum(log_sides[:, None] - np.arange(16) + 1, 0)) // 3
         return np.array([self._first[texture] for texture in textures], np.int64)[:, None] + before, log_sides
@@ -52,3 +60,59 @@ def _pyramid(texture: Texture) -> NDArray[np.uint32]:
         if len(level) == 1:
             return np.concatenate(levels)
         level = (level[0::2, 0::2] + level[1::2, 0::2] + level[0::2, 1::2] + level[1::2, 1::2]) / 4
+
+
+class MeshStore:
+    """Meshes, each once; their triangles count the vertices of all."""
+
+    def __init__(self) -> None:
+        self._begin(USUAL_VERTICES, USUAL_TRIANGLES)
+
+    def _begin(self, vertices: int, triangles: int) -> None:
+        self.vertices = np.zeros((vertices, 3), np.float32)
+        self.normals, self.uv = np.zeros((vertices, 3), np.float32), np.zeros((vertices, 2), np.float32)
+        self.triangles = np.zeros((triangles, 3), np.int32)
+        self._ranges: dict[Mesh, tuple[int, int, int, int]] = {}
+        self._spheres: dict[Mesh, tuple[float, float, float, float]] = {}
+        self._used = 0, 0  # vertices, triangles
+
+    def place(self, meshes: Sequence[Mesh]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Of each mesh the first vertex and the end of them, the same of its triangles, [P, 4]; bounding sphere [P, 4].
+
+        A sphere is its centre and radius, m.
+        """
+        distinct = dict.fromkeys(meshes)
+        added = [mesh for mesh in distinct if mesh not in self._ranges]
+        if not self._fits(added):
+            vertices, triangles = _size(distinct)
+            self._begin(max(USUAL_VERTICES, vertices), max(USUAL_TRIANGLES, triangles))
+            added = list(distinct)
+        for mesh in added:
+            self._add(mesh)
+        ranges = np.array([self._ranges[mesh] for mesh in meshes], np.int32).reshape(-1, 4)
+        return ranges, np.array([self._spheres[mesh] for mesh in meshes], float).reshape(-1, 4)
+
+    def _fits(self, added: Sequence[Mesh]) -> bool:
+        vertices, triangles = _size(added)
+        return self._used[0] + vertices <= len(self.vertices) and self._used[1] + triangles <= len(self.triangles)
+
+    def _add(self, mesh: Mesh) -> None:
+        (vertex, triangle), (vertices, triangles) = self._used, _size([mesh])
+        self._used = vertex_end, triangle_end = vertex + vertices, triangle + triangles
+        self.vertices[vertex:vertex_end], self.normals[vertex:vertex_end] = mesh.vertices, mesh.normals
+        self.uv[vertex:vertex_end] = mesh.uv
+        self.triangles[triangle:triangle_end] = mesh.triangles + np.int32(vertex)
+        self._ranges[mesh] = vertex, vertex_end, triangle, triangle_end
+        self._spheres[mesh] = _bounding_sphere(mesh)
+
+
+def _size(meshes: Iterable[Mesh]) -> tuple[int, int]:
+    """How many vertices and triangles meshes have."""
+    return sum(len(mesh.vertices) for mesh in meshes), sum(len(mesh.triangles) for mesh in meshes)
+
+
+def _bounding_sphere(mesh: Mesh) -> tuple[float, float, float, float]:
+    """Centre and radius, m, about the middle of the mesh's box."""
+    low, high = mesh.vertices.min(axis=0).astype(float), mesh.vertices.max(axis=0).astype(float)
+    center = (low + high) / 2
+    return (*center.tolist(), float(np.linalg.norm(mesh.vertices - center, axis=1).max()))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.world.assets import Placement, Scene
-from embodied_ssl.envs.world.renderers import matrix_of
+from embodied_ssl.envs.world.renderers import matrices_of
 
 CELL_M = 0.05
 STEP_M = 0.03  # wheels run over rugs and thresholds up to this high
@@ -83,7 +83,7 @@ def _outlines(placements: Sequence[Placement], body_height: float) -> list[NDArr
                 if position[2] + low < body_height and position[2] + high > STEP_M:
                     outlines.append(outline @ turn.T + position[:2])
             continue
-        turn = matrix_of((0, 0, 0), placement.quaternion)[:3, :3]
+        turn = matrices_of((0, 0, 0), placement.quaternion)[0, :3, :3]
         for hull in placement.asset.hulls:
             corners = hull @ turn.T + position
             if corners[:, 2].min() < body_height and corners[:, 2].max() > STEP_M:

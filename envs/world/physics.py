@@ -6,6 +6,7 @@ import weakref
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
-from embodied_ssl.envs.world.renderers import Frame, Item, Renderer, make_renderer, matrix_of, quaternion_of
+from embodied_ssl.envs.world.renderers import Frame, Item, Renderer, make_renderer, matrices_of
 from embodied_ssl.envs.world.textures import image_textures
 
 MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background
 MOST_LINKS = 100  # links of one PyBullet body; it takes 127
+MOST_BOXES = 16  # of one PyBullet shape; it drops any more without a word
 
 
 class World:
@@ -71,7 +73,7 @@ class World:
         self.assets: dict[int, Asset] = {}
         self._items: list[Item] = []
         self._links: list[tuple[int, int]] = []  # (body, link) that moves the item; body −1 = it never moves
-        self._fixed_poses: list[NDArray[np.float64]] = []
+        self._places: list[tuple[Sequence[float], Sequence[float]]] = []  # position and quaternion where it was put
         self._body_of_instance: dict[int, int] = {}
         self._row_of_instance: dict[int, int] = {}
         self._loaded = False
@@ -87,7 +89,7 @@ class World:
                 self.add(asset, position, quaternion, placement.structure)
             else:
                 instance = 0 if placement.structure else self._register(asset, owners.get(id(placement), -1))
-                self._append(asset, instance, (-1, -1), matrix_of(position, quaternion))
+                self._append(asset, instance, (-1, -1), (position, quaternion))
 
     def add(
         self,
@@ -100,13 +102,13 @@ class World:
         place, turn = np.asarray(position, float).tolist(), np.asarray(quaternion, float).tolist()
         body = self._make_body(asset, place, turn) if asset.hulls else -1
         instance = 0 if structure else self._register(asset, body)
-        self._append(asset, instance, (body, -1) if asset.mass > 0 else (-1, -1), matrix_of(place, turn))
+        self._append(asset, instance, (body, -1) if asset.mass > 0 else (-1, -1), (place, turn))
         return instance
 
     def follow(self, asset: Asset, body: int, link: int = -1, structure: bool = False) -> int:
         """Draw an asset wherever a PyBullet body's link is; return its instance id, 0 for structure."""
         instance = 0 if structure else self._register(asset, body)
-        self._append(asset, instance, (body, link), np.eye(4))
+        self._append(asset, instance, (body, link), ((0, 0, 0), (0, 0, 0, 1)))
         return instance
 
     def _register(self, asset: Asset, body: int) -> int:
@@ -117,12 +119,14 @@ class World:
         self._body_of_instance[instance] = body
         return instance
 
-    def _append(self, asset: Asset, instance: int, link: tuple[int, int], pose: NDArray[np.float64]) -> None:
+    def _append(
+        self, asset: Asset, instance: int, link: tuple[int, int], place: tuple[Sequence[float], Sequence[float]]
+    ) -> None:
         if instance:
             self._row_of_instance[instance] = len(self._items)
         self._items.append(Item(self._dress(asset) if self._pictures else asset, instance))
         self._links.append(link)
-        self._fixed_poses.append(pose)
+        self._places.append(place)
         self._loaded = False
 
     def _dress(self, asset: Asset) -> Asset:
@@ -173,21 +177,30 @@ class World:
 
     def _make_static_bodies(self, placements: Sequence[Placement]) -> dict[int, int]:
         """Bodies for things that never move, by id(placement). Links of a few bodies: ten times faster to make."""
-        hulls = [(placement, number) for placement in placements for number in range(len(placement.asset.hulls))]
+        boxes, links, owners = [], [], []
+        for placement in placements:
+            for number, box in enumerate(placement.asset.boxes):
+                if box:
+                    boxes.append((placement, *box))
+                else:
+                    shape = self._hull_shape(placement.asset, [number])
+                    links.append((shape, placement.position, placement.quaternion))
+                    owners.append([placement])
+        for start in range(0, len(boxes), MOST_BOXES):
+            things, middles, halves = zip(*boxes[start : start + MOST_BOXES], strict=True)
+            links.append((self._box_shape(things, middles, halves), (0, 0, 0), (0, 0, 0, 1)))
+            owners.append(things)
         owner: dict[int, int] = {}
-        for start in range(0, len(hulls), MOST_LINKS):
-            chunk = hulls[start : start + MOST_LINKS]
-            count = len(chunk)
-            shapes, positions = zip(
-                *[self._static_shape(placement, number) for placement, number in chunk], strict=True
-            )
+        for start in range(0, len(links), MOST_LINKS):
+            shapes, positions, quaternions = zip(*links[start : start + MOST_LINKS], strict=True)
+            count = len(shapes)
             body = pybullet.createMultiBody(
                 0,
                 linkMasses=[0] * count,
                 linkCollisionShapeIndices=shapes,
                 linkVisualShapeIndices=[-1] * count,
                 linkPositions=positions,
-                linkOrientations=[placement.quaternion for placement, _ in chunk],
+                linkOrientations=quaternions,
                 linkInertialFramePositions=[[0, 0, 0]] * count,
                 linkInertialFrameOrientations=[[0, 0, 0, 1]] * count,
                 linkParentIndices=[0] * count,
@@ -195,19 +208,23 @@ class World:
                 linkJointAxis=[[0, 0, 1]] * count,
                 physicsClientId=self.client,
             )
-            owner.update({id(placement): body for placement, _ in chunk})
+            owner |= {id(placement): body for group in owners[start : start + MOST_LINKS] for placement in group}
         return owner
 
-    def _static_shape(self, placement: Placement, number: int) -> tuple[int, NDArray[np.float64]]:
-        """The shape of one hull and where it goes; most are boxes, which are made ten times faster."""
-        position, box = np.asarray(placement.position, float), placement.asset.boxes[number]
-        if box:
-            middle, half = box
-            shape = pybullet.createCollisionShape(
-                pybullet.GEOM_BOX, halfExtents=half.tolist(), physicsClientId=self.client
-            )
-            return shape, position + matrix_of((0, 0, 0), placement.quaternion)[:3, :3] @ middle
-        return self._hull_shape(placement.asset, [number]), position
+    def _box_shape(
+        self, things: Sequence[Placement], middles: Sequence[NDArray[Any]], halves: Sequence[NDArray[Any]]
+    ) -> int:
+        """Boxes of things, each upright in its thing's frame, as one shape in the world's."""
+        quaternions = [thing.quaternion for thing in things]
+        frames = matrices_of([thing.position for thing in things], quaternions)
+        places = frames[:, :3, :3] @ np.array(middles)[:, :, None] + frames[:, :3, 3:]
+        return pybullet.createCollisionShapeArray(
+            shapeTypes=[pybullet.GEOM_BOX] * len(things),
+            halfExtents=np.array(halves).tolist(),
+            collisionFramePositions=places[:, :, 0].tolist(),
+            collisionFrameOrientations=quaternions,
+            physicsClientId=self.client,
+        )
 
     def body(self, instance: int) -> int:
         """The PyBullet body of a thing; −1 for a ghost, which nothing touches."""
@@ -217,10 +234,7 @@ class World:
         """Position [3] (m) and quaternion (x, y, z, w) of a thing."""
         row = self._row_of_instance[instance]
         body, link = self._links[row]
-        if body < 0:
-            fixed = self._fixed_poses[row]
-            return fixed[:3, 3], quaternion_of(fixed[:3, :3])
-        position, quaternion = self._link_pose(body, link)
+        position, quaternion = self._places[row] if body < 0 else self._link_pose(body, link)
         return np.array(position), np.array(quaternion)
 
     def set_pose(self, instance: int, position: ArrayLike, quaternion: ArrayLike) -> None:
@@ -234,10 +248,12 @@ class World:
 
     def _poses(self) -> NDArray[np.float64]:
         """[N, 4, 4] of all items, now."""
-        poses = self._pose_buffer
-        for row in self._moving_rows:
-            poses[row] = matrix_of(*self._link_pose(*self._links[row]))
-        return poses
+        if self._moving_rows:
+            positions, quaternions = zip(
+                *(self._link_pose(*self._links[row]) for row in self._moving_rows), strict=True
+            )
+            self._pose_buffer[self._moving_rows] = matrices_of(positions, quaternions)
+        return self._pose_buffer
 
     def step(self, count: int = 1) -> None:
         """Advance physics by `count` time steps."""
@@ -248,7 +264,7 @@ class World:
         """The picture from a camera at a camera-to-world pose [4, 4]."""
         if not self._loaded:
             self.renderer.load(self._items, self.light)
-            self._pose_buffer = np.array(self._fixed_poses).reshape(-1, 4, 4)
+            self._pose_buffer = matrices_of([place for place, _ in self._places], [turn for _, turn in self._places])
             self._moving_rows = [row for row, (body, _) in enumerate(self._links) if body >= 0]
             self._loaded = True
         return self.renderer.draw(camera, np.asarray(pose, float), self._poses())

@@ -3,18 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
-from embodied_ssl.envs.world.atlas import Atlas
+from embodied_ssl.envs.world.atlas import Atlas, MeshStore
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
-from embodied_ssl.envs.world.mesh import Mesh
 from embodied_ssl.envs.world.shading import INTERPOLATED, SUNWARD, draw_view, room_for_fragments
 from embodied_ssl.envs.world.visibility import LARGE, Samples, Stage, Sun, scan_shadows, scan_view
 
@@ -64,14 +62,19 @@ class RasterRenderer:
         self.shadows, self.antialias = shadows, antialias
         self._samples: Samples | None = None
         self._fragments = room_for_fragments(0)
-        self._map_keys = np.empty(0, np.int64)
+        self._map_keys, self._heights = np.empty(0, np.int64), np.empty((0, 0), np.float32)
         self._sun: Sun | None = None
         self._sun_poses = b""
-        self._atlas = Atlas()
+        self._atlas, self._meshes = Atlas(), MeshStore()
 
     def load(self, items: Sequence[Item], light: Light) -> None:
-        self._stage = _pack(items, light, self._atlas)
-        self._samples, self._sun, self._sun_poses = None, None, b""
+        self._stage = _pack(items, light, self._atlas, self._meshes)
+        self._sun, self._sun_poses = None, b""
+        if self._samples is not None and (
+            len(self._samples.slots) < _triangles_of(self._stage)
+            or len(self._samples.corners) < _most_vertices(self._stage)
+        ):
+            self._samples = None
 
     def draw(self, camera: Camera, pose: NDArray[np.float64], poses: NDArray[np.float64]) -> Frame:
         height, width, spacing = camera.height, camera.width, self.antialias
@@ -111,9 +114,9 @@ class RasterRenderer:
         view = np.column_stack([axes, [0.0, 0.0, 1.0 - low[2]]])  # heights above 0, which is none
         view[:2, :3] /= texel
         view[:2, 3] = 1.5 - low[:2] / texel
-        sun = Sun(view, np.empty((side, side), np.float32), 1.5 * texel)
-        if len(self._map_keys) != side * side + 15:
-            self._map_keys = np.empty(side * side + 15, np.int64)
+        if len(self._heights) != side:
+            self._map_keys, self._heights = np.empty(side * side + 15, np.int64), np.empty((side, side), np.float32)
+        sun = Sun(view, self._heights, 1.5 * texel)
         scan_shadows(stage, samples._replace(keys=self._map_keys), sun, poses)
         return sun
 
@@ -122,7 +125,7 @@ class RasterRenderer:
 
 
 def _room_to_work(stage: Stage, samples: int) -> Samples:
-    triangles = int(np.sum(stage.ranges[:, 3] - stage.ranges[:, 2])) + 1  # a shared mesh counts each time
+    triangles = _triangles_of(stage) * 5 // 4 + 1  # some more, for the next scene
     return Samples(
         keys=np.empty(samples + 15, np.int64),
         slots=np.zeros((triangles, 3), np.int32),
@@ -132,56 +135,43 @@ def _room_to_work(stage: Stage, samples: int) -> Samples:
         places=np.empty((samples, 3), np.float32),
         planes=np.zeros((triangles, 3, INTERPOLATED), np.float32),
         density=np.empty(triangles, np.float32),
-        corners=np.empty((int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1)), 6)),
+        corners=np.empty((_most_vertices(stage), 6)),
     )
 
 
-def _pack(items: Sequence[Item], light: Light, atlas: Atlas) -> Stage:
-    """Flat buffers of all parts; a mesh that several items share is stored once."""
+def _triangles_of(stage: Stage) -> int:
+    """Of all parts; a mesh that several share counts each time."""
+    return int(np.sum(stage.ranges[:, 3] - stage.ranges[:, 2]))
+
+
+def _most_vertices(stage: Stage) -> int:
+    """Of a part."""
+    return int(np.max(stage.ranges[:, 1] - stage.ranges[:, 0], initial=1))
+
+
+def _pack(items: Sequence[Item], light: Light, atlas: Atlas, meshes: MeshStore) -> Stage:
+    """All parts in flat buffers."""
     parts = [(row, item, part) for row, item in enumerate(items) for part in item.asset.parts]
-    meshes = list({id(part.mesh): part.mesh for _, _, part in parts}.values())
-    textures = list({id(part.texture): part.texture for _, _, part in parts}.values())
-    first_vertex = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes])
-    first_triangle = np.cumsum([0] + [len(mesh.triangles) for mesh in meshes])
-    mesh_row = {id(mesh): row for row, mesh in enumerate(meshes)}
-    texture_row = {id(texture): row for row, texture in enumerate(textures)}
-    which = np.array([mesh_row[id(part.mesh)] for _, _, part in parts], int)
-    spheres = np.array([_bounding_sphere(mesh) for mesh in meshes], float).reshape(-1, 4)
-    texture_start, log_sides = atlas.place(textures)
+    ranges, spheres = meshes.place([part.mesh for _, _, part in parts])
+    texture_start, log_sides = atlas.place([part.texture for _, _, part in parts])
     sunward = np.asarray(light.direction, float)
     colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / np.linalg.norm(sunward)]
-
-    def joined(arrays: list[NDArray], width: int, dtype: type) -> NDArray:
-        return np.concatenate([np.empty((0, width), dtype), *arrays])
-
     return Stage(
-        vertices=joined([mesh.vertices for mesh in meshes], 3, np.float32),
-        normals=joined([mesh.normals for mesh in meshes], 3, np.float32),
-        uv=joined([mesh.uv for mesh in meshes], 2, np.float32),
-        triangles=joined([mesh.triangles for mesh in meshes], 3, np.int32)
-        + np.repeat(first_vertex[:-1], np.diff(first_triangle)).astype(np.int32)[:, None],
-        ranges=np.stack(
-            [first_vertex[which], first_vertex[which + 1], first_triangle[which], first_triangle[which + 1]], axis=1
-        ).astype(np.int32),
+        vertices=meshes.vertices,
+        normals=meshes.normals,
+        uv=meshes.uv,
+        triangles=meshes.triangles,
+        ranges=ranges,
         item=np.array([row for row, _, _ in parts], np.int32),
         instance=np.array([item.instance for _, item, _ in parts], np.uint8),
-        spheres=spheres[which],
+        spheres=spheres,
         surfaces=np.array([(part.gloss, part.emission) for _, _, part in parts], np.float32).reshape(-1, 2),
         casts=np.array([part.casts_shadow for _, _, part in parts], bool),
-        texture=np.array([texture_row[id(part.texture)] for _, _, part in parts], np.int32),
         texture_start=texture_start,
         texture_log_side=log_sides,
         texels=atlas.texels,
         light=np.array(colors, np.float32),
     )
-
-
-@lru_cache(maxsize=8192)
-def _bounding_sphere(mesh: Mesh) -> tuple[float, float, float, float]:
-    """Centre and radius, m, about the middle of the mesh's box."""
-    low, high = mesh.vertices.min(axis=0).astype(float), mesh.vertices.max(axis=0).astype(float)
-    center = (low + high) / 2
-    return (*center.tolist(), float(np.linalg.norm(mesh.vertices - center, axis=1).max()))
 
 
 class TinyRenderer:
@@ -288,17 +278,16 @@ def make_renderer(name: str, shadows: bool, antialias: int) -> Renderer:
     raise ValueError(f"unknown renderer {name!r}; there are: raster, tiny")
 
 
-def matrix_of(position: Sequence[float], quaternion: Sequence[float]) -> NDArray[np.float64]:
-    """The pose [4, 4] of a position [3] (m) and a unit quaternion (x, y, z, w)."""
-    x, y, z, w = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w), position[0]],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w), position[1]],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y), position[2]],
-            [0.0, 0.0, 0.0, 1.0],
-        ]
-    )
+def matrices_of(positions: ArrayLike, quaternions: ArrayLike) -> NDArray[np.float64]:
+    """The poses [N, 4, 4] of positions [N, 3] (m) and unit quaternions [N, 4] (x, y, z, w)."""
+    x, y, z, w = np.asarray(quaternions, float).reshape(-1, 4).T
+    poses = np.zeros((len(x), 4, 4))
+    poses[:, 0, 0], poses[:, 0, 1], poses[:, 0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)
+    poses[:, 1, 0], poses[:, 1, 1], poses[:, 1, 2] = 2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)
+    poses[:, 2, 0], poses[:, 2, 1], poses[:, 2, 2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
+    poses[:, :3, 3] = np.asarray(positions, float).reshape(-1, 3)
+    poses[:, 3, 3] = 1.0
+    return poses
 
 
 def quaternion_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -149,8 +149,7 @@ def _rays(camera_pose, intrinsics, spacing):
 def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
     """Depth and colour of every fragment, a block at a time."""
     slots, planes, edges, density = samples.slots, samples.planes, samples.edges, samples.density
-    part_texture, surfaces = stage.texture, stage.surfaces
-    starts, log_sides = stage.texture_start, stage.texture_log_side
+    surfaces, starts, log_sides = stage.surfaces, stage.texture_start, stage.texture_log_side
     spans, places, numbers, integers = samples.spans, samples.places, fragments.numbers, fragments.integers
     zero, one, stride = np.float32(0.0), np.float32(1.0), np.float32(spacing)
     q = u = v = nx = ny = nz = map_u = map_v = rise = zero
@@ -159,11 +158,11 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
     for n in range(span_count):
         slot, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]
-        gloss, glow, start, side, fineness, dense = zero, -one, np.int32(0), np.int32(1), np.int64(0), one
+        gloss, glow, start, side, fineness, dense, part = zero, -one, np.int32(0), np.int32(1), np.int64(0), one, 0
         if slot >= 0:
             part = slots[slot, 1]
-            texture, gloss, glow = part_texture[part], surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
-            fineness, dense = log_sides[texture], density[slot]
+            gloss, glow = surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
+            fineness, dense = log_sides[part], density[slot]
             x, y = column - np.float32(edges[slot, 9]), row - np.float32(edges[slot, 10])
             q, q_step = _along(planes, slot, NEARNESS, x, y, stride)
             u, u_step = _along(planes, slot, U, x, y, stride)
@@ -184,7 +183,7 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
                 area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
                 exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
                 level = min(max(exponent >> 1, np.int64(0)), fineness)
-                start, side = np.int32(starts[texture, level]), np.int32(1 << (fineness - level))
+                start, side = np.int32(starts[part, level]), np.int32(1 << (fineness - level))
             # Always a whole run; the next one overwrites what is too much.
             _put_ramp(numbers, _NEARNESS + at, begin, q, q_step)
             _put_ramp(numbers, _U + at, begin, u, u_step)

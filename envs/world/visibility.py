@@ -24,21 +24,20 @@ MIXED = -2  # the owner of a pixel that shows several triangles
 
 
 class Stage(NamedTuple):
-    """Everything that stands in a world, flat. V vertices and T triangles of all parts; P parts; K textures."""
+    """Everything that stands in a world, flat: V vertices and T triangles of meshes, P parts that wear textures."""
 
     vertices: NDArray[np.float32]  # [V, 3] m, in the frame of the item
     normals: NDArray[np.float32]  # [V, 3]
     uv: NDArray[np.float32]  # [V, 2] texture repeats
-    triangles: NDArray[np.int32]  # [S, 3]
-    ranges: NDArray[np.int32]  # [P, 4] first and last vertex, first and last triangle of each part
+    triangles: NDArray[np.int32]  # [T, 3]
+    ranges: NDArray[np.int32]  # [P, 4] first vertex and end, first triangle and end of each part
     item: NDArray[np.int32]  # [P] whose pose moves it
     instance: NDArray[np.uint8]  # [P] what the mask shows
     spheres: NDArray[np.float64]  # [P, 4] bounding centre and radius, m
     surfaces: NDArray[np.float32]  # [P, 2] gloss, emission
     casts: NDArray[np.bool_]  # [P] whether it casts a shadow
-    texture: NDArray[np.int32]  # [P]
-    texture_start: NDArray[np.int64]  # [K, 16] where each level of its pyramid starts in texels
-    texture_log_side: NDArray[np.int64]  # [K] log2 of its side
+    texture_start: NDArray[np.int64]  # [P, 16] where each level of its texture's pyramid starts in texels
+    texture_log_side: NDArray[np.int64]  # [P] log2 of its texture's side
     texels: NDArray[np.uint32]  # 0x00BBGGRR, levels of a pyramid from fine to coarse
     light: NDArray[np.float32]  # [6, 3] the rows that `shading` names
 
