@@ -40,13 +40,17 @@ class Atlas:
             self.texels[first : self._used] = _pyramid(texture)
             self._first[texture] = first
         log_sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
-        before = (4 ** (log_sides[:, None] + 1) - 4 ** np.maximum(log_sides[:, None] - np.arange(16) + 1, 0)) // 3
-        return np.array([self._first[texture] for texture in textures], np.int64)[:, None] + before, log_sides
+        left = np.maximum(log_sides[:, None] - np.arange(16), -1)  # log2 of the sides of the levels
+        ends = np.array([self._first[texture] + _texels_of(texture) for texture in textures], np.int64)
+        return ends[:, None] - _PYRAMID_TEXELS[left + 1], log_sides
+
+
+# Of a pyramid of sides 2^s, 2^(s−1), … 1, at s + 1. Every row ends with its first texel, which follows its last.
+_PYRAMID_TEXELS = np.cumsum([0] + [2**s * (2**s + 1) for s in range(16)])
 
 
 def _texels_of(texture: Texture) -> int:
-    """Of a pyramid of sides 2^s, 2^(s−1), … 1."""
-    return (4 * len(texture.image) ** 2 - 1) // 3
+    return int(_PYRAMID_TEXELS[len(texture.image).bit_length()])
 
 
 @lru_cache(maxsize=4096)
@@ -56,7 +60,8 @@ def _pyramid(texture: Texture) -> NDArray[np.uint32]:
     levels = []
     while True:
         red, green, blue = np.moveaxis(np.round(level).astype(np.uint32), -1, 0)
-        levels.append((red | green << 8 | blue << 16).ravel())
+        packed = red | green << 8 | blue << 16
+        levels.append(np.concatenate([packed, packed[:, :1]], axis=1).ravel())
         if len(level) == 1:
             return np.concatenate(levels)
         level = (level[0::2, 0::2] + level[1::2, 0::2] + level[0::2, 1::2] + level[1::2, 1::2]) / 4

@@ -13,8 +13,8 @@ from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.atlas import Atlas, MeshStore
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
-from embodied_ssl.envs.world.shading import INTERPOLATED, SUNWARD, draw_view, room_for_fragments
-from embodied_ssl.envs.world.visibility import LARGE, Samples, Stage, Sun, scan_shadows, scan_view
+from embodied_ssl.envs.world.shading import LANES, SUNWARD, draw_view, room_for_fragments
+from embodied_ssl.envs.world.visibility import HIGHEST, Samples, Stage, Sun, scan_shadows, scan_view
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class RasterRenderer:
         self.shadows, self.antialias = shadows, antialias
         self._samples: Samples | None = None
         self._fragments = room_for_fragments(0)
-        self._map_keys, self._heights = np.empty(0, np.int64), np.empty((0, 0), np.float32)
+        self._map_keys, self._heights = np.empty(0, np.int64), np.empty((0, 0), np.int32)
         self._sun: Sun | None = None
         self._sun_poses = b""
         self._atlas, self._meshes = Atlas(), MeshStore()
@@ -99,7 +99,7 @@ class RasterRenderer:
         """The view from the sun on everything that casts a shadow. samples: room to work in."""
         stage = self._stage
         if not self.shadows or not stage.casts.any():
-            return Sun(np.zeros((3, 4)), np.full((2, 2), -LARGE, np.float32), 0.0)
+            return Sun(np.zeros((3, 4)), np.zeros((2, 2), np.int32), 0.0, 0.0)
         sunward = stage.light[SUNWARD].astype(float)
         right = np.cross(sunward, np.eye(3)[np.argmin(np.abs(sunward))])
         right /= np.linalg.norm(right)
@@ -111,12 +111,12 @@ class RasterRenderer:
         extent = max(high[0] - low[0], high[1] - low[1])
         side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 4))
         texel = extent / (side - 4)  # a margin all round: beyond the map all is lit
-        view = np.column_stack([axes, [0.0, 0.0, 1.0 - low[2]]])  # heights above 0, which is none
-        view[:2, :3] /= texel
-        view[:2, 3] = 1.5 - low[:2] / texel
+        unit = (high[2] - low[2]) / (HIGHEST - 2)
+        scale = np.array([1 / texel, 1 / texel, 1 / unit])
+        view = np.column_stack([axes * scale[:, None], [1.5, 1.5, 1.0] - low * scale])  # height 0 is none
         if len(self._heights) != side:
-            self._map_keys, self._heights = np.empty(side * side + 15, np.int64), np.empty((side, side), np.float32)
-        sun = Sun(view, self._heights, 1.5 * texel)
+            self._map_keys, self._heights = np.empty(side * side + 15, np.int64), np.empty((side, side), np.int32)
+        sun = Sun(view, self._heights, 1.5 * texel, 1.5 * texel / unit)
         scan_shadows(stage, samples._replace(keys=self._map_keys), sun, poses)
         return sun
 
@@ -133,7 +133,7 @@ def _room_to_work(stage: Stage, samples: int) -> Samples:
         shown=np.empty(triangles, np.int32),
         spans=np.empty((samples, 4), np.int32),
         places=np.empty((samples, 3), np.float32),
-        planes=np.zeros((triangles, 3, INTERPOLATED), np.float32),
+        planes=np.zeros((triangles, 3, LANES), np.float32),
         density=np.empty(triangles, np.float32),
         corners=np.empty((_most_vertices(stage), 6)),
     )

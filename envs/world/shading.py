@@ -25,25 +25,25 @@ SUN, SKY, GROUND, HORIZON, ZENITH, SUNWARD = range(6)
 
 # What is interpolated over a triangle: nearness 1/w, texture coordinates, the normal in the world, and the place in
 # the shadow map.
-INTERPOLATED = 9
+INTERPOLATED, LANES = 9, 16  # as many numbers as are treated at once
 NEARNESS, U, V, NORMAL_X, NORMAL_Y, NORMAL_Z, MAP_U, MAP_V, MAP_HEIGHT = range(INTERPOLATED)
 
 LENGTH = 256  # most fragments of a block
 RUN = 8  # most fragments of a span that take one level of the texture
 
 # Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the picture in
-# samples; gloss; emission, below 0 for the background; what the shadow map holds at four neighbours.
-_ROWS = 17
+# samples; gloss; emission, below 0 for the background.
+_ROWS = 13
 (
     _NEARNESS, _U, _V, _NORMAL_X, _NORMAL_Y, _NORMAL_Z, _MAP_U, _MAP_V, _MAP_HEIGHT, _ACROSS, _DOWN, _GLOSS, _GLOW,
-    _HEIGHT, _HEIGHT_1, _HEIGHT_2, _HEIGHT_3,
 ) = (np.uint64(row * LENGTH) for row in range(_ROWS))  # fmt: skip
-# And in its integers: side of the texture's level and where it starts; four texels, and the place between them in
-# sixteenths; the place in the shadow map.
-_INTEGER_ROWS = 9
-_SIDE, _START, _TEXEL, _TEXEL_1, _TEXEL_2, _TEXEL_3, _RIGHT, _BELOW, _MAP = (
+# And in its integers: side of the texture's level and where it starts, then where the texels above and below are; the
+# place between the four in sixteenths; the place in the shadow map; the pairs that are read there.
+_INTEGER_ROWS = 11
+_SIDE, _START, _RIGHT, _BELOW, _MAP, _UPPER, _UPPER_1, _LOWER, _LOWER_1, _HEIGHTS, _HEIGHTS_1 = (
     np.uint64(row * LENGTH) for row in range(_INTEGER_ROWS)
 )
+_ABOVE_AT, _BELOW_AT = _START, _SIDE
 
 
 class Fragments(NamedTuple):
@@ -52,6 +52,8 @@ class Fragments(NamedTuple):
     depth: NDArray[np.float32]  # [F] m
     color: NDArray[np.float32]  # [3, F] linear red, green, blue
     bytes: NDArray[np.int32]  # [F] the same as it is stored, 0x00BBGGRR
+    pixels: NDArray[np.int32]  # [H · W] the picture, likewise
+    line: NDArray[np.float32]  # [2 · LANES] what is interpolated, over w, where a span starts; its change per pixel
     numbers: NDArray[np.float32]  # [_ROWS · LENGTH] of a block
     integers: NDArray[np.int32]  # [_INTEGER_ROWS · LENGTH]
 
@@ -62,6 +64,8 @@ def room_for_fragments(samples: int) -> Fragments:
         depth=np.empty(samples, np.float32),
         color=np.empty((3, samples), np.float32),
         bytes=np.empty(samples, np.int32),
+        pixels=np.empty(samples, np.int32),
+        line=np.zeros(2 * LANES, np.float32),
         numbers=np.zeros(_ROWS * LENGTH, np.float32),
         integers=np.zeros(_INTEGER_ROWS * LENGTH, np.int32),
     )
@@ -76,11 +80,16 @@ def draw_view(
     Filled: rgb uint8 [H, W, 3], depth float32 [H, W] (m), instance uint8 [H, W].
     """
     width, span_count, shown_count = depth.shape[1], counts[0], counts[1]
+    depths, marks, rays = depth.reshape(-1), instance.reshape(-1), _rays(camera_pose, intrinsics, spacing)
     _prepare(stage, samples, sun, poses, shown_count, spacing)
-    _shade(stage, samples, fragments, sun, span_count, _rays(camera_pose, intrinsics, spacing), spacing)
-    _blend(
-        stage, samples, fragments, span_count, width, spacing,
-        rgb.reshape(-1), depth.reshape(-1), instance.reshape(-1))  # fmt: skip
+    if spacing == 1:  # then pixels are fragments
+        _shade(stage, samples, fragments, depths, sun, span_count, rays, spacing)
+        _mark(stage, samples, span_count, marks)
+        _unpack(fragments.bytes, rgb.reshape(-1))
+    else:
+        _shade(stage, samples, fragments, fragments.depth, sun, span_count, rays, spacing)
+        _blend(stage, samples, fragments, span_count, width, spacing, depths, marks)
+        _unpack(fragments.pixels, rgb.reshape(-1))
 
 
 @jit
@@ -89,7 +98,7 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
     vertices, normals, uv, triangles = stage.vertices, stage.normals, stage.uv, stage.triangles
     slots, edges, planes, density = samples.slots, samples.edges, samples.planes, samples.density
     shown_slots, items = samples.shown, stage.item
-    to_map, step = sun.to_map, sun.step
+    to_map, step, lift = sun.to_map, sun.step, sun.lift
     for n in range(shown):
         slot = shown_slots[n]
         t, m = slots[slot, 0], items[slots[slot, 1]]
@@ -108,7 +117,7 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
             world_z = poses[m, 2, 0] * x + poses[m, 2, 1] * y + poses[m, 2, 2] * z + poses[m, 2, 3]
             map_u = to_map[0, 0] * world_x + to_map[0, 1] * world_y + to_map[0, 2] * world_z + to_map[0, 3]
             map_v = to_map[1, 0] * world_x + to_map[1, 1] * world_y + to_map[1, 2] * world_z + to_map[1, 3]
-            map_height = to_map[2, 0] * world_x + to_map[2, 1] * world_y + to_map[2, 2] * world_z + to_map[2, 3] + step
+            map_height = to_map[2, 0] * world_x + to_map[2, 1] * world_y + to_map[2, 2] * world_z + to_map[2, 3] + lift
             for term in range(3):
                 e = edges[slot, 3 * corner + term]
                 planes[slot, term, NEARNESS] += e
@@ -146,54 +155,50 @@ def _rays(camera_pose, intrinsics, spacing):
 
 
 @jit
-def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
+def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
     """Depth and colour of every fragment, a block at a time."""
     slots, planes, edges, density = samples.slots, samples.planes, samples.edges, samples.density
     surfaces, starts, log_sides = stage.surfaces, stage.texture_start, stage.texture_log_side
     spans, places, numbers, integers = samples.spans, samples.places, fragments.numbers, fragments.integers
+    color, packed = fragments.color, fragments.bytes
+    texels, heights, light = stage.texels, sun.heights, stage.light
+    line, flat = fragments.line, planes.reshape(-1)
     zero, one, stride = np.float32(0.0), np.float32(1.0), np.float32(spacing)
-    q = u = v = nx = ny = nz = map_u = map_v = rise = zero
-    q_step = u_step = v_step = nx_step = ny_step = nz_step = map_u_step = map_v_step = rise_step = zero
     first, filled = 0, 0  # of the fragments, in the block; and how many are in it
     for n in range(span_count):
         slot, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]
         gloss, glow, start, side, fineness, dense, part = zero, -one, np.int32(0), np.int32(1), np.int64(0), one, 0
+        line[NEARNESS] = np.float32(np.inf)  # the background has depth 0
         if slot >= 0:
             part = slots[slot, 1]
             gloss, glow = surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
             fineness, dense = log_sides[part], density[slot]
             x, y = column - np.float32(edges[slot, 9]), row - np.float32(edges[slot, 10])
-            q, q_step = _along(planes, slot, NEARNESS, x, y, stride)
-            u, u_step = _along(planes, slot, U, x, y, stride)
-            v, v_step = _along(planes, slot, V, x, y, stride)
-            nx, nx_step = _along(planes, slot, NORMAL_X, x, y, stride)
-            ny, ny_step = _along(planes, slot, NORMAL_Y, x, y, stride)
-            nz, nz_step = _along(planes, slot, NORMAL_Z, x, y, stride)
-            map_u, map_u_step = _along(planes, slot, MAP_U, x, y, stride)
-            map_v, map_v_step = _along(planes, slot, MAP_V, x, y, stride)
-            rise, rise_step = _along(planes, slot, MAP_HEIGHT, x, y, stride)
+            _start_line(flat, np.uint64(3 * LANES * slot), x, y, stride, line)
         for done in range(0, length, RUN):
             if filled > LENGTH - RUN:
-                _shade_block(stage, fragments, sun, first, filled, rays, spacing)
+                _shade_block(
+                    numbers, integers, depth, color, packed, texels, heights, light, first, filled, rays, spacing
+                )
                 first, filled = first + filled, 0
             at, begin = np.uint64(filled), np.float32(done)
             if slot >= 0:  # the level of the texture whose texels are about a pixel wide
-                w = one / max(q + begin * q_step, np.float32(1e-6))
+                w = one / max(line[NEARNESS] + begin * line[LANES + NEARNESS], np.float32(1e-6))
                 area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
                 exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
                 level = min(max(exponent >> 1, np.int64(0)), fineness)
                 start, side = np.int32(starts[part, level]), np.int32(1 << (fineness - level))
             # Always a whole run; the next one overwrites what is too much.
-            _put_ramp(numbers, _NEARNESS + at, begin, q, q_step)
-            _put_ramp(numbers, _U + at, begin, u, u_step)
-            _put_ramp(numbers, _V + at, begin, v, v_step)
-            _put_ramp(numbers, _NORMAL_X + at, begin, nx, nx_step)
-            _put_ramp(numbers, _NORMAL_Y + at, begin, ny, ny_step)
-            _put_ramp(numbers, _NORMAL_Z + at, begin, nz, nz_step)
-            _put_ramp(numbers, _MAP_U + at, begin, map_u, map_u_step)
-            _put_ramp(numbers, _MAP_V + at, begin, map_v, map_v_step)
-            _put_ramp(numbers, _MAP_HEIGHT + at, begin, rise, rise_step)
+            _put_ramp(numbers, _NEARNESS + at, begin, line[NEARNESS], line[LANES + NEARNESS])
+            _put_ramp(numbers, _U + at, begin, line[U], line[LANES + U])
+            _put_ramp(numbers, _V + at, begin, line[V], line[LANES + V])
+            _put_ramp(numbers, _NORMAL_X + at, begin, line[NORMAL_X], line[LANES + NORMAL_X])
+            _put_ramp(numbers, _NORMAL_Y + at, begin, line[NORMAL_Y], line[LANES + NORMAL_Y])
+            _put_ramp(numbers, _NORMAL_Z + at, begin, line[NORMAL_Z], line[LANES + NORMAL_Z])
+            _put_ramp(numbers, _MAP_U + at, begin, line[MAP_U], line[LANES + MAP_U])
+            _put_ramp(numbers, _MAP_V + at, begin, line[MAP_V], line[LANES + MAP_V])
+            _put_ramp(numbers, _MAP_HEIGHT + at, begin, line[MAP_HEIGHT], line[LANES + MAP_HEIGHT])
             _put_ramp(numbers, _ACROSS + at, begin, column, stride)
             _put_copies(numbers, _DOWN + at, row)
             _put_copies(numbers, _GLOSS + at, gloss)
@@ -201,14 +206,16 @@ def _shade(stage, samples, fragments, sun, span_count, rays, spacing):
             _put_copies(integers, _SIDE + at, side)
             _put_copies(integers, _START + at, start)
             filled += min(RUN, length - done)
-    _shade_block(stage, fragments, sun, first, filled, rays, spacing)
+    _shade_block(numbers, integers, depth, color, packed, texels, heights, light, first, filled, rays, spacing)
 
 
 @inlined
-def _along(planes, slot, which, x, y, stride):
+def _start_line(planes, base, x, y, stride, line):
     """What is interpolated, over w, at a place, and how it changes from one pixel of a row to the next."""
-    slope = planes[slot, 0, which]
-    return slope * x + planes[slot, 1, which] * y + planes[slot, 2, which], slope * stride
+    for k in range(np.uint64(LANES)):
+        slope = planes[base + k]
+        line[k] = slope * x + planes[base + np.uint64(LANES) + k] * y + planes[base + np.uint64(2 * LANES) + k]
+        line[np.uint64(LANES) + k] = slope * stride
 
 
 # Loops over a run are too short for LLVM to make vector instructions of them by itself.
@@ -252,21 +259,18 @@ def _put_copies(_, array, at, value):
 
 
 @jit
-def _shade_block(stage, fragments, sun, first, count, rays, spacing):
+def _shade_block(numbers, integers, depth, color, packed, texels, heights, light, first, count, rays, spacing):
     """Shade the fragments in the block, and put them where they belong."""
-    numbers, integers, color = fragments.numbers, fragments.integers, fragments.color
-    _locate(numbers, integers, count, np.int32(len(sun.heights)))
-    _fetch(numbers, integers, count, stage.texels, sun.heights.reshape(-1), np.uint64(len(sun.heights)))
-    _light(numbers, integers, count, stage.light, rays)
-    _put(numbers, _NEARNESS, fragments.depth, first, count)
+    _locate(numbers, integers, count, np.int32(len(heights)))
+    _fetch(integers, count, texels, heights.reshape(-1))
+    _light(numbers, integers, count, light, rays)
+    _put(numbers, _NEARNESS, depth, first, count)
     if spacing > 1:  # else there is nothing to blend
         _put(numbers, _U, color[0], first, count)
         _put(numbers, _V, color[1], first, count)
         _put(numbers, _NORMAL_X, color[2], first, count)
-    out = fragments.bytes
     for j in range(np.uint64(count)):
-        red, green, blue = _to_byte(numbers[_U + j]), _to_byte(numbers[_V + j]), _to_byte(numbers[_NORMAL_X + j])
-        out[np.uint64(first) + j] = np.int32(red | np.int32(green << np.int32(8)) | np.int32(blue << np.int32(16)))
+        packed[np.uint64(first) + j] = _to_pixel(numbers[_U + j], numbers[_V + j], numbers[_NORMAL_X + j])
 
 
 @inlined
@@ -285,12 +289,14 @@ def _locate(numbers, integers, count, map_side):
         mask, sixteenths = np.int32(side - np.int32(1)), np.float32(np.int32(side * np.int32(16)))
         across = np.int32(np.int32(numbers[_U + j] * w * sixteenths) - np.int32(8))
         down = np.int32(np.int32(numbers[_V + j] * w * sixteenths) - np.int32(8))
-        x0, y0 = np.int32(np.int32(across >> np.int32(4)) & mask), np.int32(np.int32(down >> np.int32(4)) & mask)
-        x1, y1 = np.int32(np.int32(x0 + np.int32(1)) & mask), np.int32(np.int32(y0 + np.int32(1)) & mask)
-        above = np.int32(integers[_START + j] + np.int32(y0 * side))
-        below = np.int32(integers[_START + j] + np.int32(y1 * side))
-        integers[_TEXEL + j], integers[_TEXEL_1 + j] = np.int32(above + x0), np.int32(above + x1)
-        integers[_TEXEL_2 + j], integers[_TEXEL_3 + j] = np.int32(below + x0), np.int32(below + x1)
+        x, y = np.int32(np.int32(across >> np.int32(4)) & mask), np.int32(np.int32(down >> np.int32(4)) & mask)
+        start, stride, next_y = (
+            np.int32(integers[_START + j] + x),
+            np.int32(side + np.int32(1)),
+            np.int32(y + np.int32(1)),
+        )
+        integers[_ABOVE_AT + j] = np.int32(start + np.int32(y * stride))
+        integers[_BELOW_AT + j] = np.int32(start + np.int32(np.int32(next_y & mask) * stride))
         integers[_RIGHT + j], integers[_BELOW + j] = np.int32(across & np.int32(15)), np.int32(down & np.int32(15))
         column, row = numbers[_MAP_U + j] * w, numbers[_MAP_V + j] * w
         column, row = min(max(zero, column), last), min(max(zero, row), last)  # also of no number
@@ -304,17 +310,15 @@ def _locate(numbers, integers, count, map_side):
 
 
 @jit
-def _fetch(numbers, integers, count, texels, heights, map_side):
-    """Texels and heights in place of where they are."""
+def _fetch(integers, count, texels, heights):
+    """The texels above and below and the heights, from where they are."""
+    one = np.uint64(1)
     for j in range(np.uint64(count)):
-        integers[_TEXEL + j] = texels[np.uint64(integers[_TEXEL + j])]
-        integers[_TEXEL_1 + j] = texels[np.uint64(integers[_TEXEL_1 + j])]
-        integers[_TEXEL_2 + j] = texels[np.uint64(integers[_TEXEL_2 + j])]
-        integers[_TEXEL_3 + j] = texels[np.uint64(integers[_TEXEL_3 + j])]
-        at = np.uint64(integers[_MAP + j])
-        numbers[_HEIGHT + j], numbers[_HEIGHT_1 + j] = heights[at], heights[at + np.uint64(1)]
-        at += map_side
-        numbers[_HEIGHT_2 + j], numbers[_HEIGHT_3 + j] = heights[at], heights[at + np.uint64(1)]
+        above, below = np.uint64(integers[_ABOVE_AT + j]), np.uint64(integers[_BELOW_AT + j])
+        place = np.uint64(integers[_MAP + j])
+        integers[_UPPER + j], integers[_UPPER_1 + j] = texels[above], texels[above + one]
+        integers[_LOWER + j], integers[_LOWER_1 + j] = texels[below], texels[below + one]
+        integers[_HEIGHTS + j], integers[_HEIGHTS_1 + j] = heights[place], heights[place + one]
 
 
 @inlined
@@ -337,9 +341,10 @@ def _light(numbers, integers, count, light, rays):
     rise_r, rise_g, rise_b = light[ZENITH, 0] - horizon_r, light[ZENITH, 1] - horizon_g, light[ZENITH, 2] - horizon_b
     zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
     unit, tiny, byte, eight = np.float32(1.0 / 65280.0), np.float32(1e-20), np.int32(255), np.int32(8)
+    half_word, sixteen = np.int32(65535), np.int32(16)
     for j in range(np.uint64(count)):
         w = numbers[_NEARNESS + j]
-        a, b, c, d = integers[_TEXEL + j], integers[_TEXEL_1 + j], integers[_TEXEL_2 + j], integers[_TEXEL_3 + j]
+        a, b, c, d = integers[_UPPER + j], integers[_UPPER_1 + j], integers[_LOWER + j], integers[_LOWER_1 + j]
         right, below = integers[_RIGHT + j], integers[_BELOW + j]
         red = unit * np.float32(
             _bilinear(np.int32(a & byte), np.int32(b & byte), np.int32(c & byte), np.int32(d & byte), right, below)
@@ -354,12 +359,13 @@ def _light(numbers, integers, count, light, rays):
             )
         )
         # The share of the sun that reaches the place, blended over four neighbours in the shadow map.
-        height, e, g = numbers[_MAP_HEIGHT + j], numbers[_MAP_U + j], numbers[_MAP_V + j]
-        upper = (one - e if numbers[_HEIGHT + j] <= height else zero) + (
-            e if numbers[_HEIGHT_1 + j] <= height else zero
+        height, e, g = max(numbers[_MAP_HEIGHT + j], zero), numbers[_MAP_U + j], numbers[_MAP_V + j]
+        lefts, rights = integers[_HEIGHTS + j], integers[_HEIGHTS_1 + j]
+        upper = (one - e if np.float32(np.int32(lefts & half_word)) <= height else zero) + (
+            e if np.float32(np.int32(rights & half_word)) <= height else zero
         )
-        lower = (one - e if numbers[_HEIGHT_2 + j] <= height else zero) + (
-            e if numbers[_HEIGHT_3 + j] <= height else zero
+        lower = (one - e if np.float32(np.int32(np.int32(lefts >> sixteen) & half_word)) <= height else zero) + (
+            e if np.float32(np.int32(np.int32(rights >> sixteen) & half_word)) <= height else zero
         )
         nx, ny, nz = numbers[_NORMAL_X + j] * w, numbers[_NORMAL_Y + j] * w, numbers[_NORMAL_Z + j] * w
         facing = max(nx * sun_x + ny * sun_y + nz * sun_z, zero)
@@ -397,35 +403,58 @@ def _light(numbers, integers, count, light, rays):
 
 
 @inlined
+def _to_pixel(red, green, blue):
+    """A linear colour as it is stored: gamma 2, 0x00BBGGRR."""
+    return np.int32(_to_byte(red) | np.int32(_to_byte(green) << np.int32(8)) | np.int32(_to_byte(blue) << np.int32(16)))
+
+
+@inlined
 def _to_byte(linear):
-    """A linear colour as it is stored: gamma 2, 0 to 255; int32."""
+    """0 to 255; int32."""
     full = np.float32(255.0)
     return np.int32(min(full * math.sqrt(linear) + np.float32(0.5), full))
 
 
 @jit
-def _blend(stage, samples, fragments, span_count, width, spacing, rgb, depth, instance):
+def _mark(stage, samples, span_count, instance):
+    """The instance that each span shows."""
+    slots, spans, instances = samples.slots, samples.spans, stage.instance
+    for n in range(np.uint64(span_count)):
+        owner = spans[n, 3]
+        mark = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)
+        for at in range(np.uint64(spans[n, 0]), np.uint64(spans[n, 1])):
+            instance[at] = mark
+
+
+@jit
+def _unpack(pixels, rgb):
+    """From 0x00BBGGRR [N] to uint8 [3 · N]."""
+    low, three = np.int32(255), np.uint64(3)
+    for at in range(np.uint64(len(rgb) // 3)):
+        pixel = pixels[at]
+        rgb[three * at] = np.uint8(pixel & low)
+        rgb[three * at + np.uint64(1)] = np.uint8((pixel >> np.int32(8)) & low)
+        rgb[three * at + np.uint64(2)] = np.uint8(pixel >> np.int32(16))
+
+
+@jit
+def _blend(stage, samples, fragments, span_count, width, spacing, depth, instance):
     """Mix each pixel's fragments into its colour; depth and instance are of what its centre shows.
 
-    The picture comes flat: rgb uint8 [H · W · 3], depth float32 [H · W], instance uint8 [H · W].
+    Filled: fragments.pixels, depth float32 [H · W], instance uint8 [H · W].
     """
-    slots, edges, instances = samples.slots, samples.edges, stage.instance
+    slots, edges, instances, pixels = samples.slots, samples.edges, stage.instance, fragments.pixels
     spans, places, fragment_depth, packed = samples.spans, samples.places, fragments.depth, fragments.bytes
     reds, greens, blues = fragments.color[0], fragments.color[1], fragments.color[2]
-    zero, middle, low = np.float32(0.0), 0.5 * (spacing - 1), np.int32(255)
+    zero, middle = np.float32(0.0), 0.5 * (spacing - 1)
     n = 0
     while n < span_count:
         first, end, pixel, owner = spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3]
         if places[n, 2] == np.float32(1.0):  # a run of whole pixels
             mark = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)
             for i in range(np.uint64(end - first)):
-                at, whole = np.uint64(pixel) + i, packed[np.uint64(first) + i]
-                rgb[np.uint64(3) * at] = np.uint8(whole & low)
-                rgb[np.uint64(3) * at + np.uint64(1)] = np.uint8((whole >> np.int32(8)) & low)
-                rgb[np.uint64(3) * at + np.uint64(2)] = np.uint8(whole >> np.int32(16))
-                depth[at], instance[at] = fragment_depth[np.uint64(first) + i], mark
-            if owner < 0:
-                depth[pixel : pixel + end - first] = zero
+                at, fragment = np.uint64(pixel) + i, np.uint64(first) + i
+                pixels[at], depth[at], instance[at] = packed[fragment], fragment_depth[fragment], mark
             n += 1
             continue
         row, column, w = pixel // width, pixel % width, fragment_depth[first]
@@ -446,7 +475,6 @@ def _blend(stage, samples, fragments, span_count, width, spacing, rgb, depth, in
             if not covered and share > largest:  # else the centre lies on an edge, to rounding
                 largest, owner, w = share, s, fragment_depth[f]
             n += 1
-        rgb[3 * pixel] = np.uint8(_to_byte(red))
-        rgb[3 * pixel + 1], rgb[3 * pixel + 2] = np.uint8(_to_byte(green)), np.uint8(_to_byte(blue))
+        pixels[pixel] = _to_pixel(red, green, blue)
         depth[pixel] = w if owner >= 0 else zero
         instance[pixel] = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 NEAR_M = 0.02
 LARGE = 1e9
+HIGHEST = 65535  # height in the shadow map
 MIXED = -2  # the owner of a pixel that shows several triangles
 
 
@@ -38,7 +39,9 @@ class Stage(NamedTuple):
     casts: NDArray[np.bool_]  # [P] whether it casts a shadow
     texture_start: NDArray[np.int64]  # [P, 16] where each level of its texture's pyramid starts in texels
     texture_log_side: NDArray[np.int64]  # [P] log2 of its texture's side
-    texels: NDArray[np.uint32]  # 0x00BBGGRR, levels of a pyramid from fine to coarse
+    texels: NDArray[
+        np.uint32
+    ]  # 0x00BBGGRR, levels of pyramids from fine to coarse; the first of a row follows its last
     light: NDArray[np.float32]  # [6, 3] the rows that `shading` names
 
 
@@ -55,17 +58,23 @@ class Samples(NamedTuple):
     shown: NDArray[np.int32]  # [S] the slots that pixels show
     spans: NDArray[np.int32]  # [F, 4] first of its pixels and their end, counted over all spans; pixel; slot or −1
     places: NDArray[np.float32]  # [F, 3] where each starts: column and row in samples; share of the pixel, in (0, 1]
-    planes: NDArray[np.float32]  # [S, 3, 9] x, y and constant term of what `shading` interpolates, over w
+    planes: NDArray[np.float32]  # [S, 3, 16] x, y and constant term of what `shading` interpolates, over w
     density: NDArray[np.float32]  # [S] texture repeats² per pixel, over w³
     corners: NDArray[np.float64]  # [V, 6] projected vertices of one part: x·w, y·w, w, compared, x, y
 
 
 class Sun(NamedTuple):
-    """The shadow map: a view from the sun."""
+    """The shadow map: a view from the sun.
 
-    to_map: NDArray[np.float64]  # [3, 4] world to column, row and height towards the sun
-    heights: NDArray[np.float32]  # [S, S] m, highest caster; S = 2: no shadows
+    Heights towards the sun are whole numbers from 1 to 65,535, 0 where nothing casts a shadow. A point of the map holds
+    its own height in the low half, and in the high half that of the point in the next row, so that one read tells a
+    column of two.
+    """
+
+    to_map: NDArray[np.float64]  # [3, 4] world to column, row and height
+    heights: NDArray[np.int32]  # [S, S] of the highest caster; S = 2: no shadows
     step: float  # m, off the surface against self-shadowing
+    lift: float  # the same as a height
 
 
 jit = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -369,8 +378,8 @@ def scan_shadows(stage, samples, sun, poses):
     """
     ranges, vertices, triangles, items, casts = stage.ranges, stage.vertices, stage.triangles, stage.item, stage.casts
     keys, slots = samples.keys, samples.slots
-    edges, corners, heights, to_map = samples.edges, samples.corners, sun.heights, sun.to_map
-    side = heights.shape[0]
+    edges, corners, heights, to_map = samples.edges, samples.corners, sun.heights.reshape(-1), sun.to_map
+    side = sun.heights.shape[0]
     matrix = np.empty((3, 4))
     keys[:] = 0
     for p in range(len(ranges)):
@@ -379,6 +388,8 @@ def scan_shadows(stage, samples, sun, poses):
             _scan_part(
                 ranges, vertices, triangles, corners, matrix, True, side, side,
                 keys, slots, edges, p, 0)  # fmt: skip
-    for row in range(side):
-        for column in range(side):
-            heights[row, column] = np.int32(keys[row * side + column] >> 32).view(np.float32)
+    below = np.uint64(side)
+    for at in range(np.uint64((side - 1) * side)):
+        high, low = np.int32(keys[at + below] >> 32), np.int32(keys[at] >> 32)
+        heights[at] = np.int32(np.int32(high.view(np.float32)) << np.int32(16)) | np.int32(low.view(np.float32))
+    heights[(side - 1) * side :] = 0
