@@ -144,9 +144,9 @@ def _scan_triangle(corners, i, j, k, near, most, width, height, keys, slot, edge
             if low < high:
                 start, step = np.float32(slope_y * row + offset), np.float32(slope_x)
                 first, end = np.int32(math.ceil(low)), np.int32(math.ceil(high))
-                # Sixteen at a time, whole, so that it compiles to vector instructions; the greater key is the nearer.
+                # Eight at a time, whole, so that it compiles to vector instructions; the greater key is the nearer.
                 base = np.uint64(row * width)
-                for column in range(np.uint64(first & -16), np.uint64((end + 15) & -16)):
+                for column in range(np.uint64(first & -8), np.uint64((end + 7) & -8)):
                     at = np.int32(column)
                     value = start + step * np.float32(at)
                     key = (np.int64(np.float32(value).view(np.int32)) << 32) | owner
@@ -181,18 +181,19 @@ def _scan_part(
     In perspective the nearness 1/w is compared; in an orthographic view the third coordinate is, and w is 1.
     """
     first = ranges[part, 0]
-    for v in range(first, ranges[part, 1]):
+    for v in range(np.uint64(first), np.uint64(ranges[part, 1])):
         x, y, z = vertices[v, 0], vertices[v, 1], vertices[v, 2]
         across = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
         down = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
         third = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
         w, compared = (1.0, third) if orthographic else (third, 1.0)
-        k, inverse = v - first, 1.0 / w
-        corners[k, 0], corners[k, 1], corners[k, 2], corners[k, 3] = across, down, w, compared
-        corners[k, 4], corners[k, 5] = across * inverse, down * inverse
+        at, inverse = v - np.uint64(first), 1.0 / w
+        corners[at, 0], corners[at, 1], corners[at, 2], corners[at, 3] = across, down, w, compared
+        corners[at, 4], corners[at, 5] = across * inverse, down * inverse
     near, most = (0.0, np.float32(LARGE)) if orthographic else (NEAR_M, np.float32(1.0 / NEAR_M))
-    for t in range(ranges[part, 2], ranges[part, 3]):
-        i, j, k = triangles[t, 0] - first, triangles[t, 1] - first, triangles[t, 2] - first
+    for t in range(np.uint64(ranges[part, 2]), np.uint64(ranges[part, 3])):
+        i, j = np.uint64(triangles[t, 0] - first), np.uint64(triangles[t, 1] - first)
+        k = np.uint64(triangles[t, 2] - first)
         if _scan_triangle(corners, i, j, k, near, most, width, height, keys, used, edges):
             slots[used, 0], slots[used, 1], slots[used, 2] = t, part, 0
             used += 1
@@ -292,26 +293,29 @@ def _gather(samples, width, height, spacing):
     owners[width] = MIXED
     middle = np.float32(0.5 * (spacing - 1))
     count, n, triangles = 0, 0, 0
+    one, wide = np.uint64(1), np.uint64(width)
     for row in range(height):
         _list_owners(samples.keys, row * spacing * spacing * width, width, spacing, owners)
-        column = 0
-        while column < width:
+        column = np.uint64(0)
+        while column < wide:
             slot, begin, before = owners[column], column, n
-            column += 1
+            column += one
             if slot != MIXED:
                 while owners[column] == slot:
-                    column += 1
-                end = count + column - begin
-                spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3] = count, end, row * width + begin, slot
-                places[n, 0], places[n, 1], places[n, 2] = begin * spacing + middle, row * spacing + middle, 1.0
+                    column += one
+                end, at = count + np.int64(column - begin), np.uint64(n)
+                spans[at, 0], spans[at, 1], spans[at, 2] = count, end, row * width + np.int64(begin)
+                spans[at, 3] = slot
+                places[at, 0] = np.int64(begin) * spacing + middle
+                places[at, 1], places[at, 2] = row * spacing + middle, 1.0
                 n, count = n + 1, end
             else:
-                n = _split_pixel(samples.keys, spans, places, row, begin, width, spacing, n, count)
+                n = _split_pixel(samples.keys, spans, places, row, np.int64(begin), width, spacing, n, count)
                 count += n - before
-            for span in range(before, n):
+            for span in range(np.uint64(before), np.uint64(n)):
                 slot = spans[span, 3]
-                if slot >= 0 and slots[slot, 2] == 0:
-                    slots[slot, 2] = 1
+                if slot >= 0 and slots[np.uint64(slot), 2] == 0:
+                    slots[np.uint64(slot), 2] = 1
                     shown[triangles] = slot
                     triangles += 1
     return n, triangles
