@@ -13,7 +13,7 @@ from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.atlas import Atlas, MeshStore
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
-from embodied_ssl.envs.world.shading import LANES, SUNWARD, draw_view, room_for_fragments
+from embodied_ssl.envs.world.shading import LANES, NEARNESS, SUNWARD, draw_view, room_for_fragments
 from embodied_ssl.envs.world.visibility import HIGHEST, Samples, Stage, Sun, scan_shadows, scan_view
 
 
@@ -71,7 +71,7 @@ class RasterRenderer:
         self._stage = _pack(items, light, self._atlas, self._meshes)
         self._sun, self._sun_poses = None, b""
         if self._samples is not None and (
-            len(self._samples.slots) < _triangles_of(self._stage)
+            len(self._samples.slots) <= _triangles_of(self._stage)
             or len(self._samples.corners) < _most_vertices(self._stage)
         ):
             self._samples = None
@@ -125,7 +125,9 @@ class RasterRenderer:
 
 
 def _room_to_work(stage: Stage, samples: int) -> Samples:
-    triangles = _triangles_of(stage) * 5 // 4 + 1  # some more, for the next scene
+    triangles = _triangles_of(stage) * 5 // 4 + 1  # some more, for the next scene; the last one is the background's
+    planes = np.zeros((triangles, 3, LANES), np.float32)
+    planes[-1, 2, NEARNESS] = np.inf  # of depth 0
     return Samples(
         keys=np.empty(samples + 15, np.int64),
         slots=np.zeros((triangles, 3), np.int32),
@@ -133,7 +135,7 @@ def _room_to_work(stage: Stage, samples: int) -> Samples:
         shown=np.empty(triangles, np.int32),
         spans=np.empty((samples, 4), np.int32),
         places=np.empty((samples, 3), np.float32),
-        planes=np.zeros((triangles, 3, LANES), np.float32),
+        planes=planes,
         density=np.empty(triangles, np.float32),
         corners=np.empty((_most_vertices(stage), 6)),
     )

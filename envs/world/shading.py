@@ -53,7 +53,6 @@ class Fragments(NamedTuple):
     color: NDArray[np.float32]  # [3, F] linear red, green, blue
     bytes: NDArray[np.int32]  # [F] the same as it is stored, 0x00BBGGRR
     pixels: NDArray[np.int32]  # [H · W] the picture, likewise
-    line: NDArray[np.float32]  # [2 · LANES] what is interpolated, over w, where a span starts; its change per pixel
     numbers: NDArray[np.float32]  # [_ROWS · LENGTH] of a block
     integers: NDArray[np.int32]  # [_INTEGER_ROWS · LENGTH]
 
@@ -65,7 +64,6 @@ def room_for_fragments(samples: int) -> Fragments:
         color=np.empty((3, samples), np.float32),
         bytes=np.empty(samples, np.int32),
         pixels=np.empty(samples, np.int32),
-        line=np.zeros(2 * LANES, np.float32),
         numbers=np.zeros(_ROWS * LENGTH, np.float32),
         integers=np.zeros(_INTEGER_ROWS * LENGTH, np.int32),
     )
@@ -99,14 +97,14 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
     slots, edges, planes, density = samples.slots, samples.edges, samples.planes, samples.density
     shown_slots, items = samples.shown, stage.item
     to_map, step, lift = sun.to_map, sun.step, sun.lift
-    for n in range(shown):
-        slot = shown_slots[n]
-        t, m = slots[slot, 0], items[slots[slot, 1]]
+    for n in range(np.uint64(shown)):
+        slot = np.uint64(shown_slots[n])
+        t, m = np.uint64(slots[slot, 0]), np.uint64(items[slots[slot, 1]])
         for term in range(3):
             for k in range(INTERPOLATED):
                 planes[slot, term, k] = 0.0
         for corner in range(3):
-            v = triangles[t, corner]
+            v = np.uint64(triangles[t, corner])
             nx, ny, nz = normals[v, 0], normals[v, 1], normals[v, 2]
             x, y, z = vertices[v, 0] + step * nx, vertices[v, 1] + step * ny, vertices[v, 2] + step * nz
             normal_x = poses[m, 0, 0] * nx + poses[m, 0, 1] * ny + poses[m, 0, 2] * nz
@@ -119,7 +117,7 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
             map_v = to_map[1, 0] * world_x + to_map[1, 1] * world_y + to_map[1, 2] * world_z + to_map[1, 3]
             map_height = to_map[2, 0] * world_x + to_map[2, 1] * world_y + to_map[2, 2] * world_z + to_map[2, 3] + lift
             for term in range(3):
-                e = edges[slot, 3 * corner + term]
+                e = edges[slot, np.uint64(3 * corner + term)]
                 planes[slot, term, NEARNESS] += e
                 planes[slot, term, U] += e * uv[v, 0]
                 planes[slot, term, V] += e * uv[v, 1]
@@ -162,20 +160,20 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
     spans, places, numbers, integers = samples.spans, samples.places, fragments.numbers, fragments.integers
     color, packed = fragments.color, fragments.bytes
     texels, heights, light = stage.texels, sun.heights, stage.light
-    line, flat = fragments.line, planes.reshape(-1)
+    flat, background = planes.reshape(-1), len(planes) - 1
     zero, one, stride = np.float32(0.0), np.float32(1.0), np.float32(spacing)
     first, filled = 0, 0  # of the fragments, in the block; and how many are in it
     for n in range(span_count):
         slot, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]
         gloss, glow, start, side, fineness, dense, part = zero, -one, np.int32(0), np.int32(1), np.int64(0), one, 0
-        line[NEARNESS] = np.float32(np.inf)  # the background has depth 0
+        base, x, y = np.uint64(3 * LANES * background), zero, zero
         if slot >= 0:
             part = slots[slot, 1]
             gloss, glow = surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
             fineness, dense = log_sides[part], density[slot]
             x, y = column - np.float32(edges[slot, 9]), row - np.float32(edges[slot, 10])
-            _start_line(flat, np.uint64(3 * LANES * slot), x, y, stride, line)
+            base = np.uint64(3 * LANES * slot)
         for done in range(0, length, RUN):
             if filled > LENGTH - RUN:
                 _shade_block(
@@ -184,21 +182,15 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
                 first, filled = first + filled, 0
             at, begin = np.uint64(filled), np.float32(done)
             if slot >= 0:  # the level of the texture whose texels are about a pixel wide
-                w = one / max(line[NEARNESS] + begin * line[LANES + NEARNESS], np.float32(1e-6))
+                slope = flat[base]  # of nearness, the first
+                nearness = slope * x + flat[base + np.uint64(LANES)] * y + flat[base + np.uint64(2 * LANES)]
+                w = one / max(nearness + begin * (slope * stride), np.float32(1e-6))
                 area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
                 exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
                 level = min(max(exponent >> 1, np.int64(0)), fineness)
                 start, side = np.int32(starts[part, level]), np.int32(1 << (fineness - level))
             # Always a whole run; the next one overwrites what is too much.
-            _put_ramp(numbers, _NEARNESS + at, begin, line[NEARNESS], line[LANES + NEARNESS])
-            _put_ramp(numbers, _U + at, begin, line[U], line[LANES + U])
-            _put_ramp(numbers, _V + at, begin, line[V], line[LANES + V])
-            _put_ramp(numbers, _NORMAL_X + at, begin, line[NORMAL_X], line[LANES + NORMAL_X])
-            _put_ramp(numbers, _NORMAL_Y + at, begin, line[NORMAL_Y], line[LANES + NORMAL_Y])
-            _put_ramp(numbers, _NORMAL_Z + at, begin, line[NORMAL_Z], line[LANES + NORMAL_Z])
-            _put_ramp(numbers, _MAP_U + at, begin, line[MAP_U], line[LANES + MAP_U])
-            _put_ramp(numbers, _MAP_V + at, begin, line[MAP_V], line[LANES + MAP_V])
-            _put_ramp(numbers, _MAP_HEIGHT + at, begin, line[MAP_HEIGHT], line[LANES + MAP_HEIGHT])
+            _put_line(numbers, at, begin, flat, base, x, y, stride)
             _put_ramp(numbers, _ACROSS + at, begin, column, stride)
             _put_copies(numbers, _DOWN + at, row)
             _put_copies(numbers, _GLOSS + at, gloss)
@@ -209,27 +201,59 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
     _shade_block(numbers, integers, depth, color, packed, texels, heights, light, first, filled, rays, spacing)
 
 
-@inlined
-def _start_line(planes, base, x, y, stride, line):
-    """What is interpolated, over w, at a place, and how it changes from one pixel of a row to the next."""
-    for k in range(np.uint64(LANES)):
-        slope = planes[base + k]
-        line[k] = slope * x + planes[base + np.uint64(LANES) + k] * y + planes[base + np.uint64(2 * LANES) + k]
-        line[np.uint64(LANES) + k] = slope * stride
-
-
 # Loops over a run are too short for LLVM to make vector instructions of them by itself.
-def _vector_of(builder, value):
-    """RUN copies of a number, as one LLVM vector."""
-    vector, integer = ir.VectorType(value.type, RUN), ir.IntType(32)
+def _copies(builder, vector, lane):
+    """RUN copies of a number of an LLVM vector."""
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), RUN), [lane] * RUN)
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), lanes)
+
+
+def _copies_of(builder, value, count=RUN):
+    """A number as a vector of so many copies."""
+    vector, integer = ir.VectorType(value.type, count), ir.IntType(32)
     single = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(integer, 0))
-    return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(integer, RUN), [0] * RUN))
+    return builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(integer, count), [0] * count))
 
 
-def _store_vector(context, builder, array_type, array, at, vector):
+def _place_of(context, builder, array_type, array, at, vector):
+    """Where an array's elements from `at` on lie, as a vector."""
     data = context.make_array(array_type)(context, builder, array).data
-    place = builder.bitcast(builder.gep(data, [at]), vector.type.as_pointer())
-    builder.store(vector, place, align=4)
+    return builder.bitcast(builder.gep(data, [at]), vector.as_pointer())
+
+
+def _ramp(builder, begin, first, step):
+    counts = builder.fadd(begin, ir.Constant(begin.type, [float(i) for i in range(RUN)]))
+    return builder.fadd(first, builder.fmul(counts, step))
+
+
+@intrinsic
+def _put_line(_, numbers, at, begin, planes, base, x, y, stride):
+    """numbers[k · LENGTH + at + i] = what the k-th plane from `base` is at (x, y) + (begin + i) · stride along the row.
+
+    For all that is interpolated, and i below RUN; float32, but `at` and `base` uint64.
+    """
+
+    def generate(context, builder, signature, arguments):
+        numbers, at, begin, planes, base, x, y, stride = arguments
+        wide, integer = ir.VectorType(ir.FloatType(), LANES), at.type
+        terms = [
+            builder.load(
+                _place_of(context, builder, signature.args[3], planes, builder.add(base, integer(LANES * term)), wide),
+                align=4,
+            )
+            for term in range(3)
+        ]
+        x, y, stride = (_copies_of(builder, value, LANES) for value in (x, y, stride))
+        value = builder.fadd(builder.fadd(builder.fmul(terms[0], x), builder.fmul(terms[1], y)), terms[2])
+        step, begin = builder.fmul(terms[0], stride), _copies_of(builder, begin)
+        for k in range(INTERPOLATED):
+            ramp = _ramp(builder, begin, _copies(builder, value, k), _copies(builder, step, k))
+            row = builder.add(at, integer(k * LENGTH))
+            place = _place_of(context, builder, signature.args[0], numbers, row, ramp.type)
+            builder.store(ramp, place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(numbers, at, begin, planes, base, x, y, stride), generate
 
 
 @intrinsic
@@ -237,10 +261,8 @@ def _put_ramp(_, array, at, begin, first, step):
     """array[at + i] = first + (begin + i) · step for i below RUN; float32, but `at` uint64."""
 
     def generate(context, builder, signature, arguments):
-        begin, first, step = (_vector_of(builder, value) for value in arguments[2:])
-        counts = builder.fadd(begin, ir.Constant(begin.type, [float(i) for i in range(RUN)]))
-        ramp = builder.fadd(first, builder.fmul(counts, step))
-        _store_vector(context, builder, signature.args[0], arguments[0], arguments[1], ramp)
+        ramp = _ramp(builder, *(_copies_of(builder, value) for value in arguments[2:]))
+        builder.store(ramp, _place_of(context, builder, signature.args[0], *arguments[:2], ramp.type), align=4)
         return context.get_dummy_value()
 
     return types.void(array, at, begin, first, step), generate
@@ -251,8 +273,8 @@ def _put_copies(_, array, at, value):
     """array[at + i] = value for i below RUN; of one type."""
 
     def generate(context, builder, signature, arguments):
-        copies = _vector_of(builder, arguments[2])
-        _store_vector(context, builder, signature.args[0], arguments[0], arguments[1], copies)
+        copies = _copies_of(builder, arguments[2])
+        builder.store(copies, _place_of(context, builder, signature.args[0], *arguments[:2], copies.type), align=4)
         return context.get_dummy_value()
 
     return types.void(array, at, value), generate
