@@ -28,8 +28,8 @@ class Atlas:
         self._first: dict[Texture, int] = {}
         self._used = 0
 
-    def place(self, textures: Sequence[Texture]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the levels of each texture start in `texels`, [P, 16], the finest first; log2 of its side, [P]."""
+    def place(self, textures: Sequence[Texture]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Where the levels of each texture, the finest first, end in `texels`, [P]; log2 of its side, [P]."""
         distinct = dict.fromkeys(textures)
         added = [texture for texture in distinct if texture not in self._first]
         if self._used + sum(map(_texels_of, added)) > len(self.texels):
@@ -39,18 +39,15 @@ class Atlas:
             first, self._used = self._used, self._used + _texels_of(texture)
             self.texels[first : self._used] = _pyramid(texture)
             self._first[texture] = first
-        log_sides = np.array([len(texture.image).bit_length() - 1 for texture in textures], np.int64)
-        left = np.maximum(log_sides[:, None] - np.arange(16), -1)  # log2 of the sides of the levels
-        ends = np.array([self._first[texture] + _texels_of(texture) for texture in textures], np.int64)
-        return ends[:, None] - _PYRAMID_TEXELS[left + 1], log_sides
-
-
-# Of a pyramid of sides 2^s, 2^(s−1), … 1, at s + 1. Every row ends with its first texel, which follows its last.
-_PYRAMID_TEXELS = np.cumsum([0] + [2**s * (2**s + 1) for s in range(16)])
+        ends = [self._first[texture] + _texels_of(texture) for texture in textures]
+        log_sides = [len(texture.image).bit_length() - 1 for texture in textures]
+        return np.array(ends, np.int32), np.array(log_sides, np.int32)
 
 
 def _texels_of(texture: Texture) -> int:
-    return int(_PYRAMID_TEXELS[len(texture.image).bit_length()])
+    """Of levels of sides 2^s, 2^(s−1), … 1. Every row ends with its first texel once more, which follows its last."""
+    side = len(texture.image)
+    return (4 * side**2 - 1) // 3 + 2 * side - 1
 
 
 @lru_cache(maxsize=4096)

@@ -155,7 +155,7 @@ def _pack(items: Sequence[Item], light: Light, atlas: Atlas, meshes: MeshStore) 
     """All parts in flat buffers."""
     parts = [(row, item, part) for row, item in enumerate(items) for part in item.asset.parts]
     ranges, spheres = meshes.place([part.mesh for _, _, part in parts])
-    texture_start, log_sides = atlas.place([part.texture for _, _, part in parts])
+    texture_end, log_sides = atlas.place([part.texture for _, _, part in parts])
     sunward = np.asarray(light.direction, float)
     colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / np.linalg.norm(sunward)]
     return Stage(
@@ -169,7 +169,7 @@ def _pack(items: Sequence[Item], light: Light, atlas: Atlas, meshes: MeshStore) 
         spheres=spheres,
         surfaces=np.array([(part.gloss, part.emission) for _, _, part in parts], np.float32).reshape(-1, 2),
         casts=np.array([part.casts_shadow for _, _, part in parts], bool),
-        texture_start=texture_start,
+        texture_end=texture_end,
         texture_log_side=log_sides,
         texels=atlas.texels,
         light=np.array(colors, np.float32),

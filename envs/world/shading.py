@@ -29,21 +29,22 @@ INTERPOLATED, LANES = 9, 16  # as many numbers as are treated at once
 NEARNESS, U, V, NORMAL_X, NORMAL_Y, NORMAL_Z, MAP_U, MAP_V, MAP_HEIGHT = range(INTERPOLATED)
 
 LENGTH = 256  # most fragments of a block
-RUN = 8  # most fragments of a span that take one level of the texture
+RUN = 8  # fragments of a span that go into a block at once
 
 # Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the picture in
-# samples; gloss; emission, below 0 for the background.
-_ROWS = 13
+# samples; gloss; emission, below 0 for the background; texels per pixel, over w³.
+_ROWS = 14
 (
     _NEARNESS, _U, _V, _NORMAL_X, _NORMAL_Y, _NORMAL_Z, _MAP_U, _MAP_V, _MAP_HEIGHT, _ACROSS, _DOWN, _GLOSS, _GLOW,
+    _DENSITY,
 ) = (np.uint64(row * LENGTH) for row in range(_ROWS))  # fmt: skip
-# And in its integers: side of the texture's level and where it starts, then where the texels above and below are; the
-# place between the four in sixteenths; the place in the shadow map; the pairs that are read there.
+# And in its integers: log2 of the texture's side and where its levels end, then where the texels above and below are;
+# the place between the four in sixteenths; the place in the shadow map; the pairs that are read there.
 _INTEGER_ROWS = 11
-_SIDE, _START, _RIGHT, _BELOW, _MAP, _UPPER, _UPPER_1, _LOWER, _LOWER_1, _HEIGHTS, _HEIGHTS_1 = (
+_LOG_SIDE, _END, _RIGHT, _BELOW, _MAP, _UPPER, _UPPER_1, _LOWER, _LOWER_1, _HEIGHTS, _HEIGHTS_1 = (
     np.uint64(row * LENGTH) for row in range(_INTEGER_ROWS)
 )
-_ABOVE_AT, _BELOW_AT = _START, _SIDE
+_ABOVE_AT, _BELOW_AT = _END, _LOG_SIDE
 
 
 class Fragments(NamedTuple):
@@ -96,7 +97,7 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
     vertices, normals, uv, triangles = stage.vertices, stage.normals, stage.uv, stage.triangles
     slots, edges, planes, density = samples.slots, samples.edges, samples.planes, samples.density
     shown_slots, items = samples.shown, stage.item
-    to_map, step, lift = sun.to_map, sun.step, sun.lift
+    to_map, step, lift, log_sides = sun.to_map, sun.step, sun.lift, stage.texture_log_side
     for n in range(np.uint64(shown)):
         slot = np.uint64(shown_slots[n])
         t, m = np.uint64(slots[slot, 0]), np.uint64(items[slots[slot, 1]])
@@ -132,7 +133,8 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
         ux, uy, uc = planes[slot, 0, U], planes[slot, 1, U], planes[slot, 2, U]
         vx, vy, vc = planes[slot, 0, V], planes[slot, 1, V], planes[slot, 2, V]
         volume = qx * (uy * vc - uc * vy) - qy * (ux * vc - uc * vx) + qc * (ux * vy - uy * vx)
-        density[slot] = abs(volume) * spacing * spacing
+        side = np.float64(1 << log_sides[np.uint64(slots[slot, 1])])
+        density[slot] = abs(volume) * (spacing * side) ** 2
 
 
 @jit
@@ -156,7 +158,7 @@ def _rays(camera_pose, intrinsics, spacing):
 def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
     """Depth and colour of every fragment, a block at a time."""
     slots, planes, edges, density = samples.slots, samples.planes, samples.edges, samples.density
-    surfaces, starts, log_sides = stage.surfaces, stage.texture_start, stage.texture_log_side
+    surfaces, ends, log_sides = stage.surfaces, stage.texture_end, stage.texture_log_side
     spans, places, numbers, integers = samples.spans, samples.places, fragments.numbers, fragments.integers
     color, packed = fragments.color, fragments.bytes
     texels, heights, light = stage.texels, sun.heights, stage.light
@@ -166,12 +168,12 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
     for n in range(span_count):
         slot, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]
-        gloss, glow, start, side, fineness, dense, part = zero, -one, np.int32(0), np.int32(1), np.int64(0), one, 0
+        gloss, glow, dense, end, log_side = zero, -one, zero, np.int32(2), np.int32(0)
         base, x, y = np.uint64(3 * LANES * background), zero, zero
         if slot >= 0:
             part = slots[slot, 1]
             gloss, glow = surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
-            fineness, dense = log_sides[part], density[slot]
+            dense, end, log_side = density[slot], ends[part], log_sides[part]
             x, y = column - np.float32(edges[slot, 9]), row - np.float32(edges[slot, 10])
             base = np.uint64(3 * LANES * slot)
         for done in range(0, length, RUN):
@@ -181,22 +183,15 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
                 )
                 first, filled = first + filled, 0
             at, begin = np.uint64(filled), np.float32(done)
-            if slot >= 0:  # the level of the texture whose texels are about a pixel wide
-                slope = flat[base]  # of nearness, the first
-                nearness = slope * x + flat[base + np.uint64(LANES)] * y + flat[base + np.uint64(2 * LANES)]
-                w = one / max(nearness + begin * (slope * stride), np.float32(1e-6))
-                area = dense * w * w * w * np.float32(1 << (2 * fineness))  # texels² per pixel
-                exponent = np.int64(np.float32(area * np.float32(1.5)).view(np.int32) >> 23) - 127  # floor(log2)
-                level = min(max(exponent >> 1, np.int64(0)), fineness)
-                start, side = np.int32(starts[part, level]), np.int32(1 << (fineness - level))
             # Always a whole run; the next one overwrites what is too much.
             _put_line(numbers, at, begin, flat, base, x, y, stride)
             _put_ramp(numbers, _ACROSS + at, begin, column, stride)
             _put_copies(numbers, _DOWN + at, row)
             _put_copies(numbers, _GLOSS + at, gloss)
             _put_copies(numbers, _GLOW + at, glow)
-            _put_copies(integers, _SIDE + at, side)
-            _put_copies(integers, _START + at, start)
+            _put_copies(numbers, _DENSITY + at, dense)
+            _put_copies(integers, _LOG_SIDE + at, log_side)
+            _put_copies(integers, _END + at, end)
             filled += min(RUN, length - done)
     _shade_block(numbers, integers, depth, color, packed, texels, heights, light, first, filled, rays, spacing)
 
@@ -305,20 +300,25 @@ def _put(numbers, row, out, first, count):
 def _locate(numbers, integers, count, map_side):
     """From nearness to depth; which texels and which points of the shadow map surround each fragment, and where."""
     zero, one, last = np.float32(0.0), np.float32(1.0), np.float32(map_side - 2)
+    unit, alternate = np.int32(1), np.int32(0x55555555)
     for j in range(np.uint64(count)):
         w = one / max(numbers[_NEARNESS + j], np.float32(1e-6))
-        side = integers[_SIDE + j]
-        mask, sixteenths = np.int32(side - np.int32(1)), np.float32(np.int32(side * np.int32(16)))
+        # The level of the texture whose texels are about a pixel wide: half of floor(log2) of texels² per pixel.
+        area, log_side = np.float32(1.5) * numbers[_DENSITY + j] * w * w * w, integers[_LOG_SIDE + j]
+        exponent = np.int32(np.int32(np.float32(area).view(np.int32) >> np.int32(23)) - np.int32(127))
+        level = min(max(np.int32(exponent >> unit), np.int32(0)), log_side)
+        whole = np.int32(np.int32(np.int32(log_side - level) + np.int32(127)) << np.int32(23)).view(np.float32)
+        side, sixteenths = np.int32(whole), whole * np.float32(16.0)
+        mask = np.int32(side - unit)
+        # This level and the coarser ones take side · (side + 1) + … = (4 · side² − 1) / 3 + 2 · side − 1 texels.
+        third = np.int32(np.int32(np.int32(side * np.int32(side << np.int32(2))) - unit) & alternate)
+        begin = np.int32(np.int32(integers[_END + j] - third) - np.int32(np.int32(side << unit) - unit))
         across = np.int32(np.int32(numbers[_U + j] * w * sixteenths) - np.int32(8))
         down = np.int32(np.int32(numbers[_V + j] * w * sixteenths) - np.int32(8))
         x, y = np.int32(np.int32(across >> np.int32(4)) & mask), np.int32(np.int32(down >> np.int32(4)) & mask)
-        start, stride, next_y = (
-            np.int32(integers[_START + j] + x),
-            np.int32(side + np.int32(1)),
-            np.int32(y + np.int32(1)),
-        )
-        integers[_ABOVE_AT + j] = np.int32(start + np.int32(y * stride))
-        integers[_BELOW_AT + j] = np.int32(start + np.int32(np.int32(next_y & mask) * stride))
+        begin, stride, next_y = np.int32(begin + x), np.int32(side + unit), np.int32(np.int32(y + unit) & mask)
+        integers[_ABOVE_AT + j] = np.int32(begin + np.int32(y * stride))
+        integers[_BELOW_AT + j] = np.int32(begin + np.int32(next_y * stride))
         integers[_RIGHT + j], integers[_BELOW + j] = np.int32(across & np.int32(15)), np.int32(down & np.int32(15))
         column, row = numbers[_MAP_U + j] * w, numbers[_MAP_V + j] * w
         column, row = min(max(zero, column), last), min(max(zero, row), last)  # also of no number

@@ -37,11 +37,9 @@ class Stage(NamedTuple):
     spheres: NDArray[np.float64]  # [P, 4] bounding centre and radius, m
     surfaces: NDArray[np.float32]  # [P, 2] gloss, emission
     casts: NDArray[np.bool_]  # [P] whether it casts a shadow
-    texture_start: NDArray[np.int64]  # [P, 16] where each level of its texture's pyramid starts in texels
-    texture_log_side: NDArray[np.int64]  # [P] log2 of its texture's side
-    texels: NDArray[
-        np.uint32
-    ]  # 0x00BBGGRR, levels of pyramids from fine to coarse; the first of a row follows its last
+    texture_end: NDArray[np.int32]  # [P] where the levels of its texture end in texels
+    texture_log_side: NDArray[np.int32]  # [P] log2 of its texture's side
+    texels: NDArray[np.uint32]  # 0x00BBGGRR, levels from fine to coarse; the first of a row follows its last
     light: NDArray[np.float32]  # [6, 3] the rows that `shading` names
 
 
