@@ -37,16 +37,18 @@ def observe(frame: Frame, depth: bool, instance: bool, motor: ArrayLike | None =
 
 
 def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np.float64]:
-    """The action as float64, within the space's bounds (motors saturate).
+    """The action [A] as float64, within the space's bounds (motors saturate).
 
     Raises ValueError if its shape is another or anything in it is not a finite number.
     """
     values = np.asarray(action)
     if values.dtype.kind not in "fiu" or values.shape != space.shape:
         raise ValueError(f"an action is numbers, shape {space.shape}, not {values.dtype} {values.shape}")
-    if not all(map(math.isfinite, values.ravel().tolist())):
-        raise ValueError(f"an action is finite numbers, not {values.tolist()}")
-    return np.minimum(np.maximum(values.astype(float), space.low), space.high)
+    numbers = values.tolist()  # as plain numbers: of so few, NumPy would take three times as long
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"an action is finite numbers, not {numbers}")
+    bounds = zip(numbers, space.low.tolist(), space.high.tolist(), strict=True)
+    return np.array([min(max(value, low), high) for value, low, high in bounds], float)
 
 
 def describe_things(world: World) -> list[dict[str, Any]]:

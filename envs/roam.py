@@ -6,7 +6,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
 from embodied_ssl.envs.world.camera import Camera, optical_flow
@@ -115,16 +115,18 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         self.heading = self._open_heading(rng.uniform(-np.pi, np.pi, 4))
         self._steps = 0
         self._look()
-        return self._observe(np.zeros(2)), self._info(np.full(2, np.nan))
+        return self._observe((0.0, 0.0)), self._info(np.full(2, np.nan))
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
         before, pose_before = self._frame, self.pose
-        noise = self.np_random.normal(size=4)
-        forward, yaw = command * (1 - self.slip * np.abs(noise[:2]) + self.motor_noise * noise[2:])
-        self.heading = float((self.heading + yaw + np.pi) % (2 * np.pi) - np.pi)
+        (forward, yaw), noise = command.tolist(), self.np_random.normal(size=4).tolist()
+        forward *= 1 - self.slip * abs(noise[0]) + self.motor_noise * noise[2]
+        yaw *= 1 - self.slip * abs(noise[1]) + self.motor_noise * noise[3]
+        self.heading = (self.heading + yaw + math.pi) % (2 * math.pi) - math.pi
         driven = self._drive(forward)
-        measured = np.array([driven, yaw]) * (1 + self.odometry_noise * self.np_random.normal(size=2))
+        noise = self.np_random.normal(size=2).tolist()
+        measured = driven * (1 + self.odometry_noise * noise[0]), yaw * (1 + self.odometry_noise * noise[1])
         self._steps += 1
         self._look()
         info = self._info(command)
@@ -140,22 +142,24 @@ class RoamEnv(gymnasium.Env[Any, Any]):
     def _drive(self, forward: float) -> float:
         """Move along the heading until done or stopped by an obstacle; the distance driven, m."""
         sense = 1.0 if forward >= 0 else -1.0
-        ahead = sense * np.array([np.cos(self.heading), np.sin(self.heading)])
+        cosine, sine = sense * math.cos(self.heading), sense * math.sin(self.heading)
+        x, y = self.position.tolist()
         left, driven = abs(forward), 0.0
         while left > 1e-6:
-            room = self.floor.clearance_at(*self.position) - RADIUS_M - 2 * CELL_M
+            room = self.floor.clearance_at(x, y) - RADIUS_M - 2 * CELL_M
             if room < left:  # the map is too coarse here: ask the physics
-                room = self._distance_to_obstacle(left + TOUCH_M) - TOUCH_M
+                room = self._distance_to_obstacle(x, y, left + TOUCH_M) - TOUCH_M
             stride = min(left, room)
             if stride <= 1e-3:
                 break
-            self.position = self.position + stride * ahead
+            x, y = x + stride * cosine, y + stride * sine
             driven, left = driven + stride, left - stride
+        self.position = np.array([x, y])
         return sense * driven
 
-    def _distance_to_obstacle(self, reach: float) -> float:
-        """Distance (m) from the body to the nearest thing it would touch, at most `reach`."""
-        client, place = self.world.client, (*self.position.tolist(), STEP_M + HEIGHT_M / 2)
+    def _distance_to_obstacle(self, x: float, y: float, reach: float) -> float:
+        """Distance (m) from the body at a place to the nearest thing it would touch, at most `reach`."""
+        client, place = self.world.client, (x, y, STEP_M + HEIGHT_M / 2)
         distances = [reach]
         for number in range(pybullet.getNumBodies(physicsClientId=client)):
             for contact in pybullet.getClosestPoints(
@@ -182,7 +186,7 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         )
         self._frame = self.world.render(self.camera, self.pose)
 
-    def _observe(self, motor: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    def _observe(self, motor: ArrayLike) -> dict[str, NDArray[Any]]:
         return observe(self._frame, self._depth, self._instance, motor)
 
     def _info(self, command: NDArray[np.float64]) -> dict[str, Any]:

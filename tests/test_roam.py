@@ -67,7 +67,7 @@ def test_walls_and_furniture_stop_the_body(scene):
         for _ in range(150):
             _, driven, *_ = env.step(np.float32([0.25, rng.normal() * 0.02]))
             stopped += driven < 0.01
-            assert env._distance_to_obstacle(1.0) > -1e-3  # never inside anything
+            assert env._distance_to_obstacle(*env.position.tolist(), 1.0) > -1e-3  # never inside anything
         assert stopped > 50
 
 
@@ -93,7 +93,7 @@ def test_the_floor_map_agrees_with_the_physics(scene):
     floor, rng = Floor(env.scene, HEIGHT_M), np.random.default_rng(0)
     for _ in range(40):
         env.position = floor.start(rng, RADIUS_M)
-        exact = env._distance_to_obstacle(0.6)
+        exact = env._distance_to_obstacle(*env.position.tolist(), 0.6)
         mapped = min(float(floor.clearance_at(*env.position)) - RADIUS_M, 0.6)
         assert exact > mapped - 3 * CELL_M  # the map promises no room that is not there
 

@@ -1,5 +1,6 @@
 """The data that describe a world: materials, textures, parts, assets, lights, scenes. No behaviour."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world.mesh import Mesh
+
+# The outline of a hull from above, convex, float32 [K, 2], and its lowest and highest point, m.
+Footprint = tuple[NDArray[Any], float, float]
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,9 @@ class Asset:
         return np.array([np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)])
 
     @cached_property
-    def footprints(self) -> tuple[tuple[NDArray[Any], float, float], ...]:
-        """Of each hull the outline from above, convex, float32 [K, 2], and its lowest and highest point, m."""
-        return tuple(
-            (cv2.convexHull(hull[:, :2].astype(np.float32))[:, 0], float(hull[:, 2].min()), float(hull[:, 2].max()))
-            for hull in self.hulls
-        )
+    def footprints(self) -> tuple[Footprint, ...]:
+        """Of its hulls, in its own frame."""
+        return footprints_of(self.hulls)
 
     @cached_property
     def boxes(self) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]] | None, ...]:
@@ -92,6 +93,14 @@ class Asset:
             half = (high - low) / 2
             found.append((low + half, half) if len(hull) == 8 and np.all((hull == low) | (hull == high)) else None)
         return tuple(found)
+
+
+def footprints_of(hulls: Sequence[NDArray[Any]]) -> tuple[Footprint, ...]:
+    """The footprint of each hull [K, 3], m."""
+    return tuple(
+        (cv2.convexHull(hull[:, :2].astype(np.float32))[:, 0], float(hull[:, 2].min()), float(hull[:, 2].max()))
+        for hull in hulls
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.envs.world.assets import Placement, Scene
+from embodied_ssl.envs.world.assets import Placement, Scene, footprints_of
 from embodied_ssl.envs.world.renderers import matrices_of
 
 CELL_M = 0.05
@@ -20,17 +20,16 @@ class Floor:
     def __init__(self, scene: Scene, body_height: float):
         """body_height: m; things that begin above it are passed under."""
         x_min, y_min, x_max, y_max = scene.bounds
-        self.origin = np.array([x_min, y_min])
+        self.origin, self._left, self._bottom = np.array([x_min, y_min]), float(x_min), float(y_min)
         self._columns = max(3, int(np.ceil((x_max - x_min) / CELL_M)))
         self._rows = max(3, int(np.ceil((y_max - y_min) / CELL_M)))
         free = np.ones((self._rows, self._columns), np.uint8)
         free[[0, -1]] = 0
         free[:, [0, -1]] = 0
-        outlines = _outlines(scene.placements, body_height)
-        corners = np.concatenate([np.empty((0, 2)), *outlines])
+        corners, lengths = _outlines(scene.placements, body_height)
         cells, end = np.round((corners - self.origin) / CELL_M - 0.5).astype(np.int32), 0
-        for outline in outlines:
-            first, end = end, end + len(outline)
+        for length in lengths:
+            first, end = end, end + length
             cv2.fillConvexPoly(free, cells[first:end], 0)
         distance = cv2.distanceTransform(free, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         # Its last bit depends on where the array lies in memory; the squares are whole numbers, and their roots do not.
@@ -42,7 +41,7 @@ class Floor:
 
     def clearance_at(self, x: float, y: float) -> float:
         """The same at one place."""
-        column, row = int((x - self.origin[0]) / CELL_M), int((y - self.origin[1]) / CELL_M)
+        column, row = int((x - self._left) / CELL_M), int((y - self._bottom) / CELL_M)
         return float(self.grid[row, column]) if 0 <= row < self._rows and 0 <= column < self._columns else 0.0
 
     def start(self, rng: np.random.Generator, radius: float) -> NDArray[np.float64]:
@@ -71,21 +70,25 @@ def _clearances(grid, origin, points):
     return clearances
 
 
-def _outlines(placements: Sequence[Placement], body_height: float) -> list[NDArray[np.float64]]:
-    """The convex outlines [K, 2] on the floor of all hulls that reach below `body_height` and above the floor."""
-    outlines = []
+def _outlines(placements: Sequence[Placement], body_height: float) -> tuple[NDArray[np.float64], list[int]]:
+    """The convex outlines on the floor of all hulls that reach below `body_height` and above the floor.
+
+    Their corners [N, 2] (m), one outline after the other, and how many corners each has.
+    """
+    outlines, places = [np.empty((0, 2))], [(1.0, 0.0, 0.0, 0.0)]
     for placement in placements:
-        x, y, z, w = placement.quaternion
-        position = np.asarray(placement.position, float)
-        if x == y == 0:  # upright, as nearly everything is
-            turn = np.array([[1 - 2 * z * z, -2 * z * w], [2 * z * w, 1 - 2 * z * z]])
-            for outline, low, high in placement.asset.footprints:
-                if position[2] + low < body_height and position[2] + high > STEP_M:
-                    outlines.append(outline @ turn.T + position[:2])
-            continue
-        turn = matrices_of((0, 0, 0), placement.quaternion)[0, :3, :3]
-        for hull in placement.asset.hulls:
-            corners = hull @ turn.T + position
-            if corners[:, 2].min() < body_height and corners[:, 2].max() > STEP_M:
-                outlines.append(cv2.convexHull(corners[:, :2].astype(np.float32))[:, 0].astype(float))
-    return outlines
+        (x, y, z), turn = placement.position, placement.quaternion
+        if turn[0] == turn[1] == 0:  # upright, as nearly everything is
+            footprints, place = placement.asset.footprints, (1 - 2 * turn[2] ** 2, 2 * turn[2] * turn[3], x, y)
+        else:
+            rotation = matrices_of((0, 0, 0), turn)[0, :3, :3]
+            footprints = footprints_of([hull @ rotation.T for hull in placement.asset.hulls])
+            place = 1.0, 0.0, x, y
+        for outline, low, high in footprints:
+            if z + low < body_height and z + high > STEP_M:
+                outlines.append(outline)
+                places.append(place)
+    lengths = list(map(len, outlines))
+    across, along = np.concatenate(outlines).T
+    cosine, sine, x, y = np.repeat(np.array(places), lengths, axis=0).T
+    return np.stack([cosine * across - sine * along + x, sine * across + cosine * along + y], axis=1), lengths[1:]
