@@ -9,6 +9,7 @@ that of one spring.
 """
 
 import functools
+import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -116,7 +117,7 @@ class FloatingGripper:
     def _drive(self, joint: int, target: float, force: float, speed: float) -> None:
         pybullet.setJointMotorControl2(
             self.body, joint, pybullet.POSITION_CONTROL, targetPosition=target, force=force, maxVelocity=speed,
-            positionGain=0.5, physicsClientId=self.world.client)  # fmt: skip
+            positionGain=_gain(0.5, self.world), physicsClientId=self.world.client)  # fmt: skip
 
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
         way = np.asarray(tip, float) - self._base
@@ -125,7 +126,7 @@ class FloatingGripper:
         for joint, target, start in ((0, along, now[0]), (1, way[2], now[1])):
             self._drive(joint, target, PUSH_N, speed if abs(target - start) > 1e-6 else 1.0)
         distance = np.hypot(along - now[0], way[2] - now[1])
-        for _ in range(int(np.ceil(distance / speed / self.world.time_step)) + 4):
+        for _ in range(int(np.ceil(distance / speed / self.world.time_step)) + _steps(4, self.world)):
             self.world.step()
             if each_step is not None:
                 each_step()
@@ -159,7 +160,7 @@ class Panda:
     TIP_BELOW_HAND_M = 0.1034  # from the hand's frame to the ends of its fingers
     _HAND, _ARM = 8, tuple(range(7))
     _DAMPING = (0.01,) * 9  # of the solver; with PyBullet's own, it ends millimetres to centimetres away from its goal
-    _STRIDE = 4  # steps from one solution of the inverse kinematics to the next
+    _STRIDE = 4  # usual steps from one solution of the inverse kinematics to the next
 
     def __init__(self, round_finger: bool = False):
         self.touching = (self._HAND,) if round_finger else self.finger_links
@@ -203,7 +204,7 @@ class Panda:
     def _follow(self, angles: Sequence[float]) -> None:
         pybullet.setJointMotorControlArray(
             self.body, self._ARM, pybullet.POSITION_CONTROL, targetPositions=angles, forces=[87.0] * 7,
-            positionGains=[0.3] * 7, physicsClientId=self.world.client)  # fmt: skip
+            positionGains=[_gain(0.3, self.world)] * 7, physicsClientId=self.world.client)  # fmt: skip
 
     def _fingers(self, opening: float) -> None:
         pybullet.setJointMotorControlArray(
@@ -213,11 +214,11 @@ class Panda:
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
         start, self._goal = self._goal, np.asarray(tip, float)
         steps = int(np.ceil(np.linalg.norm(self._goal - start) / speed / self.world.time_step))
-        angles, self._halted = np.array(self._solve(start)), False
-        for step in range(steps + 8):
-            if step % self._STRIDE == 0:
-                done = min(1.0, (step + self._STRIDE) / max(steps, 1))
-                change = (self._solve(start + (self._goal - start) * done) - angles) / self._STRIDE
+        angles, self._halted, stride = np.array(self._solve(start)), False, _steps(self._STRIDE, self.world)
+        for step in range(steps + _steps(8, self.world)):
+            if step % stride == 0:
+                done = min(1.0, (step + stride) / max(steps, 1))
+                change = (self._solve(start + (self._goal - start) * done) - angles) / stride
             if not self._halted:
                 angles = angles + change
                 self._follow(angles.tolist())
@@ -242,6 +243,19 @@ class Panda:
 
     def leave(self) -> None:
         self.place((-0.25, 0.0, 0.6), 0.0, OPENING_M)
+
+
+def _steps(usual: int, world: World) -> int:
+    """As many steps as take as long as so many of the usual length."""
+    return max(1, round(usual / 240 / world.time_step))
+
+
+def _gain(usual: float, world: World) -> float:
+    """A motor's gain for which what is left of the way shrinks over time as with a gain in steps of the usual length.
+
+    PyBullet's gains are per step: the same gain in half the step would be a stiffer arm, which brakes in half the way.
+    """
+    return -math.expm1(240 * world.time_step * math.log1p(-usual))
 
 
 def _make_grippy(body: int, links: Sequence[int], client: int) -> None:
