@@ -165,17 +165,18 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
     flat, background = planes.reshape(-1), len(planes) - 1
     zero, one, stride = np.float32(0.0), np.float32(1.0), np.float32(spacing)
     first, filled = 0, 0  # of the fragments, in the block; and how many are in it
-    for n in range(span_count):
-        slot, length = spans[n, 3], spans[n, 1] - spans[n, 0]
+    for n in range(np.uint64(span_count)):
+        owner, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]
         gloss, glow, dense, end, log_side = zero, -one, zero, np.int32(2), np.int32(0)
         base, x, y = np.uint64(3 * LANES * background), zero, zero
-        if slot >= 0:
-            part = slots[slot, 1]
+        if owner >= 0:
+            slot = np.uint64(owner)
+            part = np.uint64(slots[slot, 1])
             gloss, glow = surfaces[part, 0], np.float32(1.5) * surfaces[part, 1]
             dense, end, log_side = density[slot], ends[part], log_sides[part]
             x, y = column - np.float32(edges[slot, 9]), row - np.float32(edges[slot, 10])
-            base = np.uint64(3 * LANES * slot)
+            base = np.uint64(3 * LANES) * slot
         for done in range(0, length, RUN):
             if filled > LENGTH - RUN:
                 _shade_block(
@@ -437,13 +438,18 @@ def _to_byte(linear):
     return np.int32(min(full * math.sqrt(linear) + np.float32(0.5), full))
 
 
+@inlined
+def _mark_of(instances, slots, owner):
+    return instances[np.uint64(slots[np.uint64(owner), 1])] if owner >= 0 else np.uint8(0)
+
+
 @jit
 def _mark(stage, samples, span_count, instance):
     """The instance that each span shows."""
     slots, spans, instances = samples.slots, samples.spans, stage.instance
     for n in range(np.uint64(span_count)):
         owner = spans[n, 3]
-        mark = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)
+        mark = _mark_of(instances, slots, owner)
         for at in range(np.uint64(spans[n, 0]), np.uint64(spans[n, 1])):
             instance[at] = mark
 
@@ -473,7 +479,7 @@ def _blend(stage, samples, fragments, span_count, width, spacing, depth, instanc
     while n < span_count:
         first, end, pixel, owner = spans[n, 0], spans[n, 1], spans[n, 2], spans[n, 3]
         if places[n, 2] == np.float32(1.0):  # a run of whole pixels
-            mark = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)
+            mark = _mark_of(instances, slots, owner)
             for i in range(np.uint64(end - first)):
                 at, fragment = np.uint64(pixel) + i, np.uint64(first) + i
                 pixels[at], depth[at], instance[at] = packed[fragment], fragment_depth[fragment], mark
@@ -499,4 +505,4 @@ def _blend(stage, samples, fragments, span_count, width, spacing, depth, instanc
             n += 1
         pixels[pixel] = _to_pixel(red, green, blue)
         depth[pixel] = w if owner >= 0 else zero
-        instance[pixel] = instances[slots[owner, 1]] if owner >= 0 else np.uint8(0)
+        instance[pixel] = _mark_of(instances, slots, owner)
