@@ -153,6 +153,25 @@ def test_shadows_fall_away_from_the_sun_and_can_be_switched_off():
     assert pictures[False][0] == pictures[False][1]
 
 
+def test_the_shadow_of_a_thing_high_above_the_ground_is_the_only_one():
+    """The ground, which casts none, lies 6 m lower than all that does; the shadow lies where the sun's rays put it."""
+    pictures = {}
+    for shadows in (True, False):
+        world = World("raster", shadows=shadows, antialias=1)
+        world.add(thing(quad((-9, -9, -6), (18, 0, 0), (0, 18, 0)), casts_shadow=False), structure=True)
+        world.add(thing(box((0.8, 0.8, 0.8))))
+        camera, pose = Camera.from_fov(96, 96, 1.0), look_at([0, -2, 8], [0, 0, -6])
+        pictures[shadows] = world.render(camera, pose)
+        sunward = np.array(world.light.direction)
+        world.close()
+    darker = (pictures[True].rgb < pictures[False].rgb).any(axis=-1) & (pictures[True].instance == 0)
+    rows, columns = np.nonzero(darker)
+    middle = camera.project(-6 * sunward / sunward[2], pose)[0]
+    np.testing.assert_allclose([columns.mean(), rows.mean()], middle, atol=1.0)
+    focal, distance = camera.intrinsics[0, 0], 14.0
+    assert 0.8 < darker.sum() / (0.8 * focal / distance) ** 2 < 3  # of a cube's silhouette, cast aslant
+
+
 def test_brightness_follows_lamberts_law():
     """A white quad under a sun alone: linear brightness is the cosine of its tilt."""
     for tilt in (0.0, 0.4, 0.8, 1.2):
