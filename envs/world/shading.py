@@ -32,7 +32,7 @@ LENGTH = 256  # most fragments of a block
 RUN = 8  # fragments of a span that go into a block at once
 
 # Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the picture in
-# samples; gloss; emission, below 0 for the background; texels per pixel, over w³.
+# samples; gloss; emission, below 0 for the background; texels² per pixel, over w³.
 _ROWS = 14
 (
     _NEARNESS, _U, _V, _NORMAL_X, _NORMAL_Y, _NORMAL_Z, _MAP_U, _MAP_V, _MAP_HEIGHT, _ACROSS, _DOWN, _GLOSS, _GLOW,

@@ -56,8 +56,10 @@ class Samples(NamedTuple):
     shown: NDArray[np.int32]  # [S] the slots that pixels show
     spans: NDArray[np.int32]  # [F, 4] first of its pixels and their end, counted over all spans; pixel; slot or −1
     places: NDArray[np.float32]  # [F, 3] where each starts: column and row in samples; share of the pixel, in (0, 1]
-    planes: NDArray[np.float32]  # [S, 3, 16] x, y and constant term of what `shading` interpolates, over w
-    density: NDArray[np.float32]  # [S] texture repeats² per pixel, over w³
+    planes: NDArray[
+        np.float32
+    ]  # [S, 3, 16] x, y, constant of what `shading` interpolates, over w; the last: background
+    density: NDArray[np.float32]  # [S] texels² per pixel at the finest level, over w³
     corners: NDArray[np.float64]  # [V, 6] projected vertices of one part: x·w, y·w, w, compared, x, y
 
 
