@@ -177,7 +177,8 @@ class World:
 
     def _make_static_bodies(self, placements: Sequence[Placement]) -> dict[int, int]:
         """Bodies for things that never move, by id(placement). Links of a few bodies: ten times faster to make."""
-        boxes, links, owners = [], [], []
+        boxes, links = [], []
+        owners: list[Sequence[Placement]] = []  # of each link
         for placement in placements:
             for number, box in enumerate(placement.asset.boxes):
                 if box:

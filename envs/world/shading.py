@@ -217,6 +217,10 @@ def _place_of(context, builder, array_type, array, at, vector):
     return builder.bitcast(builder.gep(data, [at]), vector.as_pointer())
 
 
+def _store(context, builder, array_type, array, at, vector):
+    builder.store(vector, _place_of(context, builder, array_type, array, at, vector.type), align=4)
+
+
 def _ramp(builder, begin, first, step):
     counts = builder.fadd(begin, ir.Constant(begin.type, [float(i) for i in range(RUN)]))
     return builder.fadd(first, builder.fmul(counts, step))
@@ -244,9 +248,7 @@ def _put_line(_, numbers, at, begin, planes, base, x, y, stride):
         step, begin = builder.fmul(terms[0], stride), _copies_of(builder, begin)
         for k in range(INTERPOLATED):
             ramp = _ramp(builder, begin, _copies(builder, value, k), _copies(builder, step, k))
-            row = builder.add(at, integer(k * LENGTH))
-            place = _place_of(context, builder, signature.args[0], numbers, row, ramp.type)
-            builder.store(ramp, place, align=4)
+            _store(context, builder, signature.args[0], numbers, builder.add(at, integer(k * LENGTH)), ramp)
         return context.get_dummy_value()
 
     return types.void(numbers, at, begin, planes, base, x, y, stride), generate
@@ -258,7 +260,7 @@ def _put_ramp(_, array, at, begin, first, step):
 
     def generate(context, builder, signature, arguments):
         ramp = _ramp(builder, *(_copies_of(builder, value) for value in arguments[2:]))
-        builder.store(ramp, _place_of(context, builder, signature.args[0], *arguments[:2], ramp.type), align=4)
+        _store(context, builder, signature.args[0], arguments[0], arguments[1], ramp)
         return context.get_dummy_value()
 
     return types.void(array, at, begin, first, step), generate
@@ -270,7 +272,7 @@ def _put_copies(_, array, at, value):
 
     def generate(context, builder, signature, arguments):
         copies = _copies_of(builder, arguments[2])
-        builder.store(copies, _place_of(context, builder, signature.args[0], *arguments[:2], copies.type), align=4)
+        _store(context, builder, signature.args[0], arguments[0], arguments[1], copies)
         return context.get_dummy_value()
 
     return types.void(array, at, value), generate

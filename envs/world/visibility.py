@@ -292,7 +292,7 @@ def _gather(samples, width, height, spacing):
     owners = np.empty(width + 1, np.int32)  # of each pixel of a row
     owners[width] = MIXED
     middle = np.float32(0.5 * (spacing - 1))
-    count, n, triangles = 0, 0, 0
+    count, n, triangles = np.int64(0), 0, 0
     one, wide = np.uint64(1), np.uint64(width)
     for row in range(height):
         _list_owners(samples.keys, row * spacing * spacing * width, width, spacing, owners)
