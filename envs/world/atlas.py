@@ -3,10 +3,12 @@
 A new scene copies only what it adds. When there is no room for it, the arrays begin anew.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,7 +107,7 @@ class MeshStore:
         self.uv[vertex:vertex_end] = mesh.uv
         self.triangles[triangle:triangle_end] = mesh.triangles + np.int32(vertex)
         self._ranges[mesh] = vertex, vertex_end, triangle, triangle_end
-        self._spheres[mesh] = _bounding_sphere(mesh)
+        self._spheres[mesh] = _bounding_sphere(mesh.vertices)
 
 
 def _size(meshes: Iterable[Mesh]) -> tuple[int, int]:
@@ -113,8 +115,15 @@ def _size(meshes: Iterable[Mesh]) -> tuple[int, int]:
     return sum(len(mesh.vertices) for mesh in meshes), sum(len(mesh.triangles) for mesh in meshes)
 
 
-def _bounding_sphere(mesh: Mesh) -> tuple[float, float, float, float]:
-    """Centre and radius, m, about the middle of the mesh's box."""
-    low, high = mesh.vertices.min(axis=0).astype(float), mesh.vertices.max(axis=0).astype(float)
-    center = (low + high) / 2
-    return (*center.tolist(), float(np.linalg.norm(mesh.vertices - center, axis=1).max()))
+@numba.njit(cache=True)
+def _bounding_sphere(vertices):
+    """Centre and radius, m, about the middle of the box of vertices [V, 3]."""
+    center, square = np.empty(3), 0.0
+    for k in range(3):
+        center[k] = (np.float64(vertices[:, k].min()) + np.float64(vertices[:, k].max())) / 2
+    for v in range(len(vertices)):
+        square = max(
+            square,
+            (vertices[v, 0] - center[0]) ** 2 + (vertices[v, 1] - center[1]) ** 2 + (vertices[v, 2] - center[2]) ** 2,
+        )
+    return center[0], center[1], center[2], math.sqrt(square)
