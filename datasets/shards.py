@@ -76,8 +76,7 @@ def write_shard(
     """
     _fit(fields, arrays)
     # In memory first: a full disk then fails in one plain write, never inside the HDF5 library.
-    data_bytes = sum(array.nbytes for array in arrays.values())
-    image = _Image((1 if compression == "none" else 2) * data_bytes + (1 << 24))  # small chunks grow by their index
+    image = _Image(sum(array.nbytes for array in arrays.values()) + (1 << 24))
     stored = _write_hdf5(image, fields, arrays, attributes, compression)
     pieces = _pieces(image, arrays, stored)
     digest = hashlib.sha256()
@@ -179,10 +178,10 @@ def shape_problem(field: Field, shape: Sequence[int], sizes: dict[str, int]) -> 
 
 
 class _Image(io.RawIOBase):
-    """A file in memory for HDF5 to write, of at most some bytes. What is never written is zeros and takes no memory."""
+    """A file in memory for HDF5 to write. What is never written is zeros and takes no memory."""
 
-    def __init__(self, most_bytes: int):
-        self._bytes = np.zeros(most_bytes, np.uint8)  # the system gives memory when it is touched
+    def __init__(self, usual_bytes: int):
+        self._bytes = np.zeros(usual_bytes, np.uint8)  # the system gives memory when it is touched
         self._at = self.size = 0
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -191,6 +190,7 @@ class _Image(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         end = self._at + len(data)
+        self._grow(end)
         self._bytes[self._at : end] = np.frombuffer(data, np.uint8)
         self._at, self.size = end, max(self.size, end)
         return len(data)
@@ -205,7 +205,14 @@ class _Image(io.RawIOBase):
         self.size = self._at if size is None else size
         return self.size
 
+    def _grow(self, size: int) -> None:
+        if size > len(self._bytes):
+            grown = np.zeros(2 * size, np.uint8)
+            grown[: len(self._bytes)] = self._bytes
+            self._bytes = grown
+
     def between(self, first: int, end: int) -> memoryview:
+        self._grow(end)
         return self._bytes[first:end].data
 
 

@@ -159,15 +159,20 @@ class RoamEnv(gymnasium.Env[Any, Any]):
 
     def _distance_to_obstacle(self, x: float, y: float, reach: float) -> float:
         """Distance (m) from the body at a place to the nearest thing it would touch, at most `reach`."""
-        client, place = self.world.client, (x, y, STEP_M + HEIGHT_M / 2)
+        client, place, top = self.world.client, (x, y, STEP_M + HEIGHT_M / 2), STEP_M + HEIGHT_M
+        span = RADIUS_M + reach
+        low, high = (x - span, y - span, STEP_M), (x + span, y + span, top)
+        near = set(pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ())
         distances = [reach]
-        for number in range(pybullet.getNumBodies(physicsClientId=client)):
-            for contact in pybullet.getClosestPoints(
-                -1, number, reach, collisionShapeA=self._shape, collisionShapePositionA=place, physicsClientId=client
-            ):
+        for body, link in sorted(near):
+            upright = (body, link) in self.world.upright_boxes  # one of several may be what it passes under or over:
+            for contact in pybullet.getClosestPoints(  # its sides tell, being vertical, by the height of the contact
+                -1, body, reach, linkIndexB=link, collisionShapeA=self._shape, collisionShapePositionA=place,
+                physicsClientId=client,
+            ):  # fmt: skip
                 height, normal, distance = contact[6][2], contact[7], contact[8]
-                beside = STEP_M - 1e-3 <= height <= STEP_M + HEIGHT_M + 1e-3
-                if beside and abs(normal[2]) < 0.9 and distance >= 0:  # not what it passes under or over
+                beside = not upright or STEP_M - 1e-3 <= height <= top + 1e-3
+                if (beside and abs(normal[2]) < 0.9) or distance < 0:
                     distances.append(distance)
         return min(distances)
 

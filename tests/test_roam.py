@@ -5,11 +5,16 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
+from embodied_ssl.envs import roam
 from embodied_ssl.envs.exploration import POLICIES, Explore, Walk
 from embodied_ssl.envs.orbit import ELEVATION_RAD, OrbitEnv
 from embodied_ssl.envs.roam import HEIGHT_M, RADIUS_M, RoamEnv
+from embodied_ssl.envs.world.assets import Asset, Part, Placement, Scene
 from embodied_ssl.envs.world.floor import CELL_M, Floor
+from embodied_ssl.envs.world.materials import MATERIALS
+from embodied_ssl.envs.world.mesh import box
 from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
+from embodied_ssl.envs.world.textures import texture
 
 
 def drive(env, policy, seed, frames=100):
@@ -143,3 +148,25 @@ def test_held_out_instances_are_other_objects():
     held_out = {env.reset(seed=seed) and env.describe()["objects"][0]["instance"] for seed in range(20)}
     assert seen <= set(range(64))
     assert held_out <= set(range(1000, 1010))
+
+
+@pytest.mark.parametrize("radii", [(0.6, 0.02), (0.02, 0.6), (0.2, 0.16)])
+def test_things_with_sloping_sides_stop_the_body_too(radii, monkeypatch):
+    """Cones on their base and on their tip, and a pot; told by a plain search over the hull's rings, not by physics."""
+    angles = np.arange(32) * np.pi / 16
+    ring = np.stack([np.cos(angles), np.sin(angles), np.zeros(32)], axis=1)
+    hull = np.concatenate([ring * radii[0], ring * radii[1] + [0, 0, 0.7]]).astype(np.float32)
+    matter = MATERIALS["wood"]
+    cone = Asset("cone", 0, matter, (Part(box((0.1, 0.1, 0.1)), texture("planks", 0)),), (hull,))
+    ground = Asset("floor", 0, matter, (), (box((8, 8, 0.2), (0, 0, -0.1)).vertices,))
+    scene = Scene("living_room", (Placement(ground, structure=True), Placement(cone)), (-4, -4, 4, 4))
+    monkeypatch.setattr(roam, "make_scene", lambda *_: scene)
+    env = RoamEnv(size=16)
+    env.reset(seed=0)
+    env.position, env.heading = np.array([-2.0, 0.05]), 0.0
+    for _ in range(20):
+        env._drive(0.25)
+    low, high = (radii[0] + (radii[1] - radii[0]) * height / 0.7 for height in (0.03, 0.53))
+    left = np.hypot(*env.position) - RADIUS_M - max(low, high)
+    assert env.position[0] < 0
+    assert -0.01 < left < 0.08  # slopes reach it a little sooner than their outline within its height

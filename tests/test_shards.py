@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.files import file_sha256
 from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, all_fields, fields_for
-from embodied_ssl.datasets.shards import ForeignShard, OpenShard, read_entry, write_shard
+from embodied_ssl.datasets.shards import ForeignShard, OpenShard, _Image, read_entry, write_shard
 
 ROOT = Path(__file__).parent.parent
 SIZES = {"N": 6, "H": 5, "W": 7, "A": 2, "T": 4, "E": 2, "O": 3, "S": 1}
@@ -112,3 +112,14 @@ def test_no_damage_gets_past_the_footer(tmp_path_factory, draw):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"a\.h5"):
         read_entry(path, "me")
+
+
+def test_a_file_in_memory_grows_with_what_is_written():
+    """More than was thought at first, as many small compressed pictures come to: HDF5 dies where a write fails."""
+    image = _Image(4)
+    for text in (b"abcdef", b"gh" * 20):
+        assert image.write(text) == len(text)
+    image.seek(60)
+    image.write(b"end")
+    assert image.size == 63
+    assert bytes(image.between(0, 70)) == b"abcdef" + b"gh" * 20 + bytes(14) + b"end" + bytes(7)

@@ -76,6 +76,7 @@ class World:
         self._places: list[tuple[Sequence[float], Sequence[float]]] = []  # position and quaternion where it was put
         self._body_of_instance: dict[int, int] = {}
         self._row_of_instance: dict[int, int] = {}
+        self.upright_boxes: set[tuple[int, int]] = set()  # (body, link) of those that hold nothing else
         self._loaded = False
 
     def add_scene(self, scene: Scene) -> None:
@@ -180,13 +181,15 @@ class World:
         boxes, links = [], []
         owners: list[Sequence[Placement]] = []  # of each link
         for placement in placements:
+            upright = placement.quaternion[0] == placement.quaternion[1] == 0
             for number, box in enumerate(placement.asset.boxes):
-                if box:
+                if box and upright:
                     boxes.append((placement, *box))
                 else:
                     shape = self._hull_shape(placement.asset, [number])
                     links.append((shape, placement.position, placement.quaternion))
                     owners.append([placement])
+        first_of_boxes = len(links)
         for start in range(0, len(boxes), MOST_BOXES):
             things, middles, halves = zip(*boxes[start : start + MOST_BOXES], strict=True)
             links.append((self._box_shape(things, middles, halves), (0, 0, 0), (0, 0, 0, 1)))
@@ -209,13 +212,14 @@ class World:
                 linkJointAxis=[[0, 0, 1]] * count,
                 physicsClientId=self.client,
             )
+            self.upright_boxes |= {(body, link) for link in range(max(first_of_boxes - start, 0), count)}
             owner |= {id(placement): body for group in owners[start : start + MOST_LINKS] for placement in group}
         return owner
 
     def _box_shape(
         self, things: Sequence[Placement], middles: Sequence[NDArray[Any]], halves: Sequence[NDArray[Any]]
     ) -> int:
-        """Boxes of things, each upright in its thing's frame, as one shape in the world's."""
+        """Boxes of upright things, each upright in its thing's frame, as one shape in the world's."""
         quaternions = [thing.quaternion for thing in things]
         frames = matrices_of([thing.position for thing in things], quaternions)
         places = frames[:, :3, :3] @ np.array(middles)[:, :, None] + frames[:, :3, 3:]
@@ -236,7 +240,7 @@ class World:
         row = self._row_of_instance[instance]
         body, link = self._links[row]
         position, quaternion = self._places[row] if body < 0 else self._link_pose(body, link)
-        return np.array(position), np.array(quaternion)
+        return np.array(position, float), np.array(quaternion, float)
 
     def set_pose(self, instance: int, position: ArrayLike, quaternion: ArrayLike) -> None:
         """Put a thing that can move somewhere, at rest. position: m; quaternion: (x, y, z, w)."""

@@ -294,7 +294,7 @@ def matrices_of(positions: ArrayLike, quaternions: ArrayLike) -> NDArray[np.floa
 
 def quaternion_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     """The unit quaternion (x, y, z, w), w ≥ 0, of a rotation matrix [3, 3]."""
-    (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()  # plain numbers: every thing of every scene comes through here
+    (a, b, c), (d, e, f), (g, h, i) = rotation.tolist()
     squares = 1 + a - e - i, 1 - a + e - i, 1 - a - e + i, 1 + a + e + i
     row = (
         (squares[0], b + d, c + g, h - f),
