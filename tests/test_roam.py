@@ -152,7 +152,7 @@ def test_held_out_instances_are_other_objects():
 
 @pytest.mark.parametrize("radii", [(0.6, 0.02), (0.02, 0.6), (0.2, 0.16)])
 def test_things_with_sloping_sides_stop_the_body_too(radii, monkeypatch):
-    """Cones on their base and on their tip, and a pot; told by a plain search over the hull's rings, not by physics."""
+    """Cones on their base and on their tip, and a pot, by their radius within the body's height."""
     angles = np.arange(32) * np.pi / 16
     ring = np.stack([np.cos(angles), np.sin(angles), np.zeros(32)], axis=1)
     hull = np.concatenate([ring * radii[0], ring * radii[1] + [0, 0, 0.7]]).astype(np.float32)

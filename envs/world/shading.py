@@ -53,7 +53,7 @@ class Fragments(NamedTuple):
     depth: NDArray[np.float32]  # [F] m
     color: NDArray[np.float32]  # [3, F] linear red, green, blue
     bytes: NDArray[np.int32]  # [F] the same as it is stored, 0x00BBGGRR
-    pixels: NDArray[np.int32]  # [H · W] the picture, likewise
+    pixels: NDArray[np.int32]  # [F] the picture, likewise, in the first H · W
     numbers: NDArray[np.float32]  # [_ROWS · LENGTH] of a block
     integers: NDArray[np.int32]  # [_INTEGER_ROWS · LENGTH]
 

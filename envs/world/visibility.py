@@ -190,7 +190,7 @@ def _scan_part(
         at, inverse = v - np.uint64(first), 1.0 / w
         corners[at, 0], corners[at, 1], corners[at, 2], corners[at, 3] = across, down, w, compared
         corners[at, 4], corners[at, 5] = across * inverse, down * inverse
-    near, most = (0.0, np.float32(LARGE)) if orthographic else (NEAR_M, np.float32(1.0 / NEAR_M))
+    near, most = (0.0, np.float32(HIGHEST + 1)) if orthographic else (NEAR_M, np.float32(1.0 / NEAR_M))
     for t in range(np.uint64(ranges[part, 2]), np.uint64(ranges[part, 3])):
         i, j = np.uint64(triangles[t, 0] - first), np.uint64(triangles[t, 1] - first)
         k = np.uint64(triangles[t, 2] - first)
