@@ -42,6 +42,7 @@ setup(
         "h5py>=3.10",
         "hdf5plugin>=4.3",
         "joblib>=1.5",
+        "filelock>=3.21",
         "tqdm>=4.66",
         "jinja2>=3.1",
         "jsonargparse>=4.30",

@@ -1,10 +1,12 @@
-"""The directory of a collection: claimed by one process at a time, bound to one specification."""
+"""A directory that is written to: claimed by one process at a time, and bound to one specification if a collection."""
 
-import fcntl
+import errno
 import json
 import os
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +14,49 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.files import remove_temporaries, write_atomically
 from embodied_ssl.datasets.manifest import MANIFEST, UNFINISHED, read_json
 
+_LOCK, _OWNER = ".lock", ".owner.json"  # what is held, and who holds it (a file that is locked can be unreadable)
+_PATIENCE_S = 0.3  # for who is just letting go
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system: what is written is whole all the same
+
 
 @contextmanager
 def claim(folder: Path) -> Iterator[None]:
     """Make `folder` if need be and hold it for this process; the system lets go of it when the process ends.
 
-    Raises DataError where it cannot be made, or another process is collecting into it.
+    Raises DataError where it cannot be made or written to, or another process holds it: which one, and since when.
     """
+    from filelock import FileLock, Timeout
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        lock = FileLock(folder / _LOCK)
+        lock.acquire(timeout=_PATIENCE_S)
+    except Timeout:
+        raise DataError(f"{folder}: {_owner(folder)} writes into it; wait for it, or stop it") from None
     except OSError as error:
-        raise DataError(f"{folder}: cannot be used as a directory ({error.strerror}); choose another --out") from error
+        if error.errno not in _NO_LOCKS:
+            message = f"{folder}: cannot be used as a directory ({error.strerror}); choose another --out"
+            raise DataError(message) from error
+    except NotImplementedError:  # filelock's word for the same
+        pass
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(f"{folder}: another process is collecting into it; wait for it, or stop it") from error
-        except OSError:
-            pass  # a file system without locks; what is written is whole all the same
+        about = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        write_atomically(folder / _OWNER, [json.dumps(about).encode()])
         yield
     finally:
-        os.close(descriptor)
+        with suppress(OSError):
+            (folder / _OWNER).unlink()
+            (folder / _LOCK).unlink()  # still held: who has opened it meanwhile finds it gone, and tries anew
+        lock.release()
+
+
+def _owner(folder: Path) -> str:
+    """The process that holds `folder`, as far as it has said who it is."""
+    try:
+        about = json.loads((folder / _OWNER).read_bytes())
+        return f"another process ({about['pid']} on {about['host']}, since {about['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
 
 
 def open_directory(folder: Path, spec: dict[str, Any]) -> None:
