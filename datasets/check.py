@@ -29,13 +29,13 @@ def check(directory: Path | str, progress: bool = False) -> list[str]:
 
     An empty list means that it is sound. Raises DataError where the directory cannot be opened as a data set at all.
     """
-    from tqdm import tqdm
+    from embodied_ssl.datasets.progress import progress_bar
 
     folder = Path(directory)
     manifest = read_manifest(folder)
     problems: list[str] = []
     total = manifest.count("size")
-    with tqdm(total=total, unit="B", unit_scale=True, desc="check", disable=not progress, dynamic_ncols=True) as bar:
+    with progress_bar(total, "B", "check", shown=progress, scale=True) as bar:
         for entry in manifest.shards:
             problems += _check_shard(folder, manifest, entry)
             bar.update(entry.size)

@@ -12,7 +12,8 @@ import importlib
 import inspect
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ import gymnasium
 import numpy as np
 
 import embodied_ssl
+from embodied_ssl.datasets.counters import Counter, watch
 from embodied_ssl.datasets.directory import claim, open_directory
 from embodied_ssl.datasets.engines import ENGINES, run_jobs
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.manifest import UNFINISHED, Manifest, write_manifest
+from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.recorder import Policy, Recorder
 from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSION, VIDEO_KINDS, rows_table
 from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
@@ -69,14 +72,15 @@ def collect(
     if workers < 1:
         raise DataError(f"workers: {workers} is not a number of processes; give at least 1")
     folder = Path(out)
-    player = _resolve_policy(kind, policy)
-    _environment(spec)  # a setting that it refuses is best refused before anything is written
-    with claim(folder):
-        open_directory(folder, {**json.loads(spec.text), "package version": embodied_ssl.__version__})
-        started = time.perf_counter()
-        entries, made = _make_shards(folder, spec, player, workers, engine, progress)
-        write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
-        (folder / UNFINISHED).unlink(missing_ok=True)
+    with _saying_what_is_kept(folder, spec):
+        player = _resolve_policy(kind, policy)
+        _environment(spec)  # a setting that it refuses is best refused before anything is written
+        with claim(folder):
+            open_directory(folder, {**json.loads(spec.text), "package version": embodied_ssl.__version__})
+            started = time.perf_counter()
+            entries, made = _make_shards(folder, spec, player, workers, engine, progress)
+            write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
+            (folder / UNFINISHED).unlink(missing_ok=True)
     return summarise(folder, kind, entries, made, time.perf_counter() - started)
 
 
@@ -141,12 +145,13 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
             path.unlink()
     first = index * spec.shard_episodes
     episodes = range(first, min(first + spec.shard_episodes, spec.episodes))
-    recorder = Recorder(spec.kind, spec.options, len(episodes) * spec.episode_rows)
     env = _environment(spec)
-    for episode in episodes:
-        source = np.random.SeedSequence([spec.seed, episode])
-        seed = int(source.generate_state(1, np.uint64)[0] >> np.uint64(1))
-        recorder.episode(env, policy, seed, np.random.default_rng(source.spawn(1)[0]))
+    with Counter(folder, index) as counter:
+        recorder = Recorder(spec.kind, spec.options, len(episodes) * spec.episode_rows, counter)
+        for episode in episodes:
+            source = np.random.SeedSequence([spec.seed, episode])
+            seed = int(source.generate_state(1, np.uint64)[0] >> np.uint64(1))
+            recorder.episode(env, policy, seed, np.random.default_rng(source.spawn(1)[0]))
     attributes: dict[str, str | int] = {
         "schema_version": SCHEMA_VERSION,
         "package_version": embodied_ssl.__version__,
@@ -164,29 +169,31 @@ def _make_shards(
     folder: Path, spec: CollectSpec, policy: Policy, workers: int, engine: str, progress: bool
 ) -> tuple[list[ShardEntry], set[int]]:
     """Make every shard that is not there; the entries of all, in order, and the numbers of those made."""
-    from tqdm import tqdm
-
     entries: dict[int, ShardEntry] = {}
     made_now: set[int] = set()
     total = spec.episodes * spec.episode_rows
     jobs = ((folder, spec, index, policy) for index in range(spec.shards))
-    unit = f" {rows_table(spec.kind)}"
-    with tqdm(total=total, unit=unit, desc=spec.kind, disable=not progress, dynamic_ncols=True) as bar:
-        try:
-            for index, entry, made in run_jobs(make_shard, jobs, workers, engine):
-                entries[index] = entry
-                if made:
-                    made_now.add(index)
-                    bar.update(entry.rows)
-                else:  # not to be counted in the rate
-                    bar.total -= entry.rows
-                    bar.refresh()
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted: {len(entries)} of {spec.shards} shards are finished in {folder}; "
-                "run the same command again to go on"
-            ) from None
+    bar = progress_bar(total, rows_table(spec.kind), spec.kind, shown=progress)
+    with bar, watch(folder, bar) as watching:
+        for index, entry, made in run_jobs(make_shard, jobs, workers, engine):
+            entries[index] = entry
+            if made:
+                made_now.add(index)
+            watching.finished(index, entry.rows, made)
     return [entries[index] for index in range(spec.shards)], made_now
+
+
+@contextmanager
+def _saying_what_is_kept(folder: Path, spec: CollectSpec) -> Iterator[None]:
+    """Ctrl-C and SIGTERM in here tell how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        finished = len(list(folder.glob("shard-*.h5")))
+        raise type(stop)(
+            f"{str(stop) or 'interrupted'}: {finished} of {spec.shards} shards are finished in {folder}; "
+            "run the same command again to go on"
+        ) from None
 
 
 _environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at most one: building costs more than a reset

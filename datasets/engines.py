@@ -53,7 +53,7 @@ def run_jobs(
 def _quietly(function: Callable[..., Any], parent: int, arguments: tuple[Any, ...]) -> Any:
     """Run a job. In another process Ctrl-C is left to the parent, which stops the workers itself."""
     if os.getpid() != parent:
-        _ignore_interrupts()
+        _ignore(signal.SIGINT)
     return function(*arguments)
 
 
@@ -62,7 +62,9 @@ def _end_with(parent: int) -> None:
 
     Every worker calls this before its first job. One whose parent died while it was still starting ends at once.
     (PR_SET_PDEATHSIG would not do: it speaks of the thread that started the worker, not of its process.)
+    A SIGTERM, which a cluster sends to all processes of a job, is left to the parent as well.
     """
+    _ignore(signal.SIGTERM)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -74,22 +76,31 @@ def _end_with(parent: int) -> None:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Ctrl-C reaches this thread only afterwards, and the processes that it starts in here never.
+    """Ctrl-C and SIGTERM reach this thread only afterwards, and the processes that it starts in here never.
 
     A process inherits what is held back, so that a worker which is still starting does not die with a traceback.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _ignore_interrupts() -> None:
+def _ignore(number: signal.Signals) -> None:
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_IGN)
     except ValueError:  # not the main thread of a cluster's worker, which has its own handling
         return
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """What SIGTERM does here stays as it is."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _worker_died() -> tuple[type[Exception], ...]:
@@ -119,7 +130,8 @@ def _enter_ray(workers: int) -> AbstractContextManager[Any]:
         raise DataError("the engine ray is not installed; pip install 'embodied-ssl[ray]'") from error
     if not ray.is_initialized():
         local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers}
-        ray.init(log_to_driver=False, include_dashboard=False, **local)
+        with _own_sigterm():  # it would take it for itself
+            ray.init(log_to_driver=False, include_dashboard=False, **local)
     register_ray()
     return joblib.parallel_config("ray")
 

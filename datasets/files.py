@@ -10,7 +10,7 @@ from pathlib import Path
 from embodied_ssl.datasets.errors import DataError
 
 BLOCK_BYTES = 1 << 22  # to read at once
-_TEMPORARY_SUFFIX = ".writing"
+TEMPORARY_SUFFIX = ".writing"
 
 
 def file_sha256(path: Path) -> str:
@@ -24,7 +24,7 @@ def file_sha256(path: Path) -> str:
 
 def write_atomically(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
     """Write a file that is either there in full, safe on disk, or not there at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{_TEMPORARY_SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
         with temporary.open("xb", buffering=0) as file:
             for piece in pieces:
@@ -40,7 +40,7 @@ def write_atomically(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
 
 def remove_temporaries(folder: Path) -> None:
     """Remove what writers left in `folder` that were killed in the middle."""
-    for path in folder.glob(f".*{_TEMPORARY_SUFFIX}"):
+    for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
         path.unlink(missing_ok=True)
 
 

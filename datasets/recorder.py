@@ -26,11 +26,12 @@ class Recorder:
     """The arrays of one shard while its episodes are played.
 
     Allocated for `capacity` rows when the first observation shows its size; episodes that end early leave it partly
-    used, and `arrays` returns what was filled.
+    used, and `arrays` returns what was filled. `tell` is told of the number of rows whenever there is another.
     """
 
-    def __init__(self, kind: str, options: set[str], capacity: int):
+    def __init__(self, kind: str, options: set[str], capacity: int, tell: Callable[[int], None] | None = None):
         self.kind = kind
+        self._tell = tell
         self.fields = fields_for(kind, options)
         self.rows = 0
         self._capacity = capacity
@@ -129,6 +130,8 @@ class Recorder:
         if self.rows == self._capacity:
             raise DataError(f"{self.kind}: an episode went on for longer than its environment's length says")
         self.rows += 1
+        if self._tell is not None:
+            self._tell(self.rows)
         return self.rows - 1
 
     def _see_camera(self, description: dict[str, Any]) -> None:

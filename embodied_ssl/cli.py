@@ -35,7 +35,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 bad data, 2 a request that cannot be met, 130 interrupted."""
+    """Run a command and return its exit code: 0 done, 1 bad data, 2 what cannot be met, 130 Ctrl-C, 143 SIGTERM."""
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -60,14 +60,16 @@ def _run(given: list[str]) -> int:
 
         return _refuse(f"unknown command '{name}'{near(name, COMMANDS)}; there are {', '.join(COMMANDS)}")
     from embodied_ssl.datasets.errors import DataError
+    from embodied_ssl.datasets.interrupts import exit_code, terminable
 
     try:
-        return _command(name)(rest)
+        with terminable():
+            return _command(name)(rest)
     except DataError as error:
         return _refuse(str(error))
     except KeyboardInterrupt as stop:
-        print(f"\nembodied-ssl: {stop or 'interrupted'}", file=sys.stderr)
-        return 130
+        print(f"\nembodied-ssl: {str(stop) or 'interrupted'}", file=sys.stderr)
+        return exit_code(stop)
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from embodied_ssl.datasets import progress
 from embodied_ssl.datasets.check import check
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.directory import claim
@@ -86,31 +88,67 @@ def a_shard_is_there(process: subprocess.Popen, folder: Path) -> bool:
     return any(folder.glob("shard-*.h5"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("moment", [a_worker_starts, a_shard_is_there])
-def test_workers_end_with_their_parent(tmp_path, stop, moment):
-    """Ctrl-C reaches the whole group of processes; a kill only the parent. Either way nobody lives on."""
-    folder = tmp_path / "orbit"
+def _play(moment, stop: signal.Signals, whole_group: bool, folder: Path, workers: int) -> tuple[int, str]:
+    """What a collection ends with, and what it says, that is stopped at a moment."""
     hears = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"  # even if we do not
     command = [sys.executable, "-c", f"{hears}; from embodied_ssl.cli import main; sys.exit(main())"]
-    command += ["collect", "orbit", "--out", str(folder), "--workers", "2"]
+    command += ["collect", "orbit", "--out", str(folder), "--workers", str(workers)]
     command += ["--episodes", "16", "--size", "32", "--length", "200"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     while not moment(process, folder):
         assert process.poll() is None
         time.sleep(0.01)
-    if stop == signal.SIGINT:
+    if whole_group:
         os.killpg(process.pid, stop)
     else:
         process.send_signal(stop)
     # Every process of the group holds the other end, so this returns when the last has ended. A worker that is left
     # alone would wait for 300 s; one that still starts, on a busy machine, may take a while to find out.
     said = process.communicate(timeout=150)[1]
-    if stop == signal.SIGINT:
-        assert process.returncode == 130
-        assert "run the same command again" in said.splitlines()[-1]
-        assert "Traceback" not in said
+    return process.returncode, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stop", "whole_group", "code"),
+    [
+        (signal.SIGINT, True, 130),
+        (signal.SIGKILL, False, -9),
+        (signal.SIGTERM, True, 143),
+        (signal.SIGTERM, False, 143),
+    ],
+)
+@pytest.mark.parametrize("moment", [a_worker_starts, a_shard_is_there])
+def test_workers_end_with_their_parent(tmp_path, stop, whole_group, code, moment):
+    """Ctrl-C reaches the whole group of processes, a kill only the parent, SIGTERM either. Nobody lives on."""
+    ended, said = _play(moment, stop, whole_group, tmp_path / "orbit", workers=2)
+    assert ended == code
+    if stop != signal.SIGKILL:
+        assert re.fullmatch(r"embodied-ssl: .*: \d of 16 shards are finished.*again to go on", said.splitlines()[-1])
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_collection_says_what_is_kept(tmp_path, stop, code):
+    ended, said = _play(a_shard_is_there, stop, False, tmp_path / "orbit", workers=1)
+    assert ended == code
+    kept = len(list((tmp_path / "orbit").glob("shard-*.h5")))
+    assert f"{kept} of 16 shards are finished in {tmp_path / 'orbit'}; run the same command again" in said
+    left = {path.name for path in (tmp_path / "orbit").iterdir() if not path.name.startswith("shard-")}
+    assert left == {"collecting.json"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_bar_moves_inside_a_shard(tmp_path, workers, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "on_screen", lambda: True)
+    settings = {"episodes": 2, "size": 16, "length": 2500, "antialias": 1, "shadows": False}
+    collect("orbit", tmp_path / "orbit", shard_episodes=2, workers=workers, policy=halt, **settings)
+    bar = capsys.readouterr().err
+    seen = [int(rows) for rows in re.findall(r"(\d+)/5000 ", bar)]
+    assert len(set(seen)) > 3
+    assert seen == sorted(seen)
+    assert seen[-1] == 5000
+    assert not list((tmp_path / "orbit").glob(".*"))
 
 
 def test_a_directory_takes_one_collection_at_a_time(tmp_path):
