@@ -70,6 +70,7 @@ def envs_command(arguments: list[str]) -> int:
     from embodied_ssl.datasets.collect import built_in_policies, environment_class
     from embodied_ssl.datasets.schema import KINDS
 
+    parse(make_parser("envs", "List the environments, and the policies that act in each."), arguments)
     for kind in KINDS:
         name = f"embodied_ssl/{kind.capitalize()}-v0"
         about = (environment_class(kind).__doc__ or "").strip().splitlines()[0]

@@ -2,12 +2,15 @@
 
 import argparse
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from embodied_ssl.cli_options import make_parser, parse
+from embodied_ssl.cli_options import add_settings, make_parser, parse, shorten
+
+if TYPE_CHECKING:
+    from embodied_ssl.method import Method, Need
 
 METHOD_HELP = """usage: embodied-ssl train METHOD --STREAM DIR ... --out RUN [settings]
 
@@ -26,15 +29,16 @@ def train_command(arguments: list[str]) -> int:
         print(METHOD_HELP.format(methods="\n".join(f"  {name}" for name in method_names())))
         return 0
     name, *rest = arguments
-    parser, own, needs = _train_parser(name, rest)
+    kind = method_class(name)
+    parser = train_parser(name, kind, _needs(name, kind, rest))
     given = parse(parser, rest)
     from embodied_ssl.method import Recipe
     from embodied_ssl.train import train
 
-    recipe = Recipe(**{field: given[field] for field in asdict(method_class(name).recipe)})
-    method = make_method(name, given.encoder, given.image_size, given.seed, **{key: given[key] for key in own})
-    streams = {stream: given[stream] for stream in needs if given.get(stream) is not None}
-    print(train(method, given.out, streams, recipe, **{key: given[key] for key in _training_options()}))
+    recipe, training = Recipe(**given.recipe), dict(vars(given.training))
+    settings = vars(given.method) if "method" in given else {}
+    method = make_method(name, given.encoder.name, given.encoder.image_size, training["seed"], **settings)
+    print(train(method, training.pop("out"), _streams(parser, given), recipe, **training))
     return 0
 
 
@@ -132,53 +136,56 @@ def demo_command(arguments: list[str]) -> int:
     return demo(**vars(parse(parser, arguments)))
 
 
-def _train_parser(name: str, arguments: list[str]) -> tuple[Any, list[str], dict[str, Any]]:
-    """The options of training a method; the names of its own settings; the streams that it needs."""
+def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -> Any:
+    """The options of training a method, in groups: a name that two groups have is that of the first."""
     from embodied_ssl.data import origin
     from embodied_ssl.method import Recipe
-    from embodied_ssl.methods import method_class
     from embodied_ssl.train import train
 
-    method = method_class(name)
-    own = list(inspect.signature(method.__init__).parameters)[2:]
-    needs = _needs(name, own, arguments)
-    parser = make_parser(f"train {name}", (method.__doc__ or "").strip().splitlines()[0])
+    wanted = " ".join(f"--{stream} DIR" if need.required else f"[--{stream} DIR]" for stream, need in needs.items())
+    parser = make_parser(
+        f"train {name}",
+        " ".join((kind.__doc__ or "").strip().split("\n\n")[0].split()),
+        f"{wanted} --out RUN [settings]",
+    )
     streams = parser.add_argument_group("What it learns from")
     for stream, need in needs.items():
         streams.add_argument(
-            f"--{stream}", type=str | None, default=None,
+            f"--data.{stream}", type=str | None, default=None, metavar="DIR",
             help=origin(need.batch) + ("" if need.required else "; can be left out"),
         )  # fmt: skip
-    parser.add_class_arguments(method, skip={"encoder"})
-    encoder = parser.add_argument_group("What is learned")
-    usual = method.usual_encoder
-    encoder.add_argument("--encoder", type=str, default=usual, help="by name; `embodied-ssl encoders` lists them")
-    encoder.add_argument("--image_size", type=int, default=64, help="side of the pictures that it sees, px")
-    parser.add_class_arguments(Recipe)
-    parser.set_defaults(asdict(method.recipe))
-    parser.add_function_arguments(train, skip={"method", "streams", "recipe"})
-    return parser, own, needs
+    add_settings(parser, f"Settings of {name}, in full --method.NAME", "method", kind, skip={"encoder"})
+    encoder = parser.add_argument_group("What is learned, in full --encoder.NAME")
+    encoder.add_argument(
+        "--encoder.name", type=str, default=kind.usual_encoder, help="as `embodied-ssl encoders` lists them"
+    )
+    encoder.add_argument("--encoder.image_size", type=int, default=64, help="side of the pictures that it sees, px")
+    add_settings(parser, "Optimiser and schedule, in full --recipe.NAME", "recipe", Recipe)
+    parser.set_defaults({f"recipe.{field}": value for field, value in asdict(kind.recipe).items()})
+    add_settings(parser, "How to train, in full --training.NAME", "training", train, {"method", "streams", "recipe"})
+    parser.short_names["--encoder"] = "--encoder.name"
+    shorten(parser, ("method", "data", "encoder", "recipe", "training"))
+    return parser
 
 
-def _needs(name: str, own: list[str], arguments: list[str]) -> dict[str, Any]:
+def _streams(parser: Any, given: Any) -> dict[str, str]:
+    """The data sets given, by name of the stream; that of a part of `joint` is `METHOD.STREAM`."""
+    names = [action.dest.removeprefix("data.") for action in parser._actions if action.dest.startswith("data.")]
+    return {name: given[f"data.{name}"] for name in names if given.get(f"data.{name}") is not None}
+
+
+def _needs(name: str, kind: "type[Method]", arguments: list[str]) -> dict[str, "Need"]:
     """The streams of a method; where its signature does not tell, those of one made with the settings given."""
     from embodied_ssl.method import needs_of
-    from embodied_ssl.methods import make_method, method_class
+    from embodied_ssl.methods import make_method
 
-    if needs := needs_of(method_class(name)):
+    if needs := needs_of(kind):
         return needs
     outer = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for setting in own:
-        outer.add_argument(f"--{setting}")
+    for setting in list(inspect.signature(kind.__init__).parameters)[2:]:
+        outer.add_argument(f"--{setting}", f"--method.{setting}", dest=setting)
     found = vars(outer.parse_known_args(arguments)[0])
     inner = make_parser(f"train {name}", "")
-    inner.add_class_arguments(method_class(name), skip={"encoder"})
+    inner.add_class_arguments(kind, skip={"encoder"})
     settings = parse(inner, [f"--{key}={value}" for key, value in found.items() if value is not None])
-    return make_method(name, "conv4", 32, 0, **{key: settings[key] for key in own}).needs()
-
-
-def _training_options() -> list[str]:
-    from embodied_ssl.train import train
-
-    skipped = ("method", "out", "streams", "recipe")
-    return [name for name in inspect.signature(train).parameters if name not in skipped]
+    return make_method(name, "conv4", 32, 0, **vars(settings)).needs()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from embodied_ssl.cli_options import make_parser, parse
+from embodied_ssl.cli_options import add_settings, make_parser, parse, shorten
 from embodied_ssl.data import Source, check_streams, source_for
 from embodied_ssl.datasets.batches import LabelledFrames
 from embodied_ssl.datasets.errors import DataError
@@ -87,10 +87,13 @@ def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
     """A method as it was named, `moco --version 3`."""
     name, *options = shlex.split(named)
     parser = make_parser(f"train {name}", "")
-    parser.add_class_arguments(method_class(name), skip={"encoder"})
-    parser.add_argument("--encoder", type=str, default=encoder)
-    settings = vars(parse(parser, options))
-    return make_method(name, settings.pop("encoder"), image_size, seed, **settings)
+    add_settings(parser, f"Settings of {name}", "method", method_class(name), skip={"encoder"})
+    parser.add_argument("--encoder.name", type=str, default=encoder)
+    parser.short_names["--encoder"] = "--encoder.name"
+    shorten(parser, ("method",))
+    given = parse(parser, options)
+    settings = vars(given.method) if "method" in given else {}
+    return make_method(name, given.encoder.name, image_size, seed, **settings)
 
 
 def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:
