@@ -2,8 +2,9 @@
 
 import hashlib
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.datasets.digests import Digests, digest_of, digests_of
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.idx import FILES, is_idx, read_idx
 from embodied_ssl.datasets.manifest import MANIFEST
@@ -25,6 +27,8 @@ Index = NDArray[np.int64]
 CROP_SHARE = 0.3
 """Side of the patch about a thing on the table, as a share of the picture."""
 LABELS = ("category", "material")
+PART_TYPE = "U10"
+"""The type of the names of parts."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 _MOST_BYTES = 64 << 20  # of one encoded picture in an archive
 
@@ -38,25 +42,72 @@ class ImageSet:
     label: Index  # [N], rows of classes
     classes: tuple[str, ...]
     group: Index  # [N]; what may not be split between training and test: an object, a room
-    part: NDArray[np.str_]  # [N] `train` or `test` where the source says so, else empty
+    part: NDArray[np.str_]  # [N] `train`, `validation` or `test` where the source says so, else empty
     fingerprint: str  # SHA-256 of what it holds
+    find_digests: Callable[[], Digests] | None = None  # None: those of the pixels of `images`
 
     def __len__(self) -> int:
         return len(self.label)
 
+    @cached_property
+    def digests(self) -> Digests:
+        """The digest of each picture's content, uint64 [N], found when first asked for: see `digest_of`.
+
+        Of a patch about a thing on a table it is that of the picture that the patch was cut from.
+        """
+        return self.find_digests() if self.find_digests is not None else digests_of(self.images)
+
     def at(self, rows: Index) -> "ImageSet":
-        """The set of these pictures only, in memory."""
-        digest = hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest()
-        images, label, group, part = self.images[rows], self.label[rows], self.group[rows], self.part[rows]
-        return ImageSet(self.name, images, label, self.classes, group, part, digest)
+        """The set of these pictures only; none is read before it is asked for."""
+        return replace(
+            self,
+            images=Chosen(self.images, rows),
+            label=self.label[rows],
+            group=self.group[rows],
+            part=self.part[rows],
+            fingerprint=hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest(),
+            find_digests=partial(_digests_at, self, rows),
+        )
+
+    def training(self) -> "ImageSet":
+        """What may be learned from: the part `train` alone where the source has parts, else all pictures.
+
+        Raises DataError where there are parts, but no `train`.
+        """
+        if not (self.part != "").any():
+            return self
+        rows = np.flatnonzero(self.part == "train")
+        if len(rows) == 0:
+            parts = ", ".join(sorted({str(part) for part in self.part} - {""}))
+            raise DataError(f"{self.name}: has the parts {parts}, but no part train to learn from")
+        return self.at(rows)
 
     def frames(self) -> "FrameStream":
-        """As a stream of `Frames`."""
-        return FrameStream(self)
+        """What may be learned from, as a stream of `Frames`: see `training`."""
+        return FrameStream(self.training())
 
     def labelled(self) -> "LabelledStream":
-        """As a stream of `LabelledFrames`."""
-        return LabelledStream(self)
+        """What may be learned from, as a stream of `LabelledFrames`: see `training`."""
+        return LabelledStream(self.training())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows of pictures, read when they are asked for."""
+
+    images: Any
+    rows: Index
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: Any) -> NDArray[np.uint8]:
+        return self.images[self.rows[places]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[N, H, W, 3]."""
+        return (len(self.rows), *self.images.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -135,7 +186,7 @@ def _of_video(dataset: Dataset, label: str) -> ImageSet:
         first = episodes["objects_start"]
         names, group = dataset.objects[label][first], dataset.things[first]
     classes, of_episode = np.unique(names, return_inverse=True)
-    return _ours(dataset, label, dataset.array("frames/rgb"), of_episode[rows], classes, group[rows])
+    return _ours(dataset, label, dataset.array("frames/rgb"), of_episode[rows], classes, group[rows], dataset.digests)
 
 
 def _of_table(dataset: Dataset, label: str) -> ImageSet:
@@ -147,22 +198,46 @@ def _of_table(dataset: Dataset, label: str) -> ImageSet:
     inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
     patches = np.empty((len(inside), 2 * half, 2 * half, 3), np.uint8)
     before = dataset.array("interactions/rgb_before")
-    for place, thing in enumerate(inside):
-        picture = before[int(episodes["start"][objects["episode"][thing]])]
+    rows = episodes["start"][objects["episode"][inside]]  # the picture that each is cut from
+    for place, (thing, row_of_picture) in enumerate(zip(inside, rows.tolist(), strict=True)):
+        picture = before[row_of_picture]
         column, row = np.round(pixel[thing]).astype(int)
         padded = np.pad(picture, ((half, half), (half, half), (0, 0)), "edge")
         patches[place] = padded[row : row + 2 * half, column : column + 2 * half]
     classes, labels = np.unique(objects[label], return_inverse=True)
-    return _ours(dataset, label, patches, labels[inside], classes, dataset.things[inside])
+    find_digests = partial(_digests_of_rows, before, rows)
+    return _ours(dataset, label, patches, labels[inside], classes, dataset.things[inside], find_digests)
 
 
-def _ours(dataset: Dataset, label: str, images: Any, labels: Index, classes: NDArray[Any], group: Index) -> ImageSet:
-    names = tuple(name.decode() for name in classes.tolist())
-    digest = hashlib.sha256((dataset.path / MANIFEST).read_bytes() + label.encode()).hexdigest()
-    parts = np.full(len(labels), "", "U5")
+def _ours(
+    dataset: Dataset,
+    label: str,
+    images: Any,
+    labels: Index,
+    classes: NDArray[Any],
+    group: Index,
+    find_digests: Callable[[], Digests],
+) -> ImageSet:
     return ImageSet(
-        f"{dataset.path.name} by {label}", images, labels.astype("i8"), names, group.astype("i8"), parts, digest
+        name=f"{dataset.path.name} by {label}",
+        images=images,
+        label=labels.astype("i8"),
+        classes=tuple(name.decode() for name in classes.tolist()),
+        group=group.astype("i8"),
+        part=np.full(len(labels), "", PART_TYPE),
+        fingerprint=hashlib.sha256((dataset.path / MANIFEST).read_bytes() + label.encode()).hexdigest(),
+        find_digests=find_digests,
     )
+
+
+def _digests_at(images: ImageSet, rows: Index) -> Digests:
+    return images.digests[rows]
+
+
+def _digests_of_rows(pictures: Any, rows: Index) -> Digests:
+    """Those of the pictures at `rows`, some of which come several times."""
+    each, which = np.unique(rows, return_inverse=True)
+    return digests_of(Chosen(pictures, each))[which]
 
 
 def _of_idx(path: Path) -> ImageSet:
@@ -176,7 +251,7 @@ def _of_idx(path: Path) -> ImageSet:
         digest.update(images.tobytes() + numbers.tobytes())
         pictures.append(np.repeat(images[..., None], 3, axis=3))
         labels.append(numbers.astype("i8"))
-        parts.append(np.full(len(numbers), part, "U5"))
+        parts.append(np.full(len(numbers), part, PART_TYPE))
     label = np.concatenate(labels)
     names = tuple(str(number) for number in range(int(label.max(initial=0)) + 1))
     group = np.arange(len(label))
@@ -197,7 +272,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _of_files(path: Path, files: Iterator[tuple[str, bytes]]) -> ImageSet:
     pictures: list[np.ndarray] = []
-    places, digest = [], hashlib.sha256()
+    places, digests, digest = [], [], hashlib.sha256()
     for name, content in files:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
         if picture is None:
@@ -207,11 +282,17 @@ def _of_files(path: Path, files: Iterator[tuple[str, bytes]]) -> ImageSet:
         pictures.append(picture[..., ::-1])
         places.append(Path(name).parts)
         digest.update(name.encode() + b"\0" + content)
+        digests.append(digest_of(content))
     if not pictures:
         raise DataError(f"{path}: no pictures ({', '.join(_ENDINGS)}) in it; name a folder of class folders")
     names = [place[-2] if len(place) > 1 else "" for place in places]
-    parts = np.array([place[0] if place[0] in ("train", "test") and len(place) > 2 else "" for place in places], "U5")
+    parts = np.array(
+        [place[0] if place[0] in ("train", "test") and len(place) > 2 else "" for place in places], PART_TYPE
+    )
     classes, labels = np.unique(names, return_inverse=True)
     group = np.arange(len(pictures))  # every picture stands for itself
     known = tuple(str(name) for name in classes)
-    return ImageSet(path.stem, np.stack(pictures), labels.astype("i8"), known, group, parts, digest.hexdigest())
+    find_digests = partial(np.array, digests, np.uint64)
+    return ImageSet(
+        path.stem, np.stack(pictures), labels.astype("i8"), known, group, parts, digest.hexdigest(), find_digests
+    )

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.datasets.digests import Digests, digests_of
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.manifest import Manifest, read_manifest
-from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, rows_table
+from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, picture_paths, rows_table
 from embodied_ssl.datasets.shards import OpenShard
 from embodied_ssl.datasets.streams import Clips, Images, Interactions, ObjectPairs, Pairs
 
@@ -118,6 +119,10 @@ class Dataset:
         in_camera = (points - pose[:3, 3]) @ pose[:3, :3]
         in_picture = in_camera @ self.camera["intrinsics"].T
         return (in_picture[:, :2] / in_picture[:, 2:]).astype(np.float32)
+
+    def digests(self) -> Digests:
+        """The digest of each of its pictures, uint64 [N]: of frames, or of all before acts and then all after them."""
+        return np.concatenate([digests_of(self.array(path)) for path in picture_paths(self.kind)])
 
     def images(self) -> Images:
         """Every picture as a stream of `Frames`: of interactions those before and those after."""

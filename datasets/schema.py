@@ -200,6 +200,11 @@ def rows_table(kind: str) -> str:
     return "frames" if kind in VIDEO_KINDS else "interactions"
 
 
+def picture_paths(kind: str) -> tuple[str, ...]:
+    """The fields of a kind that are pictures in colour."""
+    return ("frames/rgb",) if kind in VIDEO_KINDS else ("interactions/rgb_before", "interactions/rgb_after")
+
+
 def all_fields(kind: str) -> dict[str, Field]:
     """Every field that a shard of this kind can have, by path, the optional ones included."""
     camera = () if kind in VIDEO_KINDS else (_TABLE_CAMERA,)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.motion import relative_motion
 from embodied_ssl.datasets.sampling import generator, rows
-from embodied_ssl.datasets.schema import VIDEO_KINDS
+from embodied_ssl.datasets.schema import VIDEO_KINDS, picture_paths
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,10 +63,7 @@ class Images:
     """Every picture, as `Frames`."""
 
     def __init__(self, dataset: "Dataset"):
-        names = (
-            ("frames/rgb",) if dataset.kind in VIDEO_KINDS else ("interactions/rgb_before", "interactions/rgb_after")
-        )
-        self._arrays = [dataset.array(name) for name in names]
+        self._arrays = [dataset.array(path) for path in picture_paths(dataset.kind)]
 
     def __len__(self) -> int:
         return sum(len(array) for array in self._arrays)

@@ -1,6 +1,7 @@
 """What a run leaves behind: its configuration as JSON, its weights as safetensors, and a state to go on from.
 
 RUN/run.json               method, settings, encoder, recipe, data with fingerprints, versions
+RUN/samples.npy            digests of all pictures that it may learn from: see embodied_ssl/data.py
 RUN/encoder.safetensors    what is kept: the encoder, once training has ended
 RUN/method.safetensors     the whole method, heads included
 RUN/state.pt               while training: weights, optimiser and step, replaced atomically
@@ -102,7 +103,8 @@ def _comparable(configuration: dict[str, Any]) -> dict[str, Any]:
     flat = {key: value for key, value in configuration.items() if not key.endswith("_version")}
     for group in ("settings", "encoder", "recipe"):
         flat |= {f"{group}.{key}": value for key, value in flat.pop(group).items()}
-    flat |= {f"data.{name}": entry["sha256"] for name, entry in flat.pop("data").items()}
+    for name, entry in flat.pop("data").items():
+        flat |= {f"data.{name}": entry["sha256"], f"part of {name}": entry.get("part", "")}
     return json.loads(json.dumps(flat))
 
 

@@ -1,13 +1,20 @@
-"""From a name on disk to the stream that a loss asks for, checked before training starts."""
+"""From a name on disk to the stream that a loss asks for, checked before training starts; what a run learned from."""
 
 import hashlib
+import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from embodied_ssl.datasets import batches
+from embodied_ssl.datasets.digests import Digests, united
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.images import image_set
+from embodied_ssl.datasets.files import write_atomically
+from embodied_ssl.datasets.images import ImageSet, image_set
 from embodied_ssl.datasets.manifest import MANIFEST
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import INTERACTION_KINDS, VIDEO_KINDS
@@ -29,14 +36,76 @@ _CUTS: dict[type[batches.Batch], tuple[tuple[str, ...], Callable[..., Stream]]] 
 }
 
 
+SAMPLES = "samples.npy"
+"""Beside `run.json`: the digests of all pictures that a run may learn from, uint64, sorted, each once."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A stream, and what it was taken from."""
+
+    stream: Stream
+    source: Source
+    sha256: str
+    """Of what the source holds."""
+    part: str
+    """Of the source: `train`, or empty where it has no parts."""
+    images: int
+    """How many pictures may be learned from."""
+    find_digests: Callable[[], Digests]
+    """Their digests."""
+
+    def entry(self) -> dict[str, Any]:
+        """What `run.json` says of it."""
+        return {"source": str(self.source), "sha256": self.sha256, "part": self.part, "images": self.images}
+
+    def told(self) -> str:
+        """In words: `50,000 images of cifar10.zip, part train`."""
+        return f"{self.images:,} images of {self.source}" + (f", part {self.part}" if self.part else "")
+
+
 def open_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Stream]:
-    """The streams of `method` out of the data sets named, by name of the stream.
+    """The streams of `method` out of the data sets named, by name of the stream: see `take_streams`."""
+    return {name: taken.stream for name, taken in take_streams(method, sources).items()}
+
+
+def take_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Taken]:
+    """The streams of `method` out of the data sets named, and what each holds, by name of the stream.
+
+    Of a set with parts (folders `train` and `test`) it is the part `train` alone.
 
     Raises DataError where a stream is unknown or missing, and where a data set is not of a kind that has it.
     """
     needs, cuts = method.needs(), method.cuts()
     check_streams(method, sources)
-    return {name: _open(needs[name].batch, source, cuts.get(name, {}), name) for name, source in sources.items()}
+    return {name: _take(needs[name].batch, source, cuts.get(name, {}), name) for name, source in sources.items()}
+
+
+def write_samples(run: Path, streams: Mapping[str, Taken]) -> None:
+    """Write RUN/samples.npy, unless it is there."""
+    if (run / SAMPLES).is_file():
+        return
+    buffer = io.BytesIO()
+    np.save(buffer, united([taken.find_digests() for taken in streams.values()]), allow_pickle=False)
+    write_atomically(run / SAMPLES, [buffer.getbuffer()])
+
+
+def learned_from(run: Path | str, images: ImageSet, rows: NDArray[np.integer]) -> int:
+    """How many of these rows of a set show a picture that the run may have learned from.
+
+    Pictures are compared by content, whatever their names (`digest_of` says what counts as the same). Raises DataError
+    where the run does not say what it learned from.
+    """
+    path = Path(run) / SAMPLES
+    try:
+        known = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: missing, so what this run learned from is unknown; run the same embodied-ssl train again"
+        ) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: damaged ({error}); delete it and run the same embodied-ssl train again") from None
+    return int(np.isin(images.digests[rows], known).sum())
 
 
 def check_streams(method: Method, sources: Mapping[str, Source]) -> None:
@@ -74,25 +143,30 @@ def origin(batch: type[batches.Batch]) -> str:
     return f"{', '.join(others)} or {last} data" if others else f"{last} data"
 
 
-def fingerprint(source: Source) -> str:
-    """SHA-256 of what a data set holds, in hexadecimal: it changes when a byte of the data does."""
-    if (Path(source) / MANIFEST).is_file():
-        return hashlib.sha256((Path(source) / MANIFEST).read_bytes()).hexdigest()  # it holds the hash of each shard
-    return image_set(source).fingerprint
-
-
 def method_name(method: Method) -> str:
     """The name of a method: that of its file."""
     return type(method).__module__.rpartition(".")[2]
 
 
-def _open(batch: type[batches.Batch], source: Source, cut: dict[str, Any], name: str) -> Stream:
-    if batch is batches.LabelledFrames:
-        return image_set(source).labelled()
-    if batch is batches.Frames and not (Path(source) / MANIFEST).is_file():
-        return image_set(source).frames()
+def _take(batch: type[batches.Batch], source: Source, cut: dict[str, Any], name: str) -> Taken:
+    ours = (Path(source) / MANIFEST).is_file()
+    if batch is batches.LabelledFrames or (batch is batches.Frames and not ours):
+        return _of_images(source, labelled=batch is batches.LabelledFrames)
     dataset = Dataset.open(source)
     kinds, open_stream = _CUTS[batch]
     if dataset.kind not in kinds:
         raise DataError(f"{source}: a {dataset.kind} data set has no {name}; it takes {' or '.join(kinds)}")
-    return open_stream(dataset, **cut)
+    return Taken(open_stream(dataset, **cut), source, _of_shards(source), "", len(dataset.images()), dataset.digests)
+
+
+def _of_images(source: Source, *, labelled: bool) -> Taken:
+    images = image_set(source)
+    part = images.training()
+    stream: Stream = part.labelled() if labelled else part.frames()
+    sha256 = _of_shards(source) if (Path(source) / MANIFEST).is_file() else images.fingerprint
+    return Taken(stream, source, sha256, "train" if len(part) < len(images) else "", len(part), lambda: part.digests)
+
+
+def _of_shards(source: Source) -> str:
+    """SHA-256 of what a data set of ours holds: its manifest has the hash of each shard."""
+    return hashlib.sha256((Path(source) / MANIFEST).read_bytes()).hexdigest()

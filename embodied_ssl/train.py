@@ -6,6 +6,7 @@ after a kill takes batches and generators that depend on (seed, step, rank) alon
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -20,7 +21,7 @@ from torch.utils.data import Dataset as MapStyle
 
 from embodied_ssl import __version__
 from embodied_ssl.checkpoint import ENCODER, METHOD, STATE, claim_run, is_finished, load_state, save_state, save_weights
-from embodied_ssl.data import Source, fingerprint, method_name, open_streams
+from embodied_ssl.data import Source, Taken, method_name, take_streams, write_samples
 from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
@@ -97,14 +98,17 @@ def train(
     _at_least(1, steps=recipe.steps, batch_size=recipe.batch_size, accumulate=accumulate, devices=devices, nodes=nodes)
     _at_least(1, monitor_every=monitor_every, checkpoint_every=checkpoint_every)
     _at_least(0, workers=workers)
-    opened = open_streams(method, streams)
+    taken = take_streams(method, streams)
+    opened = {name: each.stream for name, each in taken.items()}
     probe = Probe(image_set(probe_on)) if probe_on is not None else None
     keep_memory()
     fabric = _fabric(device, devices, nodes, precision)
     parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
     share = _share(recipe, accumulate, fabric.world_size) * accumulate // parts
-    configuration = _configuration(method, streams, recipe, seed, precision, accumulate, fabric.world_size)
+    configuration = _configuration(method, taken, recipe, seed, precision, accumulate, fabric.world_size)
     _claim(out, configuration, fabric)
+    if fabric.is_global_zero:
+        write_samples(out, taken)
     if is_finished(out):
         return out
 
@@ -114,6 +118,8 @@ def train(
         method.encoder.compile()
     data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
     main, images = fabric.is_global_zero, _pictures(data[0]) * parts * fabric.world_size
+    for name, each in taken.items() if main and progress else ():
+        print(f"embodied-ssl: {name}: {each.told()}", file=sys.stderr)
     log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
     monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
     with log:
@@ -338,7 +344,7 @@ def _share(recipe: Recipe, accumulate: int, world_size: int) -> int:
 
 def _configuration(
     method: Method,
-    streams: Mapping[str, Source],
+    streams: Mapping[str, Taken],
     recipe: Recipe,
     seed: int,
     precision: str,
@@ -355,7 +361,7 @@ def _configuration(
         "precision": precision,
         "accumulate": accumulate,
         "world_size": world_size,
-        "data": {name: {"source": str(source), "sha256": fingerprint(source)} for name, source in streams.items()},
+        "data": {name: taken.entry() for name, taken in streams.items()},
         "package_version": __version__,
         "torch_version": torch.__version__,
     }
