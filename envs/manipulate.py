@@ -14,7 +14,7 @@ from embodied_ssl.envs.table import SLAB, TableEnv
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.engine import pybullet
 
-Step = tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]
+Outcome = tuple[float, dict[str, Any]]  # the reward of an act, and the record of it
 
 ABOVE_M = 0.015  # the gripper starts this far above what is highest below it
 FLOOR_M = 0.004  # and goes down to this far above the table
@@ -40,8 +40,8 @@ class GraspEnv(TableEnv):
 
     LOW, HIGH = (0.0,), (np.pi,)
 
-    def step(self, action: NDArray[np.float32]) -> Step:
-        u, v, angle = self.act_of(action)
+    def _act(self, act: NDArray[np.float64]) -> Outcome:
+        u, v, angle = act
         angle = float(angle % np.pi)
         pixel = np.array([u, v])
         target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
@@ -52,7 +52,7 @@ class GraspEnv(TableEnv):
             self.gripper.move([tip[0], tip[1], tip[2] - LIFT_M + 0.003], TRAVEL_MPS)
             self.gripper.grip(OPENING_M, 12)
         named = held or target
-        observation, truncated = self.finish_act()
+        self.finish_act()
         record = {
             "pixel": pixel.astype(np.float32),
             "object": named,
@@ -61,7 +61,7 @@ class GraspEnv(TableEnv):
             "angle": np.float32(angle),
             "success": held > 0,
         }
-        return observation, float(held > 0), False, truncated, {"record": record}
+        return float(held > 0), record
 
     def _close_on(self, place: NDArray[np.float64], yaw: float) -> None:
         top = self.height_around(place, OPENING_M / 2 + 0.01)
@@ -99,8 +99,8 @@ class PushEnv(TableEnv):
 
     LOW, HIGH = (-np.pi, 0.02), (np.pi, 0.15)
 
-    def step(self, action: NDArray[np.float32]) -> Step:
-        u, v, direction, length = self.act_of(action)
+    def _act(self, act: NDArray[np.float64]) -> Outcome:
+        u, v, direction, length = act
         pixel = np.array([u, v])
         target, before = self.thing_at(pixel), self.poses()
         start = self._on_table(pixel)
@@ -112,7 +112,7 @@ class PushEnv(TableEnv):
         self.gripper.move(start + float(length) * ahead, PUSH_MPS, touch)
         ended = self.gripper.tip()
         self.gripper.move([ended[0], ended[1], ended[2] + 0.02], TRAVEL_MPS)
-        observation, truncated = self.finish_act()
+        self.finish_act()
         after = self.poses()
         moved = {thing: float(np.linalg.norm(after[thing][:3] - pose[:3])) for thing, pose in before.items()}
         most = max(moved, key=moved.__getitem__)
@@ -128,7 +128,7 @@ class PushEnv(TableEnv):
             "start_pixel": self._pixel(started),
             "end_pixel": self._pixel(ended),
         }
-        return observation, moved[most], False, truncated, {"record": record}
+        return moved[most], record
 
     def _on_table(self, pixel: NDArray[np.float64]) -> NDArray[np.float64]:
         """The place at the height of a push that lies behind a pixel."""
@@ -149,8 +149,8 @@ class PokeEnv(TableEnv):
     ROUND_FINGER = True
     ITERATIONS = 100  # with 50, light things sink into the table under a hard poke
 
-    def step(self, action: NDArray[np.float32]) -> Step:
-        pixel = self.act_of(action)
+    def _act(self, act: NDArray[np.float64]) -> Outcome:
+        pixel = act
         target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
         start, felt = self._place_above(place), _Force(self)
         travel = (POKE_SAMPLES + 4) * self.world.time_step * POKE_MPS  # it slows down after the last sample
@@ -159,7 +159,7 @@ class PokeEnv(TableEnv):
         touched = force > TOUCHED_N
         # Where nothing was felt, depth counts from the surface that was seen.
         first = heights[np.argmax(touched)] if touched.any() else place[2]
-        observation, truncated = self.finish_act()
+        self.finish_act()
         record = {
             "pixel": pixel.astype(np.float32),
             "object": target,
@@ -168,7 +168,7 @@ class PokeEnv(TableEnv):
             "force": force.astype(np.float32),
             "depth_travelled": (first - heights).astype(np.float32),
         }
-        return observation, float(touched.any()), False, truncated, {"record": record}
+        return float(touched.any()), record
 
     def _place_above(self, place: NDArray[np.float64]) -> NDArray[np.float64]:
         """Place the finger above what is seen at a place, higher where its round end would touch something."""

@@ -1,6 +1,7 @@
 """What all environments share: observation spaces, observations from frames, checked actions, tables of things."""
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,11 +27,11 @@ def observation_space(size: int, depth: bool, instance: bool, motor_size: int = 
 
 def observe(frame: Frame, depth: bool, instance: bool, motor: ArrayLike | None = None) -> dict[str, NDArray[Any]]:
     """The observation of a frame, as `observation_space` describes it."""
-    observation: dict[str, NDArray[Any]] = {"rgb": frame.rgb}
+    observation: dict[str, NDArray[Any]] = {"rgb": frame.rgb.copy()}  # the frame stays the environment's own
     if depth:
-        observation["depth"] = frame.depth
+        observation["depth"] = frame.depth.copy()
     if instance:
-        observation["instance"] = frame.instance
+        observation["instance"] = frame.instance.copy()
     if motor is not None:
         observation["motor"] = np.asarray(motor, np.float32)
     return observation
@@ -75,9 +76,23 @@ def describe_things(world: World) -> list[dict[str, Any]]:
     return rows
 
 
+def whole_number(name: str, value: Any, least: int) -> int:
+    """A whole number of Python's or NumPy's as one of Python's; ValueError where it is none, or below the least."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}: {value!r}; give a whole number of at least {least}")
+    return number
+
+
 def checked_instances(instances: Sequence[int]) -> tuple[int, int]:
     """A range of instances, [first, last); ValueError where it is none."""
-    first, last = (int(value) for value in instances)
+    try:
+        first, last = (operator.index(value) for value in instances)
+    except (TypeError, ValueError):
+        first, last = 0, 0
     if not 0 <= first < last:
-        raise ValueError(f"instances is a range [first, last) with 0 ≤ first < last, not {tuple(instances)}")
+        raise ValueError(f"instances is a range [first, last) with 0 ≤ first < last, not {instances!r}")
     return first, last

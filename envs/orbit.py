@@ -6,7 +6,15 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
+from embodied_ssl.envs.observation import (
+    checked_action,
+    checked_instances,
+    describe_things,
+    observation_space,
+    observe,
+    whole_number,
+)
+from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at, optical_flow
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -20,7 +28,7 @@ GROUNDS = ("planks", "parquet", "tile", "marble", "terrazzo", "concrete", "carpe
 GROUND_SIDE_M = 6.0
 
 
-class OrbitEnv(gymnasium.Env[Any, Any]):
+class OrbitEnv(SimulatedEnv):
     """A camera that circles one object, which stands on a textured ground under a sun and a sky.
 
     Action, float32 [2]: change of azimuth and of elevation until the next frame, rad, at most 0.5 either way. What
@@ -28,13 +36,12 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
     what the joints measured of it.
     Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [2] (Δazimuth, Δelevation, rad) of the motion that led here,
     zeros at the start; if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S].
-    Reward: the angle travelled, rad. Episodes end (truncated) after `length` frames.
+    Reward: the angle travelled, rad. Episodes end (truncated) after `length` frames, the one of `reset` included.
     info: `pose` float32 [4, 4], camera-to-world; `time`, s; `command` float32 [2]; with flow=True also `flow` float32
     [S, S, 2], px from the frame before to this one.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
-    action_space: gymnasium.spaces.Box
+    SIMULATED = frozenset({"world", "objects"})
 
     def __init__(
         self,
@@ -77,23 +84,34 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
 
         Raises ValueError for a setting that is none.
         """
-        if length < 1:
-            raise ValueError(f"an episode has at least one frame, not {length}")
-        self.objects = object_set(objects, tuple(categories.split(",")) if categories else None)
-        self.length, self.flow, self.instances = length, flow, checked_instances(instances)
+        self.length, self.flow = whole_number("length", length, 1), flow
+        self.instances = checked_instances(instances)
         self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
+        size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        self.world = World(renderer, shadows, antialias, textures=textures)
+        look = {"renderer": renderer, "shadows": shadows, "antialias": samples, "textures": textures}
+        super().__init__(
+            {"objects": objects, "categories": tuple(categories.split(",")) if categories else None, "world": look}
+        )
         self.action_space = gymnasium.spaces.Box(-0.5, 0.5, (2,), np.float32)
         self.observation_space = observation_space(size, depth, instance, motor_size=2)
+
+    def _connect(self) -> None:
+        self.objects = object_set(self._settings["objects"], self._settings["categories"])
+        self.world = World(**self._settings["world"])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """A new object, ground, light and first view. options: `category` and `instance` (a number) fix the object."""
-        super().reset(seed=seed)
+        self._begin(seed, options)
+        self._steps = 0
+        self._look()
+        return observe(self._frame, self._depth, self._instance, np.zeros(2)), self._info(np.full(2, np.nan))
+
+    def _set_up(self, options: dict[str, Any] | None) -> None:
         rng = self.np_random
         category = self.objects.categories[rng.integers(len(self.objects.categories))]
         instance = int(rng.integers(*self.instances))
@@ -109,9 +127,6 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
         radius = float(np.linalg.norm(high - low)) / 2
         self.distance = radius * rng.uniform(1.05, 1.35) / np.sin(self._half_view())
         self.azimuth, self.elevation = float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.2, 1.2))
-        self._steps = 0
-        self._look()
-        return observe(self._frame, self._depth, self._instance, np.zeros(2)), self._info(np.full(2, np.nan))
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
@@ -156,9 +171,6 @@ class OrbitEnv(gymnasium.Env[Any, Any]):
         if self.render_mode is None:
             return None
         return self.world.render(self.camera.enlarged(4), self.pose).rgb
-
-    def close(self) -> None:
-        self.world.close()
 
 
 def _draw_light(rng: np.random.Generator) -> Light:

@@ -8,7 +8,15 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
+from embodied_ssl.envs.observation import (
+    checked_action,
+    checked_instances,
+    describe_things,
+    observation_space,
+    observe,
+    whole_number,
+)
+from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world.camera import Camera, optical_flow
 from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.floor import CELL_M, STEP_M, Floor
@@ -20,7 +28,7 @@ RADIUS_M, HEIGHT_M = 0.2, 0.5  # of the body, a cylinder
 TOUCH_M = 0.005  # it stops this far from what it would hit
 
 
-class RoamEnv(gymnasium.Env[Any, Any]):
+class RoamEnv(SimulatedEnv):
     """A wheeled body that looks ahead while it drives through a scene, and stops at obstacles.
 
     Action, float32 [2]: forward distance (m, at most 0.25 either way) and yaw (rad, left positive, at most 0.5) until
@@ -28,13 +36,12 @@ class RoamEnv(gymnasium.Env[Any, Any]):
     observation, is what odometry measured of it, to a percent or so.
     Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [2] (m, rad) of the motion that led here, zeros at the start;
     if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S].
-    Reward: the distance driven, in m. Episodes end (truncated) after `length` frames.
+    Reward: the distance driven, in m. Episodes end (truncated) after `length` frames, the one of `reset` included.
     info: `pose` float32 [4, 4], camera-to-world; `time`, s; `command` float32 [2]; with flow=True also `flow` float32
     [S, S, 2], px from the frame before to this one.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
-    action_space: gymnasium.spaces.Box
+    SIMULATED = frozenset({"world", "scene", "floor", "_shape"})
 
     def __init__(
         self,
@@ -81,27 +88,34 @@ class RoamEnv(gymnasium.Env[Any, Any]):
 
         Raises ValueError for a setting that is none.
         """
-        if length < 1:
-            raise ValueError(f"an episode has at least one frame, not {length}")
         if camera_height <= 0 or not abs(camera_pitch) <= math.pi / 2:
             raise ValueError(f"a camera above the floor, up to π/2 rad up or down, not {camera_height}, {camera_pitch}")
         self.scenes = _checked_types(scenes)
-        self.length, self.flow = length, flow
+        self.length, self.flow = whole_number("length", length, 1), flow
         self.camera_height, self.camera_pitch = camera_height, camera_pitch
         self.slip, self.motor_noise, self.odometry_noise = slip, motor_noise, odometry_noise
         self.instances = checked_instances(instances)
+        size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        self.world = World(renderer, shadows, antialias, textures=textures)
+        super().__init__({"renderer": renderer, "shadows": shadows, "antialias": samples, "textures": textures})
         self.action_space = gymnasium.spaces.Box(np.array([-0.25, -0.5], np.float32), np.array([0.25, 0.5], np.float32))
         self.observation_space = observation_space(size, depth, instance, motor_size=2)
+
+    def _connect(self) -> None:
+        self.world = World(**self._settings)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """A new scene of a type drawn by seed, and a place in it. options: {"scene": a scene type} fixes the type."""
-        super().reset(seed=seed)
+        self._begin(seed, options)
+        self._steps = 0
+        self._look()
+        return self._observe((0.0, 0.0)), self._info(np.full(2, np.nan))
+
+    def _set_up(self, options: dict[str, Any] | None) -> None:
         rng = self.np_random
         types = _checked_types(options["scene"]) if options and "scene" in options else self.scenes
         self.scene = make_scene(types[rng.integers(len(types))], rng, self.instances)
@@ -113,9 +127,6 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         )
         self.position = self.floor.start(rng, RADIUS_M)
         self.heading = self._open_heading(rng.uniform(-np.pi, np.pi, 4))
-        self._steps = 0
-        self._look()
-        return self._observe((0.0, 0.0)), self._info(np.full(2, np.nan))
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
@@ -214,9 +225,6 @@ class RoamEnv(gymnasium.Env[Any, Any]):
         if self.render_mode is None:
             return None
         return self.world.render(self.camera.enlarged(4), self.pose).rgb
-
-    def close(self) -> None:
-        self.world.close()
 
 
 def _checked_types(names: Sequence[str] | str) -> tuple[str, ...]:

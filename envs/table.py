@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.grippers import make_gripper
-from embodied_ssl.envs.observation import checked_action, checked_instances, describe_things, observation_space, observe
+from embodied_ssl.envs.observation import (
+    checked_action,
+    checked_instances,
+    describe_things,
+    observation_space,
+    observe,
+    whole_number,
+)
+from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.engine import pybullet
@@ -29,11 +37,14 @@ FIELD_OF_VIEW_RAD = 0.6
 SLAB = Asset("table", 0, MATERIALS["wood"], (), (box((1.0, 1.0, 0.5), (0, 0, -0.25)).vertices,))
 
 
-class TableEnv(gymnasium.Env[Any, Any]):
+class TableEnv(SimulatedEnv):
     """Clutter on a table under an overhead camera; a step is one act of a gripper. Subclasses say which.
 
     Observation: `rgb` uint8 [S, S, 3], the gripper out of view; if asked for, `depth` float32 [S, S] (m) and
-    `instance` uint8 [S, S]. Episodes end (truncated) after `interactions` acts on one table.
+    `instance` uint8 [S, S].
+    An episode is a task of `interactions` acts on one table, one if not said otherwise; the last one ends it:
+    `terminated`, whatever their number, for nothing comes after it on this table. Nothing is ever `truncated`; a limit
+    that is no part of the task is Gymnasium's TimeLimit.
     Action: float32, each number in [−1, 1], which stands for the range of one number of the act; `act_of` and
     `action_of` turn one into the other.
     info of a step: `record`, the fields `interactions/*` of the data schema that are no pictures.
@@ -43,8 +54,8 @@ class TableEnv(gymnasium.Env[Any, Any]):
     HIGH: ClassVar[tuple[float, ...]] = ()
     ROUND_FINGER: ClassVar[bool] = False  # one finger that feels, instead of two that grip
     ITERATIONS: ClassVar[int] = 50  # of the contact solver
+    SIMULATED = frozenset({"world", "objects", "gripper"})
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
-    action_space: gymnasium.spaces.Box
 
     def __init__(
         self,
@@ -85,27 +96,42 @@ class TableEnv(gymnasium.Env[Any, Any]):
 
         Raises ValueError for a setting that is none.
         """
-        if interactions < 1 or clutter < 1:
-            raise ValueError(f"interactions and clutter are at least 1, not {interactions} and {clutter}")
-        self.objects = object_set(objects, tuple(categories.split(",")) if categories else None)
-        self.instances, self.clutter, self.interactions = checked_instances(instances), clutter, interactions
-        self.gripper = make_gripper(body, self.ROUND_FINGER)
+        self.interactions = whole_number("interactions", interactions, 1)
+        self.clutter = whole_number("clutter", clutter, 1)
+        self.instances = checked_instances(instances)
+        size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, FIELD_OF_VIEW_RAD)
         self.camera_height = VIEW_M / 2 / np.tan(FIELD_OF_VIEW_RAD / 2)
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        self.world = World(renderer, shadows, antialias, time_step, self.ITERATIONS, textures=textures)
+        look = {"renderer": renderer, "shadows": shadows, "antialias": samples, "textures": textures}
+        super().__init__(
+            {
+                "objects": objects,
+                "categories": tuple(categories.split(",")) if categories else None,
+                "body": body,
+                "world": look | {"time_step": time_step},
+            }
+        )
         self.observation_space = observation_space(size, depth, instance)
         self._low = np.array([0, 0, *self.LOW])
         self._span = np.array([size - 1, size - 1, *self.HIGH]) - self._low
         self.action_space = gymnasium.spaces.Box(-1, 1, self._low.shape, np.float32)
 
+    def _connect(self) -> None:
+        self.objects = object_set(self._settings["objects"], self._settings["categories"])
+        self.gripper = make_gripper(self._settings["body"], self.ROUND_FINGER)
+        self.world = World(**self._settings["world"], iterations=self.ITERATIONS)
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Another table, light and clutter."""
-        super().reset(seed=seed)
+        self._begin(seed, options)
+        return self._observe(), {}
+
+    def _set_up(self, options: dict[str, Any] | None) -> None:
         rng = self.np_random
         self.world.reset(_draw_light(rng))
         self.world.add(SLAB, structure=True)
@@ -113,9 +139,17 @@ class TableEnv(gymnasium.Env[Any, Any]):
         self._put_clutter(rng)
         self.gripper.load(self.world)
         self.settle()
-        self._acts = 0
         self.frame = self.look()
-        return self._observe(), {}
+
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        act = self.act_of(action)
+        reward, record = self._act(act)
+        self._acts.append(act)
+        return self._observe(), reward, len(self._acts) >= self.interactions, False, {"record": record}
+
+    def _act(self, act: NDArray[np.float64]) -> tuple[float, dict[str, Any]]:
+        """Do an act, and finish it: the reward, and the record of it."""
+        raise NotImplementedError
 
     def _put_clutter(self, rng: np.random.Generator) -> None:
         """Stand things side by side; what finds no room in a few tries stays away."""
@@ -194,13 +228,11 @@ class TableEnv(gymnasium.Env[Any, Any]):
         """The action that stands for an act."""
         return np.clip((np.array(act) - self._low) / self._span * 2 - 1, -1, 1).astype(np.float32)
 
-    def finish_act(self) -> tuple[dict[str, NDArray[Any]], bool]:
-        """Take the gripper away, let things come to rest, and take the picture after: observation, truncated."""
+    def finish_act(self) -> None:
+        """Take the gripper away, let things come to rest, and take the picture after."""
         self.gripper.leave()
         self.settle()
-        self._acts += 1
         self.frame = self.look()
-        return self._observe(), self._acts >= self.interactions
 
     def _observe(self) -> dict[str, NDArray[Any]]:
         return observe(self.frame, self._depth, self._instance)
@@ -219,9 +251,6 @@ class TableEnv(gymnasium.Env[Any, Any]):
         if self.render_mode is None:
             return None
         return self.world.render(self.camera.enlarged(4), self.camera_pose).rgb
-
-    def close(self) -> None:
-        self.world.close()
 
 
 def _draw_light(rng: np.random.Generator) -> Light:

@@ -57,11 +57,28 @@ def trace(name: str, seed: int, before: tuple[int, ...] = ()) -> str:
 
 @every_env
 def test_gymnasiums_own_checker_finds_nothing(name):
-    env = gymnasium.make(name, **ENVS[name], render_mode="rgb_array").unwrapped
+    """With the settings that one gets who gives none; it makes one of each render mode itself."""
+    env = gymnasium.make(name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_env(env)
+        check_env(env.unwrapped, skip_render_check=False)
+        env.reset(seed=1)  # with the wrappers that check each call
+        env.action_space.seed(1)
+        env.step(env.action_space.sample())
     assert env.metadata["render_modes"] == ["rgb_array"]
+    env.close()
+
+
+@every_env
+@pytest.mark.parametrize("limit", [1, 2])
+def test_what_ends_an_episode(name, limit):
+    """On a table the last act of the task, before a camera the number of frames."""
+    table = name.removeprefix("embodied_ssl/")[:4] not in ("Roam", "Orbi")
+    env = gymnasium.make(name, size=16, **{"interactions" if table else "length": limit + (not table)})
+    env.reset(seed=3)
+    env.action_space.seed(3)
+    ends = [env.step(env.action_space.sample())[2:4] for _ in range(limit)]
+    assert ends == [(False, False)] * (limit - 1) + [(table, not table)]
     env.close()
 
 
@@ -77,16 +94,18 @@ def test_a_seed_gives_the_same_bytes_after_others_and_in_another_process(name):
 
 @every_env
 def test_it_runs_in_vector_environments(name):
-    alone = gymnasium.make(name, **ENVS[name])
+    """With default settings, and over the end of an episode."""
+    alone = gymnasium.make(name)
     expected, _ = alone.reset(seed=5)
     alone.close()
     for mode, settings in (("sync", None), ("async", {"context": "spawn"})):
-        vector = gymnasium.make_vec(
-            f"embodied_ssl.envs:{name}", 2, vectorization_mode=mode, vector_kwargs=settings, **ENVS[name]
-        )
+        vector = gymnasium.make_vec(f"embodied_ssl.envs:{name}", 2, vectorization_mode=mode, vector_kwargs=settings)
         observation, _ = vector.reset(seed=[4, 5])
         np.testing.assert_array_equal(observation["rgb"][1], expected["rgb"])
-        vector.step(vector.action_space.sample())
+        vector.action_space.seed(1)
+        for _ in range(2):
+            *_, truncated, _ = vector.step(vector.action_space.sample())
+            assert not truncated.any()
         vector.close()
 
 

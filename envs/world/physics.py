@@ -57,6 +57,7 @@ class World:
         self._scratch = Scratch()
         self._hull_files: weakref.WeakKeyDictionary[Asset, dict[tuple[int, ...], str]] = weakref.WeakKeyDictionary()
         self.client = pybullet.connect(pybullet.DIRECT)
+        self._disconnect = weakref.finalize(self, pybullet.disconnect, self.client)  # if nobody closes it
         self.reset()
 
     def reset(self, light: Light | None = None) -> None:
@@ -277,7 +278,7 @@ class World:
     def close(self) -> None:
         """Give back the client; closing twice is harmless."""
         if self.client >= 0:
-            pybullet.disconnect(self.client)
+            self._disconnect()
             self.client = -1
             self.renderer.close()
             self._scratch.drop()
