@@ -39,6 +39,7 @@ setup(
         "gymnasium>=1.0",
         "trimesh>=4.0",
         "opencv-python>=4.8",
+        "av>=14.0",
         "h5py>=3.10",
         "hdf5plugin>=4.3",
         "joblib>=1.5",
