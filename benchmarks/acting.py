@@ -3,7 +3,6 @@
 OPENBLAS_NUM_THREADS=1 python benchmarks/acting.py > benchmarks/acting.md
 """
 
-import argparse
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+from timing import options
 
 from embodied_ssl.datasets.gallery_results import stiffness
 from embodied_ssl.envs.manipulate import GraspEnv, PokeEnv
@@ -131,7 +131,7 @@ def memory_table(counts: tuple[int, ...] = (100, 1_000, 5_000, 10_000)) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--grasps", type=int, default=300, help="of each policy and body")
     parser.add_argument("--pokes", type=int, default=800, help="of each body")
     given = parser.parse_args()

@@ -6,7 +6,6 @@ Learns from 4,000 pictures of CIFAR-10 without labels: for as many updates with 
 pictures), and for as many pictures (which grants the smaller more updates). Linear probe on CIFAR-10, mean over seeds.
 """
 
-import argparse
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from methods import part_of_archive
-from timing import figure
+from timing import existing, figure, options
 
 from embodied_ssl.datasets.charts import Axis, Chart
 from embodied_ssl.evaluate.evaluation import evaluate
@@ -34,9 +33,9 @@ def learned(data: Path, out: Path, size: int, updates: int, seed: int) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cifar10", type=Path, required=True)
-    parser.add_argument("figure", type=Path)
+    parser = options(__doc__)
+    parser.add_argument("--cifar10", type=existing, required=True, help="archive of train/CLASS/* and test/CLASS/*")
+    parser.add_argument("figure", type=Path, help="the SVG that is written")
     given = parser.parse_args()
     torch.set_num_threads(1)
     ticks = tuple((float(size), str(size)) for size in SIZES)

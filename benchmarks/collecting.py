@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from timing import interleaved, table
+from timing import interleaved, options, table
 
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.envs.manipulate import GraspEnv, PokeEnv, PushEnv
@@ -81,6 +81,7 @@ def table_shares() -> None:
 
 
 def main() -> None:
+    options(__doc__).parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
         roam = {"episodes": 176, "length": 100, "instances": (0, 4), "scenes": "living_room,kitchen,office,library"}

@@ -10,7 +10,6 @@ installed: `pip install lightly kornia stable-pretraining`.
 """
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from typing import Any
 import cv2
 import torch
 import torchvision
-from timing import interleaved
+from timing import installed, interleaved, options
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -127,28 +126,29 @@ def lightlys(encoder: str, precision: Precision, together: bool, pictures: Path)
     return work
 
 
-def steps(data: Path, pictures: Path) -> Iterator[str]:
-    """A row for each encoder, precision and number of forwards."""
-    yield f"| one update of {BATCH} pictures | ours, ms | lightly's README, ms | ratio |\n|---|---|---|---|"
+def steps(data: Path, pictures: Path, peers: list[str]) -> Iterator[str]:
+    """A row for each encoder, precision and number of forwards; with lightly's columns where it is installed."""
+    columns = ["ours, ms", *(["lightly's README, ms", "ratio"] if "lightly" in peers else [])]
+    yield f"| one update of {BATCH} pictures | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}"
     runs = count()
     for encoder in ENCODERS:
         for precision in PRECISIONS:
             for together in (False, True):
-                sides = {
-                    "ours": ours(encoder, precision, together, data, runs),
-                    "lightly": lightlys(encoder, precision, together, pictures),
-                }
+                sides = {"ours": ours(encoder, precision, together, data, runs)}
+                if "lightly" in peers:
+                    sides["lightly"] = lightlys(encoder, precision, together, pictures)
                 found: dict[str, list[float]] = {name: [] for name in sides}
                 for _ in range(ROUNDS):
                     for name, work in sides.items():
                         found[name].append(work())
-                mine, theirs = (1000 * statistics.median(seconds) for seconds in found.values())
+                mine, *theirs = (1000 * statistics.median(seconds) for seconds in found.values())
+                cells = [f"{mine:,.0f}", *(f"{each:,.0f} | {each / mine:.2f}" for each in theirs)]
                 how = "both views at once" if together else "each view by itself"
                 name = {"32": "float32", "bf16": "bf16"}[precision]
-                yield f"| {encoder}, {name}, {how} | {mine:,.0f} | {theirs:,.0f} | {theirs / mine:.2f} |"
+                yield f"| {encoder}, {name}, {how} | {' | '.join(cells)} |"
 
 
-def alone(images: Tensor) -> Iterator[str]:
+def alone(images: Tensor, peers: list[str]) -> Iterator[str]:
     """Two views of pictures in memory, by all who are installed."""
     rng = torch.Generator().manual_seed(0)
 
@@ -160,11 +160,9 @@ def alone(images: Tensor) -> Iterator[str]:
         return counted
 
     sides = {"ours": once(lambda: views(torch.cat([images, images]), rng))}
-    for name, make in PEERS.items():
-        try:
+    for name, (package, make) in VIEWS.items():
+        if package in peers:
             sides[name] = once(make(images))
-        except ImportError as missing:
-            print(f"{name}: left out ({missing})", file=sys.stderr)
     rates = interleaved(sides, 7)
     yield f"| two views of {SIZE} px | pictures/s | ours to it |\n|---|---|---|"
     for name, rate in rates.items():
@@ -215,15 +213,19 @@ def by_stable_pretraining(images: Tensor) -> Callable[[], Any]:
     return lambda: transform({"image": images.float() / 255})
 
 
-PEERS = {
-    "lightly, one by one": by_lightly,
-    "torchvision v2, one by one": by_torchvision,
-    "kornia, batched": by_kornia,
-    "stable-pretraining, batched": by_stable_pretraining,
+VIEWS = {  # with the package that has them
+    "lightly, one by one": ("lightly", by_lightly),
+    "torchvision v2, one by one": ("torchvision", by_torchvision),
+    "kornia, batched": ("kornia", by_kornia),
+    "stable-pretraining, batched": ("stable_pretraining", by_stable_pretraining),
 }
 
 
 def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("table", nargs="?", type=Path, help="a file for the table")
+    given = parser.parse_args()
+    peers = installed("torchvision", "lightly", "kornia", "stable_pretraining")
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     lines = ["# SimCLR's step and its views", "`OPENBLAS_NUM_THREADS=1 python benchmarks/contrastive.py`, one thread"]
@@ -234,13 +236,14 @@ def main() -> None:
         pictures.mkdir()
         for number, frame in enumerate(frames):
             cv2.imwrite(str(pictures / f"{number:05d}.jpg"), frame[..., ::-1])
-        for rows in (alone(torch.from_numpy(frames[:128]).movedim(-1, 1).contiguous()), steps(data, pictures)):
+        images = torch.from_numpy(frames[:128]).movedim(-1, 1).contiguous()
+        for rows in (alone(images, peers), steps(data, pictures, peers)):
             lines.append("")
             for row in rows:
                 print(row, flush=True)
                 lines.append(row)
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if given.table is not None:
+        given.table.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ truth, and below log N, which is why few negatives cannot tell much information 
 """
 
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from timing import figure
+from timing import figure, options
 
 from embodied_ssl.datasets.charts import Axis, Chart
 from embodied_ssl.losses import info_nce
@@ -35,6 +34,9 @@ def bound(correlation: float, candidates: int, rng: np.random.Generator) -> floa
 
 
 def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("figure", type=Path, help="the SVG that is written")
+    given = parser.parse_args()
     rng = np.random.default_rng(0)
     ticks = tuple((float(n), str(n)) for n in CANDIDATES[::2])
     chart = Chart(Axis("candidates N", 2, CANDIDATES[-1], log=True, ticks=ticks), Axis("nats", 0, 10))
@@ -46,7 +48,7 @@ def main() -> None:
         chart.rule(y=truth)
         chart.lines([(CANDIDATES, bounds)], colour, "line")
         chart.points(CANDIDATES, bounds, colour)
-    Path(sys.argv[1]).write_text(figure(chart, "InfoNCE's bound; level: the truth; dashed: log N"), encoding="utf-8")
+    given.figure.write_text(figure(chart, "InfoNCE's bound; level: the truth; dashed: log N"), encoding="utf-8")
 
 
 if __name__ == "__main__":

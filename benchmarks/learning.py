@@ -9,7 +9,6 @@ measures all rows alike, and writes its part of OUT/learning.md. A run that was 
 on two cores.
 """
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 import torch
 from joblib import Parallel, delayed
+from timing import options
 
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.evaluate.evaluation import evaluate
@@ -109,7 +109,7 @@ SHOWN = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--out", type=Path, default=Path("learning"))
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--seeds", type=int, default=3)

@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import sys
 
+from timing import options
+
 UPDATES = """
 import sys, time, resource
 import torch
@@ -36,6 +38,7 @@ print(count / sorted(times[2:])[5], resource.getrusage(resource.RUSAGE_SELF).ru_
 
 
 def main() -> None:
+    options(__doc__).parse_args()
     print("| method | handed back | kept | ratio | most memory |\n|---|---|---|---|---|")
     for name in ("simclr", "moco", "dino", "rotation", "jigsaw", "colorization"):
         found: dict[str, list[list[float]]] = {"handed back": [], "kept": []}

@@ -7,7 +7,6 @@ things and pictures never trained on, and writes OUT/methods.md and a report for
 goes on. CIFAR-10 is an archive of `train/CLASS/*` and `test/CLASS/*`, Fashion-MNIST the folder of Debian's package.
 """
 
-import argparse
 import gzip
 import zipfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from timing import existing, options
 
 from embodied_ssl.comparison import compare
 from embodied_ssl.datasets.collect import collect
@@ -79,10 +79,10 @@ PARTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--out", type=Path, default=Path("methods"))
-    parser.add_argument("--cifar10", type=Path, required=True)
-    parser.add_argument("--fashion", type=Path, required=True)
+    parser.add_argument("--cifar10", type=existing, required=True, help="archive of train/CLASS/* and test/CLASS/*")
+    parser.add_argument("--fashion", type=existing, required=True, help="folder in MNIST's format")
     parser.add_argument("--parts", nargs="+", choices=[*PARTS, "labels"], default=[*PARTS, "labels"])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=450, help="updates; thrice as many for the curves over labels")

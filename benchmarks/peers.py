@@ -9,7 +9,6 @@ the same arm drawn. With FOLDER, pictures of all sides are written there.
 """
 
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +21,7 @@ import numpy as np
 import pybullet
 import pybullet_data
 from numpy.typing import NDArray
-from timing import interleaved, table
+from timing import installed, interleaved, options, table
 
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.envs.manipulate import TRAVEL_MPS, GraspEnv
@@ -224,12 +223,8 @@ def moved(env: GraspEnv) -> None:
 
 
 def compare_panda(pictures: Path | None) -> None:
-    try:
-        import panda_gym  # noqa: F401  (registers its environments)
-    except ImportError:
-        print("panda-gym is not installed (pip install panda-gym): left out")
-        return
     import gymnasium
+    import panda_gym  # noqa: F401  (registers its environments)
 
     bare, drawn = table_with_a_panda(arm_drawn=False), table_with_a_panda(arm_drawn=True)
     for size in (SIZE, 128, 480):
@@ -277,10 +272,14 @@ def compare_panda(pictures: Path | None) -> None:
 
 
 def main() -> None:
-    pictures = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    parser = options(__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, help="for pictures of all sides")
+    pictures = parser.parse_args().folder
+    peers = installed("panda_gym")
     folder = Path(tempfile.mkdtemp())
     try:
-        compare_panda(pictures)
+        if peers:
+            compare_panda(pictures)
         compare_roaming(folder, pictures)
     finally:
         shutil.rmtree(folder)

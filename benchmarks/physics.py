@@ -6,13 +6,13 @@ The same acts on the same tables. The slow way once more, aimed a fiftieth of a 
 shows what agreement there can be: an act near the edge of a thing goes one way or the other.
 """
 
-import argparse
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import pybullet
 from numpy.typing import NDArray
+from timing import options
 
 from embodied_ssl.envs import manipulate
 from embodied_ssl.envs.manipulate import POKE_SAMPLES, GraspEnv, PokeEnv, PushEnv
@@ -116,7 +116,7 @@ def differences(way: NDArray[np.float64], slow: NDArray[np.float64]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--acts", type=int, default=60, help="of each kind and body")
     parser.add_argument("--bodies", nargs="+", default=["floating", "panda"])
     given = parser.parse_args()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from timing import interleaved, table
+from timing import interleaved, options, table
 
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.readers import Array, Dataset
@@ -31,6 +31,7 @@ def made(folder: Path, shards: int, compression: str = "none") -> Array:
 
 
 def main() -> None:
+    options(__doc__).parse_args()
     folder = Path(tempfile.mkdtemp())
     try:
         stores = {shards: made(folder, shards) for shards in (1, 4, 16)}

@@ -6,7 +6,7 @@ OPENBLAS_NUM_THREADS=1 python benchmarks/rendering.py
 from collections.abc import Callable
 
 import numpy as np
-from timing import interleaved, table
+from timing import interleaved, options, table
 
 from embodied_ssl.envs.exploration import Explore
 from embodied_ssl.envs.roam import RoamEnv
@@ -34,6 +34,7 @@ def views(scene_type: str) -> Room:
 
 
 def main() -> None:
+    options(__doc__).parse_args()
     rooms = [views(name) for name in SCENE_TYPES]
     parts = [[part for place in scene.placements for part in place.asset.parts] for scene, _ in rooms]
     triangles = np.mean([sum(len(part.mesh.triangles) for part in room) for room in parts])

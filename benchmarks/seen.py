@@ -9,7 +9,6 @@ MAE's encoder from skipping what is masked, CLIP's zero-shot table and retrieval
 A run that was interrupted goes on; that of DINO starts anew, since its attention is looked at on the way.
 """
 
-import argparse
 import shutil
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from timing import options
 from torch import Tensor
 from torch.nn import functional
 
@@ -51,7 +51,7 @@ RUNS: dict[str, tuple[str, str, str, int, int, dict[str, Any]]] = {  # method, e
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options(__doc__)
     parser.add_argument("--out", type=Path, default=Path("seen"))
     parser.add_argument("--scale", type=float, default=1.0, help="how many times the usual updates")
     given = parser.parse_args()

@@ -1,10 +1,33 @@
-"""Timing of alternatives in one run: interleaved rounds, medians, ratios; and charts as files."""
+"""What benchmarks share: their options, timing of alternatives in turn (medians, ratios), and charts as files."""
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
 
 from embodied_ssl.datasets.charts import Chart
+
+
+def options(doc: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is the benchmark's docstring: what it measures, and how long it takes."""
+    return argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def existing(path: str) -> Path:
+    """The type of an option that names a file or folder: refused before work where it is not there."""
+    if not Path(path).exists():
+        raise argparse.ArgumentTypeError(f"{path} does not exist")
+    return Path(path)
+
+
+def installed(*peers: str) -> list[str]:
+    """Those of the packages that are there; the others are said, before any work."""
+    found = [peer for peer in peers if find_spec(peer) is not None]
+    if missing := [peer.replace("_", "-") for peer in peers if peer not in found]:
+        print(f"left out, since not installed: {', '.join(missing)} (pip install {' '.join(missing)})", flush=True)
+    return found
 
 
 def interleaved(

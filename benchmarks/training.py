@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from timing import options
 
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.encoders import make_encoder
@@ -29,6 +30,7 @@ SHORT, ROUNDS = 2, 5
 
 
 def main() -> None:
+    options(__doc__).parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

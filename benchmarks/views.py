@@ -6,7 +6,6 @@ Both sides make batches of the same views of the same 64 pictures, uint8 of 96 p
 processor time. A rate counts pictures that go in: all four rotations are one. With a path, the table is written there.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from timing import interleaved
+from timing import interleaved, options
 from torch import Tensor
 from torch.utils.data import default_collate
 from torchvision import transforms
@@ -166,6 +165,9 @@ SIDES_OF: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
 
 
 def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("table", nargs="?", type=Path, help="a file for the table")
+    given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     rows = [f"| views of {SIZE} px | ours, pictures/s | torchvision, one by one | ratio |", "|---|---|---|---|"]
@@ -184,9 +186,9 @@ def main() -> None:
             f"| {name} | {rates['ours']:,.0f} | {rates['theirs']:,.0f} | {rates['ours'] / rates['theirs']:.1f} |"
         )
         print(rows[-1], flush=True)
-    if len(sys.argv) > 1:
+    if given.table is not None:
         head = "`OPENBLAS_NUM_THREADS=1 python benchmarks/views.py`: one core, processor time, both sides in one run."
-        Path(sys.argv[1]).write_text("# Views\n\n" + head + "\n\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        given.table.write_text("# Views\n\n" + head + "\n\n" + "\n".join(rows) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
