@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from embodied_ssl.cli_options import make_parser, parse
+from embodied_ssl.cli_options import first_line, make_parser, parse
 
 
 def collect_command(arguments: list[str]) -> int:
@@ -19,7 +19,7 @@ def collect_command(arguments: list[str]) -> int:
     kind, *rest = arguments
     if kind not in KINDS:
         raise unknown_name("kind", kind, KINDS)
-    parser = make_parser(f"collect {kind}", collect.__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = make_parser(f"collect {kind}", first_line(collect))
     parser.add_function_arguments(collect, skip={"kind", "env", "policy"})
     parser.add_argument("--policy", type=str | None, default=None, help="a built-in name, or module:name of your own")
     parser.add_class_arguments(environment_class(kind), skip={"render_mode"})
@@ -73,7 +73,7 @@ def envs_command(arguments: list[str]) -> int:
     parse(make_parser("envs", "List the environments, and the policies that act in each."), arguments)
     for kind in KINDS:
         name = f"embodied_ssl/{kind.capitalize()}-v0"
-        about = (environment_class(kind).__doc__ or "").strip().splitlines()[0]
+        about = first_line(environment_class(kind))
         print(f"{name:26}{about}\n{'':26}policies: {', '.join(built_in_policies(kind))}")
     print('\nmake one with gymnasium.make("embodied_ssl.envs:embodied_ssl/Roam-v0")')
     return 0

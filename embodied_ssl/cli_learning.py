@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embodied_ssl.cli_options import add_settings, make_parser, parse, shorten
+from embodied_ssl.cli_options import add_settings, first_line, make_parser, parse, shorten
 
 if TYPE_CHECKING:
     from embodied_ssl.method import Method, Need
@@ -68,7 +68,7 @@ def encoders_command(arguments: list[str]) -> int:
 
     parse(make_parser("encoders", "List the encoders by name."), arguments)
     for name, make in ENCODERS.items():
-        print(f"{name:24}{(make.__doc__ or '').strip().splitlines()[0]}")
+        print(f"{name:24}{first_line(make)}")
     print("timm/NAME               A backbone of timm, untrained.")
     print("torchvision/NAME        A convolutional backbone of torchvision, untrained.")
     return 0
@@ -80,7 +80,7 @@ def evaluate_command(arguments: list[str]) -> int:
     from embodied_ssl.portrait import present
     from embodied_ssl.report.text import print_tables
 
-    parser = make_parser("evaluate", (evaluate.__doc__ or "").splitlines()[0])
+    parser = make_parser("evaluate", first_line(evaluate))
     parser.add_argument("runs", nargs="+", type=Path, help="run directories")
     parser.add_argument("--on", nargs="+", type=Path, required=True, help="sets of pictures to measure on")
     parser.add_argument(
@@ -103,7 +103,7 @@ def compare_command(arguments: list[str]) -> int:
     from embodied_ssl.comparison import compare
     from embodied_ssl.report.text import print_tables
 
-    parser = make_parser("compare", (compare.__doc__ or "").splitlines()[0])
+    parser = make_parser("compare", first_line(compare))
     parser.add_argument("methods", nargs="+", help="by name")
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="data sets to learn from")
     parser.add_argument("--on", nargs="+", type=Path, required=True, help="held-out sets to measure on")
@@ -131,7 +131,7 @@ def demo_command(arguments: list[str]) -> int:
     """`embodied-ssl demo`."""
     from embodied_ssl.demo import demo
 
-    parser = make_parser("demo", (demo.__doc__ or "").splitlines()[0])
+    parser = make_parser("demo", first_line(demo))
     parser.add_function_arguments(demo)
     return demo(**vars(parse(parser, arguments)))
 

@@ -1,5 +1,6 @@
 """Options of commands, made from signatures and docstrings."""
 
+import inspect
 import re
 import types
 from collections.abc import Callable, Iterable
@@ -56,6 +57,11 @@ def shorten(parser: Any, groups: Iterable[str]) -> None:
             short = f"--{full.removeprefix(f'--{group}.')}"
             if short not in options:
                 parser.short_names.setdefault(short, full)
+
+
+def first_line(of: object) -> str:
+    """The first line of its docstring; nothing under `python -OO`, which drops them."""
+    return (inspect.getdoc(of) or "").partition("\n")[0]
 
 
 def parse(parser: Any, arguments: list[str]) -> Any:
