@@ -134,6 +134,11 @@ class LabelledStream:
 
     images: ImageSet
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the numbers of the labels stand for."""
+        return self.images.classes
+
     def __len__(self) -> int:
         return len(self.images)
 

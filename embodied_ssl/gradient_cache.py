@@ -1,6 +1,6 @@
 """A large batch within the memory of a small one, with the loss and the gradients of the large one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import torch
@@ -8,26 +8,42 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
+Layer = nn.Module | Callable[[Tensor], Tensor]
 
-def in_parts(modules: Sequence[nn.Module], inputs: Tensor, parts: int) -> Tensor:
-    """The inputs [B, ...] through the modules one after the other, encoded in so many parts; [B, D].
+
+def in_parts(layers: Sequence[Layer], inputs: Tensor, parts: int) -> Tensor:
+    """The inputs [B, ...] through the layers one after the other, encoded in so many parts; [B, ...].
 
     Of each part only the outputs are kept; its activations are made again when its gradient is due (gradient caching,
-    Gao et al. 2021). The loss may therefore compare all samples with all. Batch norm sees a part at a time.
+    Gao et al. 2021). The loss may therefore compare all samples with all. Batch norm sees a part at a time: see
+    `chunks`. layers: modules, or methods of modules such as `encoder.last_maps`.
     """
 
     def encode(part: Tensor) -> Tensor:
-        for module in modules:
-            part = module(part)
+        for layer in layers:
+            part = layer(part)
         return part
 
-    if parts == 1:
-        return encode(inputs)
-    norms = [layer for module in modules for layer in module.modules() if isinstance(layer, _NormBase)]
+    pieces = chunks(inputs, parts)
+    if len(pieces) == 1 or not torch.is_grad_enabled():
+        return torch.cat([encode(piece) for piece in pieces])
+    modules = [layer if isinstance(layer, nn.Module) else getattr(layer, "__self__", None) for layer in layers]
+    norms = [norm for each in modules if isinstance(each, nn.Module) for norm in norms_of(each)]
     contexts = lambda: (nullcontext(), _without_statistics(norms))  # noqa: E731
-    return torch.cat(
-        [checkpoint(encode, part, use_reentrant=False, context_fn=contexts) for part in inputs.chunk(parts)]
-    )
+    return torch.cat([checkpoint(encode, piece, use_reentrant=False, context_fn=contexts) for piece in pieces])
+
+
+def chunks(batch: Tensor, parts: int) -> tuple[Tensor, ...]:
+    """A batch in `parts`, of sizes that differ by at most one; fewer where one would have a single sample.
+
+    Batch norm has no statistics of a single sample: all that is particular about it would be gone.
+    """
+    return batch.tensor_split(max(1, min(parts, len(batch) // 2)))
+
+
+def norms_of(module: nn.Module) -> list[_NormBase]:
+    """The layers of a module that take statistics of a batch."""
+    return [layer for layer in module.modules() if isinstance(layer, _NormBase)]
 
 
 @contextmanager

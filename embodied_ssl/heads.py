@@ -3,33 +3,75 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.streams import Stream
 
-def mlp(widths: Sequence[int], dropout: float = 0.0) -> nn.Sequential:
-    """Linear layers of these widths with batch norm and ReLU between them; the last one is linear."""
+
+def mlp(widths: Sequence[int], dropout: float = 0.0, last_bias: bool = True, last_norm: bool = False) -> nn.Sequential:
+    """Linear layers of these widths with batch norm and ReLU between them; the last one is linear.
+
+    last_norm: a batch norm without scale and shift after the last one (the projections of Chen, Xie & He 2021).
+    """
     layers: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise(widths)):
         last = i == len(widths) - 2
-        layers.append(nn.Linear(before, after, bias=last))
+        layers.append(nn.Linear(before, after, bias=last and last_bias))
         if not last:
             layers += [nn.BatchNorm1d(after), nn.ReLU(inplace=True)]
             layers += [nn.Dropout(dropout)] if dropout else []
+    layers += [nn.BatchNorm1d(widths[-1], affine=False)] if last_norm else []
     return nn.Sequential(*layers)
+
+
+def plain_mlp(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Linear layers of these widths with nothing but an activation between them."""
+    layers = [layer for before, after in pairwise(widths) for layer in (nn.Linear(before, after), activation())]
+    return nn.Sequential(*layers[:-1])
+
+
+def classifier(dim: int, classes: int | None) -> nn.Linear:
+    """Softmax's logits of so many classes; None: not known yet, see `fitted`."""
+    return nn.Linear(dim, classes or 1)
+
+
+def fitted(layer: nn.Linear, classes: int | None, labelled: Stream, rng: np.random.Generator) -> tuple[int, nn.Linear]:
+    """The number of classes of a stream of labelled pictures, and a classifier of so many.
+
+    Where the number was given, it is kept, and so is the layer. Raises DataError where the data have more.
+    """
+    there = len(labelled.classes)  # type: ignore[attr-defined]
+    if classes is None:
+        layer = nn.Linear(layer.in_features, there)
+        bound = layer.in_features**-0.5
+        numbers = (torch.from_numpy(rng.uniform(-bound, bound, each.shape)) for each in layer.parameters())
+        layer.load_state_dict(dict(zip(("weight", "bias"), numbers, strict=True)))
+        return there, layer
+    if there > classes:
+        raise DataError(f"classes: {classes}, but the labelled pictures are of {there}; leave --classes out")
+    return classes, layer
 
 
 class PrototypeHead(nn.Module):
     """A perceptron to a bottleneck of unit length, and the cosines of it with prototypes (Caron et al. 2021).
 
-    Its batch norm, which the paper leaves out for transformers, takes away what the features of all pictures share;
-    those of an untrained encoder share so much that hardly a difference would be left.
+    Its batch norm and ReLU, in whose place the paper has GELU alone, take away what the features of all pictures share;
+    those of an untrained encoder share so much that hardly a difference would be left. plain: as the paper has it.
     """
 
-    def __init__(self, dim: int, width: int, bottleneck: int, prototypes: int):
+    def __init__(self, dim: int, width: int, bottleneck: int, prototypes: int, plain: bool = False):
         super().__init__()
-        self.layers = mlp((dim, width, width, bottleneck))
+        widths = (dim, width, width, bottleneck)
+        self.layers = plain_mlp(widths, nn.GELU) if plain else mlp(widths)
+        if plain:
+            for layer in self.layers:
+                if isinstance(layer, nn.Linear):
+                    nn.init.trunc_normal_(layer.weight, std=0.02)
+                    nn.init.zeros_(layer.bias)
         self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
 
     def forward(self, features: Tensor, frozen: bool = False) -> Tensor:

@@ -91,7 +91,11 @@ class Method(nn.Module):
     usual_encoder: ClassVar[str] = "conv4"
     """The encoder that is taken where none is named."""
     whole_batch: bool = False
-    """Whether the loss compares samples with each other, so that a batch must not be split: see `Step.parts`."""
+    """Whether the loss is more than the mean of those of its samples: it compares them, or takes a share of them all.
+
+    Then a batch is not split into losses of their own, but encoded in parts (`Step.parts`), and what is compared is
+    gathered from all processes (`distributed.gather`): loss and gradients are those of the whole batch on one device.
+    """
 
     def __init__(self, encoder: Encoder):
         super().__init__()
@@ -107,6 +111,12 @@ class Method(nn.Module):
     def cuts(self) -> dict[str, dict[str, Any]]:
         """How to cut the streams out of their data sets, by name of the stream: `{"pairs": {"max_gap_s": 1.0}}`."""
         return {}
+
+    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """Take from the data what the shapes of weights depend on, such as the number of classes.
+
+        Called before `prepare`, and also where a run goes on; what was taken stands in `settings` from then on.
+        """
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Take from the data what the paper takes before training, such as clusters, into buffers. Called once."""

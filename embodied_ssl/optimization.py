@@ -1,6 +1,7 @@
 """Optimiser and learning rate of a recipe, and the moving average of weights."""
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,12 +14,14 @@ def make_optimizer(module: nn.Module, recipe: Recipe, fused: bool = True) -> tor
     """The optimiser of a recipe over the parameters that learn; biases and scales of normalisations do not decay.
 
     fused: one pass over each parameter; not where gradients are clipped after they were scaled for 16 bits.
-    LARS: You, Gitman & Ginsburg 2017, as timm has it.
+    LARS: You, Gitman & Ginsburg 2017, as timm has it: each weight's step in proportion to its length, also where it
+    does not decay, but plain SGD for biases and scales.
     """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    weights, others = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": weights, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "sgd":
@@ -29,6 +32,8 @@ def make_optimizer(module: nn.Module, recipe: Recipe, fused: bool = True) -> tor
     if recipe.optimizer == "lars":
         from timm.optim import Lars
 
+        for group in groups:
+            group["always_adapt"] = group["params"] is weights
         return Lars(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
     raise unknown_name("optimizer", recipe.optimizer, ("sgd", "adamw", "lars"))
 

@@ -1,7 +1,7 @@
 """Views of pictures, made on their device: batched, every sample with random parameters of its own.
 
 Pictures are uint8 [B, 3, H, W] until `to_float`, `crop_at` or `random_resized_crop` makes floats in [0, 1] of them.
-All randomness comes from the generator that is passed in.
+All randomness comes from the generator that is passed in. Whatever the precision of the training, views are float32.
 """
 
 import math
@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from embodied_ssl.precision import in_float32
+
 Range = tuple[float, float]
 
 
+@in_float32
 def to_float(images: Tensor, size: int | None = None) -> Tensor:
     """uint8 [B, 3, H, W] as float32 [B, 3, size, size] in [0, 1]; averaged over areas where it shrinks."""
     if size is None or images.shape[-2:] == (size, size):
@@ -32,6 +35,7 @@ def chosen(count: int, probability: float, rng: torch.Generator) -> Tensor:
     return torch.rand(count, generator=rng, device=rng.device) < probability
 
 
+@in_float32
 def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor | None = None) -> Tensor:
     """Square crops about given pixels; beyond the picture its border goes on.
 
@@ -59,6 +63,7 @@ def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor
     return functional.avg_pool2d(crops, fine) if fine > 1 else crops
 
 
+@in_float32
 def random_resized_crop(
     images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), ratio: Range = (3 / 4, 4 / 3),
     flip: float = 0.5,
@@ -79,6 +84,7 @@ def random_resized_crop(
     return _upright(images, middle[:, None], torch.stack([mirrored * wide, tall], -1), size)[:, 0]
 
 
+@in_float32
 def random_square(
     images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.5, 1.0), flip: float = 0.5
 ) -> Tensor:
@@ -95,6 +101,7 @@ def random_square(
     return _upright(images, middle[:, None], torch.stack([mirrored * side, side], -1), size)[:, 0]
 
 
+@in_float32
 def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: Tensor | None = None) -> Tensor:
     """Several upright square windows of each picture; beyond the picture its border goes on.
 
@@ -114,6 +121,7 @@ def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: T
     return _upright(each, middle, sides.repeat_interleave(3, 0), size).unflatten(0, (-1, 3)).squeeze(3).transpose(1, 2)
 
 
+@in_float32
 def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ...], probability: float) -> Tensor:
     """Bring some samples down to one of the resolutions `sides`, px, and up again. images: float [B, 3, H, H]."""
     count, size = len(images), images.shape[-1]
@@ -170,6 +178,7 @@ def _weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
 _LUMA = (0.299, 0.587, 0.114)
 
 
+@in_float32
 def color_jitter(
     images: Tensor, rng: torch.Generator, brightness: float, contrast: float, saturation: float, hue: float,
     probability: float = 1.0,
@@ -197,6 +206,7 @@ def color_jitter(
     return flat.view_as(images).clamp_(0, 1)
 
 
+@in_float32
 def frame_pair(first: Tensor, second: Tensor, size: int, rng: torch.Generator, jitter: float) -> Tensor:
     """Both frames of pairs, one after the other, each with colours of its own: a body's motion does not tell the light.
 
@@ -216,6 +226,7 @@ def _hue_rotation(turn: Tensor) -> Tensor:
     return torch.linalg.inv(to_yiq) @ rotation @ to_yiq
 
 
+@in_float32
 def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
     """Drop the colours of some samples. images: float [B, 3, H, W]."""
     luma = torch.tensor(_LUMA, device=images.device, dtype=images.dtype)
@@ -224,6 +235,7 @@ def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tenso
     return images.index_copy(0, grey, brightness.expand(-1, 3, -1, -1).to(images.dtype))
 
 
+@in_float32
 def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
     """Gaussian blur with a random width per sample, px, by a separable kernel of an odd number of taps.
 
@@ -247,33 +259,43 @@ def _bands(weights: Tensor, offsets: Tensor, side: int) -> Tensor:
     return empty.scatter_add(2, places, weights[:, None].expand_as(places))
 
 
+@in_float32
 def solarize(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
     """Turn what is brighter than a half into its negative, in some samples. images: float [B, 3, H, W] in [0, 1]."""
     negative = chosen(len(images), probability, rng)[:, None, None, None] & (images >= 0.5)
     return torch.where(negative, 1 - images, images)
 
 
+@in_float32
 def augment(
     images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), strength: float = 1.0,
-    grey: float = 0.2, blurred: float = 0.5,
+    grey: float = 0.2, blurred: float = 0.5, saturation: float = 0.8, hue: float = 0.2, jittered: float = 0.8,
+    solarized: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """SimCLR's views (Chen et al. 2020, appendix A): random crop and flip, colours, grey, blur.
+    """SimCLR's views (Chen et al. 2020, appendix A): random crop and flip, colours, grey, blur; others' by settings.
 
     Args:
         images: uint8 [B, 3, H, W].
         rng: on the device of the pictures.
         size: of the views, px.
         scale: range of the share of the picture that is kept.
-        strength: of the colours: 0.8 of it for brightness, contrast and saturation, 0.2 for hue, four times in five.
+        strength: of the colours: 0.8 of it for brightness and contrast.
         grey: probability of losing the colours.
         blurred: probability of a blur of 0.1 to 2 px, by a kernel of a tenth of the side. (The paper's σ for 224 px; at
             64 px its largest one leaves shapes and takes textures.)
+        saturation: of the colours, as a share of the strength.
+        hue: of the colours, as a share of the strength, in turns.
+        jittered: probability of other colours.
+        solarized: probability of turning what is bright into its negative (MoCo v3, DINO); SimCLR has none.
 
     Returns float32 [B, 3, size, size] in [0, 1].
     """
     views = random_resized_crop(images, rng, size, scale)
     if strength:
-        views = color_jitter(views, rng, 0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength, 0.8)
+        light = 0.8 * strength
+        views = color_jitter(views, rng, light, light, saturation * strength, hue * strength, jittered)
     if grey:
         views = grayscale(views, rng, grey)
-    return blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, blurred) if blurred else views
+    if blurred:
+        views = blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, blurred)
+    return solarize(views, rng, solarized) if solarized else views

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from embodied_ssl.precision import in_float32
+
 # Linear sRGB to XYZ (ITU-R BT.709 primaries, D65), and the white point.
 _TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 _WHITE = (0.950456, 1.0, 1.088754)
 _DELTA = 6 / 29
 
 
+@in_float32
 def rgb_to_lab(images: Tensor) -> Tensor:
     """sRGB float [B, 3, ...] in [0, 1] as CIE Lab: lightness L in [0, 100], a (green to red), b (blue to yellow)."""
     linear = torch.where(images > 0.04045, _power((images.clamp(min=0.04) + 0.055) / 1.055, 2.4), images / 12.92)
@@ -24,6 +27,7 @@ def rgb_to_lab(images: Tensor) -> Tensor:
     return lab
 
 
+@in_float32
 def lab_to_rgb(lab: Tensor) -> Tensor:
     """CIE Lab float [B, 3, ...] as sRGB in [0, 1]; colours that sRGB does not have are clamped."""
     lightness, a, b = lab.unbind(1)
@@ -56,6 +60,7 @@ def color_classes(step: float = 10.0) -> NDArray[np.float32]:
     return (torch.unique(cells, dim=0) * step).numpy()
 
 
+@in_float32
 def soft_classes(ab: Tensor, step: float = 10.0, sigma: float = 5.0) -> tuple[Tensor, Tensor]:
     """Colours [N, 2] as weights of their five nearest classes: weights [N, 5], and which, int64 [N, 5].
 
@@ -85,6 +90,7 @@ def _near_cells(step: float) -> NDArray[np.int64]:
     return near.view(2 * reach + 1, 2 * reach + 1, -1).numpy()
 
 
+@in_float32
 def annealed_mean(logits: Tensor, classes: Tensor, temperature: float = 0.38) -> Tensor:
     """The mean colour of a sharpened distribution over classes: logits [B, Q, h, w] → (a, b), [B, 2, h, w].
 
@@ -93,11 +99,13 @@ def annealed_mean(logits: Tensor, classes: Tensor, temperature: float = 0.38) ->
     return torch.einsum("bqhw,qc->bchw", (logits.float() / temperature).softmax(1), classes)
 
 
+@in_float32
 def cell_colors(lab: Tensor, cells: int) -> Tensor:
     """The mean colours (a, b) of the cells of pictures in Lab [B, 3, s, s], float [B, 2, cells, cells]."""
     return functional.adaptive_avg_pool2d(lab[:, 1:], cells)
 
 
+@in_float32
 def soft_cross_entropy(logits: Tensor, ab: Tensor, step: float, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Cross-entropy of cells with the soft classes of their colours, and how often the nearest class is named.
 

@@ -135,12 +135,12 @@ def test_a_query_is_told_from_the_queue(version):
         module.register_forward_hook(lambda module, inputs, output: made.append(output.detach()))
     method.groups = 1
     method.loss(step(), frames())
-    method.keys[COUNT:] = method._fresh.pop()[: 20 - COUNT]  # some hard to tell, or the loss is next to nothing
+    method.keys[COUNT:] = method._fresh.pop()[0][: 20 - COUNT]  # some hard to tell, or the loss is next to nothing
     made.clear()
     loss = method.loss(step(), frames())["loss"].item()
     assert loss > 0.1
     query = torch.nn.functional.normalize(made[0], dim=1).double()
-    key = method._fresh[0].double()
+    key = method._fresh[0][0].double()
     assert sorted(key.sum(1).tolist()) == pytest.approx(
         sorted(torch.nn.functional.normalize(made[1], dim=1).sum(1).tolist()), abs=1e-5
     )
@@ -158,7 +158,7 @@ def test_a_query_is_told_from_the_queue(version):
     torch.testing.assert_close(method.keys[:COUNT], key.float())
     torch.testing.assert_close(method.keys[COUNT:], queue[COUNT:])
     method.loss(step(1), frames())
-    fresh = method._fresh[0].clone()
+    fresh = method._fresh[0][0].clone()
     method.after_step(step(1))
     torch.testing.assert_close(torch.cat([method.keys[COUNT:], method.keys[: 2 * COUNT - 20]]), fresh)  # round the end
     assert int(method.place) == 2 * COUNT - 20

@@ -18,11 +18,13 @@ from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.losses import symmetric_info_nce
 from embodied_ssl.masked_words import learn_masked_words
 from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.positives import digest
 from embodied_ssl.text_encoder import TextEncoder
 from embodied_ssl.views import random_resized_crop
 from embodied_ssl.word2vec import word2vec
 
 _LONGEST_WORD = 24  # bytes
+LARGEST_LOG_SCALE = math.log(100)
 PROMPTS = ("a {}", "a {} on the left", "a {} on the right", "a {} in the middle")
 """Captions that name nothing but a class and a place; a class is the mean of theirs."""
 
@@ -90,8 +92,15 @@ class CLIP(Method):
         )  # a mirrored picture would belie its caption
         seen = in_parts((self.encoder, self.image_projection), views, step.parts)
         said = in_parts((self.text, self.text_projection), captions.words, step.parts)
-        scale = self.log_scale.clamp(max=math.log(100)).exp()
-        return {"loss": symmetric_info_nce(seen, said, 1 / scale), "temperature": 1 / scale.detach()}
+        temperature = (-self.log_scale).exp()
+        # A picture that is there twice is no negative of its own caption.
+        loss = symmetric_info_nce(seen, said, temperature, digest(captions.images))
+        return {"loss": loss, "temperature": temperature.detach()}
+
+    @torch.no_grad()
+    def after_step(self, step: Step) -> None:
+        """The scale of the similarities is clipped (section 2.5): the parameter, so that it can come back."""
+        self.log_scale.clamp_(max=LARGEST_LOG_SCALE)
 
     def vocabulary(self) -> list[str]:
         """The words that were learned, by number."""

@@ -11,6 +11,7 @@ from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
 from embodied_ssl.heads import growing
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
+from embodied_ssl.precision import in_float32
 from embodied_ssl.views import Range, random_square, uniform
 
 Hole = Literal["centre", "random"]
@@ -61,12 +62,14 @@ class ContextEncoder(Method):
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
         region, hidden = self.holes(images, step.rng)
-        filled = self.fill(images, hidden)
+        filled = self.fill(images, hidden).float()
         weight = region * (1 + 9 * (region - hidden))  # the rim weighs ten times
-        error = ((filled - images).square() * weight).sum() / (3 * weight.sum())
+        # The mean over each picture's own hole: a large one counts no more than a small one.
+        errors = ((filled - images).square() * weight).sum((1, 2, 3)) / (3 * weight.sum((1, 2, 3)))
+        error = errors.mean()
         found = {"loss": self.reconstruction * error, "squared_error": error.detach()}
         if self.adversarial:
-            fooled, told = self._adversarial(images * region, filled.float() * region)
+            fooled, told = self._adversarial(images * region, filled * region)
             found["loss"] = found["loss"] + self.adversarial * fooled + told
             found |= {"fooled": fooled.detach(), "told_apart": told.detach()}
         return found
@@ -101,9 +104,9 @@ class ContextEncoder(Method):
         It sees the region alone (section 3.2): with the context it would judge by the seam.
         """
         frozen = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
-        fooled = functional.softplus(-functional_call(self.discriminator, frozen, (fake,))).mean()
-        told = functional.softplus(-self.discriminator(real)).mean()
-        return fooled, told + functional.softplus(self.discriminator(fake.detach())).mean()
+        fooled = functional.softplus(-functional_call(self.discriminator, frozen, (fake,)).float()).mean()
+        told = functional.softplus(-self.discriminator(real).float()).mean()
+        return fooled, told + functional.softplus(self.discriminator(fake.detach()).float()).mean()
 
 
 class ChannelwiseConnected(nn.Module):
@@ -121,11 +124,13 @@ class ChannelwiseConnected(nn.Module):
         return joined.relu().view(maps.shape)
 
 
+@in_float32
 def covered(images: Tensor, hidden: Tensor) -> Tensor:
     """Pictures [B, 3, s, s] with the mean colour where `hidden`, [B, 1, s, s], is 1."""
     return torch.lerp(images, images.new_tensor(MEAN), hidden)
 
 
+@in_float32
 def random_blobs(count: int, size: int, share: Range, rng: torch.Generator) -> Tensor:
     """Regions of random shape over a random share of the picture: 1 inside, 0 outside, float [B, 1, size, size]."""
     noise = torch.randn((count, 6, 6), generator=rng, device=rng.device)

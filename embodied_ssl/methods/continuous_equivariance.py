@@ -6,10 +6,13 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.losses import euclidean
+from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.losses import euclidean, mean_where
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.motions import sample_motions
+from embodied_ssl.motions import sample_motions, spread
+from embodied_ssl.precision import in_float32
 from embodied_ssl.views import frame_pair
 
 
@@ -21,6 +24,7 @@ class ContinuousEquivariance(Method):
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+    whole_batch = True
 
     def __init__(
         self,
@@ -58,18 +62,22 @@ class ContinuousEquivariance(Method):
         """Mean and spread of the motions, to bring them to one scale."""
         motions = sample_motions(streams["pairs"], 5000, rng)
         self.middle.copy_(torch.from_numpy(motions.mean(0)))
-        self.scale.copy_(torch.from_numpy(motions.std(0) + 1e-9))
+        self.scale.copy_(torch.from_numpy(spread(motions)))
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        before, after = self.encoder(images).float().chunk(2)
-        motion = (pairs.motion - self.middle) / self.scale
+        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        before, after = (gather(each) for each in features)
+        pull, push = self._terms(before, after, (gather(pairs.motion) - self.middle) / self.scale)
+        return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
+
+    @in_float32
+    def _terms(self, before: Tensor, after: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
         pull = euclidean(self.lead(before, motion), after).mean()
         other = motion.roll(1, 0)
         differs = (other - motion).norm(dim=1) > self.apart
         hinge = (self.margin - euclidean(self.lead(before, other), after)).clamp(min=0)
-        push = (hinge * differs).sum() / differs.sum().clamp(min=1)
-        return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
+        return pull, mean_where(hinge, differs)
 
     def lead(self, features: Tensor, motion: Tensor) -> Tensor:
         """Features [B, D] after motions [B, 2] (standardised), [B, D]."""

@@ -12,9 +12,11 @@ from torch.nn import functional
 from embodied_ssl.datasets.batches import Grasps, ObjectPairs, Pokes, Pushes
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import Tower
-from embodied_ssl.losses import cosine_embedding
+from embodied_ssl.losses import cosine_embedding, mean_where
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import color_jitter, crop_at, to_float, uniform
 
@@ -34,6 +36,7 @@ class CuriousRobot(Method):
     """The Curious Robot: learning visual representations via physical interactions. Pinto et al., ECCV 2016."""
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=3000)
+    whole_batch = True  # the other things of which are what a thing is to be unlike
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class CuriousRobot(Method):
         if not tasks:
             raise DataError("curious_robot was given no data; name a data set for one of grasps, pushes, pokes, pairs")
         # All through the trunk at once: its batch norm then sees while training what it sees afterwards, a mixture.
-        maps = list(self.encoder.stages(torch.cat([task.views for task in tasks])).values())[-1]
+        maps = self._in_parts(torch.cat([task.views for task in tasks]), step.parts)
         found: dict[str, Tensor] = {}
         terms: list[Tensor] = []
         for task, own in zip(tasks, maps.split([len(task.views) for task in tasks]), strict=True):
@@ -154,12 +157,21 @@ class CuriousRobot(Method):
 
         def loss(maps: Tensor) -> dict[str, Tensor]:
             features = self._pool(maps).float()
-            first, second = (features - features.mean(0)).chunk(2)  # about their mean: rectified ones are all alike
-            same = pairs.object[:, None] == pairs.object
-            terms = cosine_embedding(first[:, None], second, same, self.margin)
-            return {"identity": terms[same].mean() + terms[~same].mean()}
+            first, second = (gather(each) for each in features.chunk(2))
+            middle = torch.cat([first, second]).mean(0)  # rectified ones are all alike, but for what they are about it
+            things = gather(pairs.object)
+            same = things[:, None] == things
+            terms = cosine_embedding((first - middle)[:, None], second - middle, same, self.margin)
+            return {"identity": mean_where(terms, same) + mean_where(terms, ~same)}
 
         return _Task(torch.cat(views), self.pair_weight, loss)
+
+    def _in_parts(self, views: Tensor, parts: int) -> Tensor:
+        """The last maps of views, of which each part is a mixture of all tasks as the whole is."""
+        if parts == 1:
+            return self.encoder.last_maps(views)
+        order = torch.cat([torch.arange(part, len(views), parts, device=views.device) for part in range(parts)])
+        return in_parts((self.encoder.last_maps,), views[order], parts)[order.argsort()]
 
     def _pool(self, maps: Tensor) -> Tensor:
         """The trunk's features, which are what is kept, of its last maps."""
@@ -169,26 +181,23 @@ class CuriousRobot(Method):
         patches = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size, turn)
         return color_jitter(patches, rng, self.jitter, self.jitter, self.jitter, self.hue) if self.training else patches
 
-    def _maps(self, views: Tensor) -> Tensor:
-        return list(self.encoder.stages(views).values())[-1]
-
     @torch.no_grad()
     def predict_grasp(self, images: Tensor, pixel: Tensor) -> Tensor:
         """How likely a grasp at `pixel` [B, 2] holds at each of the angles, float [B, 18]; in evaluation mode."""
         still = torch.zeros(len(images), device=images.device)
         views = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size, still)
-        return self.grasp(self._maps(views)).float().sigmoid()
+        return self.grasp(self.encoder.last_maps(views)).float().sigmoid()
 
     @torch.no_grad()
     def predict_poke(self, images: Tensor, pixel: Tensor) -> Tensor:
         """Logarithms of stiffness (N/m) and of the largest force (N) of a poke at `pixel`, float [B, 2]."""
         views = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size)
-        return self.poke(self._maps(views)).float() * self.poke_scale + self.poke_mean
+        return self.poke(self.encoder.last_maps(views)).float() * self.poke_scale + self.poke_mean
 
 
 def _measure(values: Tensor, mean: Tensor, scale: Tensor) -> None:
     mean.copy_(values.mean(0))
-    scale.copy_(values.std(0) + 1e-6)
+    scale.copy_(values.std(0, correction=0) + 1e-6)
 
 
 def angle_bin(angle: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.distributed import gather, mean_over_processes, rank
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import PrototypeHead
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.optimization import follow
@@ -23,12 +24,14 @@ class DINO(Method):
     Caron et al., ICCV 2021.
 
     Scaled for 32 to 96 px and short runs: 1,024 prototypes for 65,536, a head 512 wide for 2,048 with a bottleneck of
-    64 for 256 and with batch norm, a teacher that follows with 0.95 for 0.996, a constant weight decay. Through the
-    centre alone the teacher comes to say much the same of all pictures before it has learned to tell them apart; the
-    balance of Sinkhorn and Knopp, in long runs as good (table 7 of the paper), keeps it from that. The teacher is the
+    64 for 256, with batch norm and ReLU where the paper has GELU alone (`paper_head`), a teacher that follows with 0.95
+    for 0.996, a constant weight decay. Through the centre alone the teacher comes to say much the same of all pictures
+    before it has learned to tell them apart; the balance of Sinkhorn and Knopp, in long runs as good (table 7 of the
+    paper), keeps it from that. The teacher is the
     encoder that is kept.
     """
 
+    whole_batch = True  # of which the teacher's answers are balanced, or their mean is taken
     recipe = Recipe(learning_rate=2e-3, weight_decay=0.04, batch_size=128, steps=2000, warmup=0.1, clip=3.0)
 
     def __init__(
@@ -48,6 +51,7 @@ class DINO(Method):
         balance: Literal["sinkhorn", "centre"] = "sinkhorn",
         centre_momentum: float = 0.9,
         frozen: float = 0.01,
+        paper_head: bool = False,
     ):
         """A student, and a teacher that follows it.
 
@@ -68,6 +72,8 @@ class DINO(Method):
                 batch take all prototypes alike, or `centre`: the mean of its outputs so far is taken from them.
             centre_momentum: of the mean of the teacher's outputs.
             frozen: share of the steps, at first, in which the prototypes stay as they are.
+            paper_head: a head with GELU and without batch norm, its weights drawn with a deviation of 0.02, as in the
+                paper; with it a small encoder takes far longer to begin.
         """
         super().__init__(encoder)
         if balance not in ("sinkhorn", "centre"):
@@ -76,10 +82,10 @@ class DINO(Method):
         self.width, self.bottleneck, self.temperature = width, bottleneck, temperature
         self.first_teacher_temperature, self.teacher_temperature = first_teacher_temperature, teacher_temperature
         self.warming, self.momentum, self.frozen = warming, momentum, frozen
-        self.balance, self.centre_momentum = balance, centre_momentum
+        self.balance, self.centre_momentum, self.paper_head = balance, centre_momentum, paper_head
         self._local = local_size or encoder.image_size // 2
         _check_size(encoder, self._local)
-        self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes)
+        self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes, paper_head)
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)
         self.teacher_head = copy.deepcopy(self.head).requires_grad_(False)
         self.centre: Tensor
@@ -93,15 +99,15 @@ class DINO(Method):
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         whole = self._global_crops(frames.images, step.rng)
         parts = [whole, self._local_crops(frames.images, step.rng)] if self.local_crops else [whole]
-        features = torch.cat([self.encoder(views) for views in parts])  # views of one size at a time
+        features = torch.cat([in_parts((self.encoder,), views, step.parts) for views in parts])  # of one size at a time
         student = self.head(features, step.progress < self.frozen).float()
         with torch.no_grad():
-            teacher = self.teacher_head(self.teacher(whole)).float()
+            teacher = self.teacher_head(in_parts((self.teacher,), whole, step.parts)).float()
         says = self._says(teacher, self._teacher_temperature(step))
         count = len(frames)
         loss = distillation(says.unflatten(0, (-1, count)), (student / self.temperature).unflatten(0, (-1, count)))
         certainty = torch.special.entr(says).sum(1).mean()
-        spread = torch.special.entr(says.mean(0)).sum()
+        spread = torch.special.entr(mean_over_processes(says.mean(0))).sum()
         return {"loss": loss, "teacher_entropy": certainty, "mean_entropy": spread}
 
     def after_step(self, step: Step) -> None:

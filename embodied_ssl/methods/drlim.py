@@ -2,18 +2,27 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from embodied_ssl.datasets.batches import FramePairs
+from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.losses import euclidean
+from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.losses import euclidean, mean_where
 from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.precision import in_float32
 from embodied_ssl.views import frame_pair
 
 
 class DrLIM(Method):
-    """Dimensionality reduction by an invariant mapping. Hadsell, Chopra & LeCun, CVPR 2006, on neighbours in time."""
+    """Dimensionality reduction by an invariant mapping. Hadsell, Chopra & LeCun, CVPR 2006, on neighbours in time.
+
+    Distances are plain, as Jayaraman & Grauman 2015 have them in their rival of this name; the paper of 2006 squares
+    both terms.
+    """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
+    whole_batch = True
 
     def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 0.3, jitter: float = 0.4):
         """Each frame of the batch is a negative of every other pair.
@@ -32,9 +41,13 @@ class DrLIM(Method):
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        before, after = torch.nn.functional.normalize(self.encoder(images).float(), dim=1).chunk(2)
+        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        near, far = self._terms(*(gather(functional.normalize(each, dim=1)) for each in features))
+        return {"loss": near + far, "near": near.detach(), "far": far.detach()}
+
+    @in_float32
+    def _terms(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
         near = euclidean(before, after).mean()
         distance = (2 - 2 * before @ after.T).clamp(min=1e-12).sqrt()  # between features of unit length, [B, B]
         others = ~torch.eye(len(before), dtype=torch.bool, device=before.device)
-        far = (self.margin - distance[others]).clamp(min=0).mean()
-        return {"loss": near + far, "near": near.detach(), "far": far.detach()}
+        return near, mean_where((self.margin - distance).clamp(min=0), others)

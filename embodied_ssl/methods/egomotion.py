@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder, FlatEncoder
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import sample_motions
 from embodied_ssl.views import frame_pair
@@ -53,5 +54,5 @@ class Egomotion(Method):
         found = self.encoder(images) if self._flat else list(self.encoder.stages(images).values())[-1]
         logits = self.head(torch.cat(found.chunk(2), 1)).unflatten(1, (2, self.bins))  # [B, 2, bins]
         target = torch.searchsorted(self.edges, pairs.motion.T.contiguous()).T  # [B, 2]
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten()) * 2  # summed over the components
+        loss = cross_entropy(logits.flatten(0, 1), target.flatten()) * 2  # summed over the components
         return {"loss": loss, "accuracy": (logits.argmax(2) == target).float().mean()}

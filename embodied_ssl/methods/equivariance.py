@@ -3,20 +3,31 @@
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from embodied_ssl.datasets.batches import FramePairs, LabelledFrames
 from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.losses import contrastive_margin, euclidean
+from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.heads import classifier, fitted
+from embodied_ssl.losses import contrastive_margin, cross_entropy, euclidean, info_nce
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.motions import cluster_motions, nearest_pattern, sample_motions
+from embodied_ssl.motions import cluster_motions, nearest_pattern, sample_motions, spread
+from embodied_ssl.positives import digest
+from embodied_ssl.precision import in_float32
 from embodied_ssl.views import frame_pair, to_float
 
 
 class Equivariance(Method):
-    """Ego-motion equivariant features. Jayaraman & Grauman, ICCV 2015, eq. 5."""
+    """Ego-motion equivariant features. Jayaraman & Grauman, ICCV 2015, eq. 5.
+
+    The loss of a pair is, as in the paper, the sum over all motion patterns: the distance through the map of its own
+    motion, and a hinge for each of the others; of a batch it is the mean over the pairs.
+    """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+    whole_batch = True
 
     def __init__(
         self,
@@ -29,7 +40,7 @@ class Equivariance(Method):
         places: float = 1.0,
         drlim: float = 0.0,
         recognition: float = 1.0,
-        classes: int = 64,
+        classes: int | None = None,
     ):
         """One map per motion pattern.
 
@@ -46,20 +57,15 @@ class Equivariance(Method):
                 name the frame that it became among those of all pairs. Without both it is the paper's loss.
             drlim: weight of the DrLIM term beside it (equiv + drlim).
             recognition: weight of the softmax loss on labelled pictures, where some are given.
-            classes: most classes of the labelled pictures.
+            classes: of the labelled pictures; None: as many as the data have.
         """
         super().__init__(encoder)
         self.motions, self.margin, self.max_gap_s, self.jitter = motions, margin, max_gap_s, jitter
-        self.relative, self.places, self.drlim, self.recognition, self.classes = (
-            relative,
-            places,
-            drlim,
-            recognition,
-            classes,
-        )
+        self.relative, self.places, self.drlim = relative, places, drlim
+        self.recognition, self.classes = recognition, classes
         self.maps = nn.Parameter(torch.eye(encoder.dim).repeat(motions, 1, 1))
         self.place_head = nn.Sequential(nn.Linear(encoder.dim, 256), nn.ReLU(), nn.Linear(256, 128))
-        self.classifier = nn.Linear(encoder.dim, classes)
+        self.classifier = classifier(encoder.dim, classes)
         self.centres: Tensor
         self.scale: Tensor
         self.register_buffer("centres", torch.zeros(motions, 2))
@@ -68,45 +74,55 @@ class Equivariance(Method):
     def cuts(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
+    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The number of classes, where labelled pictures are given."""
+        if "labelled" in streams:
+            self.classes, self.classifier = fitted(self.classifier, self.classes, streams["labelled"], rng)
+
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Discover the motion patterns (section 3.2): k-means over the motions of sampled pairs."""
         motions = sample_motions(streams["pairs"], 5000, rng)
-        self.scale.copy_(torch.from_numpy(motions.std(0) + 1e-9))
+        self.scale.copy_(torch.from_numpy(spread(motions)))
         self.centres.copy_(torch.from_numpy(cluster_motions(motions, self.motions, rng)))
 
     def loss(self, pairs: FramePairs, step: Step, labelled: LabelledFrames | None = None) -> dict[str, Tensor]:
-        pattern = nearest_pattern(pairs.motion, self.centres, self.scale)
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        before, after = self.encoder(images).float().chunk(2)
+        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        pattern = nearest_pattern(pairs.motion, self.centres, self.scale)
+        found = self._terms(*(gather(each) for each in (*features, pattern, digest(pairs.first))))
+        if labelled is not None:
+            pictures = to_float(labelled.images, self.encoder.image_size)
+            logits = in_parts((self.encoder, self.classifier), pictures, step.parts)
+            found["recognition"] = cross_entropy(logits, labelled.label)
+            found["loss"] = found["loss"] + self.recognition * found["recognition"]
+        return found
+
+    @in_float32
+    def _terms(self, before: Tensor, after: Tensor, pattern: Tensor, identity: Tensor) -> dict[str, Tensor]:
+        """What pairs of features [B, D], their motion patterns and the numbers of their first frames cost."""
         # Every pair through every map: near where the map is its motion's, apart by a margin where it is not.
         moved = torch.einsum("gde,be->gbd", self.maps, before)  # [G, B, D]
-        distance = euclidean(moved, after)
         mine = pattern == torch.arange(self.motions, device=pattern.device)[:, None]
-        terms = contrastive_margin(distance, mine, self.margin)
-        pull, push = terms[mine].mean(), terms[~mine].mean()
-        logged = {"equivariance": pull + push, "pull": pull.detach(), "push": push.detach()}
-        total = logged["equivariance"]
+        terms = contrastive_margin(euclidean(moved, after), mine, self.margin)
+        pull, push = (terms * mine).sum() / len(before), (terms * ~mine).sum() / len(before)
+        found = {"loss": pull + push, "equivariance": pull + push, "pull": pull.detach(), "push": push.detach()}
         led = moved[pattern, torch.arange(len(before), device=pattern.device)]
         if self.relative:
-            logged["relative"] = euclidean(led, after).sum() / euclidean(before, after).sum()
-            total = total + self.relative * logged["relative"]
+            found["relative"] = euclidean(led, after).sum() / euclidean(before, after).sum()
+            found["loss"] = found["loss"] + self.relative * found["relative"]
         if self.places:
-            logged["places"] = self._place_loss(led, after)
-            total = total + self.places * logged["places"]
+            found["places"] = self._place_loss(led, after, identity)
+            found["loss"] = found["loss"] + self.places * found["places"]
         if self.drlim:
-            logged["drlim"] = self._drlim(before, after)
-            total = total + self.drlim * logged["drlim"]
-        if labelled is not None:
-            features = self.encoder(to_float(labelled.images, self.encoder.image_size))
-            logged["recognition"] = nn.functional.cross_entropy(self.classifier(features), labelled.label)
-            total = total + self.recognition * logged["recognition"]
-        return {"loss": total, **logged}
+            found["drlim"] = self._drlim(before, after)
+            found["loss"] = found["loss"] + self.drlim * found["drlim"]
+        return found
 
-    def _place_loss(self, led: Tensor, after: Tensor) -> Tensor:
+    def _place_loss(self, led: Tensor, after: Tensor, identity: Tensor) -> Tensor:
         """InfoNCE over the batch on a projection (van den Oord et al. 2018; temperature of Chen et al. 2020)."""
         codes = [self.place_head(features) for features in (led, after)]
-        query, key = (nn.functional.normalize(code - code.mean(0), dim=1) for code in codes)
-        return nn.functional.cross_entropy(query @ key.T / 0.1, torch.arange(len(led), device=led.device))
+        query, key = (functional.normalize(code - code.mean(0), dim=1) for code in codes)
+        return info_nce(query @ key.T / 0.1, same=identity[:, None] == identity)
 
     def _drlim(self, before: Tensor, after: Tensor) -> Tensor:
         """Neighbours in time near, frames of other pairs at least the margin apart."""

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.precision import in_float32
 from embodied_ssl.views import color_jitter, grayscale, uniform, windows_at
 
 TILES = 9
@@ -63,7 +65,7 @@ class Jigsaw(Method):
         order = torch.randint(self.permutations, (len(tiles),), generator=step.rng, device=step.rng.device)
         logits = self._classify(lay(self.seen(tiles, step.rng), self.orders[order]))
         accuracy = (logits.argmax(1) == order).float().mean()
-        return {"loss": nn.functional.cross_entropy(logits, order), "accuracy": accuracy}
+        return {"loss": cross_entropy(logits, order), "accuracy": accuracy}
 
     def cut(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """The tiles of a random square of each picture, row by row, [B, 9, 3, tile, tile]."""
@@ -108,6 +110,7 @@ class Jigsaw(Method):
         return self.head(codes.unflatten(0, (-1, TILES)).flatten(1))
 
 
+@in_float32
 def standardised(tiles: Tensor) -> Tensor:
     """Tiles [..., 3, t, t], each colour with the mean and deviation that encoders expect of it."""
     centred = tiles - tiles.mean((-2, -1), keepdim=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied_ssl.datasets.batches import Batch
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.method import Method, Need, Panel, Recipe, Step
@@ -38,23 +38,30 @@ class Joint(Method):
         super().__init__(encoder)
         if len(set(methods)) != len(methods) or not methods or (weights and len(weights) != len(methods)):
             raise DataError(f"joint: {len(weights)} weights for methods {', '.join(methods)}; name each method once")
+        for name in settings or {}:
+            if name not in methods:
+                raise unknown_name("method in settings of joint", name, methods)
         self.methods, self.weights = tuple(methods), tuple(weights)
-        self._own_settings = settings or {}
         self.parts = nn.ModuleDict()
         for name in methods:
-            self.parts[name] = part = method_class(name)(encoder, **self._own_settings.get(name, {}))
+            self.parts[name] = part = method_class(name)(encoder, **(settings or {}).get(name, {}))
             if part.encoder is not encoder:
                 raise DataError(f"joint: {name} takes an encoder of its own kind; share --encoder {part.encoder.name}")
         self.whole_batch = any(part.whole_batch for _, part in self._parts())
 
     def settings(self) -> dict[str, Any]:
-        return {"methods": self.methods, "weights": self.weights, "settings": self._own_settings}
+        own = {name: part.settings() for name, part in self._parts()}
+        return {"methods": self.methods, "weights": self.weights, "settings": own}
 
     def needs(self) -> dict[str, Need]:
         return {f"{name}.{stream}": need for name, part in self._parts() for stream, need in part.needs().items()}
 
     def cuts(self) -> dict[str, dict[str, Any]]:
         return {f"{name}.{stream}": cut for name, part in self._parts() for stream, cut in part.cuts().items()}
+
+    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        for name, part in self._parts():
+            part.take_shape(_own(name, streams), rng)
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         for name, part in self._parts():

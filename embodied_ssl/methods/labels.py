@@ -1,9 +1,13 @@
 """Class labels only: what every method without labels is measured against."""
 
-from torch import Tensor, nn
+import numpy as np
+from torch import Tensor
 
 from embodied_ssl.datasets.batches import LabelledFrames
+from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.heads import classifier, fitted
+from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import color_jitter, random_resized_crop
 
@@ -13,21 +17,25 @@ class Labels(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, classes: int = 64, least_crop: float = 0.5):
+    def __init__(self, encoder: Encoder, classes: int | None = None, least_crop: float = 0.5):
         """Softmax on the pooled features.
 
         Args:
             encoder: what is learned.
-            classes: most classes of the pictures.
+            classes: of the pictures; None: as many as the data have.
             least_crop: smallest share of a picture that a random crop keeps.
         """
         super().__init__(encoder)
         self.classes, self.least_crop = classes, least_crop
-        self.classifier = nn.Linear(encoder.dim, classes)
+        self.classifier = classifier(encoder.dim, classes)
+
+    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The number of classes."""
+        self.classes, self.classifier = fitted(self.classifier, self.classes, streams["labelled"], rng)
 
     def loss(self, labelled: LabelledFrames, step: Step) -> dict[str, Tensor]:
         images = random_resized_crop(labelled.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
         images = color_jitter(images, step.rng, 0.2, 0.2, 0.2, 0.0)
         logits = self.classifier(self.encoder(images))
         accuracy = (logits.argmax(1) == labelled.label).float().mean()
-        return {"loss": nn.functional.cross_entropy(logits, labelled.label), "accuracy": accuracy}
+        return {"loss": cross_entropy(logits, labelled.label), "accuracy": accuracy}

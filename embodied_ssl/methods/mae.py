@@ -22,7 +22,7 @@ class MAE(Method):
 
     def __init__(
         self, encoder: Encoder, masked: float = 0.75, depth: int = 2, width: int = 96, least_crop: float = 0.2,
-        normalise: bool = True,
+        normalise: bool = True, class_token: bool = False,
     ):  # fmt: skip
         """An asymmetric encoder and decoder.
 
@@ -33,6 +33,8 @@ class MAE(Method):
             width: of the decoder, a multiple of 32 and of 4.
             least_crop: smallest share of a picture that a random crop keeps; there is no other augmentation.
             normalise: whether each patch is to be told up to its mean and deviation.
+            class_token: whether the decoder sees the encoder's [CLS] token beside its patches, as in the paper. Where
+                it does not, all that it needs to know must be in the patches, whose mean is the feature.
         """
         from timm.layers import build_sincos2d_pos_embed
         from timm.models.vision_transformer import Block
@@ -47,6 +49,7 @@ class MAE(Method):
             least_crop,
             normalise,
         )
+        self.class_token = class_token
         self._patch = encoder.patch
         side = encoder.image_size // encoder.patch
         self.patches = side * side
@@ -76,9 +79,11 @@ class MAE(Method):
         """What the hidden patches look like, [B, P − n, 3 · patch²]."""
         encoder = self.encoder
         assert isinstance(encoder, TransformerEncoder)
-        seen = self.enter(encoder.visible_tokens(images, shown)[:, 1:]) + self.positions[shown]
+        tokens = self.enter(encoder.visible_tokens(images, shown))
+        seen = tokens[:, 1:] + self.positions[shown]
         asked = (self.mask_token + self.positions[hidden]).to(seen.dtype)
-        return self.leave(self.decoder(torch.cat([seen, asked], 1))[:, shown.shape[1] :])
+        context = [tokens[:, :1], seen] if self.class_token else [seen]  # [CLS] has no place
+        return self.leave(self.decoder(torch.cat([*context, asked], 1))[:, -hidden.shape[1] :])
 
     def targets(self, images: Tensor) -> Tensor:
         """The patches of pictures, [B, P, 3 · patch²], each about its mean and in units of its deviation."""

@@ -2,25 +2,26 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _NormBase
 
 from embodied_ssl.datasets.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
-from embodied_ssl.distributed import gather, rank
+from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder, TransformerEncoder
-from embodied_ssl.gradient_cache import in_parts
-from embodied_ssl.heads import mlp
-from embodied_ssl.losses import info_nce
+from embodied_ssl.gradient_cache import chunks, in_parts, norms_of
+from embodied_ssl.heads import mlp, plain_mlp
+from embodied_ssl.losses import in_batch_nce, info_nce
 from embodied_ssl.method import Method, Need, Recipe, Step, needs_of
 from embodied_ssl.optimization import follow
 from embodied_ssl.positives import Lead, cuts_of_views, needs_of_views, positives
+from embodied_ssl.precision import in_float32
 
 _TEMPERATURE = {1: 0.07, 2: 0.2, 3: 0.2}
 
@@ -30,7 +31,10 @@ class MoCo(Method):
 
     v1 and v2 compare with a queue of keys, v3 with the keys of the batch, in both directions and through a prediction
     head; on a transformer it leaves the projection of the patches as it was drawn. Scaled for small data: a queue of
-    4,096 for the paper's 65,536, and m 0.99 for its 0.999 in v1 and v2, whose runs are a hundred times as long.
+    4,096 for the paper's 65,536, and m 0.99 for its 0.999 in v1 and v2, whose runs are a hundred times as long. By
+    default the heads of v2 and v3 are alike, two layers with batch norm between them, and all versions see SimCLR's
+    views at half strength, v1 without blur; `paper_heads` and `paper_views` take what each paper has. Keys that the
+    queue still holds of a picture, where an epoch is shorter than the queue, are no negatives of that picture.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
@@ -47,6 +51,8 @@ class MoCo(Method):
         width: int = 256,
         dim: int = 128,
         groups: int = 4,
+        paper_heads: bool = False,
+        paper_views: bool = False,
         least_crop: float = 0.2,
         condition: bool = True,
         max_gap_s: float = 1.0,
@@ -67,6 +73,11 @@ class MoCo(Method):
             dim: of what is compared.
             groups: parts of a batch that batch norm sees one at a time, keys in another order than queries, so that
                 its statistics do not tell a key by its company; as shuffling between so many devices does in the paper.
+                None of fewer than two samples.
+            paper_heads: v2: without batch norm; v3: a batch norm without scale and shift after the projection, which
+                on a transformer has three layers, where the prediction ends in one as well. (v1 is linear either way.)
+            paper_views: v1: colours of all pictures change, hue as much as the rest; v3: less saturation, first views
+                always blurred, second ones in one of ten, and in one of five solarised. (v2 has SimCLR's either way.)
             least_crop: smallest share of a picture that a view keeps.
             condition: whether the code of a first frame is led to the second by the motor signal between them.
             max_gap_s: longest time between the frames of a pair, s.
@@ -78,20 +89,23 @@ class MoCo(Method):
             raise DataError(f"moco: version {version}; there are 1, 2 and 3")
         self.version, self.views, self.queue, self.momentum = version, views, queue, momentum
         self.temperature, self.width, self.dim, self.groups = temperature, width, dim, groups
+        self.paper_heads, self.paper_views = paper_heads, paper_views
         self.least_crop, self.condition, self.max_gap_s = least_crop, condition, max_gap_s
         self.across, self.crop = across, crop
         if version == 3 and isinstance(encoder, TransformerEncoder):
             encoder.network.patch_embed.requires_grad_(False)
-        self.projection = nn.Linear(encoder.dim, dim) if version == 1 else mlp((encoder.dim, width, dim))
-        self.prediction = mlp((dim, width, dim)) if version == 3 else nn.Identity()
+        self.projection, self.prediction = self._heads(isinstance(encoder, TransformerEncoder))
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
         self.lead = Lead(dim)
         self.keys: Tensor
+        self.owners: Tensor
         self.place: Tensor
-        self.register_buffer("keys", functional.normalize(torch.randn(0 if version == 3 else queue, dim), dim=1))
+        length = 0 if version == 3 else queue
+        self.register_buffer("keys", functional.normalize(torch.randn(length, dim), dim=1))
+        self.register_buffer("owners", torch.zeros(length, dtype=torch.int64))  # of which pictures they are
         self.register_buffer("place", torch.zeros((), dtype=torch.int64))
-        self._fresh: list[Tensor] = []  # of this step, until `after_step`
+        self._fresh: list[tuple[Tensor, Tensor]] = []  # keys of this step and their owners, until `after_step`
 
     def needs(self) -> dict[str, Need]:
         return needs_of_views(self.views, needs_of(type(self)))
@@ -111,11 +125,8 @@ class MoCo(Method):
         pairs: FramePairs | None = None,
         objects: ObjectPairs | None = None,
     ) -> dict[str, Tensor]:
-        # v1: weaker colours, no blur; from v2 on SimCLR's (at half its strength, as both papers have brightness 0.4).
-        colours = {"strength": 0.5, "grey": 0.2, "blurred": 0.0 if self.version == 1 else 0.5}
-        settings = {"scale": (self.least_crop, 1.0), **colours}
         size = self.encoder.image_size
-        made = positives(self.views, step.rng, size, self.crop, settings, frames, pairs, objects)
+        made = positives(self.views, step.rng, size, self.crop, self._augmentations(), frames, pairs, objects)
         moving = (made.motion, made.moved) if self.condition and pairs is not None else None
         tau = self.temperature or _TEMPERATURE[self.version]
         query = self._queries(made.first, step, moving)
@@ -123,25 +134,22 @@ class MoCo(Method):
         if self.version == 3:
             back = self._queries(made.second, step, None)
             other = self._keys(made.first, step)
-            loss = 2 * tau * (_in_batch(query, key, tau) + _in_batch(back, other, tau))
+            there, back = (in_batch_nce(*pair, tau, made.identity) for pair in ((query, key), (back, other)))
+            loss = 2 * tau * (there + back)
         else:
-            self._fresh.append(key)
-            scores = torch.cat([(query * key).sum(1, keepdim=True), query @ self.keys.T], 1) / tau
-            loss = info_nce(scores, torch.zeros(len(query), dtype=torch.int64, device=query.device))
+            self._fresh.append((key, made.identity))
+            loss = self._among_queue(query, key, made.identity, tau)
         return {"loss": loss, "agreement": (query * key).sum(1).mean().detach()}
 
     def _queries(self, images: Tensor, step: Step, moving: tuple[Tensor, Tensor] | None) -> Tensor:
         modules = self.encoder, self.projection, self.prediction
-        groups = self._groups(images)
-        inner = -(-step.parts // groups)
-        codes = torch.cat([in_parts(modules, part, inner) for part in images.chunk(groups)]).float()
+        codes = self._encode(modules, images, step).float()
         return functional.normalize(self.lead(codes, *moving) if moving else codes, dim=1)
 
     @torch.no_grad()
     def _keys(self, images: Tensor, step: Step) -> Tensor:
         order = torch.randperm(len(images), generator=step.rng, device=images.device)
-        parts = images[order].chunk(max(step.parts, self._groups(images)))
-        codes = torch.cat([self.key_projection(self.key_encoder(part)) for part in parts]).float()
+        codes = self._encode((self.key_encoder, self.key_projection), images[order], step).float()
         return functional.normalize(torch.empty_like(codes).index_copy_(0, order, codes), dim=1)
 
     def after_step(self, step: Step) -> None:
@@ -151,20 +159,46 @@ class MoCo(Method):
             m = 1 - (1 - m) * (1 + math.cos(math.pi * step.progress)) / 2
         follow(self.key_encoder, self.encoder, m, buffers=False)
         follow(self.key_projection, self.projection, m, buffers=False)
-        for keys in self._fresh:
-            keys = gather(keys)[-len(self.keys) :]
+        for keys, owners in self._fresh:
+            keys, owners = (gather(each)[-len(self.keys) :] for each in (keys, owners))
             places = (self.place + torch.arange(len(keys), device=keys.device)) % len(self.keys)
-            self.keys[places] = keys
+            self.keys[places], self.owners[places] = keys, owners
             self.place.copy_((self.place + len(keys)) % len(self.keys))
         self._fresh.clear()
 
-    def _groups(self, images: Tensor) -> int:
-        """Parts for batch norm, of at least two samples; one where there is nothing to hide."""
-        normed = any(isinstance(layer, _NormBase) for layer in self.modules())
-        return max(1, min(self.groups, len(images) // 2)) if normed and self.version != 3 else 1
+    @in_float32
+    def _among_queue(self, query: Tensor, key: Tensor, identity: Tensor, temperature: float) -> Tensor:
+        """InfoNCE of naming each query's key among those of the queue (eq. 1), but for its own picture's older ones."""
+        scores = torch.cat([(query * key).sum(1, keepdim=True), query @ self.keys.T], 1) / temperature
+        first = torch.zeros(len(query), dtype=torch.int64, device=query.device)
+        same = identity[:, None] == torch.cat([first[:1], self.owners])
+        return info_nce(scores, first, same)
 
+    def _encode(self, layers: Sequence[nn.Module], images: Tensor, step: Step) -> Tensor:
+        """Codes of pictures, of which batch norm sees a group at a time, where there is something to hide from it."""
+        shuffled = self.version != 3 and any(norms_of(layer) for layer in layers)
+        groups = chunks(images, self.groups if shuffled else 1)
+        return torch.cat([in_parts(layers, group, -(-step.parts // len(groups))) for group in groups])
 
-def _in_batch(query: Tensor, key: Tensor, temperature: float) -> Tensor:
-    """InfoNCE of queries among the keys of the batch on all devices."""
-    positive = torch.arange(len(query), device=query.device) + rank() * len(query)
-    return info_nce(query @ gather(key).T / temperature, positive)
+    def _augmentations(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Settings of `augment` for the first views and for the second ones."""
+        usual = {"scale": (self.least_crop, 1.0), "strength": 0.5, "blurred": 0.0 if self.version == 1 else 0.5}
+        if self.paper_views and self.version == 1:
+            usual |= {"jittered": 1.0, "hue": 0.8}
+        if self.paper_views and self.version == 3:
+            usual |= {"saturation": 0.4, "blurred": 1.0}
+            return usual, usual | {"blurred": 0.1, "solarized": 0.2}
+        return usual, usual
+
+    def _heads(self, transformer: bool) -> tuple[nn.Module, nn.Module]:
+        """Projection, and prediction of version 3."""
+        dim, width = self.encoder.dim, self.width
+        if self.version == 1:
+            return nn.Linear(dim, self.dim), nn.Identity()
+        if self.version == 2:
+            return (plain_mlp if self.paper_heads else mlp)((dim, width, self.dim)), nn.Identity()
+        if not self.paper_heads:
+            return mlp((dim, width, self.dim)), mlp((self.dim, width, self.dim))
+        hidden = (width, width) if transformer else (width,)
+        projection = mlp((dim, *hidden, self.dim), last_bias=False, last_norm=True)
+        return projection, mlp((self.dim, width, self.dim), last_bias=False, last_norm=transformer)

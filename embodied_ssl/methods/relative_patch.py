@@ -3,12 +3,14 @@
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.precision import in_float32
 from embodied_ssl.views import random_resolution, uniform, windows_at
 
 SIDES = ((-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1))
@@ -58,7 +60,7 @@ class RelativePatch(Method):
         patches, side = self.pairs(frames.images, step.rng)
         logits = self._classify(self.guarded(patches, step.rng))
         accuracy = (logits.argmax(1) == side).float().mean()
-        return {"loss": nn.functional.cross_entropy(logits, side), "accuracy": accuracy}
+        return {"loss": cross_entropy(logits, side), "accuracy": accuracy}
 
     def pairs(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """A patch and a neighbour of each picture, [B, 2, 3, s, s], at a random place, and on which side it is, [B]."""
@@ -106,6 +108,7 @@ class RelativePatch(Method):
         return self.head(codes.unflatten(0, (-1, 2)).flatten(1))
 
 
+@in_float32
 def without_green_magenta(images: Tensor) -> Tensor:
     """Colours projected onto the plane across the axis from green to magenta, about the mean that encoders subtract."""
     axis = images.new_tensor([-1.0, 2.0, -1.0])
@@ -113,6 +116,7 @@ def without_green_magenta(images: Tensor) -> Tensor:
     return torch.einsum("dc,bchw->bdhw", projection, images - MEAN) + MEAN
 
 
+@in_float32
 def among_noise(kept: Tensor, place: Tensor, rng: torch.Generator) -> Tensor:
     """One colour [B, 1, s, s] at its place [B] of three; the two others are noise of a hundredth of its deviation."""
     noise = torch.randn((len(kept), 2, *kept.shape[2:]), generator=rng, device=rng.device)

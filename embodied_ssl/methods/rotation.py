@@ -1,11 +1,12 @@
 """Rotation: tell by which of four angles a picture was turned."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.heads import Tower
+from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.views import random_square
 
@@ -36,7 +37,7 @@ class Rotation(Method):
         turned, quarters = rotations(views)
         logits = self.head(self.encoder.last_maps(turned))
         accuracy = (logits.argmax(1) == quarters).float().mean()
-        return {"loss": nn.functional.cross_entropy(logits, quarters), "accuracy": accuracy}
+        return {"loss": cross_entropy(logits, quarters), "accuracy": accuracy}
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
         """Each picture in its four rotations, and the angle that was predicted for each."""

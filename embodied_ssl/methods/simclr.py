@@ -64,7 +64,7 @@ class SimCLR(Method):
         self.views, self.temperature, self.width, self.dim = views, temperature, width, dim
         self.least_crop, self.strength, self.grey, self.blur = least_crop, strength, grey, blur
         self.condition, self.max_gap_s, self.across, self.crop = condition, max_gap_s, across, crop
-        self._augmentation = {"scale": (least_crop, 1.0), "strength": strength, "grey": grey, "blurred": blur}
+        self._augmentation = ({"scale": (least_crop, 1.0), "strength": strength, "grey": grey, "blurred": blur},) * 2
         self.projection = mlp((encoder.dim, width, dim))
         self.lead = Lead(dim)
 
@@ -93,4 +93,4 @@ class SimCLR(Method):
         if self.condition and pairs is not None:
             first = self.lead(first, made.motion, made.moved)
         agreement = torch.cosine_similarity(first, second).mean().detach()
-        return {"loss": nt_xent(first, second, self.temperature), "agreement": agreement}
+        return {"loss": nt_xent(first, second, self.temperature, made.identity), "agreement": agreement}

@@ -7,6 +7,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import Encoder, SplitEncoder, split_colors
 from embodied_ssl.heads import CellClassifier
+from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
 from embodied_ssl.views import random_square
 from embodied_ssl.views_color import (
@@ -55,7 +56,7 @@ class SplitBrain(Method):
         to_color, to_lightness = self.predict(lab)
         color, accuracy = soft_cross_entropy(to_color, cell_colors(lab, self.cells), self.step_ab)
         target = self.lightness_class(lab)
-        lightness = functional.cross_entropy(to_lightness, target)
+        lightness = cross_entropy(to_lightness, target)
         near = ((to_lightness.argmax(1) - target).abs() <= self.levels // 20).float().mean()  # to 5 of 100
         return {
             "loss": color + lightness,

@@ -1,10 +1,12 @@
 """Temporal coherence: neighbouring frames have like features."""
 
-import torch
 from torch import Tensor
+from torch.nn import functional
 
 from embodied_ssl.datasets.batches import FramePairs
+from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import frame_pair
 
@@ -16,6 +18,7 @@ class TemporalCoherence(Method):
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
+    whole_batch = True
 
     def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 0.3, jitter: float = 0.4):
         """The margin keeps the features from being constant.
@@ -34,7 +37,8 @@ class TemporalCoherence(Method):
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        before, after = torch.nn.functional.normalize(self.encoder(images).float(), dim=1).chunk(2)
+        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        before, after = (gather(functional.normalize(each, dim=1)) for each in features)
         scale = before.shape[1] ** 0.5  # of unit length: a mean absolute difference of about 1 / √D
         near = scale * (before - after).abs().mean(1)
         far = scale * (before - after.roll(1, 0)).abs().mean(1)

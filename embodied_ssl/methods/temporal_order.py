@@ -4,12 +4,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.datasets.batches import Clips
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.views import chosen, color_jitter, to_float
 
@@ -30,6 +32,7 @@ class TemporalOrder(Method):
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+    whole_batch = True  # of which windows are drawn
 
     def __init__(self, encoder: Encoder, by: By = "flow", spacing: int = 2, places: int = 4, jitter: float = 0.0):
         """Three tied towers whose codes are joined.
@@ -62,11 +65,11 @@ class TemporalOrder(Method):
     def loss(self, clips: Clips, step: Step) -> dict[str, Tensor]:
         frames = self.windows(clips, step.rng)
         tuples = order_tuples(len(frames), step.rng)
-        logits = self._classify(self._codes(frames, step.rng), tuples)
+        logits = self._classify(self._codes(frames, step), tuples)
         target = torch.tensor([1, 0, 0, 0], device=logits.device).repeat(len(frames))
         right = (said_ordered(logits) == target.bool()).float()
         balanced = (right[target == 1].mean() + right[target == 0].mean()) / 2
-        return {"loss": nn.functional.cross_entropy(logits, target), "balanced_accuracy": balanced}
+        return {"loss": cross_entropy(logits, target), "balanced_accuracy": balanced}
 
     def windows(self, clips: Clips, rng: torch.Generator) -> Tensor:
         """As many windows as clips, uint8 [B, 5, 3, H, W], of all those in the batch in proportion to their motion."""
@@ -90,7 +93,7 @@ class TemporalOrder(Method):
         """Tuples in and out of order, and what was said of each."""
         frames = self.windows(clips, step.rng)
         tuples = order_tuples(len(frames), step.rng)
-        said = said_ordered(self._classify(self._codes(frames, step.rng), tuples)).view(-1, 4)
+        said = said_ordered(self._classify(self._codes(frames, step), tuples)).view(-1, 4)
         rows = []
         for number in range(len(frames)):
             which = number % 2  # one in order, one out of it, in turn
@@ -100,12 +103,13 @@ class TemporalOrder(Method):
             rows.append([*panels[:2], Panel(panels[2].picture, text, answer == true)])
         return rows
 
-    def _codes(self, frames: Tensor, rng: torch.Generator) -> Tensor:
+    def _codes(self, frames: Tensor, step: Step) -> Tensor:
         """Each frame once, whatever the number of tuples that it is in: [B, 5, code]."""
         images = to_float(frames.flatten(0, 1), self.encoder.image_size)
         if self.training and self.jitter:
-            images = color_jitter(images, rng, self.jitter, self.jitter, self.jitter, self.jitter / 4)
-        return self.code(self.encoder.last_maps(images)).relu().unflatten(0, (-1, FRAMES))
+            images = color_jitter(images, step.rng, self.jitter, self.jitter, self.jitter, self.jitter / 4)
+        codes = in_parts((self.encoder.last_maps, self.code), images, step.parts)
+        return codes.relu().unflatten(0, (-1, FRAMES))
 
     def _classify(self, codes: Tensor, tuples: Tensor) -> Tensor:
         window = torch.arange(len(codes), device=codes.device)[:, None, None]

@@ -9,7 +9,7 @@ from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.heads import Decoder
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.motions import sample_motions
+from embodied_ssl.motions import sample_motions, spread
 from embodied_ssl.views import to_float
 
 
@@ -37,10 +37,10 @@ class ViewPrediction(Method):
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The spread of the motions, to bring them to the scale of the code."""
-        self.scale.copy_(torch.from_numpy(sample_motions(streams["pairs"], 5000, rng).std(0) + 1e-9))
+        self.scale.copy_(torch.from_numpy(spread(sample_motions(streams["pairs"], 5000, rng))))
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
-        predicted = self.predict(pairs.first, pairs.motion)
+        predicted = self.predict(pairs.first, pairs.motion).float()
         target = to_float(pairs.second, self.size)
         return {"loss": nn.functional.l1_loss(predicted, target)}
 
