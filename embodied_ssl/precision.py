@@ -51,13 +51,14 @@ def resolved(precision: Precision, device: str) -> Literal["32", "bf16", "16"]:
         return precision
     if has_bf16(device):
         return "bf16"
-    halves = device == "cuda" and torch.cuda.get_device_capability() >= (7, 0)  # tensor cores, from Volta on
-    return "16" if halves else "32"
+    if device == "cuda" and torch.cuda.is_available() and torch.cuda.get_device_capability() >= (7, 0):
+        return "16"  # tensor cores, from Volta on
+    return "32"
 
 
 def has_bf16(device: str) -> bool:
     """Whether a device multiplies bfloat16 in hardware; others convert each number there and back."""
-    if device == "cuda":
+    if device == "cuda" and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device != "cpu":
         return False

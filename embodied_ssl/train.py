@@ -8,10 +8,11 @@ import copy
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch.utils.data import Dataset as MapStyle
 
 from embodied_ssl import __version__
 from embodied_ssl.checkpoint import ENCODER, METHOD, STATE, claim_run, is_finished, load_state, save_state, save_weights
+from embodied_ssl.compilation import compiled
 from embodied_ssl.data import Source, Taken, method_name, take_streams, write_samples
 from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.errors import DataError
@@ -33,6 +35,7 @@ from embodied_ssl.memory import keep_memory
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.monitor import Monitor, Probe
 from embodied_ssl.optimization import follow, learning_rate, make_optimizer, set_learning_rate
+from embodied_ssl.precision import Precision, resolved, slowness
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 LOG_EVERY = 10
 _PREPARE = 1 << 40  # a step that no run reaches: the randomness of `prepare`
 
-Precision = Literal["32", "bf16", "16"]
+_TAKE_SHAPE = _PREPARE + 1  # and of `take_shape`
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
@@ -81,10 +84,11 @@ def train(
             statistics over all processes, on CPUs takes them over the share of each.
         nodes: how many machines, which share the file system of data and `out`; start the same command on each, by
             torchrun or a scheduler.
-        precision: `32`, or the forward pass in `bf16` or, on a GPU, `16`, with weights kept in 32 bits.
+        precision: `32`, or the forward pass in `bf16` or, on a GPU, `16`, with weights kept in 32 bits; `auto`: the
+            fewest bits that the device has units for. Views, and what a loss compares, have 32 in any case.
         accumulate: parts that a batch is split into, one after the other, to save memory. Where the loss compares the
             samples of a batch (SimCLR), it is that of the whole batch all the same; batch norm sees a part at a time.
-        compile: compile the encoder first (torch.compile).
+        compile: compile encoders, what follows them, and heads (torch.compile), as they are called first.
         workers: processes that read batches; 0: this one, which is fastest for mapped data.
         probe_on: a labelled set; while training, a linear probe and k-NN on it are logged beside the loss.
         monitor_every: steps between looks at the features.
@@ -100,8 +104,10 @@ def train(
     _at_least(0, workers=workers)
     taken = take_streams(method, streams)
     opened = {name: each.stream for name, each in taken.items()}
+    method.take_shape(opened, np.random.default_rng([seed, _TAKE_SHAPE]))
     probe = Probe(image_set(probe_on)) if probe_on is not None else None
     keep_memory()
+    precision = resolved(precision, device := _present(device))
     fabric = _fabric(device, devices, nodes, precision)
     parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
     share = _share(recipe, accumulate, fabric.world_size) * accumulate // parts
@@ -114,15 +120,16 @@ def train(
 
     run = _Run(method, recipe, seed, parts, accumulate // parts, fabric, out)
     first = run.start(opened)
-    if compile:
-        method.encoder.compile()
     data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
     main, images = fabric.is_global_zero, _pictures(data[0]) * parts * fabric.world_size
     for name, each in taken.items() if main and progress else ():
         print(f"embodied-ssl: {name}: {each.told()}", file=sys.stderr)
+    slow = slowness(precision, device)
+    if slow and main:
+        print(f"embodied-ssl: {slow}", file=sys.stderr)
     log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
     monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
-    with log:
+    with log, compiled(method) if compile else nullcontext():
         batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
         run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every)
     fabric.barrier()
@@ -288,15 +295,19 @@ def _loader(data: _Parts, first: int, end: int, workers: int, fabric: "Fabric") 
     return iter(DataLoader(data, batch_size=None, sampler=numbers, num_workers=workers, pin_memory=pinned))
 
 
+def _present(device: str) -> str:
+    """The device that is meant: of `auto`, and of Lightning's `gpu`, the one that is there."""
+    if device not in ("auto", "gpu"):
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu" if device == "auto" else device
+
+
 def _fabric(device: str, devices: int, nodes: int, precision: str) -> "Fabric":
     """The devices, joined. Raises DataError where they are not there."""
-    if precision not in _PRECISIONS:
-        raise DataError(f"unknown precision '{precision}'; valid are {', '.join(_PRECISIONS)}")
-    on_cpu = device == "cpu" or (
-        device == "auto" and not (torch.cuda.is_available() or torch.backends.mps.is_available())
-    )
-    if precision == "16" and on_cpu:  # Lightning would take bf16 in its place
-        raise DataError("precision: 16 takes a GPU; on a CPU give --precision bf16")
     from lightning_fabric import Fabric  # it takes seconds to import, which `--help` should not
 
     several = devices * nodes > 1

@@ -14,6 +14,7 @@ from embodied_ssl.datasets.captions import LENGTH, Captions, tokenise
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.losses import symmetric_info_nce
 from embodied_ssl.masked_words import learn_masked_words
@@ -58,6 +59,7 @@ class CLIP(Method):
             least_crop: smallest share of a picture that a random crop keeps, which is all the augmentation.
         """
         super().__init__(encoder)
+        check_shares("clip", least_crop=least_crop)
         if start not in ("random", "word2vec", "masked_words"):
             raise DataError(f"clip: unknown start '{start}'; valid are random, word2vec, masked_words")
         self.dim, self.text_width, self.text_depth, self.words = dim, text_width, text_depth, words

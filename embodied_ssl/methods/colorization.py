@@ -9,6 +9,7 @@ from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import CellClassifier
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
 from embodied_ssl.views import random_square
@@ -50,6 +51,7 @@ class Colorization(Method):
             least_crop: smallest share of the square picture that a view keeps.
         """
         super().__init__(encoder)
+        check_shares("colorization", least_crop=least_crop)
         self.step_ab, self.rebalance, self.temperature, self.least_crop = step_ab, rebalance, temperature, least_crop
         self.cells = max(1, encoder.image_size // 4)
         classes = torch.from_numpy(color_classes(step_ab))

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
+from embodied_ssl.fitting import check_at_most, check_shares
 from embodied_ssl.heads import growing
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
 from embodied_ssl.precision import in_float32
@@ -49,9 +50,12 @@ class ContextEncoder(Method):
             least_crop: smallest share of the square picture that a view keeps.
         """
         super().__init__(encoder)
+        check_shares("context_encoder", least_crop=least_crop)
+        size = encoder.image_size
+        widest = ((size - 2 * (size // 4) - 1) // 2 + 0.49) / size
+        check_at_most("context_encoder", "rim", rim, widest, "nothing of a hole would be hidden")
         self.hole, self.reconstruction, self.adversarial = hole, reconstruction, adversarial
         self.rim, self.least_crop = rim, least_crop
-        size = encoder.image_size
         with torch.no_grad():
             side = encoder.eval().last_maps(torch.zeros(1, 3, size, size)).shape[-1]
         encoder.train()

@@ -14,6 +14,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import Tower
 from embodied_ssl.losses import cosine_embedding, mean_where
@@ -66,6 +67,7 @@ class CuriousRobot(Method):
             hue: of their colours, in turns.
         """
         super().__init__(encoder)
+        check_shares("curious_robot", crop=crop)
         self.crop, self.grasp_first, self.margin = crop, grasp_first, margin
         self.jitter, self.hue = jitter, hue
         self.grasp_weight, self.push_weight = grasp_weight, push_weight

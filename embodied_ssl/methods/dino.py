@@ -12,6 +12,7 @@ from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.distributed import gather, mean_over_processes, rank
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.fitting import check_shares, check_size
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import PrototypeHead
 from embodied_ssl.method import Method, Recipe, Step
@@ -84,7 +85,8 @@ class DINO(Method):
         self.warming, self.momentum, self.frozen = warming, momentum, frozen
         self.balance, self.centre_momentum, self.paper_head = balance, centre_momentum, paper_head
         self._local = local_size or encoder.image_size // 2
-        _check_size(encoder, self._local)
+        check_shares("dino", border=border)
+        check_size("dino", encoder, encoder, self._local, f"choose --local_size {encoder.image_size}")
         self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes, paper_head)
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)
         self.teacher_head = copy.deepcopy(self.head).requires_grad_(False)
@@ -172,17 +174,3 @@ def distillation(teacher: Tensor, student: Tensor) -> Tensor:
 
 def _blur(views: Tensor, rng: torch.Generator, probability: float) -> Tensor:
     return blur(views, rng, (0.1, 2.0), views.shape[-1] // 20 * 2 + 1, probability)
-
-
-@torch.no_grad()
-def _check_size(encoder: Encoder, size: int) -> None:
-    training = encoder.training
-    try:
-        encoder.eval()(next(encoder.parameters()).new_zeros(1, 3, size, size))
-    except (RuntimeError, AssertionError, ValueError):
-        raise DataError(
-            f"dino: {encoder.name} takes no pictures of {size} px; choose --local_size {encoder.image_size}, "
-            "or another encoder"
-        ) from None
-    finally:
-        encoder.train(training)

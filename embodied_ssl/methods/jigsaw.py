@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
+from embodied_ssl.fitting import check_shares, check_size
 from embodied_ssl.heads import Tower, mlp
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
@@ -53,6 +54,8 @@ class Jigsaw(Method):
             normalise: whether each tile is brought to the same mean and deviation, so that neither tells its place.
         """
         super().__init__(encoder)
+        check_shares("jigsaw", tile_share=tile_share, least_crop=least_crop)
+        check_size("jigsaw", encoder, encoder.last_maps, tile, f"choose a larger --tile, as {encoder.image_size}")
         self.permutations, self.tile, self.tile_share, self.least_crop = permutations, tile, tile_share, least_crop
         self.jitter, self.grey, self.normalise = jitter, grey, normalise
         self.code = Tower(encoder.width, 64)
@@ -70,9 +73,10 @@ class Jigsaw(Method):
     def cut(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """The tiles of a random square of each picture, row by row, [B, 9, 3, tile, tile]."""
         count, (height, width) = len(images), images.shape[-2:]
-        square = uniform(count, self.least_crop, 1.0, rng).sqrt() * min(height, width)
-        free = images.new_tensor([width, height], dtype=torch.float32) - square[:, None]
-        corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * free
+        rim = self.tile_share / 3 / self.tile  # what colours are displaced by, as a share of the square
+        square = uniform(count, self.least_crop, 1.0, rng).sqrt() * min(height, width) / (1 + 2 * rim)
+        free = images.new_tensor([width, height], dtype=torch.float32) - (1 + 2 * rim) * square[:, None]
+        corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * free + rim * square[:, None]
         cell, side = square / 3, square / 3 * self.tile_share
         places = torch.cartesian_prod(*(torch.arange(3, device=images.device),) * 2).flip(1) + 0.5  # [9, 2] (u, v)
         shaken = torch.rand((count, TILES, 2), generator=rng, device=rng.device) - 0.5

@@ -6,6 +6,7 @@ from torch import Tensor
 from embodied_ssl.datasets.batches import LabelledFrames
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import classifier, fitted
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Recipe, Step
@@ -26,6 +27,7 @@ class Labels(Method):
             least_crop: smallest share of a picture that a random crop keeps.
         """
         super().__init__(encoder)
+        check_shares("labels", least_crop=least_crop)
         self.classes, self.least_crop = classes, least_crop
         self.classifier = classifier(encoder.dim, classes)
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import Encoder, TransformerEncoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import random_resized_crop
 
@@ -40,6 +41,7 @@ class MAE(Method):
         from timm.models.vision_transformer import Block
 
         super().__init__(encoder)
+        check_shares("mae", least_crop=least_crop)
         if not isinstance(encoder, TransformerEncoder):
             raise DataError(f"mae: {encoder.name} has no patches to leave out; take --encoder vit_tiny")
         self.masked, self.depth, self.width, self.least_crop, self.normalise = (

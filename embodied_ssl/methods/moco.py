@@ -15,6 +15,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder, TransformerEncoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import chunks, in_parts, norms_of
 from embodied_ssl.heads import mlp, plain_mlp
 from embodied_ssl.losses import in_batch_nce, info_nce
@@ -85,6 +86,7 @@ class MoCo(Method):
             crop: side of the patch about an object, as a share of the picture; 1 for orbits.
         """
         super().__init__(encoder)
+        check_shares("moco", least_crop=least_crop, crop=crop)
         if version not in (1, 2, 3):
             raise DataError(f"moco: version {version}; there are 1, 2 and 3")
         self.version, self.views, self.queue, self.momentum = version, views, queue, momentum

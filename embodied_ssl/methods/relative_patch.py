@@ -7,6 +7,7 @@ from torch import Tensor
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
+from embodied_ssl.fitting import check_at_most, check_size
 from embodied_ssl.heads import Tower, mlp
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
@@ -51,8 +52,11 @@ class RelativePatch(Method):
             coarse: share of the patches that are brought to a lower resolution.
         """
         super().__init__(encoder)
+        why = f"two patches with a gap of {gap:g} and a jitter of {jitter:g} of their side do not fit into a picture"
+        check_at_most("relative_patch", "patch", patch, 1 / (2 + gap + 2 * jitter), why)
         self.patch, self.gap, self.jitter, self.colors, self.coarse = patch, gap, jitter, colors, coarse
         self.size = encoder.image_size // 2
+        check_size("relative_patch", encoder, encoder.last_maps, self.size, "choose a larger --image_size")
         self.code = Tower(encoder.width, 128)
         self.head = mlp((256, 128, len(SIDES)))
 
@@ -70,7 +74,7 @@ class RelativePatch(Method):
         apart = torch.tensor(SIDES, device=images.device)[side] * (1 + self.gap) * patch  # [B, 2]
         extent = images.new_tensor([width, height], dtype=torch.float32)
         room = extent - apart.abs() - (1 + 2 * self.jitter) * patch
-        corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * room.clamp(min=0)
+        corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * room
         first = corner + (0.5 + self.jitter) * patch - apart.clamp(max=0)
         shaken = torch.rand((count, 2, 2), generator=rng, device=rng.device) * 2 - 1
         middle = torch.stack([first, first + apart], 1) + shaken * self.jitter * patch

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import Tower
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
@@ -29,6 +30,7 @@ class Rotation(Method):
             least_crop: smallest share of the square picture that a view keeps.
         """
         super().__init__(encoder)
+        check_shares("rotation", least_crop=least_crop)
         self.least_crop = least_crop
         self.head = Tower(encoder.width, 4)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from embodied_ssl.datasets.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import mlp
 from embodied_ssl.losses import nt_xent
@@ -61,6 +62,7 @@ class SimCLR(Method):
             crop: side of the patch about an object, as a share of the picture; 1 for orbits.
         """
         super().__init__(encoder)
+        check_shares("simclr", least_crop=least_crop, crop=crop)
         self.views, self.temperature, self.width, self.dim = views, temperature, width, dim
         self.least_crop, self.strength, self.grey, self.blur = least_crop, strength, grey, blur
         self.condition, self.max_gap_s, self.across, self.crop = condition, max_gap_s, across, crop

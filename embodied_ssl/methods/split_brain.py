@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import Encoder, SplitEncoder, split_colors
+from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import CellClassifier
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
@@ -41,6 +42,7 @@ class SplitBrain(Method):
         """
         halves = encoder if isinstance(encoder, SplitEncoder) else SplitEncoder(encoder.name, encoder.image_size)
         super().__init__(halves)
+        check_shares("split_brain", least_crop=least_crop)
         self.halves = (halves.lightness, halves.color)
         self.step_ab, self.levels, self.least_crop = step_ab, levels, least_crop
         self.cells = max(1, encoder.image_size // 4)

@@ -1,0 +1,38 @@
+"""Whether settings fit: shares of a picture, and pictures of a size that an encoder takes. Said before work starts."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.encoders import Encoder
+
+
+def check_shares(method: str, **shares: float) -> None:
+    """Raise DataError for a share, by the name of its setting, that is not above 0 and at most 1."""
+    for name, value in shares.items():
+        if not 0 < value <= 1:
+            raise DataError(f"{method}: {name} {value}; give a share above 0 and up to 1")
+
+
+def check_at_most(method: str, name: str, value: float, largest: float, why: str) -> None:
+    """Raise DataError for a setting that is larger than fits, saying the largest that does."""
+    if not 0 < value <= largest:
+        raise DataError(f"{method}: {name} {value}: {why}; give more than 0 and at most {int(largest * 1000) / 1000:g}")
+
+
+@torch.no_grad()
+def check_size(method: str, encoder: Encoder, call: Callable[[Tensor], Tensor], size: int, advice: str) -> None:
+    """Raise DataError where `call`, a way into an encoder, takes no pictures of so many px."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        found = call(next(encoder.parameters()).new_zeros(1, 3, size, size))
+        fits = found.numel() > 0
+    except (RuntimeError, AssertionError, ValueError, IndexError):
+        fits = False
+    finally:
+        encoder.train(training)
+    if not fits:
+        raise DataError(f"{method}: {encoder.name} takes no pictures of {size} px; {advice}, or another encoder")
