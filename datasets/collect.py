@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -118,16 +119,24 @@ def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
     """The class of a kind's environment; its constructor's signature is the list of settings."""
     entry_point = gymnasium.spec(f"embodied_ssl/{kind.capitalize()}-v0").entry_point
     module, _, name = str(entry_point).partition(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(_simulation(module), name)
 
 
 def built_in_policies(kind: str) -> dict[str, Callable[[], Policy]]:
     """The policies of a kind by name, the default one first."""
-    if kind in INTERACTION_KINDS:
-        from embodied_ssl.envs.policies import POLICIES
-    else:
-        from embodied_ssl.envs.exploration import POLICIES
-    return POLICIES[kind]  # type: ignore[return-value]
+    module = "policies" if kind in INTERACTION_KINDS else "exploration"
+    return _simulation(f"embodied_ssl.envs.{module}").POLICIES[kind]
+
+
+def _simulation(module: str) -> ModuleType:
+    """A module of the simulation. Raises DataError where what it needs is not installed."""
+    try:
+        importlib.import_module("embodied_ssl.envs.world")  # which tells what is missing
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("embodied_ssl"):
+            raise
+        raise DataError(str(error)) from error
 
 
 def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> tuple[int, ShardEntry, bool]:

@@ -1,10 +1,10 @@
-"""Small data sets, really collected, once per test session."""
+"""Small data sets, really collected, once per test session; and what is left out where there is no simulator."""
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
-from embodied_ssl.datasets.collect import collect
 
 SMALL = {
     "roam": {"episodes": 5, "size": 24, "length": 9, "depth": True, "instance": True, "flow": True},
@@ -13,11 +13,27 @@ SMALL = {
     "push": {"episodes": 5, "size": 32, "instance": True},
     "poke": {"episodes": 5, "size": 32},
 }
+SIMULATOR = find_spec("pybullet") is not None
+SIMULATES = re.compile(r"^(from|import) (embodied_ssl\.(envs|datasets\.collect\b|demo)|pybullet|numba)", re.MULTILINE)
+
+# Files that import the simulation are left out without one; single tests elsewhere are marked `simulator`.
+collect_ignore = (
+    [] if SIMULATOR else [p.name for p in Path(__file__).parent.glob("test_*.py") if SIMULATES.search(p.read_text())]
+)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not SIMULATOR and item.get_closest_marker("simulator"):
+        pytest.skip("needs a simulator: pip install 'embodied-ssl[sim]'")
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A directory of each kind, in two shards; look, and copy to change."""
+    if not SIMULATOR:
+        pytest.skip("needs a simulator: pip install 'embodied-ssl[sim]'")
+    from embodied_ssl.datasets.collect import collect
+
     root = tmp_path_factory.mktemp("data")
     for kind, settings in SMALL.items():
         collect(kind, root / kind, shard_episodes=3, progress=False, **settings)
