@@ -3,18 +3,19 @@
 A policy is any callable from observation to action. One that also has `reset(env, rng)` is told of each new episode.
 """
 
-import math
 from typing import Any, cast
 
 import gymnasium
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.roam import RADIUS_M
+from embodied_ssl.envs.world import exact
+from embodied_ssl.envs.world.compiled import jit
 from embodied_ssl.envs.world.floor import CELL_M
 
-WAYS, FARTHEST_M = 24, 3.0  # headings to choose among, and how far it looks
+FARTHEST_M = 3.0  # it looks so far
+TURNS_RAD = 2 * np.pi * ((np.arange(24) + 12) % 24 - 12) / 24  # to choose among; the first is straight on
 VISITED_CELL_M = 0.5
 
 
@@ -51,23 +52,25 @@ class Explore:
             self.goal = body.heading
         self.whim = 0.9 * self.whim + 0.05 * self.rng.standard_normal()
         grid, origin = body.floor.grid, body.floor.origin
-        turn, room = _best_way(grid, origin, self.visits, self.start, body.position, body.heading, self.goal)
+        turn, room = _best_way(
+            grid, origin, self.visits, self.start, body.position, body.heading, self.goal,
+            TURNS_RAD, exact.circle(body.heading + TURNS_RAD),
+        )  # fmt: skip
         self.goal = body.heading + turn
         self.yaw = 0.5 * self.yaw + 0.5 * min(max(0.35 * turn, -0.3), 0.3)
-        forward = self.pace * min(max((room - 0.1) / 0.4, 0.0), 1.0) * max(0.0, math.cos(turn))
+        forward = self.pace * min(max((room - 0.1) / 0.4, 0.0), 1.0) * max(0.0, exact.cos(turn))
         return np.array([forward, self.yaw + (self.whim if forward > 0.05 else 0.0)], np.float32)
 
 
-@numba.njit(cache=True)
-def _best_way(grid, origin, visits, start, place, heading, goal):
-    """The turn (rad) to the best of the ways all round, and how far (m) the body could drive straight on."""
+@jit
+def _best_way(grid, origin, visits, start, place, heading, goal, turns, ahead):
+    """The best of some turns (rad) [W] that look ahead [W, 2], and how far (m) the body could drive by the first."""
     last = visits.shape[0] - 1
     row, column = int((place[1] - start[1]) / VISITED_CELL_M), int((place[0] - start[0]) / VISITED_CELL_M)
     visits[min(max(row, 0), last), min(max(column, 0), last)] += 1
     best_score, best_turn, straight = -1e9, 0.0, 0.0
-    for n in range(WAYS):
-        turn = 2.0 * np.pi * ((n + WAYS // 2) % WAYS - WAYS // 2) / WAYS
-        c, s = np.cos(heading + turn), np.sin(heading + turn)
+    for n in range(len(turns)):
+        turn, c, s = turns[n], ahead[n, 0], ahead[n, 1]
         reach = 0.0
         while reach < FARTHEST_M:
             x, y = place[0] + reach * c, place[1] + reach * s

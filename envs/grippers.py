@@ -9,7 +9,6 @@ that of one spring.
 """
 
 import functools
-import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.physics import World
@@ -108,7 +108,7 @@ class FloatingGripper:
     def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
         self._base, self._turn = np.asarray(tip, float), yaw
         client = self.world.client
-        turn = (0, 0, np.sin(yaw / 2), np.cos(yaw / 2))
+        turn = (0, 0, exact.sin(yaw / 2), exact.cos(yaw / 2))
         pybullet.resetBasePositionAndOrientation(self.body, self._base.tolist(), turn, physicsClientId=client)
         for joint, value in enumerate((0.0, 0.0, opening / 2, opening / 2)):
             pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=client)
@@ -121,11 +121,11 @@ class FloatingGripper:
 
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
         way = np.asarray(tip, float) - self._base
-        along = way[0] * np.cos(self._turn) + way[1] * np.sin(self._turn)
+        along = way[0] * exact.cos(self._turn) + way[1] * exact.sin(self._turn)
         now = [state[0] for state in self._joints((0, 1))]
         for joint, target, start in ((0, along, now[0]), (1, way[2], now[1])):
             self._drive(joint, target, PUSH_N, speed if abs(target - start) > 1e-6 else 1.0)
-        distance = np.hypot(along - now[0], way[2] - now[1])
+        distance = exact.hypot(along - now[0], way[2] - now[1])
         for _ in range(int(np.ceil(distance / speed / self.world.time_step)) + _steps(4, self.world)):
             self.world.step()
             if each_step is not None:
@@ -145,7 +145,7 @@ class FloatingGripper:
 
     def tip(self) -> NDArray[np.float64]:
         x, z = (state[0] for state in self._joints((0, 1)))
-        return self._base + [x * np.cos(self._turn), x * np.sin(self._turn), z]
+        return self._base + [x * exact.cos(self._turn), x * exact.sin(self._turn), z]
 
     def leave(self) -> None:
         self.place(AWAY_M, 0.0, OPENING_M)
@@ -213,7 +213,7 @@ class Panda:
 
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
         start, self._goal = self._goal, np.asarray(tip, float)
-        steps = int(np.ceil(np.linalg.norm(self._goal - start) / speed / self.world.time_step))
+        steps = int(np.ceil(exact.length(self._goal - start) / speed / self.world.time_step))
         angles, self._halted, stride = np.array(self._solve(start)), False, _steps(self._STRIDE, self.world)
         for step in range(steps + _steps(8, self.world)):
             if step % stride == 0:
@@ -255,7 +255,7 @@ def _gain(usual: float, world: World) -> float:
 
     PyBullet's gains are per step: the same gain in half the step would be a stiffer arm, which brakes in half the way.
     """
-    return -math.expm1(240 * world.time_step * math.log1p(-usual))
+    return 1 - exact.power(1 - usual, 240 * world.time_step)
 
 
 def _make_grippy(body: int, links: Sequence[int], client: int) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.envs.grippers import OPENING_M, PUSH_N
 from embodied_ssl.envs.table import SLAB, TableEnv
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.engine import pybullet
 
@@ -105,7 +106,7 @@ class PushEnv(TableEnv):
         target, before = self.thing_at(pixel), self.poses()
         start = self._on_table(pixel)
         top, yaw = self.height_around(start, 0.02), -direction
-        ahead = np.array([np.cos(yaw), np.sin(yaw), 0.0])
+        ahead = np.array([exact.cos(yaw), exact.sin(yaw), 0.0])
         self.gripper.place([start[0], start[1], top + ABOVE_M], yaw, 0.0)
         self.gripper.move(start, TRAVEL_MPS)
         started, touch = self.gripper.tip(), _FirstTouch(self)
@@ -114,7 +115,7 @@ class PushEnv(TableEnv):
         self.gripper.move([ended[0], ended[1], ended[2] + 0.02], TRAVEL_MPS)
         self.finish_act()
         after = self.poses()
-        moved = {thing: float(np.linalg.norm(after[thing][:3] - pose[:3])) for thing, pose in before.items()}
+        moved = {thing: exact.length(after[thing][:3] - pose[:3]) for thing, pose in before.items()}
         most = max(moved, key=moved.__getitem__)
         named = most if moved[most] > NOTICED_M else target
         contact = started if touch.place is None else touch.place

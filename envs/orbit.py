@@ -15,6 +15,7 @@ from embodied_ssl.envs.observation import (
     whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at, optical_flow
 from embodied_ssl.envs.world.materials import MATERIALS
@@ -122,10 +123,10 @@ class OrbitEnv(SimulatedEnv):
         self.world.reset(_draw_light(rng))
         self.world.add(_ground(rng), structure=True)
         turn = rng.uniform(-np.pi, np.pi)
-        self.world.add(asset, (0, 0, -float(low[2])), (0, 0, np.sin(turn / 2), np.cos(turn / 2)))
+        self.world.add(asset, (0, 0, -float(low[2])), (0, 0, exact.sin(turn / 2), exact.cos(turn / 2)))
         self.target = np.array([0, 0, float(high[2] - low[2]) / 2])
-        radius = float(np.linalg.norm(high - low)) / 2
-        self.distance = radius * rng.uniform(1.05, 1.35) / np.sin(self._half_view())
+        radius = exact.length(high - low) / 2
+        self.distance = radius * rng.uniform(1.05, 1.35) / exact.sin(self._half_view())
         self.azimuth, self.elevation = float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.2, 1.2))
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
@@ -146,12 +147,14 @@ class OrbitEnv(SimulatedEnv):
         return observation, float(np.abs(turned).sum()), False, self._steps >= self.length - 1, info
 
     def _half_view(self) -> float:
-        return float(np.arctan(self.camera.height / 2 / self.camera.intrinsics[1, 1]))
+        return exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
 
     def _look(self) -> None:
         """Take the picture from azimuth and elevation, towards the object's middle."""
-        level = np.cos(self.elevation)
-        outward = np.array([level * np.cos(self.azimuth), level * np.sin(self.azimuth), np.sin(self.elevation)])
+        level = exact.cos(self.elevation)
+        outward = np.array(
+            [level * exact.cos(self.azimuth), level * exact.sin(self.azimuth), exact.sin(self.elevation)]
+        )
         self.pose = look_at(self.target + self.distance * outward, self.target)
         self._frame = self.world.render(self.camera, self.pose)
 
@@ -179,9 +182,9 @@ def _draw_light(rng: np.random.Generator) -> Light:
     warmth, strength = rng.uniform(-0.08, 0.08), rng.uniform(0.45, 0.75)
     sky = rng.uniform(0.3, 0.5) * (1 + rng.uniform(-0.1, 0.1, 3))
     backdrop = rng.uniform(0.1, 0.9) * (1 + rng.uniform(-0.25, 0.25, 3))
-    level = float(np.cos(elevation))
+    level = exact.cos(elevation)
     return Light(
-        direction=(level * float(np.cos(azimuth)), level * float(np.sin(azimuth)), float(np.sin(elevation))),
+        direction=(level * exact.cos(azimuth), level * exact.sin(azimuth), exact.sin(elevation)),
         sun=(strength * (1 + warmth), strength, strength * (1 - warmth)),
         sky=tuple(sky),
         ground=tuple(0.5 * sky),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from embodied_ssl.envs.exploration import RandomActions
 from embodied_ssl.envs.grippers import OPENING_M
 from embodied_ssl.envs.table import VIEW_M
+from embodied_ssl.envs.world import exact
 
 Observation = dict[str, NDArray[Any]]
 
@@ -58,13 +59,14 @@ class Antipodal(_OnThings):
         middle = points.mean(axis=0)
         anchor = middle if self.rng.uniform() < 0.7 else points[self.rng.integers(len(points))]
         angles = np.arange(self.ANGLES) * np.pi / self.ANGLES
-        along = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        along = exact.circle(angles)
         local = points - anchor
-        reach, across = local @ along.T, local @ np.stack([-along[:, 1], along[:, 0]])  # [P, A]
+        reach = exact.product(local, along.T)  # [P, A]
+        across = exact.product(local, np.stack([-along[:, 1], along[:, 0]]))
         strip = np.abs(across) < max(1.0, 0.01 * self.pixels_per_m)  # what the fingers close on
         low, high = np.where(strip, reach, np.inf).min(axis=0), np.where(strip, reach, -np.inf).max(axis=0)
         width = np.where(strip.any(axis=0), high - low + 1, np.inf) / self.pixels_per_m
-        weight = np.where(width < 0.9 * OPENING_M, np.exp(-(width - width.min()) / 0.015), 0)
+        weight = np.where(width < 0.9 * OPENING_M, exact.exp(-(width - width.min()) / 0.015), 0)
         best = self.rng.choice(self.ANGLES, p=weight / weight.sum()) if weight.sum() > 0 else int(np.argmin(width))
         u, v = anchor + (low[best] + high[best]) / 2 * along[best] if np.isfinite(low[best]) else anchor
         return self.env.action_of(u, v, (angles[best] + self.rng.normal() * self.NOISE_RAD) % np.pi)
@@ -93,8 +95,8 @@ class PushThrough(_OnThings):
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
         points = self.pick().astype(float)
         middle, direction = points.mean(axis=0), self.rng.uniform(-np.pi, np.pi)
-        ahead = np.array([np.cos(direction), np.sin(direction)])
-        behind = ((points - middle) @ ahead).min() - self.CLEAR_M * self.pixels_per_m
+        ahead = np.array([exact.cos(direction), exact.sin(direction)])
+        behind = ((points - middle) * ahead).sum(axis=1).min() - self.CLEAR_M * self.pixels_per_m
         u, v = np.clip(middle + behind * ahead, 0, self.env.camera.width - 1)
         return self.env.action_of(u, v, direction, self.rng.uniform(0.07, 0.15))
 
@@ -105,7 +107,7 @@ class PokeThings(_OnThings):
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
         points = self.pick().astype(float)
         chosen = points[self.rng.integers(len(points), size=4)]
-        distance = np.linalg.norm(chosen - points.mean(axis=0), axis=1)
+        distance = exact.length(chosen - points.mean(axis=0))
         return self.env.action_of(*chosen[np.argmin(distance)])
 
 

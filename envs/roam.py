@@ -17,6 +17,7 @@ from embodied_ssl.envs.observation import (
     whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.camera import Camera, optical_flow
 from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.floor import CELL_M, STEP_M, Floor
@@ -147,13 +148,13 @@ class RoamEnv(SimulatedEnv):
 
     def _open_heading(self, headings: NDArray[np.float64]) -> float:
         """The one of some headings that looks onto the most open floor: few episodes begin with a wall."""
-        ahead = self.position + np.stack([np.cos(headings), np.sin(headings)], axis=1)
+        ahead = self.position + exact.circle(headings)
         return float(headings[np.argmax(self.floor.clearance(ahead))])
 
     def _drive(self, forward: float) -> float:
         """Move along the heading until done or stopped by an obstacle; the distance driven, m."""
         sense = 1.0 if forward >= 0 else -1.0
-        cosine, sine = sense * math.cos(self.heading), sense * math.sin(self.heading)
+        cosine, sine = sense * exact.cos(self.heading), sense * exact.sin(self.heading)
         x, y = self.position.tolist()
         left, driven = abs(forward), 0.0
         while left > 1e-6:
@@ -189,8 +190,8 @@ class RoamEnv(SimulatedEnv):
 
     def _look(self) -> None:
         """Take the picture from where the body stands."""
-        c, s = math.cos(self.heading), math.sin(self.heading)
-        level, rise = math.cos(self.camera_pitch), math.sin(self.camera_pitch)
+        c, s = exact.cos(self.heading), exact.sin(self.heading)
+        level, rise = exact.cos(self.camera_pitch), exact.sin(self.camera_pitch)
         x, y = self.position
         self.pose = np.array(
             [

@@ -1,6 +1,5 @@
 """A table with clutter on it, an overhead camera, and a gripper: what grasping, pushing and poking share."""
 
-import math
 from typing import Any, ClassVar
 
 import gymnasium
@@ -17,6 +16,7 @@ from embodied_ssl.envs.observation import (
     whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.engine import pybullet
@@ -101,7 +101,7 @@ class TableEnv(SimulatedEnv):
         self.instances = checked_instances(instances)
         size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, FIELD_OF_VIEW_RAD)
-        self.camera_height = VIEW_M / 2 / np.tan(FIELD_OF_VIEW_RAD / 2)
+        self.camera_height = VIEW_M / 2 / exact.tan(FIELD_OF_VIEW_RAD / 2)
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
@@ -160,13 +160,13 @@ class TableEnv(SimulatedEnv):
             category = self.objects.categories[rng.integers(len(self.objects.categories))]
             asset = self.objects.make(category, int(rng.integers(*self.instances)))
             low, high = asset.bounds
-            radius = float(np.hypot(*np.maximum(np.abs(low[:2]), np.abs(high[:2]))))
+            radius = float(exact.hypot(*np.maximum(np.abs(low[:2]), np.abs(high[:2]))))
             places, turn = rng.uniform(-WORK_M, WORK_M, (12, 2)), rng.uniform(-np.pi, np.pi)
             if 2 * radius > 1.3 * MOST_WIDE_M:
                 continue
             for x, y in places.tolist():
-                if all(math.hypot(x - u, y - v) > radius + r + 0.004 for u, v, r in taken):
-                    quaternion = (0, 0, np.sin(turn / 2), np.cos(turn / 2))
+                if all(exact.hypot(x - u, y - v) > radius + r + 0.004 for u, v, r in taken):
+                    quaternion = (0, 0, exact.sin(turn / 2), exact.cos(turn / 2))
                     self.world.add(asset, (x, y, DROP_M - float(low[2])), quaternion)
                     taken.append((x, y, radius))
                     break
@@ -188,7 +188,7 @@ class TableEnv(SimulatedEnv):
     def _speed(self, instance: int) -> float:
         """Of a thing, m/s, and a tenth of its turning, rad/s."""
         linear, turning = pybullet.getBaseVelocity(self.world.body(instance), physicsClientId=self.world.client)
-        return float(np.linalg.norm(linear) + 0.1 * np.linalg.norm(turning))
+        return exact.hypot(*linear) + 0.1 * exact.hypot(*turning)
 
     def look(self) -> Frame:
         """The picture from above."""
@@ -257,7 +257,7 @@ def _draw_light(rng: np.random.Generator) -> Light:
     azimuth, level = rng.uniform(-np.pi, np.pi), rng.uniform(0.2, 0.6)
     strength, warmth, sky = rng.uniform(0.4, 0.6), rng.uniform(-0.08, 0.08), rng.uniform(0.35, 0.5)
     return Light(
-        direction=(level * float(np.cos(azimuth)), level * float(np.sin(azimuth)), 1.0),
+        direction=(level * exact.cos(azimuth), level * exact.sin(azimuth), 1.0),
         sun=(strength * (1 + warmth), strength, strength * (1 - warmth)),
         sky=(sky, sky, sky),
         ground=(0.5 * sky, 0.5 * sky, 0.5 * sky),

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world.assets import Texture
+from embodied_ssl.envs.world.compiled import jit
 from embodied_ssl.envs.world.mesh import Mesh
 
 USUAL_TEXELS = 1 << 24  # 64 MB, of which only what is used is ever touched
@@ -115,7 +115,7 @@ def _size(meshes: Iterable[Mesh]) -> tuple[int, int]:
     return sum(len(mesh.vertices) for mesh in meshes), sum(len(mesh.triangles) for mesh in meshes)
 
 
-@numba.njit(cache=True)
+@jit
 def _bounding_sphere(vertices):
     """Centre and radius, m, about the middle of the box of vertices [V, 3]."""
     center, square = np.empty(3), 0.0

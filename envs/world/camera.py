@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
+
 Doubles = NDArray[np.float64]
 
 
@@ -27,7 +29,7 @@ class Camera:
             raise ValueError(f"the vertical field of view must lie in (0, π) rad, not {fov_rad}")
         if width < 1 or height < 1:
             raise ValueError(f"a picture needs at least one pixel each way, not {width} × {height}")
-        focal = height / 2 / np.tan(fov_rad / 2)
+        focal = height / 2 / exact.tan(fov_rad / 2)
         return cls(width, height, np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]))
 
     def enlarged(self, factor: int) -> "Camera":
@@ -40,9 +42,9 @@ class Camera:
     def project(self, points: ArrayLike, pose: ArrayLike) -> tuple[Doubles, Doubles]:
         """World points [..., 3] to pixels [..., 2] and depths [...] along the optical axis (m; ≤ 0 is behind)."""
         camera_to_world = np.asarray(pose, float)
-        local = (np.asarray(points, float) - camera_to_world[:3, 3]) @ camera_to_world[:3, :3]
+        local = exact.product(np.asarray(points, float) - camera_to_world[:3, 3], camera_to_world[:3, :3])
         depth = local[..., 2]
-        image = local @ self.intrinsics.T
+        image = exact.product(local, self.intrinsics.T)
         with np.errstate(divide="ignore", invalid="ignore"):
             return image[..., :2] / depth[..., None], depth
 
@@ -52,16 +54,17 @@ class Camera:
         focal = np.array([self.intrinsics[0, 0], self.intrinsics[1, 1]])
         local = (uv - self.intrinsics[:2, 2]) / focal * z[..., None]
         camera_to_world = np.asarray(pose, float)
-        return np.concatenate([local, z[..., None]], axis=-1) @ camera_to_world[:3, :3].T + camera_to_world[:3, 3]
+        points = np.concatenate([local, z[..., None]], axis=-1)
+        return exact.product(points, camera_to_world[:3, :3].T) + camera_to_world[:3, 3]
 
 
 def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> Doubles:
     """The pose [4, 4] of a camera at `eye` [3] that looks at `target` [3] (m) with `up` [3] upwards in the picture."""
     position = np.asarray(eye, float)
     forward = np.asarray(target, float) - position
-    distance = np.linalg.norm(forward)
+    distance = exact.length(forward)
     right = np.cross(forward, np.asarray(up, float))
-    width = np.linalg.norm(right)
+    width = exact.length(right)
     if distance == 0 or width < 1e-9 * distance:
         raise ValueError(f"cannot look from {eye!r} at {target!r} with {up!r} upwards: the directions coincide")
     forward, right = forward / distance, right / width
@@ -85,6 +88,6 @@ def optical_flow(
     points = camera.unproject(pixels, np.where(z > 0, z, 1e6), pose)
     if motions is not None:
         turned = np.asarray(motions, float)
-        points = np.einsum("hwij,hwj->hwi", turned[..., :3, :3], points) + turned[..., :3, 3]
+        points = exact.moved(turned, points)
     target, ahead = camera.project(points, next_pose)
     return np.where(ahead[..., None] > 0, target - pixels, np.nan).astype(np.float32)

@@ -5,6 +5,7 @@ Each family is a function of (rng, size) that gives a picture, float32 [S, S, 3]
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.patterns import (
     Picture,
     Print,
@@ -30,7 +31,7 @@ def cloth(rng: np.random.Generator, size: int) -> Picture:
     u, v = coordinates(size)
     count = 2 * int(rng.integers(10, 18))
     over = (np.floor(u * count) + np.floor(v * count)) % 2 == 0
-    warp, weft = np.abs(np.sin(np.pi * u * count)), np.abs(np.sin(np.pi * v * count))
+    warp, weft = np.abs(exact.sin(np.pi * u * count)), np.abs(exact.sin(np.pi * v * count))
     first = draw_color(rng, saturation=(0.1, 0.7), value=(0.3, 0.9))
     second = np.clip(first * rng.uniform(0.6, 1.2) + rng.uniform(-0.1, 0.1, 3), 0, 1)
     shade = 0.68 + 0.35 * np.where(over, warp, weft) + 0.05 * noise(rng, size, 30)
@@ -55,7 +56,7 @@ def stripes(rng: np.random.Generator, size: int) -> Picture:
     colors = np.array([draw_color(rng, saturation=(0.05, 0.8), value=(0.3, 0.97)) for _ in range(count)])
     widths = rng.uniform(0.5, 1.5, count)
     which = np.searchsorted(np.cumsum(widths / widths.sum())[:-1], u[0])
-    weave = 1 + 0.06 * np.sin(2 * np.pi * 32 * coordinates(size)[1]) + 0.03 * noise(rng, size, 90)
+    weave = 1 + 0.06 * exact.sin(2 * np.pi * 32 * coordinates(size)[1]) + 0.03 * noise(rng, size, 90)
     return (colors[which][None] * weave[..., None]).astype(np.float32)
 
 
@@ -76,7 +77,7 @@ def rug(rng: np.random.Generator, size: int) -> Picture:
     lozenges = np.abs((x * count) % 1.0 - 0.5) + np.abs((y * count) % 1.0 - 0.5)
     field = mix(colors[0], colors[1], step(-np.abs(lozenges - 0.5), -0.12, 0.05))
     field = mix(field, colors[2], step(0.45 - (x + 0.8 * y) * rng.uniform(0.6, 1.1), 0.0, 0.03))
-    teeth = 0.5 + 0.5 * np.sin(2 * np.pi * 6 * np.where(x > y, y, x))
+    teeth = 0.5 + 0.5 * exact.sin(2 * np.pi * 6 * np.where(x > y, y, x))
     border = mix(colors[3], colors[1], step(teeth, 0.6, 0.2))
     picture = np.where((frame > 0.72)[..., None], border, field)
     picture = np.where(((np.abs(frame - 0.72) < 0.025) | (frame > 0.94))[..., None], colors[2], picture)
@@ -181,7 +182,7 @@ def chalkboard(rng: np.random.Generator, size: int) -> Picture:
     steps = np.linspace(0, 1, 20)
     for row in range(3):
         x, y = rng.uniform(0.08, 0.3), 0.22 + 0.2 * row
-        wave = 0.02 * np.sin(40 * steps + rng.uniform(0, 6)) * rng.uniform(0.3, 1.2, 20)
+        wave = 0.02 * exact.sin(40 * steps + rng.uniform(0, 6)) * rng.uniform(0.3, 1.2, 20)
         sheet.line(np.stack([x + steps * rng.uniform(0.3, 0.6), y + wave], axis=1), chalk, 0.008)
     corner = rng.uniform(0.55, 0.7)
     sheet.line([[corner, 0.85], [corner + 0.2, 0.85], [corner + 0.1, 0.68], [corner, 0.85]], chalk, 0.008)
@@ -192,7 +193,7 @@ def glass(rng: np.random.Generator, size: int) -> Picture:
     """A pane that mirrors a bright sky in slanting bands."""
     u, v = coordinates(size)
     tint = draw_color(rng, (0.42, 0.62), (0.08, 0.4), (0.55, 0.85))
-    bands = np.sin(2 * np.pi * (u + v + rng.random())) + 0.5 * np.sin(2 * np.pi * (2 * (u + v) + rng.random()))
+    bands = exact.sin(2 * np.pi * (u + v + rng.random())) + 0.5 * exact.sin(2 * np.pi * (2 * (u + v) + rng.random()))
     return tint * (1 + 0.12 * bands)[..., None] + 0.02 * fractal(rng, size, 3, octaves=2)[..., None]
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Placement, Scene, footprints_of
+from embodied_ssl.envs.world.compiled import jit
 from embodied_ssl.envs.world.renderers import matrices_of
 
 CELL_M = 0.05
@@ -59,7 +60,7 @@ class Floor:
         return self.origin + (np.array([columns[chosen], rows[chosen]]) + 0.5) * CELL_M
 
 
-@numba.njit(cache=True)
+@jit
 def _clearances(grid, origin, points):
     clearances = np.zeros(len(points), np.float32)
     for n in range(len(points)):
@@ -79,10 +80,10 @@ def _outlines(placements: Sequence[Placement], body_height: float) -> tuple[NDAr
     for placement in placements:
         (x, y, z), turn = placement.position, placement.quaternion
         if turn[0] == turn[1] == 0:  # upright, as nearly everything is
-            footprints, place = placement.asset.footprints, (1 - 2 * turn[2] ** 2, 2 * turn[2] * turn[3], x, y)
+            footprints, place = placement.asset.footprints, (1 - 2 * turn[2] * turn[2], 2 * turn[2] * turn[3], x, y)
         else:
             rotation = matrices_of((0, 0, 0), turn)[0, :3, :3]
-            footprints = footprints_of([hull @ rotation.T for hull in placement.asset.hulls])
+            footprints = footprints_of([exact.product(hull, rotation.T) for hull in placement.asset.hulls])
             place = 1.0, 0.0, x, y
         for outline, low, high in footprints:
             if z + low < body_height and z + high > STEP_M:

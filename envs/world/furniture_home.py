@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     board,
@@ -225,7 +226,7 @@ def _office_chair(joiner: Joiner, rng: np.random.Generator) -> Material:
     joiner.round(frame, (0, 0), 0.03, 0.1, 0.42, 5)
     for k in range(5):
         angle = 2 * np.pi * k / 5
-        joiner.tube(frame, [(0, 0, 0.11), (0.29 * np.sin(angle), 0.29 * np.cos(angle), 0.05)], (0.03, 0.022), 3)
+        joiner.tube(frame, [(0, 0, 0.11), (0.29 * exact.sin(angle), 0.29 * exact.cos(angle), 0.05)], (0.03, 0.022), 3)
     if rng.random() < 0.6:
         for sx in (-1, 1):
             joiner.block(frame, (sx * 0.27 - 0.03, -0.14, 0.66), (sx * 0.27 + 0.03, 0.12, 0.69))

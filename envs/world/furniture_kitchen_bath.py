@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import board, chrome, cloth, dark, family, plain, steel, white, wood
 from embodied_ssl.envs.world.joinery import Joiner, Maker, Skin, face
@@ -147,7 +148,9 @@ def _toilet(joiner: Joiner, rng: np.random.Generator) -> Material:
     joiner.block(chrome(), (-0.03, 0.22, 0.8), (0.03, 0.28, 0.83), "bottom")
     bowl = lathe([[0.12, 0], [0.1, 0.15], [0.2, 0.36], [0.2, 0.4], [0, 0.4]], 10, 0.5)
     joiner.add(ceramic, bowl.transformed((0, -0.06, 0), scale=(0.9, 1.25, 1)))
-    seat = extrude(np.stack([0.19 * np.cos(np.arange(10) * 0.628), 0.24 * np.sin(np.arange(10) * 0.628)], axis=1), 0.03)
+    seat = extrude(
+        np.stack([0.19 * exact.cos(np.arange(10) * 0.628), 0.24 * exact.sin(np.arange(10) * 0.628)], axis=1), 0.03
+    )
     joiner.add(lid, seat.transformed((0, -0.06, 0.4)))
     if rng.random() < 0.4:
         joiner.block(lid, (-0.18, 0.14, 0.42), (0.18, 0.18, 0.8), "bottom")

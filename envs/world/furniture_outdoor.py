@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,
@@ -49,7 +50,7 @@ def _tree(joiner: Joiner, rng: np.random.Generator) -> Material:
     else:
         for k in range(int(rng.integers(3, 5))):
             angle, size = 2.1 * k + rng.uniform(0, 1), rng.uniform(0.65, 1.0)
-            x, y, z = 0.6 * np.cos(angle), 0.6 * np.sin(angle), trunk + rng.uniform(0.3, 1.2)
+            x, y, z = 0.6 * exact.cos(angle), 0.6 * exact.sin(angle), trunk + rng.uniform(0.3, 1.2)
             joiner.add(leaves, _lump(rng, size).transformed((x, y, z)))
     joiner.hull((-radius, -radius, 0), (radius, radius, trunk + 1))
     return WOOD
@@ -59,7 +60,7 @@ def _lump(rng: np.random.Generator, size: float) -> Mesh:
     """A rough ball of leaves."""
     polar = np.array([-np.pi / 2, -0.7, 0.1, 0.8, np.pi / 2])
     swell = size * rng.uniform(0.85, 1.1, 5)
-    profile = np.stack([swell * np.cos(polar), 0.85 * swell * np.sin(polar)], axis=1)
+    profile = np.stack([swell * exact.cos(polar), 0.85 * swell * exact.sin(polar)], axis=1)
     profile[[0, -1], 0] = 0
     return turned(lathe(profile, 8, 1.2, 3.0), rng.uniform(0, 6))
 
@@ -139,8 +140,8 @@ def _traffic_sign(joiner: Joiner, rng: np.random.Generator) -> Material:
     disc = lathe([[0.3, 0.0], [0.3, 0.02]], 14, 0.3).transformed((0, -0.03, 2.15), rotation_x(np.pi / 2))
     joiner.add(steel(rng), disc)
     angle = np.linspace(0, 2 * np.pi, 15)[:-1]
-    ring = np.stack([0.3 * np.cos(angle), np.full(14, -0.051), 2.15 + 0.3 * np.sin(angle)], axis=1)
-    uv = 0.5 + 0.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    ring = np.stack([0.3 * exact.cos(angle), np.full(14, -0.051), 2.15 + 0.3 * exact.sin(angle)], axis=1)
+    uv = 0.5 + 0.5 * exact.circle(angle)
     fan = np.array([(0, k, k + 1) for k in range(1, 13)])
     joiner.add(print_of("sign", rng), make_mesh(ring, np.tile([0, -1, 0], (14, 1)), uv, fan))
     back = ring + np.array([0, 0.032, 0])

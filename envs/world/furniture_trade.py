@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,
@@ -186,7 +187,7 @@ def _drill_press(joiner: Joiner, rng: np.random.Generator) -> Material:
     joiner.round(chrome(), (0, -0.12), 0.016, 1.0, 1.2, 5)
     for k in range(3):
         angle = 2.1 * k
-        end = (0.3, -0.12 + 0.18 * np.cos(angle), 1.42 + 0.18 * np.sin(angle))
+        end = (0.3, -0.12 + 0.18 * exact.cos(angle), 1.42 + 0.18 * exact.sin(angle))
         joiner.tube(dark(), [(0.13, -0.12, 1.42), end], 0.012, 3)
     joiner.hull((-0.2, -0.28, 0), (0.2, 0.24, 1.6))
     return METAL

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.finishes import (
     chrome,
@@ -70,7 +71,7 @@ def _bicycle(joiner: Joiner, rng: np.random.Generator) -> Material:
     paint, tyre = vivid(rng), dark()
     for x in (-0.52, 0.52):
         angle = np.linspace(0, 2 * np.pi, 11)[:-1]
-        ring = np.stack([x + 0.32 * np.cos(angle), np.zeros(10), 0.33 + 0.32 * np.sin(angle)], axis=1)
+        ring = np.stack([x + 0.32 * exact.cos(angle), np.zeros(10), 0.33 + 0.32 * exact.sin(angle)], axis=1)
         from_hub = [(x - 0.3, 0, 0.33), (x + 0.3, 0, 0.33)]
         for k in range(10):
             joiner.tube(tyre, [ring[k], ring[(k + 1) % 10]], 0.018, 3)

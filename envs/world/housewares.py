@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.mesh import rotation_x, rotation_y, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, block, disc, ellipsoid, prism, ring, rounded, turned, vessel
 
@@ -56,7 +57,7 @@ def hammer(rng: np.random.Generator) -> list[Solid]:
     along = np.linspace(0, 1, 5)
     path = np.column_stack([length * along, np.zeros(5), np.zeros(5)])
     shaft = bar(path, grip * np.array([1.0, 1.05, 0.85, 0.75, 0.8]), 8, 1, str(rng.choice(["trim", "wood", "wood"])))
-    lean = rotation_y(-np.arcsin((thick - grip) / (0.97 * length)))  # it rests on its head and the end of its handle
+    lean = rotation_y(-exact.arcsin((thick - grip) / (0.97 * length)))  # it rests on its head and the end of its handle
     across = rotation_x(np.pi / 2)
     kind = rng.integers(3)
     if kind == 0:  # mallet
@@ -116,7 +117,7 @@ def torch(rng: np.random.Generator) -> list[Solid]:
     )  # fmt: skip
     lens = disc(0.8 * head, length - 0.002, length + 0.0015, 12, "glass").ghost()
     knob = block([0.008, 0.008, 0.02], [-grip, 0, 0.55 * length], "trim")
-    down = rotation_y(np.pi / 2 - np.arctan2(head - grip, cone + 0.018))  # it rests on its head and its tail
+    down = rotation_y(np.pi / 2 - exact.arctan2(head - grip, cone + 0.018))  # it rests on its head and its tail
     return [part.placed(rotation=down) for part in (tube, replace(lens, emission=0.7), knob)]
 
 
@@ -155,7 +156,7 @@ def plant(rng: np.random.Generator) -> list[Solid]:
     puffs = [ellipsoid([0.8 * radius] * 3, [0, 0, tall + 0.85 * radius], 10, "leaf")]
     for turn in 2 * np.pi * (np.arange(3) + rng.random()) / 3:
         puff, r = rng.uniform(0.5, 0.65) * radius, 0.7 * radius
-        place = [r * np.cos(turn), r * np.sin(turn), tall + rng.uniform(0.4, 1.2) * radius]
+        place = [r * exact.cos(turn), r * exact.sin(turn), tall + rng.uniform(0.4, 1.2) * radius]
         puffs.append(ellipsoid([puff] * 3, place, 8, "leaf"))
     return [pot, earth, *puffs]
 
@@ -168,7 +169,7 @@ def bucket(rng: np.random.Generator) -> list[Solid]:
         [[0, 0], [taper * radius, 0], [radius, 0.9 * height], [rim, 0.92 * height], [rim, height]], 0.003, 0.004
     )
     angle, lean = np.linspace(0, np.pi, 8), rng.uniform(-0.9, 0.9)
-    arch = np.column_stack([rim * np.cos(angle), np.zeros(8), rng.uniform(0.9, 1.3) * rim * np.sin(angle)])
+    arch = np.column_stack([rim * exact.cos(angle), np.zeros(8), rng.uniform(0.9, 1.3) * rim * exact.sin(angle)])
     wire = bar(arch, 0.002, 5, 3, "metal").placed([0, 0, 0.93 * height], rotation_x(lean))
     return [body, wire]
 
@@ -202,7 +203,7 @@ def wrench(rng: np.random.Generator) -> list[Solid]:
     )
     jaw, gap = rng.uniform(0.017, 0.024), rng.uniform(0.35, 0.5)
     angle = np.linspace(gap, 2 * np.pi - gap, 9)
-    bow = np.stack([np.cos(angle), np.sin(angle), np.zeros(9)], axis=1)
+    bow = np.stack([exact.cos(angle), exact.sin(angle), np.zeros(9)], axis=1)
     flat = [1, 1, thick / (0.6 * jaw)]
     fork = bar(0.72 * jaw * bow, 0.3 * jaw, 6, 2).placed([length / 2 + 0.6 * jaw, 0, thick / 2], scale=flat)
     return [shaft, loop, fork]

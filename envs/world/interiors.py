@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Light
 from embodied_ssl.envs.world.finishes import family, plain, wood
 from embodied_ssl.envs.world.joinery import Skin
@@ -37,7 +38,7 @@ def draw_wall(rng: np.random.Generator, papered: bool) -> Skin:
 def indoor_light(rng: np.random.Generator) -> Light:
     """Lamps, as a sun through the ceiling, between warm and cold; a sky that brightens walls and ceiling too."""
     around, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.25)
-    direction = (np.cos(around) * np.cos(height), np.sin(around) * np.cos(height), np.sin(height))
+    direction = (exact.cos(around) * exact.cos(height), exact.sin(around) * exact.cos(height), exact.sin(height))
     warmth, level = rng.uniform(-0.06, 0.12), rng.uniform(0.95, 1.2)
 
     def tinted(strength: float) -> Color:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Material, Part, Texture
 from embodied_ssl.envs.world.mesh import Mesh, cylinder, make_mesh, merge, rotation_z, sweep
 
@@ -179,14 +180,14 @@ def panel(origin: ArrayLike, side_u: ArrayLike, side_v: ArrayLike, cut: Sequence
 
 def tiled(origin: ArrayLike, side_u: Sequence[float], side_v: Sequence[float], tile: float) -> Mesh:
     """A panel whose texture repeats every `tile` m."""
-    return panel(origin, side_u, side_v, (0, 0, math.hypot(*side_u) / tile, math.hypot(*side_v) / tile))
+    return panel(origin, side_u, side_v, (0, 0, exact.hypot(*side_u) / tile, exact.hypot(*side_v) / tile))
 
 
 def face(*corners: tuple[float, ...]) -> Mesh:
     """A four-cornered face, counter-clockwise seen from outside."""
     points = np.array(corners)
     normal = np.cross(points[1] - points[0], points[3] - points[0])
-    normal /= np.linalg.norm(normal)
+    normal /= exact.length(normal)
     return make_mesh(points, np.tile(normal, (4, 1)), points[:, :2], [(0, 1, 2), (0, 2, 3)])
 
 
@@ -197,7 +198,7 @@ def prism(outline: ArrayLike, width: float, tile: float = 1.0) -> Mesh:
     following = np.roll(points, -1, axis=0)
     meshes = []
     for (y0, z0), (y1, z1) in zip(points, following, strict=True):
-        length = float(np.hypot(y1 - y0, z1 - z0))
+        length = float(exact.hypot(y1 - y0, z1 - z0))
         cut = (0, 0, width / tile, length / tile)
         meshes.append(panel((width / 2, y0, z0), (-width, 0, 0), (0, y1 - y0, z1 - z0), cut))
     fan = np.array([(0, k, k + 1) for k in range(1, count - 1)])

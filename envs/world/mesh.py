@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
+
 Floats = NDArray[np.float32]
 Rows = Sequence[Sequence[float] | NDArray[np.floating]] | NDArray[np.floating]  # of points, in lists or an array
 
@@ -33,9 +35,9 @@ class Mesh:
         """Scale [1 or 3], then rotate [3, 3], then translate [3] (m). A mirroring scale keeps the outside outside."""
         factors = np.broadcast_to(np.asarray(scale, float), 3)
         turn = np.eye(3) if rotation is None else np.asarray(rotation, float)
-        vertices = (self.vertices * factors) @ turn.T + np.asarray(translation, float)
-        normals = (self.normals / factors) @ turn.T
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        vertices = exact.product(self.vertices * factors, turn.T) + np.asarray(translation, float)
+        normals = exact.product(self.normals / factors, turn.T)
+        normals /= np.maximum(exact.length(normals)[:, None], 1e-12)
         triangles = self.triangles[:, ::-1] if np.prod(factors) < 0 else self.triangles
         return make_mesh(vertices, normals, self.uv, triangles)
 
@@ -67,19 +69,19 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
 
 def rotation_z(angle_rad: float) -> NDArray[np.float64]:
     """[3, 3], a turn about the z axis."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    c, s = exact.cos(angle_rad), exact.sin(angle_rad)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
 def rotation_x(angle_rad: float) -> NDArray[np.float64]:
     """[3, 3], a turn about the x axis."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    c, s = exact.cos(angle_rad), exact.sin(angle_rad)
     return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
 
 
 def rotation_y(angle_rad: float) -> NDArray[np.float64]:
     """[3, 3], a turn about the y axis."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    c, s = exact.cos(angle_rad), exact.sin(angle_rad)
     return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
 
 
@@ -87,8 +89,8 @@ def quad(origin: ArrayLike, side_u: ArrayLike, side_v: ArrayLike, tile: float = 
     """A one-sided parallelogram from `origin` along two sides [3] (m), facing side_u × side_v."""
     corner, u, v = (np.asarray(x, float) for x in (origin, side_u, side_v))
     normal = np.cross(u, v)
-    normal /= np.linalg.norm(normal)
-    du, dv = np.linalg.norm(u) / tile, np.linalg.norm(v) / tile
+    normal /= exact.length(normal)
+    du, dv = exact.length(u) / tile, exact.length(v) / tile
     return make_mesh(
         [corner, corner + u, corner + u + v, corner + v],
         np.tile(normal, (4, 1)),
@@ -124,21 +126,21 @@ def lathe(profile: Rows, segments: int = 16, tile: float = 0.1, crease_rad: floa
     """
     points = np.asarray(profile, float)
     step = np.diff(points, axis=0)
-    length = np.linalg.norm(step, axis=1)
+    length = exact.length(step)
     keep = length > 1e-9
     starts, ends, step, length = points[:-1][keep], points[1:][keep], step[keep], length[keep]
     face = np.stack([step[:, 1], -step[:, 0]], axis=1) / length[:, None]  # outward normals of the strips, in (r, z)
-    smooth = np.sum(face[1:] * face[:-1], axis=1) > np.cos(crease_rad)
+    smooth = np.sum(face[1:] * face[:-1], axis=1) > exact.cos(crease_rad)
     start_normal, end_normal = face.copy(), face.copy()
     mean = face[1:] + face[:-1]
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
+    mean /= np.maximum(exact.length(mean)[:, None], 1e-9)
     start_normal[1:][smooth] = mean[smooth]
     end_normal[:-1][smooth] = mean[smooth]
     along = np.concatenate([[0], np.cumsum(length)]) / tile
     around = max(1.0, np.round(2 * np.pi * points[:, 0].max() / tile))  # whole repeats, so that the seam closes
 
     angle = np.linspace(0, 2 * np.pi, segments + 1)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    circle = exact.circle(angle)
     circle[-1] = circle[0]
     # Per strip, a ring of vertices at its start and one at its end: [strips, 2, segments + 1, ...].
     ends_of_strip, strips = np.stack([starts, ends], axis=1), len(starts)
@@ -167,7 +169,7 @@ def cylinder(radius: float, height: float, segments: int = 16, tile: float = 0.1
 def sphere(radius: float, segments: int = 16, tile: float = 0.1) -> Mesh:
     """A sphere about the origin."""
     polar = np.linspace(-np.pi / 2, np.pi / 2, max(4, segments // 2) + 1)
-    profile = radius * np.stack([np.cos(polar), np.sin(polar)], axis=1)
+    profile = radius * exact.circle(polar)
     profile[[0, -1], 0] = 0
     return lathe(profile, segments, tile)
 
@@ -177,12 +179,12 @@ def extrude(outline: Rows, height: float, tile: float = 0.1, crease_rad: float =
     points = np.asarray(outline, float)
     count = len(points)
     step = np.roll(points, -1, axis=0) - points
-    length = np.linalg.norm(step, axis=1)
+    length = exact.length(step)
     face = np.stack([step[:, 1], -step[:, 0]], axis=1) / length[:, None]
     before = np.roll(face, 1, axis=0)
     mean = face + before
-    mean /= np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
-    smooth = (np.sum(face * before, axis=1) > np.cos(crease_rad))[:, None]
+    mean /= np.maximum(exact.length(mean)[:, None], 1e-9)
+    smooth = (np.sum(face * before, axis=1) > exact.cos(crease_rad))[:, None]
     start_normal = np.where(smooth, mean, face)
     end_normal = np.where(np.roll(smooth, -1, axis=0), np.roll(mean, -1, axis=0), face)
     along = np.concatenate([[0], np.cumsum(length)]) / tile
@@ -231,22 +233,22 @@ def sweep(path: Rows, radius: ArrayLike, segments: int = 8, tile: float = 0.1, c
         tangent = np.vstack([points[1:2] - points[-2:-1], points[2:] - points[:-2], points[1:2] - points[-2:-1]])
     else:
         tangent = np.gradient(points, axis=0)
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    tangent = exact.unit(tangent)
     across = np.cross(tangent[0], np.eye(3)[np.argmin(np.abs(tangent[0]))])
     side = np.empty_like(points)
     for i, t in enumerate(tangent):  # parallel transport: the frame turns as little as it can
-        across = across - t * np.dot(across, t)
-        across /= np.linalg.norm(across)
+        across = across - t * (across * t).sum()
+        across /= exact.length(across)
         side[i] = across
     if closed:
         side[-1] = side[0]
     other = np.cross(tangent, side)
 
     angle = np.linspace(0, 2 * np.pi, segments + 1)
-    normals = np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * other[:, None]
+    normals = exact.cos(angle)[None, :, None] * side[:, None] + exact.sin(angle)[None, :, None] * other[:, None]
     normals[:, -1] = normals[:, 0]
     vertices = points[:, None] + radii[:, None, None] * normals
-    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))]) / tile
+    along = np.concatenate([[0], np.cumsum(exact.length(np.diff(points, axis=0)))]) / tile
     around = max(1.0, np.round(2 * np.pi * radii.max() / tile))
     u, v = np.meshgrid(np.linspace(0, around, segments + 1), along)
     a = (np.arange(len(points) - 1)[:, None] * (segments + 1) + np.arange(segments)).ravel()

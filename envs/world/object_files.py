@@ -1,5 +1,6 @@
 """Objects from mesh files: Wavefront OBJ, and what URDF files show, made ready to be seen and touched."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import ConvexHull, QhullError
-from scipy.spatial.transform import Rotation
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Part
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
-from embodied_ssl.envs.world.mesh import Mesh, box, cylinder, make_mesh, sphere
+from embodied_ssl.envs.world.mesh import Mesh, box, cylinder, make_mesh, rotation_x, rotation_y, rotation_z, sphere
 from embodied_ssl.envs.world.solids import MOST_CORNERS
 from embodied_ssl.envs.world.textures import texture
 
@@ -106,12 +107,12 @@ def _load_urdf(path: Path) -> NDArray[np.float64]:
             if name not in joints:
                 break
             name, step = joints[name]
-            pose = step @ pose
+            pose = exact.product(step, pose)
         else:
             raise ValueError(f"{path}: the joints above link {link.get('name')!r} run in a circle")
         for visual in link.findall("visual"):
-            matrix = pose @ _origin(path, visual)
-            pieces.append(_visual_corners(path, visual) @ matrix[:3, :3].T + matrix[:3, 3])
+            matrix = exact.product(pose, _origin(path, visual))
+            pieces.append(exact.product(_visual_corners(path, visual), matrix[:3, :3].T) + matrix[:3, 3])
     if not pieces:
         raise ValueError(f"{path} shows nothing: no link has a visual")
     return np.concatenate(pieces)
@@ -143,9 +144,14 @@ def _origin(path: Path, element: ElementTree.Element) -> NDArray[np.float64]:
     """[4, 4] of an element's <origin>."""
     matrix, origin = np.eye(4), element.find("origin")
     if origin is not None:
-        matrix[:3, :3] = Rotation.from_euler("xyz", _numbers(path, origin, "rpy", 3, (0, 0, 0))).as_matrix()
+        matrix[:3, :3] = _turned(*_numbers(path, origin, "rpy", 3, (0, 0, 0)))
         matrix[:3, 3] = _numbers(path, origin, "xyz", 3, (0, 0, 0))
     return matrix
+
+
+def _turned(roll: float, pitch: float, yaw: float) -> NDArray[np.float64]:
+    """[3, 3]: about x, then y, then z, all of them fixed (rad)."""
+    return exact.product(rotation_z(yaw), exact.product(rotation_y(pitch), rotation_x(roll)))
 
 
 def _numbers(
@@ -168,18 +174,18 @@ def _numbers(
 def _centroid(points: NDArray[np.float64], hull: ConvexHull) -> NDArray[np.float64]:
     inside = points[hull.vertices].mean(axis=0)
     corners = points[hull.simplices] - inside
-    volumes = np.abs(np.linalg.det(corners))
-    return inside + volumes @ corners.sum(axis=1) / 4 / volumes.sum()
+    volumes = np.abs((corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum(axis=1))
+    return inside + (volumes[:, None] * corners.sum(axis=1)).sum(axis=0) / 4 / volumes.sum()
 
 
 def _few_corners(points: NDArray[np.float64]) -> NDArray[np.float32]:
     """At most 48 corners of a convex set: those farthest out in 48 directions spread over the sphere."""
     if len(points) > MOST_CORNERS:
         k = np.arange(MOST_CORNERS) + 0.5
-        z, turn = 1 - 2 * k / MOST_CORNERS, np.pi * (1 + 5**0.5) * k
+        z, turn = 1 - 2 * k / MOST_CORNERS, np.pi * (1 + math.sqrt(5)) * k
         flat = np.sqrt(1 - z * z)
-        ways = np.stack([flat * np.cos(turn), flat * np.sin(turn), z], axis=1)
-        points = points[np.unique(np.argmax(points @ ways.T, axis=0))]
+        ways = np.stack([flat * exact.cos(turn), flat * exact.sin(turn), z], axis=1)
+        points = points[np.unique(np.argmax(exact.product(points, ways.T), axis=0))]
     return points.astype(np.float32)
 
 
@@ -196,7 +202,7 @@ def _coarsened(corners: NDArray[np.float64]) -> NDArray[np.float64]:
         number = owner.reshape(-1, 3)
         merged = middle[number]
         lost = (number == np.roll(number, 1, axis=1)).any(axis=1)
-        lost |= np.einsum("ti,ti->t", _facing(merged), _facing(corners)) <= 0  # folded over
+        lost |= (_facing(merged) * _facing(corners)).sum(axis=1) <= 0  # folded over
         corners = merged[~lost]
         cells = cells * 3 // 4
     return corners
@@ -210,18 +216,18 @@ def _facing(corners: NDArray[np.float64]) -> NDArray[np.float64]:
 def _mesh_of(corners: NDArray[np.float64]) -> Mesh:
     """A mesh of triangle corners [T, 3, 3]: normals smooth except at creases, the texture projected along the axes."""
     normal = _facing(corners)
-    area = np.linalg.norm(normal, axis=1)
+    area = exact.length(normal)
     corners, normal = corners[area > 1e-14], normal[area > 1e-14]
-    unit = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    unit = normal / exact.length(normal)[:, None]
     flat = corners.reshape(-1, 3)
     face = np.repeat(np.arange(len(corners)), 3)
     _, owner = np.unique(np.round(flat / 1e-6).astype(np.int64), axis=0, return_inverse=True)
     touches = csr_matrix((np.ones(len(flat)), (owner.ravel(), face)))
     pairs = (touches[owner.ravel()]).tocoo()  # corner → the faces around its vertex
-    near = np.einsum("pi,pi->p", unit[face[pairs.row]], unit[pairs.col]) > CREASE
+    near = (unit[face[pairs.row]] * unit[pairs.col]).sum(axis=1) > CREASE
     normals = np.zeros_like(flat)
     np.add.at(normals, pairs.row[near], normal[pairs.col[near]])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    normals /= np.maximum(exact.length(normals)[:, None], 1e-30)
 
     axis = np.argmax(np.abs(unit), axis=1)[face]
     across = np.where(axis == 0, 1, 0)

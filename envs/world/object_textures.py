@@ -5,6 +5,7 @@ Each family is a function of (rng, size) that gives a picture, float32 [S, S, 3]
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.patterns import (
     Picture,
     Print,
@@ -35,7 +36,7 @@ def _grain(rng: np.random.Generator, size: int) -> Picture:
     rings = rng.integers(4, 9)
     bend = noise(rng, size, 2, 3) * rng.uniform(0.1, 0.3) + noise(rng, size, 4, 16) * 0.03
     wave = (v * rings + bend * 2) % 1.0
-    ring = np.where(wave < 0.8, wave / 0.8, (1 - wave) / 0.2) ** 1.5
+    ring = exact.power(np.where(wave < 0.8, wave / 0.8, (1 - wave) / 0.2), 1.5)
     pores = noise(rng, size, 10, 100)
     return (0.7 * ring + 0.16 * pores + 0.2).astype(np.float32)
 
@@ -70,7 +71,7 @@ def _brushed(rng: np.random.Generator, size: int, base: Picture) -> Picture:
     """Fine scratches along u over the bands of light that a rounded metal surface mirrors."""
     _, v = coordinates(size)
     phase, order = rng.random(), rng.integers(1, 3)
-    mirror = np.sin(2 * np.pi * (order * v + phase)) + 0.5 * np.sin(2 * np.pi * (3 * v + 2.3 * phase))
+    mirror = exact.sin(2 * np.pi * (order * v + phase)) + 0.5 * exact.sin(2 * np.pi * (3 * v + 2.3 * phase))
     scratches = 0.07 * noise(rng, size, 6, 128) + 0.03 * noise(rng, size, 24, 128)
     return base * (1 + 0.2 * mirror + scratches)[..., None]
 
@@ -111,7 +112,7 @@ def glaze_bands(rng: np.random.Generator, size: int) -> Picture:
     for _ in range(int(rng.integers(2, 4))):
         paint = draw_contrast(rng, ground)
         center, width, waves = rng.random(), rng.uniform(0.03, 0.1), rng.integers(3, 9)
-        swing = rng.choice([0.0, 0.025, 0.05]) * np.sin(2 * np.pi * waves * u)
+        swing = rng.choice([0.0, 0.025, 0.05]) * exact.sin(2 * np.pi * waves * u)
         away = np.abs((v - center + swing + 0.5) % 1.0 - 0.5)
         brush = 0.85 + 0.1 * noise(rng, size, 12, 48)
         picture = mix(picture, paint, step(-away, -width / 2, 0.015) * brush)
@@ -125,8 +126,8 @@ def glaze_motifs(rng: np.random.Generator, size: int) -> Picture:
     paint, middle = draw_contrast(rng, ground), draw_color(rng, saturation=(0.4, 0.9), value=(0.5, 0.95))
     tiles = blocks(size, 2 * count, 2 * count, 0)
     x, y = tiles.u - 0.5, tiles.v - 0.5
-    radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    rim = rng.uniform(0.28, 0.36) * (1 + rng.uniform(0.0, 0.45) * np.cos(petals * angle))
+    radius, angle = exact.hypot(x, y), exact.arctan2(y, x)
+    rim = rng.uniform(0.28, 0.36) * (1 + rng.uniform(0.0, 0.45) * exact.cos(petals * angle))
     chess = (tiles.number // (2 * count) + tiles.number % (2 * count)) % 2 == 0
     picture = mix(_glaze(rng, size, ground), paint, step(rim - radius, 0.0, 0.06) * chess)
     return mix(picture, middle, step(-radius, -0.1, 0.06) * chess)
@@ -177,7 +178,7 @@ def plastic_print(rng: np.random.Generator, size: int) -> Picture:
     sheet = Print(flat(color, size))
     turn, corners, x, y = rng.uniform(0, 6.3), int(rng.integers(3, 7)), rng.uniform(0.3, 0.7), rng.uniform(0.55, 0.7)
     around = turn + 2 * np.pi * np.arange(corners) / corners
-    sheet.polygon(np.stack([x + 0.24 * np.cos(around), y + 0.24 * np.sin(around)], axis=1), second)
+    sheet.polygon(np.stack([x + 0.24 * exact.cos(around), y + 0.24 * exact.sin(around)], axis=1), second)
     sheet.word(str(rng.choice(WORDS)), 0.12, 0.14, 0.22, ink)
     return sheet.picture()
 
@@ -195,7 +196,7 @@ def _kraft(rng: np.random.Generator, size: int) -> Picture:
     )
     _, v = coordinates(size)
     fibres = 0.035 * noise(rng, size, 40, 100) + 0.035 * noise(rng, size, 100, 30) + 0.02 * fractal(rng, size, 4)
-    flutes = 0.025 * np.sin(2 * np.pi * 32 * v)
+    flutes = 0.025 * exact.sin(2 * np.pi * 32 * v)
     return base * (1 + fibres + flutes)[..., None]
 
 
@@ -223,7 +224,7 @@ def corrugated(rng: np.random.Generator, size: int) -> Picture:
     """Board with its flutes laid bare."""
     board = _kraft(rng, size)
     u, _ = coordinates(size)
-    flutes = np.sin(2 * np.pi * int(rng.integers(10, 18)) * u)
+    flutes = exact.sin(2 * np.pi * int(rng.integers(10, 18)) * u)
     return board * (0.92 + 0.22 * flutes)[..., None]
 
 
@@ -238,7 +239,7 @@ def rubber(rng: np.random.Generator, size: int) -> Picture:
     """Matt rubber with rows of studs."""
     count = 2 * int(rng.integers(4, 8))
     tiles = blocks(size, count, count, 0.5)
-    bump = np.clip(1 - (np.hypot(tiles.u - 0.5, tiles.v - 0.5) / 0.36) ** 2, 0, 1)
+    bump = np.clip(1 - (exact.hypot(tiles.u - 0.5, tiles.v - 0.5) / 0.36) ** 2, 0, 1)
     dust = 1 + 0.05 * noise(rng, size, 100)
     return _rubber_color(rng) * dust[..., None] * relief(bump, 1.1)
 
@@ -282,7 +283,7 @@ def beads(rng: np.random.Generator, size: int) -> Picture:
 def _pile(rng: np.random.Generator, size: int, color: Picture) -> Picture:
     """Hair combed downwards in tufts, light at the tips, dark at the roots. color: [3] or a picture."""
     strands = 0.8 * noise(rng, size, 90, 24) + 0.6 * noise(rng, size, 45, 12) + 0.5 * noise(rng, size, 12, 6)
-    shade = 1 + 0.24 * np.tanh(strands)
+    shade = 1 + 0.24 * exact.tanh(strands)
     return np.asarray(color, np.float32) * (shade * 0.95)[..., None]
 
 
@@ -326,11 +327,11 @@ def dial(rng: np.random.Generator, size: int) -> Picture:
     ink = draw_gray(rng, 0.85, 0.95) if dark else ink
     sheet = Print(flat(ground, size))
     for hour in range(12):
-        way = np.array([np.sin(hour * np.pi / 6), np.cos(hour * np.pi / 6)])
+        way = np.array([exact.sin(hour * np.pi / 6), exact.cos(hour * np.pi / 6)])
         sheet.line(0.5 + np.outer([0.36, 0.43], way), ink, 0.04 if hour % 3 == 0 else 0.02)
     for reach, width in ((0.22, 0.05), (0.33, 0.03)):
         turn = rng.uniform(0, 2 * np.pi)
-        sheet.line([[0.5, 0.5], [0.5 + reach * np.sin(turn), 0.5 + reach * np.cos(turn)]], ink, width)
+        sheet.line([[0.5, 0.5], [0.5 + reach * exact.sin(turn), 0.5 + reach * exact.cos(turn)]], ink, width)
     return sheet.picture()
 
 

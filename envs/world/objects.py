@@ -108,7 +108,7 @@ def _weigh(solids: list[Solid], material: Material) -> tuple[float, NDArray[np.f
         volume, center = volume_and_center(solid.mesh)
         weights.append(MATERIALS.get(solid.coat, material).density * volume * solid.fill)
         centers.append(center)
-    center = np.array(weights) @ np.array(centers) / sum(weights)
+    center = (np.array(weights)[:, None] * np.array(centers)).sum(axis=0) / sum(weights)
     return float(np.clip(sum(weights), LIGHTEST_KG, HEAVIEST_KG)), center
 
 

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
+
 Picture = NDArray[np.float32]
 Floats = NDArray[np.floating]
 
@@ -32,7 +34,8 @@ def _spline(size: int, knots: int) -> Picture:
     first = np.floor(place).astype(int)
     t = place - first
     weights = np.zeros((size, knots))
-    basis = [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
+    cube = t * t * t
+    basis = [(1 - t) ** 2 * (1 - t), 3 * cube - 6 * t**2 + 4, -3 * cube + 3 * t**2 + 3 * t + 1, cube]
     for shift, weight in enumerate(basis):
         np.add.at(weights, (np.arange(size), (first + shift - 1) % knots), weight)
     return np.asarray(weights / np.sqrt(np.mean(np.sum(weights**2, axis=1))), np.float32)
@@ -42,7 +45,7 @@ def noise(rng: np.random.Generator, size: int, columns: int, rows: int | None = 
     """Smooth noise [S, S] of unit variance with `columns` × `rows` bumps in a repeat."""
     rows = columns if rows is None else rows
     knots = rng.standard_normal((rows, columns), np.float32)
-    return np.asarray(_spline(size, rows) @ knots @ _spline(size, columns).T, np.float32)
+    return exact.product(exact.product(_spline(size, rows), knots), _spline(size, columns).T)
 
 
 def fractal(rng: np.random.Generator, size: int, columns: int, rows: int | None = None, octaves: int = 4) -> Picture:
@@ -50,7 +53,7 @@ def fractal(rng: np.random.Generator, size: int, columns: int, rows: int | None 
     rows = columns if rows is None else rows
     total = np.zeros((size, size), np.float32)
     for octave in range(octaves):
-        total += noise(rng, size, min(columns << octave, 128), min(rows << octave, 128)) * 0.5**octave
+        total += noise(rng, size, min(columns << octave, 128), min(rows << octave, 128)) / 2**octave
     return total * 0.87
 
 
@@ -146,7 +149,7 @@ def draw_color(
 
 def draw_contrast(rng: np.random.Generator, color: Picture) -> Picture:
     """A colour [3] that stands out from another: light on dark, dark on light."""
-    bright = float(color @ np.array([0.3, 0.6, 0.1], np.float32)) > 0.5
+    bright = float((color * np.array([0.3, 0.6, 0.1], np.float32)).sum()) > 0.5
     return draw_color(rng, saturation=(0.0, 0.9), value=(0.08, 0.4) if bright else (0.75, 1.0))
 
 

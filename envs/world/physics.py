@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
@@ -223,11 +224,11 @@ class World:
         """Boxes of upright things, each upright in its thing's frame, as one shape in the world's."""
         quaternions = [thing.quaternion for thing in things]
         frames = matrices_of([thing.position for thing in things], quaternions)
-        places = frames[:, :3, :3] @ np.array(middles)[:, :, None] + frames[:, :3, 3:]
+        places = exact.moved(frames, np.array(middles))
         return pybullet.createCollisionShapeArray(
             shapeTypes=[pybullet.GEOM_BOX] * len(things),
             halfExtents=np.array(halves).tolist(),
-            collisionFramePositions=places[:, :, 0].tolist(),
+            collisionFramePositions=places.tolist(),
             collisionFrameOrientations=quaternions,
             physicsClientId=self.client,
         )

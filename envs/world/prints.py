@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Texture
 
 Image = NDArray[np.float32]  # [S, S, 3] sRGB, 0 to 255, row 0 at the TOP while it is drawn
@@ -97,7 +98,9 @@ def _landscape(canvas: Image, rng: np.random.Generator) -> None:
     x = np.arange(SIDE)
     for layer in range(3):
         base, swing = 50 + 25 * layer, rng.uniform(5, 22)
-        ridge = base + swing * np.sin(x * rng.uniform(0.02, 0.09) + rng.uniform(0, 6)) + 4 * np.sin(x * 0.3 + layer)
+        ridge = (
+            base + swing * exact.sin(x * rng.uniform(0.02, 0.09) + rng.uniform(0, 6)) + 4 * exact.sin(x * 0.3 + layer)
+        )
         color = _floats(_color(rng, 30, 190, 1.2)) * (1 - 0.15 * layer)
         canvas[np.arange(SIDE)[:, None] > ridge[None, :]] = color
 
@@ -186,7 +189,7 @@ def _write(canvas: Image, rng: np.random.Generator, colors: list[tuple[float, ..
             x += 3 * len(letters) + 4
     color = colors[rng.integers(len(colors))]
     cv2.polylines(canvas, [_whole([[14, 78], [14, 118], [60, 118]])], False, color, width)
-    curve = np.stack([np.arange(16, 58), 112 - 30 * np.abs(np.sin(np.arange(42) * rng.uniform(0.05, 0.2)))], axis=1)
+    curve = np.stack([np.arange(16, 58), 112 - 30 * np.abs(exact.sin(np.arange(42) * rng.uniform(0.05, 0.2)))], axis=1)
     cv2.polylines(canvas, [curve.astype(np.int32)], False, colors[-1], width)
     cv2.circle(canvas, (90, 98), int(rng.integers(8, 20)), colors[0], width)
 
@@ -231,12 +234,16 @@ def _clock(canvas: Image, rng: np.random.Generator) -> None:
     """A clock's face."""
     canvas[:] = rng.uniform(225, 250)
     for hour in range(12):
-        c, s = np.cos(hour * np.pi / 6), np.sin(hour * np.pi / 6)
+        c, s = exact.cos(hour * np.pi / 6), exact.sin(hour * np.pi / 6)
         cv2.line(canvas, (int(64 + 46 * c), int(64 + 46 * s)), (int(64 + 56 * c), int(64 + 56 * s)), (20, 20, 20), 4)
     for reach, width in ((28, 5), (44, 3)):
         angle = rng.uniform(0, 2 * np.pi)
         cv2.line(
-            canvas, (64, 64), (int(64 + reach * np.cos(angle)), int(64 + reach * np.sin(angle))), (20, 20, 20), width
+            canvas,
+            (64, 64),
+            (int(64 + reach * exact.cos(angle)), int(64 + reach * exact.sin(angle))),
+            (20, 20, 20),
+            width,
         )
 
 

@@ -1,6 +1,5 @@
 """The renderers of a world: `raster`, our own and the default, and `tiny`, PyBullet's TinyRenderer, its reference."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Texture
 from embodied_ssl.envs.world.atlas import Atlas, MeshStore
 from embodied_ssl.envs.world.camera import Camera
@@ -102,12 +102,13 @@ class RasterRenderer:
             return Sun(np.zeros((3, 4)), np.zeros((2, 2), np.int32), 0.0, 0.0)
         sunward = stage.light[SUNWARD].astype(float)
         right = np.cross(sunward, np.eye(3)[np.argmin(np.abs(sunward))])
-        right /= np.linalg.norm(right)
+        right /= exact.length(right)
         axes = np.stack([right, np.cross(right, sunward), sunward])  # column, row (right × down = away), height
         turned = poses[stage.item[stage.casts]]
-        centers = np.einsum("pij,pj->pi", turned[:, :3, :3], stage.spheres[stage.casts, :3]) + turned[:, :3, 3]
+        centers = exact.moved(turned, stage.spheres[stage.casts, :3])
         radii = stage.spheres[stage.casts, 3:]
-        low, high = (centers @ axes.T - radii).min(axis=0), (centers @ axes.T + radii).max(axis=0)
+        places = exact.product(centers, axes.T)
+        low, high = (places - radii).min(axis=0), (places + radii).max(axis=0)
         extent = max(high[0] - low[0], high[1] - low[1])
         side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 4))
         texel = extent / (side - 4)  # a margin all round: beyond the map all is lit
@@ -157,7 +158,7 @@ def _pack(items: Sequence[Item], light: Light, atlas: Atlas, meshes: MeshStore) 
     ranges, spheres = meshes.place([part.mesh for _, _, part in parts])
     texture_end, log_sides = atlas.place([part.texture for _, _, part in parts])
     sunward = np.asarray(light.direction, float)
-    colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / np.linalg.norm(sunward)]
+    colors = [light.sun, light.sky, light.ground, light.horizon, light.zenith, sunward / exact.length(sunward)]
     return Stage(
         vertices=meshes.vertices,
         normals=meshes.normals,
@@ -232,7 +233,7 @@ class TinyRenderer:
         _, _, rgba, z_buffer, mask = pybullet.getCameraImage(
             camera.width,
             camera.height,
-            viewMatrix=(np.diag([1.0, -1, -1, 1]) @ np.linalg.inv(pose)).T.ravel().tolist(),
+            viewMatrix=_view_of(pose).T.ravel().tolist(),
             projectionMatrix=self._projection(camera).T.ravel().tolist(),
             lightDirection=self.light.direction,
             lightColor=[1, 1, 1],
@@ -271,6 +272,14 @@ class TinyRenderer:
             self._scratch.drop()
 
 
+def _view_of(pose: NDArray[np.float64]) -> NDArray[np.float64]:
+    """World to an OpenGL camera's frame [4, 4], of a camera-to-world pose."""
+    view = np.eye(4)
+    view[:3, :3] = pose[:3, :3].T * np.array([[1], [-1], [-1]])
+    view[:3, 3] = -(view[:3, :3] * pose[:3, 3]).sum(axis=1)
+    return view
+
+
 def make_renderer(name: str, shadows: bool, antialias: int) -> Renderer:
     """A renderer by name: `raster` or `tiny`."""
     if name == "raster":
@@ -302,5 +311,5 @@ def quaternion_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
         (c + g, f + h, squares[2], d - b),
         (h - f, c - g, d - b, squares[3]),
     )[squares.index(max(squares))]
-    length = math.hypot(*row) if row[3] >= 0 else -math.hypot(*row)
+    length = exact.hypot(*row) if row[3] >= 0 else -exact.hypot(*row)
     return np.array([number / length for number in row])

@@ -5,6 +5,7 @@ Each family is a function of (rng, size) that gives a picture, float32 [S, S, 3]
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.patterns import (
     Picture,
     blocks,
@@ -101,9 +102,9 @@ def marble(rng: np.random.Generator, size: int) -> Picture:
     ground = draw_color(rng, saturation=(0.0, 0.3), value=(0.25, 0.97))
     vein = draw_contrast(rng, ground) * 0.5 + ground * 0.5
     warp = 0.9 * fractal(rng, size, 2, octaves=5)
-    folds = np.abs(np.sin(np.pi * (coordinates(size)[0] + coordinates(size)[1] + warp)))
+    folds = np.abs(exact.sin(np.pi * (coordinates(size)[0] + coordinates(size)[1] + warp)))
     fine = np.abs(fractal(rng, size, 3, octaves=5))
-    veins = 0.75 * np.exp(-6 * folds) + 0.35 * np.exp(-9 * fine)
+    veins = 0.75 * exact.exp(-6 * folds) + 0.35 * exact.exp(-9 * fine)
     return mix(ground * (1 + 0.04 * fractal(rng, size, 3))[..., None], vein, veins)
 
 
@@ -134,7 +135,7 @@ def wallpaper(rng: np.random.Generator, size: int) -> Picture:
     if kind == 0:
         shape = np.broadcast_to(step(np.abs((u * count) % 1.0 - 0.5), rng.uniform(0.15, 0.35), 0.05), (size, size))
     elif kind == 1:
-        shape = step(-np.hypot(x, y), -0.2, 0.06)
+        shape = step(-exact.hypot(x, y), -0.2, 0.06)
     elif kind == 2:
         shape = step(-np.abs(np.abs(x) + np.abs(y) - 0.36), -0.06, 0.05)
     else:
@@ -146,7 +147,7 @@ def wallpaper(rng: np.random.Generator, size: int) -> Picture:
 def corrugated_sheet(rng: np.random.Generator, size: int) -> Picture:
     """Trapezoid sheet metal, as of a shed, with streaks of dirt."""
     u, _ = coordinates(size)
-    wave = np.sin(2 * np.pi * int(rng.integers(6, 10)) * u)
+    wave = exact.sin(2 * np.pi * int(rng.integers(6, 10)) * u)
     color = draw_color(rng, saturation=(0.0, 0.5), value=(0.45, 0.85))
     streaks = 0.06 * noise(rng, size, 60, 3)
     return color * (0.88 + 0.2 * np.clip(1.6 * wave, -1, 1) + streaks)[..., None]
@@ -208,7 +209,7 @@ def soil(rng: np.random.Generator, size: int) -> Picture:
 def sand(rng: np.random.Generator, size: int) -> Picture:
     """Grains with wind ripples."""
     _, v = coordinates(size)
-    ripples = np.sin(2 * np.pi * (int(rng.integers(5, 9)) * v + 0.35 * noise(rng, size, 3)))
+    ripples = exact.sin(2 * np.pi * (int(rng.integers(5, 9)) * v + 0.35 * noise(rng, size, 3)))
     color = draw_color(rng, (0.08, 0.12), (0.2, 0.45), (0.7, 0.92))
     return color * (1 + 0.05 * ripples + 0.05 * noise(rng, size, 110))[..., None]
 

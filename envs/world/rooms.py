@@ -3,12 +3,12 @@
 The floor's middle is the origin. Walls are numbered 0 to 3: north (+y), east (+x), south (−y), west (−x).
 """
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part, Placement, Scene
 from embodied_ssl.envs.world.furniture import STOCK, make_furniture
 from embodied_ssl.envs.world.joinery import Piece, Skin, box_hull, tiled
@@ -29,7 +29,7 @@ class Placed:
 
     def __init__(self, piece: Piece, x: float, y: float, z: float, angle: float):
         self.piece, self.x, self.y, self.z, self.angle = piece, float(x), float(y), float(z), float(angle)
-        self._cos, self._sin = math.cos(angle), math.sin(angle)
+        self._cos, self._sin = exact.cos(angle), exact.sin(angle)
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """A point of the piece's frame in the world."""
@@ -200,7 +200,7 @@ class Room:
         """Place an asset, unchecked; False where the scene is full."""
         if len(self._placements) >= MOST_THINGS or self.triangles + triangles > MOST_TRIANGLES:
             return False
-        turn = (0.0, 0.0, math.sin(angle / 2), math.cos(angle / 2))
+        turn = (0.0, 0.0, exact.sin(angle / 2), exact.cos(angle / 2))
         x, y, z = position
         self._placements.append(Placement(asset, (float(x), float(y), float(z)), turn))
         self.triangles += triangles
@@ -209,7 +209,7 @@ class Room:
     def top_is_free(self, x: float, y: float, radius: float, z: float) -> bool:
         """Whether a thing of a radius fits at a point on a piece, and if so takes the place."""
         for other_x, other_y, other_radius, other_z in self._tops:
-            if abs(other_z - z) < 0.05 and math.hypot(x - other_x, y - other_y) < radius + other_radius:
+            if abs(other_z - z) < 0.05 and exact.hypot(x - other_x, y - other_y) < radius + other_radius:
                 return False
         self._tops.append((x, y, radius, z))
         return True
@@ -308,7 +308,7 @@ class Room:
         """(x, y, angle) of a piece whose back lies `back` m behind its origin, t m along a wall."""
         angle = ANGLES[wall]
         inset = (self.depth if wall in (NORTH, SOUTH) else self.width) / 2 - back
-        c, s = math.cos(angle), math.sin(angle)
+        c, s = exact.cos(angle), exact.sin(angle)
         return c * t - s * inset, s * t + c * inset, angle
 
     def _wall_is_free(self, wall: int, start: float, end: float, low: float, high: float) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Light
 from embodied_ssl.envs.world.finishes import family, plain
 from embodied_ssl.envs.world.joinery import Skin, block, box_hull, tiled
@@ -20,8 +21,8 @@ Color = tuple[float, float, float]
 def daylight(rng: np.random.Generator) -> Light:
     """A sun between low and high under a clear, hazy or clouded sky."""
     around, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 1.2)
-    x, y, z = (np.cos(around) * np.cos(height), np.sin(around) * np.cos(height), np.sin(height))
-    clouds = rng.uniform(0, 1) ** 1.5
+    x, y, z = (exact.cos(around) * exact.cos(height), exact.sin(around) * exact.cos(height), exact.sin(height))
+    clouds = exact.power(rng.uniform(0, 1), 1.5)
     sun: Color = (0.95 - 0.55 * clouds, 0.9 - 0.5 * clouds, 0.8 - 0.4 * clouds)
     sky: Color = (0.36 + 0.14 * clouds, 0.42 + 0.1 * clouds, 0.5 + 0.04 * clouds)
     horizon: Color = (0.72 + 0.08 * clouds, 0.8 + 0.02 * clouds, 0.88 - 0.02 * clouds)
@@ -61,7 +62,7 @@ def _build_houses(room: Room, wall: int, height: float, houses: int) -> None:
         (x0, y0, _), (x1, y1, _) = room.at_wall(wall, start, 0.0), room.at_wall(wall, end, 0.0)
         along = (x1 - x0, y1 - y0, 0)
         meshes.setdefault(skin, []).append(tiled((x0, y0, 0), along, (0, 0, top), skin.tile))
-        inwards = np.cross(along, (0, 0, 1)) / np.linalg.norm(along)
+        inwards = np.cross(along, (0, 0, 1)) / exact.hypot(*along)
         for low, high, out in ((0.0, 0.45, 0.04), (top - 0.25, top, 0.3), (2.95, 3.1, 0.08)):
             corners = np.array(
                 [(x0, y0), (x1, y1), np.add((x0, y0), out * inwards[:2]), np.add((x1, y1), out * inwards[:2])]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.interiors import add_ceiling_lamps, add_door, add_pictures, add_windows, make_shell
 from embodied_ssl.envs.world.rooms import EAST, NORTH, SOUTH, WEST, Room
 from embodied_ssl.envs.world.scenes_home import seat_around
@@ -78,7 +79,7 @@ def classroom(room: Room) -> None:
         for t in _grid(across, table.width + rng.uniform(0.45, 0.6), 0.5 + table.width / 2):
             cx, cy, turn = room.at_wall(front, t, 0.0)
             inset = length / 2 - along
-            c, s = np.sin(turn), np.cos(turn)
+            c, s = exact.sin(turn), exact.cos(turn)
             placed = room.place(table, cx + c * inset, cy - s * inset, turn, margin=0.0)
             if placed is not None:
                 seats = (-0.28, 0.28) if table.width > 0.9 else (0.0,)

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import extending, types
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.world.visibility import inlined, jit
+from embodied_ssl.envs.world.compiled import inlined, jit
 
 intrinsic: Any = extending.intrinsic  # a call leaves out the first parameter
 

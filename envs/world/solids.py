@@ -3,6 +3,7 @@
 Hulls have at most 48 corners. What a finger could reach into is hollow to it as well: its wall is cut into sectors.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.mesh import Mesh, Rows, box, extrude, lathe, make_mesh, sphere, sweep
 
 Floats = NDArray[np.float32]
@@ -40,7 +42,7 @@ class Solid:
         """Scale [1 or 3], then rotate [3, 3], then translate [3] (m)."""
         turn = np.eye(3) if rotation is None else np.asarray(rotation, float)
         matrix, shift = (turn * np.asarray(scale, float)).T, np.asarray(translation, float)
-        hulls = tuple((hull @ matrix + shift).astype(np.float32) for hull in self.hulls)
+        hulls = tuple((exact.product(hull, matrix) + shift).astype(np.float32) for hull in self.hulls)
         return replace(self, mesh=self.mesh.transformed(translation, rotation, scale), hulls=hulls)
 
     def ghost(self) -> "Solid":
@@ -54,7 +56,7 @@ def volume_and_center(mesh: Mesh) -> tuple[float, NDArray[np.float64]]:
     ax, ay, az, bx, by, bz, cx, cy, cz = (mesh.vertices - origin)[mesh.triangles].reshape(-1, 9).T
     volumes = (ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)) / 6
     total = float(volumes.sum())
-    moment = np.array([volumes @ (ax + bx + cx), volumes @ (ay + by + cy), volumes @ (az + bz + cz)])
+    moment = np.array([(volumes * (a + b + c)).sum() for a, b, c in ((ax, bx, cx), (ay, by, cy), (az, bz, cz))])
     return total, origin + moment / 4 / total
 
 
@@ -114,7 +116,7 @@ def _lathed(profile: NDArray[np.float64], segments: int, crease_rad: float, tile
     """A surface of revolution whose level faces show the texture straight from above, not wound about the axis."""
     mesh = lathe(profile, segments, tile, crease_rad)
     step = np.diff(profile, axis=0)
-    step = step[np.linalg.norm(step, axis=1) > 1e-9]
+    step = step[exact.length(step) > 1e-9]
     level = np.repeat(np.abs(step[:, 1]) < 0.3 * np.abs(step[:, 0]), 2 * (segments + 1))
     return replace(mesh, uv=np.where(level[:, None], mesh.vertices[:, :2] / tile, mesh.uv).astype(np.float32))
 
@@ -153,7 +155,7 @@ def ring(
     pieces: hulls; one, if its hole is too small for a finger.
     """
     angle = np.linspace(0, 2 * np.pi, segments, endpoint=False)
-    path = radius * np.stack([np.cos(angle), np.sin(angle), np.zeros(segments)], axis=1)
+    path = radius * np.stack([exact.cos(angle), exact.sin(angle), np.zeros(segments)], axis=1)
     return bar(path, thickness, around, pieces, coat, closed=True)
 
 
@@ -180,7 +182,7 @@ def prism(outline: Rows, height: float, coat: str = "body", pieces: Sequence[Row
 def rounded(half_x: float, half_y: float, corner: float, steps: int = 3) -> NDArray[np.float64]:
     """[4·steps, 2]: the outline of a rectangle with rounded corners, counter-clockwise."""
     angle = np.linspace(0, np.pi / 2, steps)
-    quarter = corner * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    quarter = corner * exact.circle(angle)
     x, y = half_x - corner, half_y - corner
     turns = [(1, 1), (-1, 1), (-1, -1), (1, -1)]
     arcs = [quarter, quarter[:, ::-1] * [-1, 1], -quarter, quarter[:, ::-1] * [1, -1]]
@@ -235,13 +237,13 @@ def _spun(points: NDArray[np.float64], segments: int) -> Floats:
     while len(rim) > MOST_LEVELS:
         a, b, c = rim[:-2], rim[1:-1], rim[2:]
         bulge = np.abs((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
-        rim = np.delete(rim, np.argmin(bulge / np.linalg.norm(c - a, axis=1)) + 1, axis=0)
+        rim = np.delete(rim, np.argmin(bulge / exact.length(c - a)) + 1, axis=0)
     tips = rim[:, 0] < 1e-6
     sides = min(segments, (MOST_CORNERS - int(tips.sum())) // max(1, int((~tips).sum())))
     # Fewer corners than the mesh has: halfway between a polygon within its circle and one about it.
-    swell = 1.0 if sides == segments else (1 + 1 / np.cos(np.pi / sides)) / 2
+    swell = 1.0 if sides == segments else (1 + 1 / exact.cos(np.pi / sides)) / 2
     angle = 2 * np.pi * np.arange(sides) / sides
-    circle = swell * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    circle = swell * exact.circle(angle)
     rings = [
         np.array([[0.0, 0.0, z]]) if tip else np.column_stack([circle * r, np.full(sides, z)])
         for (r, z), tip in zip(rim, tips, strict=True)
@@ -273,7 +275,7 @@ def _sectors(outer: NDArray[np.float64], inner: NDArray[np.float64], segments: i
     hulls = []
     for first in range(0, segments, 2):
         angle = 2 * np.pi * (first + np.arange(3)) / segments
-        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        circle = exact.circle(angle)
         parts = []
         for chain, spokes in ((outer, circle), (inner, circle[::2])):  # of the inner arc its chord touches first
             for r, z in chain:
@@ -291,10 +293,10 @@ def _unit_sphere(segments: int) -> Mesh:
 @lru_cache(maxsize=1)
 def _geodesic() -> Floats:
     """[42, 3]: corners spread evenly over the unit sphere, a little outside, so that the volume agrees."""
-    golden = (1 + 5**0.5) / 2
+    golden = (1 + math.sqrt(5)) / 2
     corners = np.array([[0, s, t * golden] for s in (-1, 1) for t in (-1, 1)])
     corners = np.concatenate([np.roll(corners, shift, axis=1) for shift in range(3)])
-    gap = np.linalg.norm(corners[:, None] - corners[None], axis=2)
+    gap = exact.length(corners[:, None] - corners[None])
     first, second = np.nonzero(np.triu(np.abs(gap - 2) < 1e-6))
     points = np.concatenate([corners, (corners[first] + corners[second]) / 2])
-    return (1.03 * points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return (1.03 * points / exact.length(points)[:, None]).astype(np.float32)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.mesh import Rows, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, ellipsoid, turned, vessel
 
@@ -11,8 +12,8 @@ from embodied_ssl.envs.world.solids import Solid, bar, ellipsoid, turned, vessel
 def handle(reach: float, low: float, high: float, start: float, thickness: float, square: float, coat: str) -> Solid:
     """A loop in the xz plane from (start, low) to (start, high). square: 1 = round, 3 = nearly square."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, 7)
-    bow = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (1 / square)
-    out = start + reach * np.abs(np.cos(angle)) ** (1 / square)
+    bow = np.sign(exact.sin(angle)) * exact.power(np.abs(exact.sin(angle)), 1 / square)
+    out = start + reach * exact.power(np.abs(exact.cos(angle)), 1 / square)
     z = (low + high) / 2 + (high - low) / 2 * bow
     return bar(np.stack([out, np.zeros(7), z], axis=1), thickness, 6, 3, coat)
 
@@ -22,7 +23,7 @@ def cup(rng: np.random.Generator) -> list[Solid]:
     height, bottom, flare = rng.uniform(0.06, 0.11), rng.uniform(0.022, 0.03), rng.uniform(1.05, 1.35)
     waist = rng.uniform(-0.12, 0.12)
     t = np.array([0.0, 0.12, 0.5, 1.0])
-    radius = bottom * (1 + (flare - 1) * t + waist * np.sin(np.pi * t))
+    radius = bottom * (1 + (flare - 1) * t + waist * exact.sin(np.pi * t))
     radius[0] *= 0.93
     wall = np.column_stack([radius, height * t])
     return [vessel([[0, 0], *wall], rng.uniform(0.002, 0.0035), 0.006)]
@@ -51,7 +52,7 @@ def bowl(rng: np.random.Generator) -> list[Solid]:
     radius, height, roundness = rng.uniform(0.045, 0.07), rng.uniform(0.032, 0.055), rng.uniform(0.45, 0.8)
     foot = rng.uniform(0.4, 0.55)
     t = np.array([0.0, 0.2, 0.5, 1.0])
-    wall = np.column_stack([radius * (foot + (1 - foot) * t**roundness), 0.006 + (height - 0.006) * t])
+    wall = np.column_stack([radius * (foot + (1 - foot) * exact.power(t, roundness)), 0.006 + (height - 0.006) * t])
     outer = [[0, 0], [foot * radius, 0], *wall]
     return [vessel(outer, rng.uniform(0.003, 0.005), 0.009, breaks=[0.006 + 0.5 * (height - 0.006)])]
 
@@ -142,8 +143,8 @@ def vase(rng: np.random.Generator) -> list[Solid]:
     neck, lip, foot = rng.uniform(0.4, 0.7) * belly, rng.uniform(0.6, 0.95) * belly, rng.uniform(0.5, 0.75) * belly
     at, throat = rng.uniform(0.3, 0.5) * height, rng.uniform(0.68, 0.8) * height
     t = np.linspace(0, 1, 4)[1:]
-    ease = (1 - np.cos(np.pi * t)) / 2
-    up = np.column_stack([foot + (belly - foot) * np.sin(np.pi / 2 * t), at * t])
+    ease = (1 - exact.cos(np.pi * t)) / 2
+    up = np.column_stack([foot + (belly - foot) * exact.sin(np.pi / 2 * t), at * t])
     over = np.column_stack([belly + (neck - belly) * ease, at + (throat - at) * t])
     outer = [
         [0, 0],
@@ -161,7 +162,7 @@ def teapot(rng: np.random.Generator) -> list[Solid]:
     radius, squat = rng.uniform(0.036, 0.046), rng.uniform(0.75, 1.05)
     height = 2 * radius * squat
     polar = np.linspace(-0.42, 0.42, 7) * np.pi
-    wall = np.column_stack([radius * np.cos(polar), 0.5 * height * (1 + np.sin(polar) / np.sin(0.42 * np.pi))])
+    wall = np.column_stack([radius * exact.cos(polar), 0.5 * height * (1 + exact.sin(polar) / exact.sin(0.42 * np.pi))])
     body = turned([[0, 0], *wall, [0, height]], 16, [0.5 * height], fill=0.35)
     lid_radius, knob = 0.45 * radius, rng.uniform(0.006, 0.009)
     lid = turned(
@@ -204,7 +205,9 @@ def spoon(rng: np.random.Generator) -> list[Solid]:
     scoop = replace(vessel(outer, 0.0022, 0.002, 12), hulls=shallow).placed(scale=[oval, 1, 1])
     start, arch = oval * width - 0.004, rng.uniform(0.006, 0.02)
     t = np.linspace(0, 1, 6)
-    path = np.column_stack([start + (length - start) * t, np.zeros(6), deep * (1 - 0.5 * t) + arch * np.sin(np.pi * t)])
+    path = np.column_stack(
+        [start + (length - start) * t, np.zeros(6), deep * (1 - 0.5 * t) + arch * exact.sin(np.pi * t)]
+    )
     flat = 0.55
     shaft = bar(path / [1, 1, flat], rng.uniform(0.0035, 0.005) * (0.8 + 0.6 * t**2), 6, 2).placed(scale=[1, 1, flat])
     return [scoop, shaft]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.mesh import rotation_x, rotation_y, rotation_z
 from embodied_ssl.envs.world.solids import Solid, bar, block, ellipsoid, prism, ring, rounded, turned
 
@@ -47,12 +48,14 @@ def arch(rng: np.random.Generator) -> list[Solid]:
     half, rise, deep = rng.uniform(0.035, 0.055), rng.uniform(0.03, 0.05), rng.uniform(0.025, 0.04)
     open_ = rng.uniform(0.45, 0.65) * half
     angle = np.linspace(0, np.pi, 7)
-    inner = open_ * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    inner = open_ * exact.circle(angle)
     top = max(rise, open_ + 0.012)
     if rng.random() < 0.5:  # outside round as well
-        outer = half * np.stack([np.cos(angle), np.sin(angle) * top / half], axis=1)
+        outer = half * np.stack([exact.cos(angle), exact.sin(angle) * top / half], axis=1)
     else:
-        outer = np.stack([half * np.clip(1.5 * np.cos(angle), -1, 1), np.where(np.sin(angle) < 0.4, 0.0, top)], axis=1)
+        outer = np.stack(
+            [half * np.clip(1.5 * exact.cos(angle), -1, 1), np.where(exact.sin(angle) < 0.4, 0.0, top)], axis=1
+        )
         outer[[1, 5], 1] = top
         outer[1:6, 0] = np.linspace(half, -half, 5)
     stones = []
@@ -67,11 +70,7 @@ def star(rng: np.random.Generator) -> list[Solid]:
     points, radius, thick = int(rng.integers(4, 7)), rng.uniform(0.035, 0.05), rng.uniform(0.015, 0.028)
     inner = rng.uniform(0.42, 0.6)
     angle = np.pi * np.arange(2 * points) / points
-    outline = (
-        np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        * radius
-        * np.where(np.arange(2 * points) % 2, inner, 1)[:, None]
-    )
+    outline = exact.circle(angle) * radius * np.where(np.arange(2 * points) % 2, inner, 1)[:, None]
     tips = [
         np.array([[0, 0], outline[k - 1], outline[k], outline[(k + 1) % len(outline)]]) for k in range(0, 2 * points, 2)
     ]
@@ -92,7 +91,7 @@ def dumbbell(rng: np.random.Generator) -> list[Solid]:
             rim, sides = 0.85 * weight, 12 if kind == 1 else 6
             disc = turned([[0, -wide / 2], [rim, -wide / 2], [weight, -0.3 * wide], [weight, 0.3 * wide],
                            [rim, wide / 2], [0, wide / 2]], sides)  # fmt: skip
-            ends.append(disc.placed([place, 0, 0], side @ rotation_z(np.pi / sides)))  # a flat side down
+            ends.append(disc.placed([place, 0, 0], exact.product(side, rotation_z(np.pi / sides))))  # a flat side down
     return [rod, *ends]
 
 
@@ -158,7 +157,7 @@ def duck(rng: np.random.Generator) -> list[Solid]:
     size = rng.uniform(0.028, 0.037)
     long, head = rng.uniform(1.15, 1.4), rng.uniform(0.6, 0.75) * size
     polar = np.linspace(-0.3, 0.5, 7) * np.pi  # an egg that sits on a flat bottom
-    egg = np.column_stack([np.cos(polar), 0.78 * (np.sin(polar) + np.sin(0.3 * np.pi))])
+    egg = np.column_stack([exact.cos(polar), 0.78 * (exact.sin(polar) + exact.sin(0.3 * np.pi))])
     egg[-1, 0] = 0
     body = turned(size * np.array([[0, 0], *egg]), 12).placed(scale=[1, long, 1])
     up, ahead = rng.uniform(1.75, 2.1) * size, -0.62 * long * size
@@ -183,7 +182,9 @@ def bear(rng: np.random.Generator) -> list[Solid]:
         parts.append(ellipsoid([ear, 0.5 * ear, ear], [side * 0.8 * head, 0.1 * head, up + 0.75 * head], 6))
         arm = ellipsoid([limb, limb, 0.95 * size], [0, 0, 0], 8)
         parts.append(
-            arm.placed([side * 1.05 * size, -0.4 * size, 1.25 * size], rotation_y(-side * 0.5) @ rotation_x(-0.7))
+            arm.placed(
+                [side * 1.05 * size, -0.4 * size, 1.25 * size], exact.product(rotation_y(-side * 0.5), rotation_x(-0.7))
+            )
         )
         parts.append(ellipsoid([1.15 * limb, size, 1.05 * limb], [side * 0.62 * size, -0.85 * size, 1.05 * limb], 8))
     return parts
@@ -247,7 +248,7 @@ def banana(rng: np.random.Generator) -> list[Solid]:
     """A banana on its side."""
     bend, radius, thick = rng.uniform(0.9, 1.4), rng.uniform(0.055, 0.08), rng.uniform(0.013, 0.018)
     angle = np.linspace(-bend, bend, 9)
-    path = radius * np.stack([np.sin(angle), 1 - np.cos(angle), np.zeros(9)], axis=1)
+    path = radius * np.stack([exact.sin(angle), 1 - exact.cos(angle), np.zeros(9)], axis=1)
     girth = thick * np.array([0.3, 0.62, 0.9, 1.0, 1.03, 1.0, 0.88, 0.4, 0.28])
     return [bar(path, girth, 6, 2)]
 
@@ -258,7 +259,7 @@ def mushroom(rng: np.random.Generator) -> list[Solid]:
     stem, dome = rng.uniform(0.3, 0.5) * radius, rng.uniform(0.6, 1.1) * radius
     stalk = turned([[0, 0], [1.15 * stem, 0], [stem, 0.3 * height], [0.9 * stem, height], [0, height]], 12, (), "trim")
     polar = np.linspace(0, np.pi / 2, 5)
-    over = np.column_stack([radius * np.cos(polar), height + dome * np.sin(polar)])
+    over = np.column_stack([radius * exact.cos(polar), height + dome * exact.sin(polar)])
     over[-1, 0] = 0
     cap = turned([[0, height - 0.003], [0.9 * radius, height - 0.006], *over], 14, crease_rad=0.9)
     return [stalk, cap]

@@ -14,9 +14,10 @@ a change there would go unnoticed.
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from embodied_ssl.envs.world.compiled import inlined, jit
 
 NEAR_M = 0.02
 LARGE = 1e9
@@ -75,10 +76,6 @@ class Sun(NamedTuple):
     heights: NDArray[np.int32]  # [S, S] of the highest caster; S = 2: no shadows
     step: float  # m, off the surface against self-shadowing
     lift: float  # the same as a height
-
-
-jit = numba.njit(cache=True, nogil=True, error_model="numpy")
-inlined = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 
 
 @jit

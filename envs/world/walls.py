@@ -1,8 +1,8 @@
 """Walls as one sees them from inside: what they wear, and the panels that make them."""
 
-import math
 from dataclasses import dataclass
 
+from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.joinery import Skin, tiled
 from embodied_ssl.envs.world.mesh import Mesh
 
@@ -33,6 +33,6 @@ def raise_wall(panels: dict[Skin, list[Mesh]], start: Point, end: Point, finish:
     if lower is not None:
         panels.setdefault(lower, []).append(tiled((*start, 0), along, (0, 0, split), lower.tile))
     elif skirting is not None:
-        out = 0.012 / math.hypot(*along)
+        out = 0.012 / exact.hypot(*along)
         foot = (start[0] + out * along[1], start[1] - out * along[0], 0.0)
         panels.setdefault(skirting, []).append(tiled(foot, along, (0, 0, SKIRTING_M), 1.0))

@@ -1,0 +1,144 @@
+"""Functions that numba compiles, and its cache of them: a convenience, never a condition."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numba
+from numba.core.caching import FunctionCache, NullCache
+
+try:
+    import fcntl
+except ImportError:  # not a Unix: two processes that save at once may then compile twice
+    fcntl = None  # type: ignore[assignment]
+
+
+class NoCache(UserWarning):
+    """What is compiled cannot be kept."""
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """A function that is compiled when it is first called, or taken from the cache.
+
+    Its arithmetic is IEEE 754's: no fused and no reordered operations, so that it rounds alike on every processor.
+    """
+    return _keeping(numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """The same, made part of the functions of its file that call it."""
+    return _keeping(numba.njit(nogil=True, error_model="numpy", inline="always")(function))
+
+
+@contextmanager
+def telling_of_compiling(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` once if anything is compiled meanwhile, before it is."""
+    _listeners.append(tell)
+    try:
+        yield
+    finally:
+        if tell in _listeners:
+            _listeners.remove(tell)
+
+
+def caches() -> bool:
+    """Whether what is compiled is kept for other processes, as far as this one knows."""
+    return not _reasons
+
+
+_listeners: list[Callable[[], None]] = []
+_reasons: list[str] = []  # why nothing is kept
+
+
+def _keeping(function: Any) -> Any:
+    try:
+        function._cache = _Kept(function.py_func)
+    except RuntimeError as error:  # no folder can be written to
+        _reasons.append(str(error))
+        function._cache = _NotKept()
+    return function
+
+
+def _compiling() -> None:
+    """Tell whoever listens, and say once if it is in vain."""
+    while _listeners:
+        _listeners.pop()()
+    if _reasons:
+        reason = _reasons[0]
+        _reasons[:] = [reason]
+        _say(reason)
+
+
+def _say(reason: str) -> None:
+    """Python shows a warning of one place and text once in a process."""
+    warnings.warn(
+        f"what numba compiles cannot be kept ({reason}): every process compiles it anew, which takes a minute; "
+        "set NUMBA_CACHE_DIR to a folder that can be written to",
+        NoCache,
+        stacklevel=2,
+    )
+
+
+class _NotKept(NullCache):
+    def load_overload(self, sig: Any, target_context: Any) -> None:
+        _compiling()
+
+
+class _Kept(FunctionCache):
+    """Numba's cache of a function, one process at a time; a file that is damaged or cannot be written is no error.
+
+    Numba numbers its files, and two processes that save for two kinds of processor at once may take the same number:
+    a third would then run the code of the other kind.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        found = None
+        try:
+            with self._alone():
+                found = super().load_overload(sig, target_context)
+        except Exception:  # of a damaged file, whatever unpickling ran into
+            self._forget()
+        if found is None:
+            _compiling()
+        return found
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            with self._alone():
+                super().save_overload(sig, data)
+        except OSError as error:  # a full disk, a folder that has become read-only
+            _reasons.append(str(error))
+            _say(_reasons[0])
+
+    def _forget(self) -> None:
+        try:
+            with self._alone():
+                self.flush()
+        except OSError:
+            return
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = self._lock()
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.close()
+
+    def _lock(self) -> IO[bytes] | None:
+        """None where there is no such thing, as in a folder that can no longer be written to."""
+        if fcntl is None:
+            return None
+        try:
+            lock = (Path(self.cache_path) / "embodied_ssl.lock").open("ab")
+        except OSError:
+            return None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            lock.close()
+            return None
+        return lock
