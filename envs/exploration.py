@@ -15,7 +15,7 @@ from embodied_ssl.envs.world.compiled import jit
 from embodied_ssl.envs.world.floor import CELL_M
 
 FARTHEST_M = 3.0  # it looks so far
-TURNS_RAD = 2 * np.pi * ((np.arange(24) + 12) % 24 - 12) / 24  # to choose among; the first is straight on
+TURNS_RAD = 2 * np.pi * ((np.arange(24) + 12) % 24 - 12) / 24  # to choose among; the first is none
 VISITED_CELL_M = 0.5
 
 
@@ -42,6 +42,7 @@ class Explore:
         self.visits = np.zeros((256, 256), np.int32)  # of cells about the start
         self.start: NDArray[np.float64] | None = None
         self.yaw, self.whim = 0.0, 0.0
+        self.ways = exact.circle(TURNS_RAD)
         self.goal = 0.0  # heading, rad
         self.pace = float(rng.uniform(0.08, 0.16))  # m per frame in the open
 
@@ -52,10 +53,10 @@ class Explore:
             self.goal = body.heading
         self.whim = 0.9 * self.whim + 0.05 * self.rng.standard_normal()
         grid, origin = body.floor.grid, body.floor.origin
+        ahead = exact.cos(body.heading), exact.sin(body.heading)
         turn, room = _best_way(
-            grid, origin, self.visits, self.start, body.position, body.heading, self.goal,
-            TURNS_RAD, exact.circle(body.heading + TURNS_RAD),
-        )  # fmt: skip
+            grid, origin, self.visits, self.start, body.position, body.heading, ahead, self.goal, self.ways
+        )
         self.goal = body.heading + turn
         self.yaw = 0.5 * self.yaw + 0.5 * min(max(0.35 * turn, -0.3), 0.3)
         forward = self.pace * min(max((room - 0.1) / 0.4, 0.0), 1.0) * max(0.0, exact.cos(turn))
@@ -63,14 +64,19 @@ class Explore:
 
 
 @jit
-def _best_way(grid, origin, visits, start, place, heading, goal, turns, ahead):
-    """The best of some turns (rad) [W] that look ahead [W, 2], and how far (m) the body could drive by the first."""
+def _best_way(grid, origin, visits, start, place, heading, ahead, goal, ways):
+    """The best turn (rad), and how far (m) the body could drive straight on.
+
+    ahead, ways: the cosine and sine of the heading and of the turns.
+    """
     last = visits.shape[0] - 1
     row, column = int((place[1] - start[1]) / VISITED_CELL_M), int((place[0] - start[0]) / VISITED_CELL_M)
     visits[min(max(row, 0), last), min(max(column, 0), last)] += 1
     best_score, best_turn, straight = -1e9, 0.0, 0.0
-    for n in range(len(turns)):
-        turn, c, s = turns[n], ahead[n, 0], ahead[n, 1]
+    for n in range(len(TURNS_RAD)):
+        turn = TURNS_RAD[n]
+        c = ahead[0] * ways[n, 0] - ahead[1] * ways[n, 1]
+        s = ahead[1] * ways[n, 0] + ahead[0] * ways[n, 1]
         reach = 0.0
         while reach < FARTHEST_M:
             x, y = place[0] + reach * c, place[1] + reach * s

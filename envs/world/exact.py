@@ -71,9 +71,11 @@ def power(base: ArrayLike, exponent: ArrayLike) -> Any:
     return _of_two(_POWER, base, exponent)
 
 
-def hypot(*parts: Any) -> Any:
+def hypot(x: Any, y: Any, *more: Any) -> Any:
     """The length of a vector of these numbers or arrays."""
-    square = sum(part * part for part in parts)
+    square = x * x + y * y
+    for part in more:
+        square = square + part * part
     return math.sqrt(square) if isinstance(square, float) else np.sqrt(square)
 
 
@@ -124,11 +126,14 @@ def _of_one(which: int, x: ArrayLike) -> Any:
 
 
 def _of_two(which: int, x: ArrayLike, y: ArrayLike) -> Any:
+    if isinstance(x, float) and isinstance(y, (float, int)):
+        return _two(which, x, float(y))
     first, second = np.broadcast_arrays(x, y)
     out = np.empty(first.size)
     pair = (np.ascontiguousarray(values, np.float64).reshape(-1) for values in (first, second))
     _each_of_two(which, *pair, out)
-    return out.reshape(first.shape).astype(_kept(first), copy=False) if first.shape else float(out[0])
+    kept = out.reshape(first.shape).astype(_kept(first), copy=False)
+    return kept if kept.shape else float(kept)
 
 
 def _kept(values: NDArray[Any]) -> np.dtype[Any]:
@@ -162,12 +167,17 @@ def _each(which, values, out):
 
 
 @jit
+def _two(which, x, y):
+    """One of the functions of two numbers."""
+    if which == _ARCTAN2:
+        return _angle(x, y)
+    return _exp(y * _log(x)) if x > 0.0 else np.float64(y == 0.0)
+
+
+@jit
 def _each_of_two(which, first, second, out):
     for n in range(len(first)):
-        if which == _ARCTAN2:
-            out[n] = _angle(first[n], second[n])
-        else:
-            out[n] = _exp(second[n] * _log(first[n])) if first[n] > 0.0 else np.float64(second[n] == 0.0)
+        out[n] = _two(which, first[n], second[n])
 
 
 @jit
