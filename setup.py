@@ -51,6 +51,7 @@ setup(
         "gymnasium>=1.0",
         "opencv-python>=4.8",
         "av>=14.0",
+        "pillow>=11.3",
         "h5py>=3.10",
         "hdf5plugin>=4.3",
         "joblib>=1.5",

@@ -1,185 +1,87 @@
-"""Labelled pictures to measure features on: out of our data sets, folders and zip archives of class folders."""
+"""Labelled pictures to measure features on: out of our data sets, folders and archives of class folders."""
 
 import hashlib
-import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.digests import Digests, digest_of, digests_of
+from embodied_ssl.datasets.archives import ENDINGS, Store, listed, open_store
+from embodied_ssl.datasets.digests import Digests, digests_of
+from embodied_ssl.datasets.encoded import EncodedImages, damage
 from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.folders import arrange, described
 from embodied_ssl.datasets.idx import FILES, is_idx, read_idx
+from embodied_ssl.datasets.image_sets import PART_TYPE, Chosen, ImageSet
 from embodied_ssl.datasets.manifest import MANIFEST
 from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.scanning import scan
 from embodied_ssl.datasets.schema import VIDEO_KINDS
-
-if TYPE_CHECKING:
-    from embodied_ssl.datasets.batches import Frames, LabelledFrames
 
 Index = NDArray[np.int64]
 
 CROP_SHARE = 0.3
 """Side of the patch about a thing on the table, as a share of the picture."""
 LABELS = ("category", "material")
-PART_TYPE = "U10"
-"""The type of the names of parts."""
-_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-_MOST_BYTES = 64 << 20  # of one encoded picture in an archive
+SIDE = 256
+"""Of the squares that are made of pictures of any size, px; squares of up to this are left as they are."""
 
 
-@dataclass(frozen=True)
-class ImageSet:
-    """Pictures with labels. N pictures in C classes."""
+def image_set(
+    source: Path | str,
+    label: str | None = None,
+    side: int | None = None,
+    skip_damaged: bool = False,
+    usual_side: int = SIDE,
+) -> ImageSet:
+    """The labelled pictures of a data set of ours, or of a folder, zip or tar archive of pictures.
 
-    name: str
-    images: Any  # `images[rows]` gives uint8 [B, H, W, 3] for int64 rows [B]
-    label: Index  # [N], rows of classes
-    classes: tuple[str, ...]
-    group: Index  # [N]; what may not be split between training and test: an object, a room
-    part: NDArray[np.str_]  # [N] `train`, `validation` or `test` where the source says so, else empty
-    fingerprint: str  # SHA-256 of what it holds
-    find_digests: Callable[[], Digests] | None = None  # None: those of the pixels of `images`
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    @cached_property
-    def digests(self) -> Digests:
-        """The digest of each picture's content, uint64 [N], found when first asked for: see `digest_of`.
-
-        Of a patch about a thing on a table it is that of the picture that the patch was cut from.
-        """
-        return self.find_digests() if self.find_digests is not None else digests_of(self.images)
-
-    def at(self, rows: Index) -> "ImageSet":
-        """The set of these pictures only; none is read before it is asked for."""
-        return replace(
-            self,
-            images=Chosen(self.images, rows),
-            label=self.label[rows],
-            group=self.group[rows],
-            part=self.part[rows],
-            fingerprint=hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest(),
-            find_digests=partial(_digests_at, self, rows),
-        )
-
-    def training(self) -> "ImageSet":
-        """What may be learned from: the part `train` alone where the source has parts, else all pictures.
-
-        Raises DataError where there are parts, but no `train`.
-        """
-        if not (self.part != "").any():
-            return self
-        rows = np.flatnonzero(self.part == "train")
-        if len(rows) == 0:
-            parts = ", ".join(sorted({str(part) for part in self.part} - {""}))
-            raise DataError(f"{self.name}: has the parts {parts}, but no part train to learn from")
-        return self.at(rows)
-
-    def frames(self) -> "FrameStream":
-        """What may be learned from, as a stream of `Frames`: see `training`."""
-        return FrameStream(self.training())
-
-    def labelled(self) -> "LabelledStream":
-        """What may be learned from, as a stream of `LabelledFrames`: see `training`."""
-        return LabelledStream(self.training())
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Some rows of pictures, read when they are asked for."""
-
-    images: Any
-    rows: Index
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, places: Any) -> NDArray[np.uint8]:
-        return self.images[self.rows[places]]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """[N, H, W, 3]."""
-        return (len(self.rows), *self.images.shape[1:])
-
-
-@dataclass(frozen=True)
-class FrameStream:
-    """The pictures of a set, as `Frames`."""
-
-    images: ImageSet
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def batch(self, index: Index, rng: np.random.Generator) -> "Frames":
-        import torch
-
-        from embodied_ssl.datasets.batches import Frames
-
-        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
-        return Frames(images=pictures, index=torch.from_numpy(index))
-
-
-@dataclass(frozen=True)
-class LabelledStream:
-    """The pictures of a set and their classes, as `LabelledFrames`."""
-
-    images: ImageSet
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """What the numbers of the labels stand for."""
-        return self.images.classes
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def batch(self, index: Index, rng: np.random.Generator) -> "LabelledFrames":
-        import torch
-
-        from embodied_ssl.datasets.batches import LabelledFrames
-
-        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
-        labels = torch.from_numpy(self.images.label[index])
-        return LabelledFrames(images=pictures, label=labels, index=torch.from_numpy(index))
-
-
-def image_set(source: Path | str, label: str | None = None) -> ImageSet:
-    """The labelled pictures of a data set of ours, or of a folder or zip archive of class folders.
+    Files are hashed and their headers read before this returns; they are decoded when they are asked for, as
+    `decoding.py` says. Squares of one size, up to 256 px, stay as they are; of pictures of any other sizes the square
+    in the middle is taken and resized to 256 px, or to the largest shorter side if all are smaller.
 
     Args:
         source: roam: every frame, by scene, in groups of a room. orbit: every frame, by category, in groups of an
             object. grasp, push, poke: a patch about each thing on the table before the first act of an episode.
-            A folder or archive may have `train` and `test` above its class folders. A folder with the four files of
-            MNIST or Fashion-MNIST serves as well.
+            A folder or archive has class folders, and above them folders of parts if there are any: see `folders.py`.
+            A folder with the four files of MNIST or Fashion-MNIST serves as well.
         label: of orbit and table: `category` (default) or `material`; others have but one.
+        side: of squares to make of files whatever their sizes, px; None: as said above.
+        skip_damaged: whether to leave out files that are damaged, instead of refusing them all.
+        usual_side: in the place of 256 px where they have to be resized.
 
-    Raises DataError where there are no pictures, a damaged one, or an unknown label.
+    Raises DataError where there are no pictures, damaged ones, or an unknown label.
     """
     path = Path(source)
-    if (path / MANIFEST).is_file():
-        dataset = Dataset.open(path)
-        if label not in (None, *LABELS):
-            raise unknown_name(f"label of {path}", str(label), LABELS)
-        chosen = "scene" if dataset.kind == "roam" else label or LABELS[0]
-        return _of_video(dataset, chosen) if dataset.kind in VIDEO_KINDS else _of_table(dataset, chosen)
+    try:
+        if (store := _store_of(path)) is not None:
+            return _of_files(store, side, usual_side, skip_damaged)
+        return _of_arrays(path, label)
+    except OSError as error:
+        raise DataError(f"{error.filename or path}: cannot be read ({error.strerror or error})") from error
+
+
+def _store_of(path: Path) -> Store | None:
+    """The files of a folder or an archive; None where it is a set of another kind."""
+    if (path / MANIFEST).is_file() or is_idx(path):
+        return None
+    if (store := open_store(path)) is not None:
+        return store
+    remedy = "apt-get install dataset-fashion-mnist" if "fashion-mnist" in path.name else "is the path right?"
+    raise DataError(f"{path}: no data set, folder, zip or tar archive of pictures; {remedy}")
+
+
+def _of_arrays(path: Path, label: str | None) -> ImageSet:
     if is_idx(path):
         return _of_idx(path)
-    if path.is_dir():
-        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in _ENDINGS)
-        return _of_files(path, ((str(each.relative_to(path)), each.read_bytes()) for each in files))
-    if path.is_file() and zipfile.is_zipfile(path):
-        return _of_files(path, _members(path))
-    remedy = "apt-get install dataset-fashion-mnist" if "fashion-mnist" in path.name else "is the path right?"
-    raise DataError(f"{path}: no data set, folder or zip archive of pictures; {remedy}")
+    dataset = Dataset.open(path)
+    if label not in (None, *LABELS):
+        raise unknown_name(f"label of {path}", str(label), LABELS)
+    chosen = "scene" if dataset.kind == "roam" else label or LABELS[0]
+    return _of_video(dataset, chosen) if dataset.kind in VIDEO_KINDS else _of_table(dataset, chosen)
 
 
 def _of_video(dataset: Dataset, label: str) -> ImageSet:
@@ -235,10 +137,6 @@ def _ours(
     )
 
 
-def _digests_at(images: ImageSet, rows: Index) -> Digests:
-    return images.digests[rows]
-
-
 def _digests_of_rows(pictures: Any, rows: Index) -> Digests:
     """Those of the pictures at `rows`, some of which come several times."""
     each, which = np.unique(rows, return_inverse=True)
@@ -263,41 +161,54 @@ def _of_idx(path: Path) -> ImageSet:
     return ImageSet(path.name, np.concatenate(pictures), label, names, group, np.concatenate(parts), digest.hexdigest())
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-                if entry.filename.lower().endswith(_ENDINGS):
-                    if entry.file_size > _MOST_BYTES:
-                        raise DataError(f"{path}: {entry.filename} has {entry.file_size:,} bytes; not a picture")
-                    yield entry.filename, archive.read(entry)
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: damaged archive ({error}); fetch it again") from error
-
-
-def _of_files(path: Path, files: Iterator[tuple[str, bytes]]) -> ImageSet:
-    pictures: list[np.ndarray] = []
-    places, digests, digest = [], [], hashlib.sha256()
-    for name, content in files:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-        if picture is None:
-            raise DataError(f"{path}: {name} is damaged or no picture; remove it")
-        if pictures and picture.shape != pictures[0].shape:
-            raise DataError(f"{path}: {name} is {picture.shape[1]} × {picture.shape[0]} px, others differ; resize them")
-        pictures.append(picture[..., ::-1])
-        places.append(Path(name).parts)
-        digest.update(name.encode() + b"\0" + content)
-        digests.append(digest_of(content))
-    if not pictures:
-        raise DataError(f"{path}: no pictures ({', '.join(_ENDINGS)}) in it; name a folder of class folders")
-    names = [place[-2] if len(place) > 1 else "" for place in places]
-    parts = np.array(
-        [place[0] if place[0] in ("train", "test") and len(place) > 2 else "" for place in places], PART_TYPE
-    )
-    classes, labels = np.unique(names, return_inverse=True)
-    group = np.arange(len(pictures))  # every picture stands for itself
-    known = tuple(str(name) for name in classes)
-    find_digests = partial(np.array, digests, np.uint64)
+def _of_files(store: Store, side: int | None, usual_side: int, skip_damaged: bool) -> ImageSet:
+    """Pictures in a folder or an archive."""
+    found, scanned = arrange(store.names), scan(store)
+    damaged = store.damaged | {store.names[row]: why for row, why in scanned.damaged.items()}
+    if damaged and not skip_damaged:
+        raise damage(store, damaged)
+    sound = np.array([row not in scanned.damaged for row in found.rows], bool)
+    if not sound.any():
+        raise DataError(f"{store.path}: no pictures ({', '.join(ENDINGS)}) in it; name a folder of class folders")
+    rows = np.array(found.rows, np.int64)[sound]
+    part, labels = np.array(found.part, PART_TYPE)[sound], np.array(found.label)[sound]
+    classes, label = np.unique(labels, return_inverse=True)
+    squares, resized = _side_of(scanned.size[rows], side, usual_side)
+    kinds = np.unique(np.char.add(np.char.add(part, "/"), labels), return_inverse=True)[1]
+    notes = [f"{store.name}: {described(labels.tolist(), part.tolist(), found.notes)}"]
+    notes += [f"of each the square in its middle, at {squares} px"] if resized else []
+    notes += [f"{len(damaged):,} damaged skipped: {listed(sorted(damaged))}"] if damaged else []
+    notes += [f"{len(store.others):,} other files: {listed(sorted(store.others))}"] if store.others else []
+    names = [store.names[row].rpartition("/")[2] for row in rows]
     return ImageSet(
-        path.stem, np.stack(pictures), labels.astype("i8"), known, group, parts, digest.hexdigest(), find_digests
+        name=store.name,
+        images=EncodedImages(store, rows, squares, kinds.astype("i8"), skip_damaged),
+        label=label.astype("i8"),
+        classes=tuple(str(name) for name in classes),
+        group=np.arange(len(rows)),  # every picture stands for itself
+        part=part,
+        fingerprint=_fingerprint(part.tolist(), labels.tolist(), names, scanned.sha256[rows]),
+        find_digests=partial(_first_bytes, scanned.sha256[rows]),
+        side=squares if resized else None,
+        told="; ".join(notes),
     )
+
+
+def _side_of(size: NDArray[np.int32], side: int | None, usual: int) -> tuple[int, bool]:
+    """The side of the squares, px, and whether pictures of these sizes, [N, 2], have to be resized."""
+    if (size == size[0, 0]).all() and size[0, 0] <= SIDE and side in (None, size[0, 0]):
+        return int(size[0, 0]), False
+    return side or min(usual, int(size.min(axis=1).max())), True
+
+
+def _fingerprint(parts: Sequence[str], classes: Sequence[str], names: Sequence[str], sha256: NDArray[np.uint8]) -> str:
+    """Of parts, classes, names of files and their content: a folder and an archive of it have the same."""
+    digest = hashlib.sha256()
+    for part, label, name, content in zip(parts, classes, names, sha256, strict=True):
+        digest.update(f"{part}/{label}/{name}".encode(errors="surrogateescape") + b"\0" + content.tobytes())
+    return digest.hexdigest()
+
+
+def _first_bytes(sha256: NDArray[np.uint8]) -> Digests:
+    """As `digest_of` has them."""
+    return np.ascontiguousarray(sha256[:, :8]).view("<u8")[:, 0].astype(np.uint64)

@@ -110,8 +110,17 @@ class Dataset:
     @cached_property
     def things(self) -> NDArray[np.int64]:
         """A number for each row of `objects` that is the same for the same thing in another episode."""
+        return self._things[1].astype(np.int64)
+
+    @property
+    def thing_names(self) -> tuple[str, ...]:
+        """The name of the thing of each number, such as `mug 17`: the same in every data set."""
+        return tuple(name.decode() for name in self._things[0].tolist())
+
+    @cached_property
+    def _things(self) -> tuple[NDArray[np.bytes_], NDArray[np.intp]]:
         names = zip(self.objects["category"], self.objects["instance"], strict=True)
-        return np.unique([b"%s %d" % name for name in names], return_inverse=True)[1].astype(np.int64)
+        return np.unique(np.array([b"%s %d" % name for name in names], "S"), return_inverse=True)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Pixels (u, v) of world points [B, 3] (m) under the overhead camera of a table, float32 [B, 2]."""

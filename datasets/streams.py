@@ -189,6 +189,11 @@ class Interactions:
     def __len__(self) -> int:
         return len(self._dataset)
 
+    @property
+    def objects(self) -> int:
+        """How many rows the data set's objects have."""
+        return self._dataset.manifest.count("objects")
+
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.Grasps | batches.Pushes | batches.Pokes":
         from embodied_ssl.datasets.batches import Grasps, Pokes, Pushes
 
@@ -236,6 +241,11 @@ class ObjectPairs:
 
     def __len__(self) -> int:
         return self._length
+
+    @property
+    def thing_names(self) -> tuple[str, ...]:
+        """The name of the thing that each number in `object` stands for."""
+        return self._dataset.thing_names
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         if self._dataset.kind == "orbit":

@@ -105,6 +105,7 @@ def _comparable(configuration: dict[str, Any]) -> dict[str, Any]:
         flat |= {f"{group}.{key}": value for key, value in flat.pop(group).items()}
     for name, entry in flat.pop("data").items():
         flat |= {f"data.{name}": entry["sha256"], f"part of {name}": entry.get("part", "")}
+        flat |= {f"side of {name}": entry.get("side")}
     return json.loads(json.dumps(flat))
 
 

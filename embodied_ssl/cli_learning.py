@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embodied_ssl.cli_options import add_settings, first_line, make_parser, parse, shorten
+from embodied_ssl.cli_options import Several, add_settings, first_line, make_parser, parse, shorten
 
 if TYPE_CHECKING:
     from embodied_ssl.method import Method, Need
@@ -151,8 +151,8 @@ def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -
     streams = parser.add_argument_group("What it learns from")
     for stream, need in needs.items():
         streams.add_argument(
-            f"--data.{stream}", type=str | None, default=None, metavar="DIR",
-            help=origin(need.batch) + ("" if need.required else "; can be left out"),
+            f"--data.{stream}", type=str, nargs="+", action=Several, default=None, metavar="DIR",
+            help=f"{origin(need.batch)}, or several sets" + ("" if need.required else "; can be left out"),
         )  # fmt: skip
     add_settings(parser, f"Settings of {name}, in full --method.NAME", "method", kind, skip={"encoder"})
     encoder = parser.add_argument_group("What is learned, in full --encoder.NAME")
@@ -168,7 +168,7 @@ def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -
     return parser
 
 
-def _streams(parser: Any, given: Any) -> dict[str, str]:
+def _streams(parser: Any, given: Any) -> dict[str, list[str]]:
     """The data sets given, by name of the stream; that of a part of `joint` is `METHOD.STREAM`."""
     names = [action.dest.removeprefix("data.") for action in parser._actions if action.dest.startswith("data.")]
     return {name: given[f"data.{name}"] for name in names if given.get(f"data.{name}") is not None}

@@ -1,5 +1,6 @@
 """Options of commands, made from signatures and docstrings."""
 
+import argparse
 import inspect
 import re
 import types
@@ -38,6 +39,13 @@ def make_parser(command: str, description: str, usage: str = "") -> Any:
     )
     parser.short_names = short  # type: ignore[attr-defined]
     return parser
+
+
+class Several(argparse.Action):
+    """Values of an option: those of `--a X Y` and of `--a X --a Y` are the same."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        namespace[self.dest] = [*(namespace.get(self.dest) or []), *values]
 
 
 def add_settings(

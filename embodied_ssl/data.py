@@ -14,7 +14,9 @@ from embodied_ssl.datasets import batches
 from embodied_ssl.datasets.digests import Digests, united
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.files import write_atomically
-from embodied_ssl.datasets.images import ImageSet, image_set
+from embodied_ssl.datasets.image_sets import ImageSet
+from embodied_ssl.datasets.images import image_set
+from embodied_ssl.datasets.joined import Joined
 from embodied_ssl.datasets.manifest import MANIFEST
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import INTERACTION_KINDS, VIDEO_KINDS
@@ -22,6 +24,10 @@ from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.method import Method
 
 Source = Path | str
+Sources = Source | Sequence[Source]
+
+SPARE = 1.5
+"""Side of the squares that are made of files of any size, in sides of what the encoder sees: crops need some choice."""
 
 # What a loss asks for: the kinds of data set that have it, and how it is cut out of one.
 _CUTS: dict[type[batches.Batch], tuple[tuple[str, ...], Callable[..., Stream]]] = {
@@ -41,52 +47,99 @@ SAMPLES = "samples.npy"
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A stream, and what it was taken from."""
+class Origin:
+    """What is taken of one data set."""
 
-    stream: Stream
     source: Source
     sha256: str
     """Of what the source holds."""
-    part: str
-    """Of the source: `train`, or empty where it has no parts."""
     images: int
     """How many pictures may be learned from."""
     find_digests: Callable[[], Digests]
     """Their digests."""
+    part: str = ""
+    """Of the source: `train`, or empty where it has no parts."""
+    side: int | None = None
+    """Of the squares that were made of pictures of any size, px; None: they are as they were."""
+    told: str = ""
+    """What of a folder was taken for what."""
+    damaged: Callable[[], list[str]] = list
+    """The files that were found damaged since, and replaced."""
+
+    def describe(self) -> str:
+        """In words: `50,000 images of cifar10.zip, part train`."""
+        part = f", part {self.part}" if self.part else ""
+        return f"{self.images:,} images of {self.source}{part}" + (f" ({self.told})" if self.told else "")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A stream, and what it was taken from."""
+
+    stream: Stream
+    origins: tuple[Origin, ...]
 
     def entry(self) -> dict[str, Any]:
-        """What `run.json` says of it."""
-        return {"source": str(self.source), "sha256": self.sha256, "part": self.part, "images": self.images}
+        """What `run.json` says of it; of several sources lists, and the hash of all."""
+        own = self.origins
+        each = {
+            "source": [str(origin.source) for origin in own],
+            "part": [origin.part for origin in own],
+            "side": [origin.side for origin in own],
+        }
+        sha256 = own[0].sha256 if len(own) == 1 else hashlib.sha256("".join(o.sha256 for o in own).encode()).hexdigest()
+        entry = {name: values[0] if len(values) == 1 else values for name, values in each.items()}
+        return {**entry, "sha256": sha256, "images": sum(origin.images for origin in own)}
 
-    def told(self) -> str:
-        """In words: `50,000 images of cifar10.zip, part train`."""
-        return f"{self.images:,} images of {self.source}" + (f", part {self.part}" if self.part else "")
 
-
-def open_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Stream]:
+def open_streams(method: Method, sources: Mapping[str, Sources], part: str = "train") -> dict[str, Stream]:
     """The streams of `method` out of the data sets named, by name of the stream: see `take_streams`."""
-    return {name: taken.stream for name, taken in take_streams(method, sources).items()}
+    return {name: taken.stream for name, taken in take_streams(method, sources, part=part).items()}
 
 
-def take_streams(method: Method, sources: Mapping[str, Source]) -> dict[str, Taken]:
+def take_streams(
+    method: Method,
+    sources: Mapping[str, Sources],
+    side: int | None = None,
+    skip_damaged: bool = False,
+    part: str = "train",
+) -> dict[str, Taken]:
     """The streams of `method` out of the data sets named, and what each holds, by name of the stream.
 
-    Of a set with parts (folders `train` and `test`) it is the part `train` alone.
+    Of a set with parts (folders `train` and `test`) it is one part alone. Several data sets for a stream are taken one
+    after the other.
 
-    Raises DataError where a stream is unknown or missing, and where a data set is not of a kind that has it.
+    Args:
+        method: what is to learn from them.
+        sources: a data set for each stream, or several.
+        side: of squares to make of files of pictures, px; None: as `image_set` has it, 1.5 times what the encoder sees
+            where pictures have to be resized.
+        skip_damaged: whether to leave out files that are damaged.
+        part: of sets that have parts.
+
+    Raises DataError where a stream is unknown or missing, where a data set is not of a kind that has it, and where
+    several do not fit together.
     """
     needs, cuts = method.needs(), method.cuts()
     check_streams(method, sources)
-    return {name: _take(needs[name].batch, source, cuts.get(name, {}), name) for name, source in sources.items()}
+    usual_side = round(SPARE * method.encoder.image_size)
+
+    def files(source: Source) -> ImageSet:
+        return image_set(source, side=side, skip_damaged=skip_damaged, usual_side=usual_side)
+
+    return {
+        name: _take(needs[name].batch, _several(source), cuts.get(name, {}), name, files, part)
+        for name, source in sources.items()
+    }
 
 
 def write_samples(run: Path, streams: Mapping[str, Taken]) -> None:
     """Write RUN/samples.npy, unless it is there."""
     if (run / SAMPLES).is_file():
         return
+    digests = [origin.find_digests() for taken in streams.values() for origin in taken.origins]
     buffer = io.BytesIO()
-    np.save(buffer, united([taken.find_digests() for taken in streams.values()]), allow_pickle=False)
+    np.save(buffer, united(digests), allow_pickle=False)
     write_atomically(run / SAMPLES, [buffer.getbuffer()])
 
 
@@ -108,7 +161,7 @@ def learned_from(run: Path | str, images: ImageSet, rows: NDArray[np.integer]) -
     return int(np.isin(images.digests[rows], known).sum())
 
 
-def check_streams(method: Method, sources: Mapping[str, Source]) -> None:
+def check_streams(method: Method, sources: Mapping[str, Sources]) -> None:
     """Raise DataError where a stream of `method` is unknown or missing; opens no data."""
     needs = method.needs()
     for name in sources:
@@ -148,23 +201,71 @@ def method_name(method: Method) -> str:
     return type(method).__module__.rpartition(".")[2]
 
 
-def _take(batch: type[batches.Batch], source: Source, cut: dict[str, Any], name: str) -> Taken:
+def _several(source: Sources) -> Sequence[Source]:
+    return [source] if isinstance(source, (str, Path)) else list(source)
+
+
+def _take(
+    batch: type[batches.Batch],
+    sources: Sequence[Source],
+    cut: dict[str, Any],
+    name: str,
+    files: Callable[[Source], ImageSet],
+    part: str,
+) -> Taken:
+    if not sources:
+        raise DataError(f"{name}: no data set named; name one, as in --{name} DIR")
+    found = [_take_one(batch, source, cut, name, files, part) for source in sources]
+    streams, origins = [stream for stream, _ in found], tuple(origin for _, origin in found)
+    if len(found) == 1:
+        return Taken(streams[0], origins)
+    if batch in (batches.FramePairs, batches.Clips):
+        _check_bodies(sources)
+    return Taken(Joined(streams, [str(source) for source in sources]), origins)
+
+
+def _check_bodies(sources: Sequence[Source]) -> None:
+    """Motions of different bodies have different units."""
+    kinds = {Dataset.open(source).kind: source for source in sources}
+    if len(kinds) > 1:
+        each = ", ".join(f"{kind} in {source}" for kind, source in kinds.items())
+        raise DataError(
+            f"data sets of bodies that move differently do not fit together: {each}; name those of one kind"
+        )
+
+
+def _take_one(
+    batch: type[batches.Batch],
+    source: Source,
+    cut: dict[str, Any],
+    name: str,
+    files: Callable[[Source], ImageSet],
+    part: str,
+) -> tuple[Stream, Origin]:
     ours = (Path(source) / MANIFEST).is_file()
     if batch is batches.LabelledFrames or (batch is batches.Frames and not ours):
-        return _of_images(source, labelled=batch is batches.LabelledFrames)
+        return _of_images(files(source), source, part, labelled=batch is batches.LabelledFrames)
     dataset = Dataset.open(source)
     kinds, open_stream = _CUTS[batch]
     if dataset.kind not in kinds:
         raise DataError(f"{source}: a {dataset.kind} data set has no {name}; it takes {' or '.join(kinds)}")
-    return Taken(open_stream(dataset, **cut), source, _of_shards(source), "", len(dataset.images()), dataset.digests)
+    origin = Origin(source, _of_shards(source), len(dataset.images()), dataset.digests)
+    return open_stream(dataset, **cut), origin
 
 
-def _of_images(source: Source, *, labelled: bool) -> Taken:
-    images = image_set(source)
-    part = images.training()
-    stream: Stream = part.labelled() if labelled else part.frames()
-    sha256 = _of_shards(source) if (Path(source) / MANIFEST).is_file() else images.fingerprint
-    return Taken(stream, source, sha256, "train" if len(part) < len(images) else "", len(part), lambda: part.digests)
+def _of_images(images: ImageSet, source: Source, part: str, *, labelled: bool) -> tuple[Stream, Origin]:
+    own = images.only(part)
+    origin = Origin(
+        source=source,
+        sha256=_of_shards(source) if (Path(source) / MANIFEST).is_file() else images.fingerprint,
+        images=len(own),
+        find_digests=lambda: own.digests,
+        part=part if (own.part == part).any() else "",
+        side=images.side,
+        told=images.told,
+        damaged=images.damaged,
+    )
+    return (images.labelled(part) if labelled else images.frames(part)), origin
 
 
 def _of_shards(source: Source) -> str:

@@ -54,7 +54,7 @@ def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
         return []
     rng = np.random.default_rng(0)
     try:
-        streams = open_streams(method, {name: source for name, source in found.items() if source is not None})
+        streams = open_streams(method, {name: source for name, source in found.items() if source is not None}, "test")
     except DataError:  # such as episodes that are shorter than its clips
         return []
     batches = {name: stream.batch(rng.permutation(len(stream))[:ROWS], rng) for name, stream in streams.items()}

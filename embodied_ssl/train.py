@@ -23,8 +23,10 @@ from torch.utils.data import Dataset as MapStyle
 from embodied_ssl import __version__
 from embodied_ssl.checkpoint import ENCODER, METHOD, STATE, claim_run, is_finished, load_state, save_state, save_weights
 from embodied_ssl.compilation import compiled
-from embodied_ssl.data import Source, Taken, method_name, take_streams, write_samples
+from embodied_ssl.data import Source, Sources, Taken, method_name, take_streams, write_samples
+from embodied_ssl.datasets.archives import listed
 from embodied_ssl.datasets.batches import Batch
+from embodied_ssl.datasets.encoded import begin_worker
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.streams import Batches, Stream
@@ -50,7 +52,7 @@ _PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-
 def train(
     method: Method,
     out: Path | str,
-    streams: Mapping[str, Source],
+    streams: Mapping[str, Sources],
     recipe: Recipe | None = None,
     *,
     seed: int = 0,
@@ -61,6 +63,8 @@ def train(
     accumulate: int = 1,
     compile: bool = False,
     workers: int = 0,
+    picture_side: int | None = None,
+    skip_damaged: bool = False,
     probe_on: Source | None = None,
     monitor_every: int = 200,
     checkpoint_every: int = 200,
@@ -74,7 +78,7 @@ def train(
     Args:
         method: what to train; its encoder is what is kept.
         out: the run directory; made if need be. One of another configuration is refused.
-        streams: a data set for each stream of the method's loss, by name.
+        streams: a data set for each stream of the method's loss, by name, or several, taken one after the other.
         recipe: optimiser and schedule; None: the method's own.
         seed: of batches and of all randomness while training.
         device: `cpu`, `cuda`, `mps`, or `auto`: the best there is.
@@ -89,7 +93,12 @@ def train(
         accumulate: parts that a batch is split into, one after the other, to save memory. Where the loss compares the
             samples of a batch (SimCLR), it is that of the whole batch all the same; batch norm sees a part at a time.
         compile: compile encoders, what follows them, and heads (torch.compile), as they are called first.
-        workers: processes that read batches; 0: this one, which is fastest for mapped data.
+        workers: processes that read batches; 0: this one, which is fastest for mapped data. Files of pictures are
+            decoded by them.
+        picture_side: of the squares that are made of files of pictures, px; None: those that are squares of one size
+            of up to 256 px stay as they are, others become squares of 1.5 times `image_size`.
+        skip_damaged: whether to leave out files of pictures that are damaged, instead of stopping. One whose damage is
+            seen only when it is decoded is replaced by the next of its class.
         probe_on: a labelled set; while training, a linear probe and k-NN on it are logged beside the loss.
         monitor_every: steps between looks at the features.
         checkpoint_every: steps between states to go on from.
@@ -102,7 +111,9 @@ def train(
     _at_least(1, steps=recipe.steps, batch_size=recipe.batch_size, accumulate=accumulate, devices=devices, nodes=nodes)
     _at_least(1, monitor_every=monitor_every, checkpoint_every=checkpoint_every)
     _at_least(0, workers=workers)
-    taken = take_streams(method, streams)
+    if picture_side is not None:
+        _at_least(1, picture_side=picture_side)
+    taken = take_streams(method, streams, picture_side, skip_damaged)
     opened = {name: each.stream for name, each in taken.items()}
     method.take_shape(opened, np.random.default_rng([seed, _TAKE_SHAPE]))
     probe = Probe(image_set(probe_on)) if probe_on is not None else None
@@ -122,8 +133,9 @@ def train(
     first = run.start(opened)
     data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
     main, images = fabric.is_global_zero, _pictures(data[0]) * parts * fabric.world_size
-    for name, each in taken.items() if main and progress else ():
-        print(f"embodied-ssl: {name}: {each.told()}", file=sys.stderr)
+    origins = [(name, origin) for name, each in taken.items() for origin in each.origins]
+    for name, origin in origins if main and progress else ():
+        print(f"embodied-ssl: {name}: {origin.describe()}", file=sys.stderr)
     slow = slowness(precision, device)
     if slow and main:
         print(f"embodied-ssl: {slow}", file=sys.stderr)
@@ -132,6 +144,9 @@ def train(
     with log, compiled(method) if compile else nullcontext():
         batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
         run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every)
+    for name, origin in origins if main else ():
+        if damaged := origin.damaged():
+            print(f"embodied-ssl: {name}: {_replaced(damaged)}", file=sys.stderr)
     fabric.barrier()
     return out
 
@@ -283,6 +298,19 @@ class _Parts(MapStyle[dict[str, Batch]]):
         }
 
 
+@dataclass(frozen=True)
+class _Safely(MapStyle[dict[str, Batch] | DataError]):
+    """The batches, or what is wrong with them: raised in a worker process it would come with a traceback."""
+
+    data: _Parts
+
+    def __getitem__(self, number: int) -> dict[str, Batch] | DataError:
+        try:
+            return self.data[number]
+        except DataError as error:
+            return error
+
+
 def _pictures(batches: dict[str, Batch]) -> int:
     """How many pictures there are in batches."""
     tensors = [getattr(batch, field.name) for batch in batches.values() for field in fields(batch)]
@@ -292,7 +320,18 @@ def _pictures(batches: dict[str, Batch]) -> int:
 def _loader(data: _Parts, first: int, end: int, workers: int, fabric: "Fabric") -> Iterator[dict[str, Batch]]:
     pinned = fabric.device.type == "cuda"
     numbers = range(first, end)
-    return iter(DataLoader(data, batch_size=None, sampler=numbers, num_workers=workers, pin_memory=pinned))
+    loader = DataLoader(
+        _Safely(data),
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        pin_memory=pinned,
+        worker_init_fn=begin_worker,
+    )
+    for batches in loader:
+        if isinstance(batches, DataError):
+            raise batches
+        yield batches
 
 
 def _present(device: str) -> str:
@@ -321,6 +360,14 @@ def _fabric(device: str, devices: int, nodes: int, precision: str) -> "Fabric":
         raise DataError(f"no {devices} × '{device}' to train on ({' '.join(str(error).split())})") from None
     fabric.launch()
     return fabric
+
+
+def _replaced(damaged: list[str]) -> str:
+    one = len(damaged) == 1
+    return (
+        f"{len(damaged):,} file{'' if one else 's'} could not be decoded, and {'another' if one else 'others'} of the "
+        f"same class stood for {'it' if one else 'them'}: {listed(damaged)}"
+    )
 
 
 def _at_least(least: int, **given: int) -> None:

@@ -40,7 +40,9 @@ def test_train_evaluate_and_report(rooms, tmp_path, capsys):
     assert (out / "results.csv").is_file()
     assert "<html" in (out / "report.html").read_text()
     left = {path.name for path in run.iterdir()}
-    assert left == {"run.json", "metrics.csv", "tensorboard", "method.safetensors", "encoder.safetensors"}
+    assert left == {
+        "run.json", "samples.npy", "metrics.csv", "tensorboard", "method.safetensors", "encoder.safetensors",
+    }  # fmt: skip
     assert main(["evaluate", str(run), str(run) + "/", "--on", str(rooms), "--progress", "false"]) == 2
     assert "a second run of the row drlim with seed 0" in capsys.readouterr().err
 

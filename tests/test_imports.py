@@ -20,7 +20,9 @@ OUTSIDE = {  # libraries that only some files may know
     "torch": {
         "datasets/batches.py",
         "datasets/streams.py",
-        "datasets/images.py",
+        "datasets/image_sets.py",
+        "datasets/encoded.py",
+        "datasets/joined.py",
         "datasets/captions.py",
         "embodied_ssl",
     },

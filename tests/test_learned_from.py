@@ -71,7 +71,9 @@ def test_a_run_says_what_it_learned_from(noise, tmp_path, capsys):
     out = tmp_path / "run"
     command = ["train", "rotation", "--frames", str(noise), "--out", str(out), "--image_size", "32"]
     assert main([*command, "--steps", "1", "--batch_size", "4"]) == 0
-    assert capsys.readouterr().err.startswith(f"embodied-ssl: frames: 80 images of {noise}, part train\n")
+    assert capsys.readouterr().err.startswith(
+        f"embodied-ssl: frames: 80 images of {noise}, part train (noise: 2 classes (a, b); train 80, test 80 images)\n"
+    )
     entry = json.loads((out / "run.json").read_text())["data"]["frames"]
     assert (entry["source"], entry["part"], entry["images"]) == (str(noise), "train", 80)
     samples = np.load(out / SAMPLES)

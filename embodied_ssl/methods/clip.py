@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from embodied_ssl.datasets.batches import CaptionedFrames
-from embodied_ssl.datasets.captions import LENGTH, Captions, tokenise
+from embodied_ssl.datasets.captions import LENGTH, tokenise
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
@@ -74,8 +74,8 @@ class CLIP(Method):
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The vocabulary of the captions, and what the text transformer learns of them alone."""
         stream = streams["captions"]
-        if isinstance(stream, Captions):
-            self._learn_vocabulary(stream.vocabulary)
+        if (vocabulary := getattr(stream, "vocabulary", None)) is not None:  # of captions, or of several sets of them
+            self._learn_vocabulary(vocabulary)
         if self.start == "random":
             return
         parts = np.array_split(rng.permutation(len(stream))[:4096], 16)
