@@ -328,10 +328,13 @@ def _loader(data: _Parts, first: int, end: int, workers: int, fabric: "Fabric") 
         pin_memory=pinned,
         worker_init_fn=begin_worker,
     )
-    for batches in loader:
-        if isinstance(batches, DataError):
-            raise batches
-        yield batches
+    return map(_sound, iter(loader))  # `iter` draws from torch's generator: now, and not within the first update
+
+
+def _sound(batches: dict[str, Batch] | DataError) -> dict[str, Batch]:
+    if isinstance(batches, DataError):
+        raise batches
+    return batches
 
 
 def _present(device: str) -> str:
