@@ -104,10 +104,10 @@ def _by_pillow(content: bytes) -> Picture:
 
 def _to_rgb(image: Any, kind: str | None) -> Picture:
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image).astype(np.float64)
+        values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0, neginf=0)
         sixteen = image.mode.startswith("I;16") or kind in ("PNG", "PPM")  # Pillow reads 16 bits of these as 32
-        low, high = (0.0, 65535.0) if sixteen else (float(np.nanmin(values)), float(np.nanmax(values)))
-        grey = np.nan_to_num((values - low) / max(high - low, 1e-12)).clip(0, 1) * 255
+        low, high = (0.0, 65535.0) if sixteen else (float(values.min()), float(values.max()))
+        grey = ((values - low) / max(high - low, 1e-12)).clip(0, 1) * 255
         return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
     if not image.has_transparency_data:
         return np.asarray(image.convert("RGB"))
