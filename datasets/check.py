@@ -4,6 +4,7 @@ for problem in check("data/roam"):
     print(problem)
 """
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.files import file_sha256
-from embodied_ssl.datasets.manifest import Manifest, read_manifest
+from embodied_ssl.datasets.manifest import MANIFEST, Manifest, read_manifest
 from embodied_ssl.datasets.motion import motor_motion
 from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, rows_table
-from embodied_ssl.datasets.shards import OpenShard, ShardEntry
+from embodied_ssl.datasets.shards import OpenShard, made_by
+from embodied_ssl.datasets.spec import shard_identity
 
 _BLOCK_ROWS = 256  # rows looked at together: keeps memory small
 _MOTOR_NOISE = 0.1  # odometry may be off by this share of the motion, many times its noise
@@ -31,18 +33,27 @@ def check(directory: Path | str, progress: bool = False) -> list[str]:
     """
     from embodied_ssl.datasets.progress import progress_bar
 
-    folder = Path(directory)
+    folder = Path(directory).expanduser()
     manifest = read_manifest(folder)
     problems: list[str] = []
     total = manifest.count("size")
     with progress_bar(total, "B", "check", shown=progress, scale=True) as bar:
-        for entry in manifest.shards:
-            problems += _check_shard(folder, manifest, entry)
+        for number, entry in enumerate(manifest.shards):
+            problems += _check_shard(folder, manifest, number)
             bar.update(entry.size)
     return problems
 
 
-def _check_shard(folder: Path, manifest: Manifest, entry: ShardEntry) -> list[str]:
+def remarks(directory: Path | str) -> list[str]:
+    """What a sound data set's user should know all the same."""
+    code = read_manifest(Path(directory).expanduser()).spec.get("policy_code")
+    if isinstance(code, str):
+        return [f"its policy is {code}; nobody can tell whether all shards were made by the same one"]
+    return []
+
+
+def _check_shard(folder: Path, manifest: Manifest, number: int) -> list[str]:
+    entry = manifest.shards[number]
     path = folder / entry.file
     found = file_sha256(path)
     if found != entry.sha256:
@@ -53,12 +64,22 @@ def _check_shard(folder: Path, manifest: Manifest, entry: ShardEntry) -> list[st
     try:
         shard = OpenShard(folder, entry, manifest.fields)
         tables = {name: shard.array(name) for name in manifest.fields}
-        broken = [f"{path}: {problem}" for problem in _references(manifest, tables)]
-        if broken:  # the rest follows references
-            return broken
-        return [f"{path}: {problem}" for inspect in _INSPECTIONS for problem in inspect(manifest, tables)]
+        problems = list(_references(manifest, tables))
+        if not problems:  # the rest follows references
+            problems = [problem for inspect in _INSPECTIONS for problem in inspect(manifest, tables)]
+        return [f"{path}: {problem}" for problem in (*_origin(path, manifest, number), *problems)]
     except DataError as error:
         return [str(error)]
+
+
+def _origin(path: Path, manifest: Manifest, number: int) -> Iterator[str]:
+    """A shard was made by the collection that the manifest tells of, and by no other."""
+    spec = json.dumps(manifest.spec, sort_keys=True)
+    if made_by(path) != shard_identity(spec, manifest.package_version, number):
+        yield (
+            f"of another collection than {MANIFEST} tells of: with other settings, policy, objects, textures or "
+            "version of the package; delete it and run the same embodied-ssl collect again"
+        )
 
 
 def _rows(problem: Any, offset: int = 0) -> str:

@@ -8,14 +8,11 @@ A shard is a function of (specification, shard index) and nothing else; a finish
 carries. So an interrupted collection goes on when it is called again, and ends with the same bytes.
 """
 
-import importlib
-import inspect
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import gymnasium
@@ -26,14 +23,22 @@ from embodied_ssl.datasets.counters import Counter, watch
 from embodied_ssl.datasets.directory import claim, open_directory
 from embodied_ssl.datasets.engines import ENGINES, run_jobs
 from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.folder_identity import folder_digest
 from embodied_ssl.datasets.manifest import UNFINISHED, Manifest, write_manifest
+from embodied_ssl.datasets.policies import policy_content, policy_name, resolve_policy
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.recorder import Policy, Recorder
-from embodied_ssl.datasets.schema import INTERACTION_KINDS, KINDS, SCHEMA_VERSION, VIDEO_KINDS, rows_table
+from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, rows_table
+from embodied_ssl.datasets.settings import (
+    MOST_SEED,
+    env_settings,
+    environment_class,
+    folders,
+    rows_setting,
+    whole_number,
+)
 from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
-from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, summarise
-
-MOST_PIXELS = 4096  # on a side
+from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, refuse_too_large, summarise
 
 
 def collect(
@@ -67,19 +72,18 @@ def collect(
 
     Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
     """
-    spec = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
-    if workers < 1:
-        raise DataError(f"workers: {workers} is not a number of processes; give at least 1")
-    folder = Path(out)
+    workers, folder = whole_number("workers", workers), Path(out).expanduser()
+    spec, player = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
     with _saying_what_is_kept(folder, spec):
-        player = _resolve_policy(kind, policy)
         _environment(spec)  # a setting that it refuses is best refused before anything is written
         with claim(folder):
-            open_directory(folder, {**json.loads(spec.text), "package version": embodied_ssl.__version__})
+            bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__}
+            open_directory(folder, bound, spec.unidentified)
             started = time.perf_counter()
             entries, made = _make_shards(folder, spec, player, workers, engine, progress)
+            _refuse_what_changed(folder, spec, [entries[index] for index in made])
             write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
             (folder / UNFINISHED).unlink(missing_ok=True)
     return summarise(folder, kind, entries, made, time.perf_counter() - started)
@@ -93,50 +97,22 @@ def make_spec(
     compression: str = "none",
     shard_episodes: int | None = None,
     **env: Any,
-) -> CollectSpec:
-    """A specification with every default filled in, checked. Arguments as of `collect`; raises DataError."""
+) -> tuple[CollectSpec, Policy]:
+    """A specification with every default filled in, checked, and its policy. As of `collect`; raises DataError."""
     if kind not in KINDS:
         raise unknown_name("environment", kind, KINDS)
     if compression not in COMPRESSIONS:
         raise unknown_name("compression", compression, COMPRESSIONS)
-    settings = _env_settings(kind, env)
-    for name, value, least in (("episodes", episodes, 1), ("seed", seed, 0), ("size", settings["size"], 8)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise DataError(f"{name}: {value!r}; give a whole number of at least {least}")
-    if settings["size"] > MOST_PIXELS:
-        raise DataError(f"size: {settings['size']}; give at most {MOST_PIXELS}")
-    rows = settings["length" if kind in VIDEO_KINDS else "interactions"]
-    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-        raise DataError(f"{'length' if kind in VIDEO_KINDS else 'interactions'}: {rows!r}; give at least 1")
+    settings = env_settings(kind, env)
+    episodes, seed = whole_number("episodes", episodes), whole_number("seed", seed, 0, MOST_SEED)
     if shard_episodes is None:
-        shard_episodes = episodes_of_a_shard(kind, settings, rows, episodes)
-    elif shard_episodes < 1:
-        raise DataError(f"shard_episodes: {shard_episodes}; give at least 1")
-    return CollectSpec(kind, settings, _policy_name(kind, policy), episodes, seed, shard_episodes, compression)
-
-
-def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
-    """The class of a kind's environment; its constructor's signature is the list of settings."""
-    entry_point = gymnasium.spec(f"embodied_ssl/{kind.capitalize()}-v0").entry_point
-    module, _, name = str(entry_point).partition(":")
-    return getattr(_simulation(module), name)
-
-
-def built_in_policies(kind: str) -> dict[str, Callable[[], Policy]]:
-    """The policies of a kind by name, the default one first."""
-    module = "policies" if kind in INTERACTION_KINDS else "exploration"
-    return _simulation(f"embodied_ssl.envs.{module}").POLICIES[kind]
-
-
-def _simulation(module: str) -> ModuleType:
-    """A module of the simulation. Raises DataError where what it needs is not installed."""
-    try:
-        importlib.import_module("embodied_ssl.envs.world")  # which tells what is missing
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("embodied_ssl"):
-            raise
-        raise DataError(str(error)) from error
+        shard_episodes = episodes_of_a_shard(kind, settings, settings[rows_setting(kind)], episodes)
+    shard_episodes = whole_number("shard_episodes", shard_episodes)
+    refuse_too_large(kind, settings, min(episodes, shard_episodes))
+    player = resolve_policy(kind, policy)
+    content = {name: folder_digest(folder) for name, folder in folders(settings).items() if folder.is_dir()}
+    code, name = policy_content(kind, policy, player), policy_name(kind, policy)
+    return CollectSpec(kind, settings, name, episodes, seed, shard_episodes, compression, content, code), player
 
 
 def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> tuple[int, ShardEntry, bool]:
@@ -156,7 +132,7 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
     episodes = range(first, min(first + spec.shard_episodes, spec.episodes))
     env = _environment(spec)
     with Counter(folder, index) as counter:
-        recorder = Recorder(spec.kind, spec.options, len(episodes) * spec.episode_rows, counter)
+        recorder = Recorder(spec.kind, spec.options, len(episodes), spec.episode_rows, counter)
         for episode in episodes:
             source = np.random.SeedSequence([spec.seed, episode])
             seed = int(source.generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -184,12 +160,24 @@ def _make_shards(
     jobs = ((folder, spec, index, policy) for index in range(spec.shards))
     bar = progress_bar(total, rows_table(spec.kind), spec.kind, shown=progress)
     with bar, watch(folder, bar) as watching:
-        for index, entry, made in run_jobs(make_shard, jobs, workers, engine):
+        for index, entry, made in run_jobs(make_shard, jobs, workers, engine, fresh=spec.policy_code is not None):
             entries[index] = entry
             if made:
                 made_now.add(index)
             watching.finished(index, entry.rows, made)
     return [entries[index] for index in range(spec.shards)], made_now
+
+
+def _refuse_what_changed(folder: Path, spec: CollectSpec, made: list[ShardEntry]) -> None:
+    """Objects and textures are read while shards are made: DataError, and no such shards, if they are others now."""
+    for name, source in folders(spec.env).items() if made else ():
+        if folder_digest(source) != spec.folders[name]:
+            for entry in made:
+                (folder / entry.file).unlink()
+            raise DataError(
+                f"{name}: {source} has changed while data were collected; the {len(made)} shards made meanwhile "
+                "are deleted, run the same command again"
+            )
 
 
 @contextmanager
@@ -210,7 +198,7 @@ _environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at mo
 
 def _environment(spec: CollectSpec) -> gymnasium.Env[Any, Any]:
     """This process's environment for `spec`. Raises DataError where the environment refuses a setting."""
-    key = json.dumps([spec.kind, spec.env], sort_keys=True)
+    key = json.dumps([spec.kind, spec.env, spec.folders], sort_keys=True)
     if key not in _environments:
         while _environments:
             _environments.popitem()[1].close()
@@ -220,67 +208,3 @@ def _environment(spec: CollectSpec) -> gymnasium.Env[Any, Any]:
         except (ValueError, TypeError, OSError) as error:
             raise DataError(f"{spec.kind}: {error}") from error
     return _environments[key]
-
-
-def _env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Every setting of the environment: those given, and the defaults of its constructor."""
-    parameters = _constructor_parameters(environment_class(kind))
-    parameters.pop("render_mode", None)
-    for name in given:
-        if name not in parameters:
-            raise unknown_name(f"setting of {kind}", name, parameters)
-    settings = {name: given.get(name, parameter.default) for name, parameter in parameters.items()}
-    try:
-        return json.loads(json.dumps(settings))
-    except TypeError as error:
-        raise DataError(f"{kind}: settings are numbers, texts and lists of them ({error})") from error
-
-
-def _constructor_parameters(owner: type) -> dict[str, inspect.Parameter]:
-    """The named parameters of a constructor, and of those of its bases that it passes `**settings` on to."""
-    found: dict[str, inspect.Parameter] = {}
-    for each in owner.__mro__:
-        if "__init__" not in vars(each):
-            continue
-        own = list(inspect.signature(each.__init__).parameters.values())[1:]  # type: ignore[misc]
-        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        found = {parameter.name: parameter for parameter in own if parameter.kind not in variadic} | found
-        if all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in own):
-            break
-    return found
-
-
-def _policy_name(kind: str, policy: str | Policy | None) -> str:
-    if policy is None:
-        return next(iter(built_in_policies(kind)))
-    if isinstance(policy, str):
-        return policy
-    owner = policy if inspect.isroutine(policy) or inspect.isclass(policy) else type(policy)
-    return f"{owner.__module__}:{owner.__qualname__}"
-
-
-def _resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
-    """The policy itself, from its name if need be. Raises DataError where there is none of this name."""
-    if callable(policy):
-        return _made(policy)
-    name = _policy_name(kind, policy)
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        known = built_in_policies(kind)
-        if name not in known:
-            raise unknown_name(f"policy of {kind} (or module:name for your own)", name, known)
-        return known[name]()
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DataError(f"policy {name}: {error}; the module must be importable from here") from error
-    if not callable(found):
-        raise DataError(f"policy {name}: not callable; give a function or class from observation to action")
-    return _made(found)
-
-
-def _made(policy: Any) -> Policy:
-    """An instance, where a class was given."""
-    if inspect.isclass(policy):
-        policy = policy()
-    return policy

@@ -59,20 +59,26 @@ def _owner(folder: Path) -> str:
         return "another process"
 
 
-def open_directory(folder: Path, spec: dict[str, Any]) -> None:
+def open_directory(folder: Path, spec: dict[str, Any], unidentified: str | None = None) -> None:
     """Bind `folder` to `spec`, or find that it is already; clear away what a killed process left half written.
 
-    Raises DataError where it holds something else, or a collection of another specification.
+    Raises DataError where it holds something else, a collection of another specification, or one that was begun with
+    a policy which cannot be told from another (`unidentified` says why).
     """
     bound = _bound_to(folder)
     if bound is None:
         if strangers := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
             raise DataError(f"{folder}: not empty ({strangers[0]}) and no data set; choose another --out")
         write_atomically(folder / UNFINISHED, [json.dumps(spec, indent=1, sort_keys=True).encode()])
-    elif differences := _differences(_flat(bound), _flat(spec)):
+    elif differences := differing(bound, spec):
         raise DataError(
             f"{folder}: holds another collection, which differs in {'; '.join(differences[:4])}; "
             "repeat its command to finish it, or choose another --out"
+        )
+    elif unidentified:
+        raise DataError(
+            f"{folder}: holds a collection whose policy is {unidentified}; nobody can tell whether it is the same one "
+            "now, so it is not gone on with: use a named function or class, and collect into another --out"
         )
     remove_temporaries(folder)
 
@@ -95,13 +101,17 @@ def _bound_to(folder: Path) -> dict[str, Any] | None:
 
 
 def _flat(spec: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a specification, those of the environment by their own names."""
-    outer = {name: value for name, value in spec.items() if name != "env"}
-    inner = spec.get("env", {})
-    return outer | (inner if isinstance(inner, dict) else {"env": inner})
+    """The fields of a specification, those of the environment and the pieces of a policy by their own names."""
+    outer = {name: value for name, value in spec.items() if name not in ("env", "policy_code")}
+    settings, code = spec.get("env", {}), spec.get("policy_code", {})
+    outer |= settings if isinstance(settings, dict) else {"env": settings}
+    pieces = code if isinstance(code, dict) else {"policy": code}
+    return outer | {f"the code of {name}": digest for name, digest in pieces.items()}
 
 
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+def differing(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """What tells one specification from another: names, and both values."""
+    there, here = _flat(there), _flat(here)
     names = [name for name in sorted(there | here) if there.get(name) != here.get(name)]
     names = ["kind"] if "kind" in names else names  # then most else differs as well
     return [f"{name} ({there.get(name, 'absent')} there, {here.get(name, 'absent')} now)" for name in names]

@@ -17,18 +17,26 @@ ENGINES: tuple[str, ...] = ("loky", "ray", "dask")
 
 
 def run_jobs(
-    function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], workers: int = 1, engine: str = "loky"
+    function: Callable[..., Any],
+    arguments: Iterable[tuple[Any, ...]],
+    workers: int = 1,
+    engine: str = "loky",
+    fresh: bool = False,
 ) -> Iterator[Any]:
     """Call `function(*each)` on `workers` processes and yield the results in the order in which they are ready.
 
     With loky and one worker everything runs in this process. `ray` joins the cluster of RAY_ADDRESS, `dask` the one
-    of DASK_SCHEDULER_ADDRESS, or starts a local one of `workers` processes. Raises DataError for an engine that is
+    of DASK_SCHEDULER_ADDRESS, or starts a local one of `workers` processes. `fresh` workers of loky have run nothing
+    before, and so know no older state of modules that have changed since. Raises DataError for an engine that is
     unknown or not installed, or when a worker dies.
     """
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
     import joblib
+    import joblib.externals.loky
 
+    if fresh and engine == "loky" and workers > 1:
+        joblib.externals.loky.get_reusable_executor(max_workers=workers).shutdown(wait=True)
     with _ENTER[engine](workers):
         jobs = (joblib.delayed(_quietly)(function, os.getpid(), each) for each in arguments)
         if engine == "ray":  # joblib gets its results as whole lists only: in rounds, then

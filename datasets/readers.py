@@ -50,7 +50,8 @@ class Dataset:
     @classmethod
     def open(cls, path: Path | str) -> "Dataset":
         """Open the data set in a directory. Raises DataError, which names the file and the remedy."""
-        return cls(Path(path), read_manifest(Path(path)))
+        folder = Path(path).expanduser()
+        return cls(folder, read_manifest(folder))
 
     def __len__(self) -> int:
         """Rows: frames of a video kind, interactions of the others."""

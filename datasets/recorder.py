@@ -25,16 +25,24 @@ class Describes(Protocol):
 class Recorder:
     """The arrays of one shard while its episodes are played.
 
-    Allocated for `capacity` rows when the first observation shows its size; episodes that end early leave it partly
-    used, and `arrays` returns what was filled. `tell` is told of the number of rows whenever there is another.
+    Allocated for `episodes` of at most `episode_rows` rows each when the first observation shows its size; those that
+    end early leave it partly used, and `arrays` returns what was filled. `tell` is told of the number of rows whenever
+    there is another.
     """
 
-    def __init__(self, kind: str, options: set[str], capacity: int, tell: Callable[[int], None] | None = None):
+    def __init__(
+        self,
+        kind: str,
+        options: set[str],
+        episodes: int,
+        episode_rows: int,
+        tell: Callable[[int], None] | None = None,
+    ):
         self.kind = kind
         self._tell = tell
         self.fields = fields_for(kind, options)
         self.rows = 0
-        self._capacity = capacity
+        self._capacity, self._episode_rows = episodes * episode_rows, episode_rows
         self._rows_of: dict[str, np.ndarray] = {}  # by name, without the group
         self._episodes: list[tuple[int, int, int, int, int, int]] = []
         self._scenes: dict[str, int] = {}
@@ -74,7 +82,7 @@ class Recorder:
             self._allocate(observation["rgb"], A=len(observation["motor"]))
         store, flow = self._rows_of, self._rows_of.get("flow")
         pictures = [name for name in ("rgb", "depth", "instance") if name in store]
-        over = False
+        over = self._episode_rows == 1  # the frame of `reset` is all there is
         while True:
             row = self._next_row()
             for name in pictures:

@@ -103,6 +103,13 @@ def read_entry(path: Path, identity: str | None = None) -> ShardEntry:
     return _entry(path.name, path.stat().st_size, whole, stored)
 
 
+def made_by(path: Path) -> str:
+    """The identity in the footer of an intact shard: what it is a function of."""
+    with path.open("rb") as file:
+        file.seek(-FOOTER_BYTES, io.SEEK_END)
+        return str(json.loads(file.read())["identity"])
+
+
 class OpenShard:
     """The arrays of one shard, mapped into memory; compressed ones are read through HDF5.
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import embodied_ssl
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.manifest import MANIFEST
-from embodied_ssl.datasets.schema import SCHEMA_VERSION, VIDEO_KINDS, fields_for, rows_table
+from embodied_ssl.datasets.schema import SCHEMA_VERSION, fields_for, rows_table
+from embodied_ssl.datasets.settings import rows_setting
 from embodied_ssl.datasets.shards import ShardEntry
 
+MOST_SHARD_BYTES = 8e9
 TARGET_SHARD_BYTES = 32e6  # large enough to write at the disk's speed, small enough to lose little when interrupted
 _MOST_SHARDS_OF_SMALL_SETS = 16  # so that small sets, too, keep several workers busy
 
@@ -23,7 +26,8 @@ class CollectSpec:
 
     kind: what to collect. env: every setting of the environment's constructor. policy: a built-in name or
     `module:name`. episodes, seed: how many, and what they are drawn from. shard_episodes: episodes of each shard.
-    compression: of the pictures.
+    compression: of the pictures. folders: the digests of those that settings name, by setting. policy_code: the
+    digests of what a policy is made of, by name; a word where it cannot be identified; None for a built-in one.
     """
 
     kind: str
@@ -33,6 +37,8 @@ class CollectSpec:
     seed: int
     shard_episodes: int
     compression: str
+    folders: dict[str, str]
+    policy_code: dict[str, str] | str | None
 
     @property
     def shards(self) -> int:
@@ -42,32 +48,60 @@ class CollectSpec:
     @property
     def episode_rows(self) -> int:
         """Frames or interactions of an episode."""
-        return int(self.env["length" if self.kind in VIDEO_KINDS else "interactions"])
+        return int(self.env[rows_setting(self.kind)])
 
     @property
     def options(self) -> set[str]:
         """The optional fields that are stored."""
         return {name for name in ("depth", "instance", "flow") if self.env.get(name)}
 
+    @property
+    def unidentified(self) -> str | None:
+        """Why the policy cannot be told from another one; None where it can."""
+        return self.policy_code if isinstance(self.policy_code, str) else None
+
     @cached_property
     def text(self) -> str:
-        """The specification as JSON, the same for equal ones."""
-        return json.dumps(asdict(self), sort_keys=True)
+        """The specification as JSON, the same for equal ones: folders stand in it by their content, not their place."""
+        said = asdict(self)
+        said["env"] |= said.pop("folders")
+        if said["policy_code"] is None:
+            del said["policy_code"]
+        return json.dumps(said, sort_keys=True)
 
     def identity(self, shard: int) -> str:
         """What a shard is a function of, as 32 hexadecimal digits."""
-        whole = f"{SCHEMA_VERSION} {embodied_ssl.__version__} {self.text} {shard}"
-        return hashlib.sha256(whole.encode()).hexdigest()[:32]
+        return shard_identity(self.text, embodied_ssl.__version__, shard)
+
+
+def shard_identity(spec: str, package_version: str, shard: int) -> str:
+    """What shard number `shard` is a function of, as 32 hexadecimal digits. spec: as `CollectSpec.text` has it."""
+    whole = f"{SCHEMA_VERSION} {package_version} {spec} {shard}"
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
 def episodes_of_a_shard(kind: str, settings: dict[str, Any], rows: int, episodes: int) -> int:
     """Episodes that make a shard of about the target size, and no fewer shards than keep workers busy."""
+    by_size = int(TARGET_SHARD_BYTES // (_row_bytes(kind, settings) * rows))
+    return max(1, min(by_size, -(-episodes // _MOST_SHARDS_OF_SMALL_SETS)))
+
+
+def refuse_too_large(kind: str, settings: dict[str, Any], episodes: int) -> None:
+    """Raise DataError where a shard of so many episodes is more than a process holds."""
+    name, unit, row = rows_setting(kind), rows_table(kind), _row_bytes(kind, settings)
+    size = row * settings[name] * episodes
+    if size > MOST_SHARD_BYTES:
+        raise DataError(
+            f"{name}: a shard of {episodes:,} × {settings[name]:,} {unit} takes {size / 1e9:,.1f} GB, and is held in "
+            f"memory until it is written; give at most {int(MOST_SHARD_BYTES // row):,} {unit} a shard"
+        )
+
+
+def _row_bytes(kind: str, settings: dict[str, Any]) -> int:
     options = {name for name in ("depth", "instance", "flow") if settings.get(name)}
     sizes = {"H": settings["size"], "W": settings["size"], "A": 2, "T": 64}
-    table = rows_table(kind)
-    row = sum(field.row_bytes(sizes) for field in fields_for(kind, options).values() if field.table == table)
-    by_size = int(TARGET_SHARD_BYTES // (row * rows))
-    return max(1, min(by_size, -(-episodes // _MOST_SHARDS_OF_SMALL_SETS)))
+    fields = fields_for(kind, options).values()
+    return sum(field.row_bytes(sizes) for field in fields if field.table == rows_table(kind))
 
 
 @dataclass(frozen=True)

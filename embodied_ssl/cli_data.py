@@ -8,9 +8,10 @@ from embodied_ssl.cli_options import first_line, make_parser, parse
 
 def collect_command(arguments: list[str]) -> int:
     """`embodied-ssl collect`."""
-    from embodied_ssl.datasets.collect import collect, environment_class
+    from embodied_ssl.datasets.collect import collect
     from embodied_ssl.datasets.errors import unknown_name
     from embodied_ssl.datasets.schema import KINDS
+    from embodied_ssl.datasets.settings import environment_class
 
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"usage: embodied-ssl collect KIND --out DIR [settings]\n\nKIND is one of {', '.join(KINDS)};")
@@ -31,7 +32,7 @@ def collect_command(arguments: list[str]) -> int:
 
 def check_command(arguments: list[str]) -> int:
     """`embodied-ssl check`."""
-    from embodied_ssl.datasets.check import check
+    from embodied_ssl.datasets.check import check, remarks
     from embodied_ssl.datasets.readers import Dataset
 
     parser = make_parser("check", "Verify data sets; exit code 1 if one is bad.")
@@ -43,6 +44,8 @@ def check_command(arguments: list[str]) -> int:
         for problem in problems:
             print(problem)
         print(f"{directory}: {len(problems)} problems" if problems else f"{Dataset.open(directory)}: sound")
+        for remark in remarks(directory):
+            print(f"{directory}: {remark}")
     return int(bad > 0)
 
 
@@ -67,8 +70,9 @@ def view_command(arguments: list[str]) -> int:
 
 def envs_command(arguments: list[str]) -> int:
     """`embodied-ssl envs`."""
-    from embodied_ssl.datasets.collect import built_in_policies, environment_class
+    from embodied_ssl.datasets.policies import built_in_policies
     from embodied_ssl.datasets.schema import KINDS
+    from embodied_ssl.datasets.settings import environment_class
 
     parse(make_parser("envs", "List the environments, and the policies that act in each."), arguments)
     for kind in KINDS:

@@ -37,15 +37,16 @@ class Shape:
 
 
 @lru_cache(maxsize=4096)
-def object_from_file(path: Path, category: str, instance: int) -> Asset:
+def object_from_file(path: Path, category: str, instance: int, stamp: int = 0) -> Asset:
     """The object in a .obj or .urdf file, as a category of its own; the instance draws its material and texture.
 
     Files say little of either: textures of a file are not read. A thing whose longest side is not between 2 and 40 cm
-    is scaled to 12 cm. Raises ValueError naming the file if there is nothing to see or touch in it.
+    is scaled to 12 cm. stamp: of the state of the files, which are read again when it is another. Raises ValueError
+    naming the file if there is nothing to see or touch in it.
     """
     if instance < 0:
         raise ValueError(f"an object's instance is 0 or more, not {instance}")
-    shape = _load_shape(path)
+    shape = _load_shape(path, stamp)
     rng = np.random.default_rng([*category.encode(), instance])
     material = MATERIALS[OBJECT_MATERIALS[rng.integers(len(OBJECT_MATERIALS))]]
     family = material.textures[rng.integers(len(material.textures))]
@@ -55,7 +56,7 @@ def object_from_file(path: Path, category: str, instance: int) -> Asset:
 
 
 @lru_cache(maxsize=1024)
-def _load_shape(path: Path) -> Shape:
+def _load_shape(path: Path, stamp: int) -> Shape:
     corners = _load_urdf(path) if path.suffix.lower() == ".urdf" else _load_mesh(path)
     if not np.isfinite(corners).all():
         raise ValueError(f"{path} holds NaN or infinite vertices; leave it out of the set")

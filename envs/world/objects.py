@@ -18,7 +18,7 @@ from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, merge
 from embodied_ssl.envs.world.object_files import SUFFIXES, object_from_file
 from embodied_ssl.envs.world.solids import Solid, volume_and_center
-from embodied_ssl.envs.world.textures import nearest, texture
+from embodied_ssl.envs.world.textures import nearest, stamp, texture
 
 TEXTURE_SIDE = 64  # texels over about 10 cm: as fine as a picture of a table shows
 VARIANTS = 96  # of each texture family: colours and scales; more would only fill memory
@@ -141,22 +141,25 @@ def _coat(rng: np.random.Generator, coat: str, material: Material) -> tuple[Text
 
 @dataclass(frozen=True)
 class ObjectSet:
-    """Objects to draw from. categories: their names; paths: the file of each, none for the generator."""
+    """Objects to draw from. categories: their names; paths: the file of each, none for the generator.
+
+    stamp: tells the state of a folder of files; what is kept of one that has changed since is not used.
+    """
 
     source: str
     categories: tuple[str, ...]
     paths: tuple[Path, ...] = ()
+    stamp: int = 0
 
     def make(self, category: str, instance: int) -> Asset:
         """One object. Raises ValueError for a category that is not in the set, and for a broken file, naming it."""
         if category not in self.categories:
             raise ValueError(f"the object set {self.source!r} has no {category!r}{nearest(category, self.categories)}")
         if self.paths:
-            return object_from_file(self.paths[self.categories.index(category)], category, instance)
+            return object_from_file(self.paths[self.categories.index(category)], category, instance, self.stamp)
         return make_object(category, instance)
 
 
-@lru_cache(maxsize=64)
 def object_set(source: str = "household", categories: tuple[str, ...] | None = None) -> ObjectSet:
     """The objects that a name or a folder stands for.
 
@@ -177,9 +180,10 @@ def object_set(source: str = "household", categories: tuple[str, ...] | None = N
         if name not in whole.categories:
             raise ValueError(f"the object set {source!r} has no {name!r}{nearest(name, whole.categories)}")
     paths = tuple(whole.paths[whole.categories.index(name)] for name in categories) if whole.paths else ()
-    return ObjectSet(source, tuple(categories), paths)
+    return ObjectSet(source, tuple(categories), paths, whole.stamp)
 
 
+@lru_cache(maxsize=1)
 def _random_urdfs() -> ObjectSet:
     import pybullet_data
 
@@ -189,7 +193,7 @@ def _random_urdfs() -> ObjectSet:
 
 
 def _folder(source: str) -> ObjectSet:
-    folder = Path(source)
+    folder = Path(source).expanduser()
     if not folder.is_dir():
         raise ValueError(f'no object set {source!r}: it is neither "household" nor "random_urdfs" nor a folder')
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
@@ -198,4 +202,5 @@ def _folder(source: str) -> ObjectSet:
     if not files:
         raise ValueError(f"the folder {source} holds no {' or '.join(SUFFIXES)} file")
     names = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in files)
-    return ObjectSet(source, names, tuple(files))
+    state = tuple((path, stamp(path)) for path in sorted(folder.rglob("*")) if path.is_file())
+    return ObjectSet(source, names, tuple(files), hash(state))

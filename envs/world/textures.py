@@ -76,7 +76,6 @@ def texture(family: str, variant: int, size: int = 128) -> Texture:
     return Texture(_to_bytes(FAMILIES[family](rng, size)))
 
 
-@lru_cache(maxsize=64)
 def image_textures(folder: str | Path, size: int = 128) -> tuple[Texture, ...]:
     """The pictures of a folder, by name, each cut to its middle square and scaled: a family of your own.
 
@@ -84,13 +83,19 @@ def image_textures(folder: str | Path, size: int = 128) -> tuple[Texture, ...]:
     that cannot be read.
     """
     _check_side(size)
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder of pictures")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise ValueError(f"{folder} holds no picture ({', '.join(IMAGE_SUFFIXES)})")
-    return tuple(_read_texture(path, size) for path in paths)
+    return _read_textures(tuple((path, stamp(path)) for path in paths), size)
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """When a file was changed last and its bytes: what was read of it is kept for as long as these are the same."""
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -99,6 +104,11 @@ def nearest(name: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, 1, 0.5)
     listed = ", ".join(known[:60]) + (" ..." if len(known) > 60 else "")
     return f"; did you mean {close[0]!r}?" if close else f"; there are {listed}"
+
+
+@lru_cache(maxsize=16)
+def _read_textures(files: tuple[tuple[Path, tuple[int, int]], ...], size: int) -> tuple[Texture, ...]:
+    return tuple(_read_texture(path, size) for path, _ in files)
 
 
 def _read_texture(path: Path, size: int) -> Texture:

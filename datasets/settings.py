@@ -1,0 +1,101 @@
+"""Settings of environments and collections: every default filled in, as plain values, in range."""
+
+import importlib
+import inspect
+import operator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.schema import VIDEO_KINDS
+
+MOST_PIXELS = 4096  # on a side
+MOST_SEED = 2**63 - 1  # it is stored as int64
+_FOLDERS = ("objects", "textures")  # settings that may name one
+_NO_FOLDERS = ("", "household", "random_urdfs")
+
+
+def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
+    """The class of a kind's environment; its constructor's signature is the list of settings."""
+    entry_point = gymnasium.spec(f"embodied_ssl/{kind.capitalize()}-v0").entry_point
+    module, _, name = str(entry_point).partition(":")
+    return getattr(simulation(module), name)
+
+
+def simulation(module: str) -> ModuleType:
+    """A module of the simulation. Raises DataError where what it needs is not installed."""
+    try:
+        importlib.import_module("embodied_ssl.envs.world")  # which tells what is missing
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("embodied_ssl"):
+            raise
+        raise DataError(str(error)) from error
+
+
+def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Every setting of the environment, those given and the defaults of its constructor. Raises DataError."""
+    parameters = _constructor_parameters(environment_class(kind))
+    parameters.pop("render_mode", None)
+    for name in given:
+        if name not in parameters:
+            raise unknown_name(f"setting of {kind}", name, parameters)
+    settings = {name: plain(name, given.get(name, each.default)) for name, each in parameters.items()}
+    settings["size"] = whole_number("size", settings["size"], 8, MOST_PIXELS)
+    rows = rows_setting(kind)
+    settings[rows] = whole_number(rows, settings[rows])
+    return settings
+
+
+def rows_setting(kind: str) -> str:
+    """The setting that says how many rows an episode has."""
+    return "length" if kind in VIDEO_KINDS else "interactions"
+
+
+def folders(settings: dict[str, Any]) -> dict[str, Path]:
+    """The settings that name a folder of files, and the folder."""
+    named = {name: str(settings.get(name, "")) for name in _FOLDERS}
+    return {name: Path(value).expanduser() for name, value in named.items() if value not in _NO_FOLDERS}
+
+
+def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """A whole number of Python's or NumPy's as one of Python's; DataError where it is none or out of range."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if isinstance(value, bool | np.bool_) or number < least or (most is not None and number > most):
+        wanted = f"at least {least}" if most is None or number < least else f"at most {most}"
+        raise DataError(f"{name}: {value!r}; give a whole number of {wanted}")
+    return number
+
+
+def plain(name: str, value: Any) -> Any:
+    """A value as JSON has it: NumPy's numbers and arrays, paths and tuples as plain numbers, texts and lists."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, list | tuple):
+        return [plain(name, each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise DataError(f"{name}: a setting is numbers, texts and lists of them, not a {type(value).__name__}")
+
+
+def _constructor_parameters(owner: type) -> dict[str, inspect.Parameter]:
+    """The named parameters of a constructor, and of those of its bases that it passes `**settings` on to."""
+    found: dict[str, inspect.Parameter] = {}
+    for each in owner.__mro__:
+        if "__init__" not in vars(each):
+            continue
+        own = list(inspect.signature(each.__init__).parameters.values())[1:]  # type: ignore[misc]
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        found = {parameter.name: parameter for parameter in own if parameter.kind not in variadic} | found
+        if all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in own):
+            break
+    return found
