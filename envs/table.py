@@ -85,7 +85,7 @@ class TableEnv(SimulatedEnv):
             clutter: things on the table; fewer where no more find room.
             body: floating (a gripper without an arm, fast) or panda (Franka's arm).
             categories: of objects to draw from, separated by commas; empty: all.
-            objects: household (generated), random_urdfs (PyBullet's), or a folder of .obj and .urdf files.
+            objects: household (generated), random_urdfs (PyBullet's), or a folder of mesh and .urdf files.
             instances: which instances of a category to draw from, [first, last).
             time_step: of the physics, s.
             textures: a folder of pictures that everything wears instead of the generated textures; empty: none.

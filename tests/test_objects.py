@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from embodied_ssl.envs.world.materials import OBJECT_MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh
 from embodied_ssl.envs.world.objects import CATEGORIES, make_object, object_set
 from embodied_ssl.envs.world.solids import Solid, bar, block, ellipsoid, prism, ring, rounded, turned, vessel
+from embodied_ssl.envs.world.textures import texture
 
 INSTANCES = range(4)
 HOLLOW = ("cup", "mug", "bowl", "wine_glass", "bucket", "pan", "vase")
@@ -278,6 +280,101 @@ def test_smooth_things_get_smooth_normals_and_big_ones_a_table_s_size(tmp_path):
     assert np.einsum("vi,vi->v", outward, part.mesh.normals).min() > 0.9
 
 
+FORMATS = ("obj", "glb", "gltf", "ply", "off", "stl")
+
+
+def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
+    if path.suffix == ".gltf":
+        for name, content in mesh.export(file_type="gltf").items():
+            (path.parent / name.replace("model.gltf", path.name)).write_bytes(content)
+    else:
+        path.write_bytes(data if isinstance(data := mesh.export(file_type=path.suffix[1:]), bytes) else data.encode())
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_mesh_format_gives_the_same_thing(tmp_path, suffix):
+    """An open, concave one: half a tube."""
+    tube = trimesh.creation.annulus(0.02, 0.04, 0.06, sections=24)
+    half = trimesh.Trimesh(tube.vertices, tube.faces[(tube.triangles_center[:, 0] > 0)], process=False)
+    assert not half.is_watertight
+    if suffix in ("glb", "gltf"):  # in which y is up
+        half.vertices = half.vertices[:, [0, 2, 1]] * (1, 1, -1)
+    write_mesh(tmp_path / f"half.{suffix}", half)
+    things = object_set(str(tmp_path))
+    assert things.categories == ("half",)
+    thing = things.make("half", 1)
+    assert np.ptp(thing.bounds, axis=0) == pytest.approx([0.04, 0.08, 0.06], abs=1e-4)
+    (part,) = thing.parts
+    assert len(part.mesh.triangles) == len(half.faces)
+    assert outside(part.mesh.vertices, thing.hulls).max() < 2e-3
+    assert part.texture in [texture(f, v, 64) for f in thing.material.textures for v in range(96)]
+
+
+def test_a_scene_is_put_together_and_wears_its_colours(tmp_path):
+    scene = trimesh.Scene()
+    for name, colour, size, place in (
+        ("seat", [1.0, 0.0, 0.0, 1.0], (0.1, 0.02, 0.1), (0, 0.05, 0)),
+        ("leg", [0.0, 0.2159, 0.0, 1.0], (0.02, 0.1, 0.02), (0.04, 0, 0)),  # linear; 128 of 255 as sRGB
+    ):
+        mesh = trimesh.creation.box(size)
+        material = trimesh.visual.material.PBRMaterial(baseColorFactor=colour)
+        mesh.visual = trimesh.visual.TextureVisuals(material=material)
+        turned = trimesh.transformations.euler_matrix(0, np.pi / 2, 0)
+        turned[:3, 3] = place
+        scene.add_geometry(mesh, node_name=name, transform=turned)
+    scene.export(tmp_path / "stool.glb")
+    stool = object_set(str(tmp_path)).make("stool", 0)
+    assert np.ptp(stool.bounds, axis=0) == pytest.approx([0.1, 0.1, 0.11], abs=1e-5)
+    worn = {tuple(part.texture.image[0, 0].tolist()): len(part.mesh.triangles) for part in stool.parts}
+    assert worn == {(255, 0, 0): 12, (0, 128, 0): 12}
+    seat, leg = sorted(stool.parts, key=lambda part: part.texture.image[0, 0, 1])
+    assert seat.mesh.vertices[:, 2].min() > leg.mesh.vertices[:, 2].mean(), "y of the file is up"
+
+
+@pytest.mark.parametrize("suffix", ["obj", "ply", "glb"])
+def test_colours_of_other_files_are_worn_as_well(tmp_path, suffix):
+    mesh = trimesh.creation.icosphere(radius=0.04)
+    if suffix == "obj":
+        lines = ["mtllib ball.mtl", "usemtl skin", *(f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in mesh.vertices)]
+        (tmp_path / "ball.obj").write_text(
+            "\n".join([*lines, *("f {} {} {}".format(*face) for face in mesh.faces + 1)])
+        )
+        (tmp_path / "ball.mtl").write_text("newmtl skin\nKd 0.2 0.4 0.6\n")
+    else:
+        mesh.visual.face_colors = [51, 102, 153, 255]
+        mesh.export(tmp_path / f"ball.{suffix}")
+    (part,) = object_set(str(tmp_path)).make("ball", 0).parts
+    assert np.abs(part.texture.image.astype(int) - [51, 102, 153]).max() <= 1
+
+
+def test_a_painting_of_many_colours_is_worn_as_their_mean(tmp_path):
+    mesh = trimesh.creation.icosphere(radius=0.04)
+    colours = np.random.default_rng(0).integers(0, 256, (len(mesh.faces), 4), np.uint8)
+    mesh.visual.face_colors = colours
+    mesh.export(tmp_path / "ball.ply")
+    (part,) = object_set(str(tmp_path)).make("ball", 0).parts
+    assert np.abs(part.texture.image[0, 0] - colours[:, :3].mean(axis=0)).max() <= 1
+
+
+def test_meshes_that_are_left_out_are_said_once(tmp_path):
+    for name in ("cup.obj", "cup.stl", "deep/robot.fbx"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(TETRAHEDRON)
+    (tmp_path / "cup.mtl").write_text("")  # belongs to one
+    (tmp_path / "notes.txt").write_text("")  # is no mesh
+    with pytest.warns(UserWarning, match="left out are") as said:
+        assert object_set(str(tmp_path)).categories == ("cup",)
+    assert len(said) == 1
+    assert "robot.fbx (.fbx cannot be read; export it as .glb), cup.stl (cup.obj is taken)" in str(said[0].message)
+
+
+def test_a_tilde_is_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "things").mkdir()
+    (tmp_path / "things/wedge.obj").write_text(TETRAHEDRON)
+    assert object_set("~/things").categories == ("wedge",)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
@@ -287,6 +384,8 @@ def test_smooth_things_get_smooth_normals_and_big_ones_a_table_s_size(tmp_path):
         ("flat.obj", "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nf 1 2 3\nf 1 3 4\n", "flat or empty"),
         ("index.obj", "v 0 0 0\nv 1 0 0\nv 1 1 0\nf 1 2 9\n", "index"),
         ("noise.obj", "\x00\x01\x02 this is no mesh \xff", "noise"),
+        *((f"noise.{suffix}", "\x00\x01\x02 this is no mesh \xff", "noise") for suffix in FORMATS[1:]),
+        *((f"empty.{suffix}", "", "empty") for suffix in FORMATS[1:]),
         ("noise.urdf", "<robot><link", "cannot be read as URDF"),
         ("bare.urdf", "<robot name='r'><link name='a'/></robot>", "shows nothing"),
         (

@@ -1,10 +1,11 @@
-"""Objects from mesh files: Wavefront OBJ, and what URDF files show, made ready to be seen and touched."""
+"""Objects from mesh files, and from what URDF files show, made ready to be seen and touched."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import ConvexHull, QhullError
 
-from embodied_ssl.envs.world import exact
+from embodied_ssl.envs.world import exact, mesh_files
 from embodied_ssl.envs.world.assets import Asset, Part
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
 from embodied_ssl.envs.world.mesh import Mesh, box, cylinder, make_mesh, rotation_x, rotation_y, rotation_z, sphere
+from embodied_ssl.envs.world.mesh_files import Triangles, flat_texture, read_triangles
 from embodied_ssl.envs.world.solids import MOST_CORNERS
 from embodied_ssl.envs.world.textures import texture
 
-SUFFIXES = (".obj", ".urdf")
+SUFFIXES = (".urdf", *mesh_files.SUFFIXES)
 MOST_TRIANGLES = 1500  # more are merged: rendering cost follows their number
 CREASE = 0.77  # cosine of 40°: sharper edges stay sharp
 SMALLEST_M, LARGEST_M, USUAL_M = 0.02, 0.4, 0.12
@@ -29,18 +31,22 @@ TEXTURE_TILE_M = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A thing's mesh and hull about its centre of mass, and the volume of its matter (m³)."""
+    """A thing's meshes and hull about its centre of mass, and the volume of its matter (m³).
 
-    mesh: Mesh
+    meshes: by colour, uint8 sRGB; None is the one of what the file gives no colour.
+    """
+
+    meshes: dict[tuple[int, int, int] | None, Mesh]
     hull: NDArray[np.float32]
     volume: float
 
 
 @lru_cache(maxsize=4096)
 def object_from_file(path: Path, category: str, instance: int, stamp: int = 0) -> Asset:
-    """The object in a .obj or .urdf file, as a category of its own; the instance draws its material and texture.
+    """The object in a mesh or .urdf file, as a category of its own; the instance draws its material and texture.
 
-    Files say little of either: textures of a file are not read. A thing whose longest side is not between 2 and 40 cm
+    Files say nothing of what a thing is made of. The base colours that a mesh file gives are worn in the place of a
+    texture, one per triangle; a picture in it counts by its mean. A thing whose longest side is not between 2 and 40 cm
     is scaled to 12 cm. stamp: of the state of the files, which are read again when it is another. Raises ValueError
     naming the file if there is nothing to see or touch in it.
     """
@@ -50,14 +56,19 @@ def object_from_file(path: Path, category: str, instance: int, stamp: int = 0) -
     rng = np.random.default_rng([*category.encode(), instance])
     material = MATERIALS[OBJECT_MATERIALS[rng.integers(len(OBJECT_MATERIALS))]]
     family = material.textures[rng.integers(len(material.textures))]
-    part = Part(shape.mesh, texture(family, int(rng.integers(96)), 64), material.gloss)
+    drawn = texture(family, int(rng.integers(96)), 64)
+    parts = (
+        Part(mesh, drawn if colour is None else flat_texture(colour), material.gloss)
+        for colour, mesh in shape.meshes.items()
+    )
     mass = float(np.clip(material.density * shape.volume, 0.03, 1.5))
-    return Asset(category, instance, material, (part,), (shape.hull,), mass)
+    return Asset(category, instance, material, tuple(parts), (shape.hull,), mass)
 
 
 @lru_cache(maxsize=1024)
 def _load_shape(path: Path, stamp: int) -> Shape:
-    corners = _load_urdf(path) if path.suffix.lower() == ".urdf" else _load_mesh(path)
+    shown = _load_urdf(path) if path.suffix.lower() == ".urdf" else read_triangles(path)
+    corners = shown.corners
     if not np.isfinite(corners).all():
         raise ValueError(f"{path} holds NaN or infinite vertices; leave it out of the set")
     longest = float(np.ptp(corners.reshape(-1, 3), axis=0).max(initial=0.0))
@@ -69,28 +80,22 @@ def _load_shape(path: Path, stamp: int) -> Shape:
     except (QhullError, ValueError) as error:
         raise ValueError(f"{path} is flat or empty: {len(points)} distinct vertices enclose no volume") from error
     center = _centroid(points, whole)
-    mesh = _mesh_of(_coarsened(corners) - center)
-    return Shape(mesh, _few_corners(points[whole.vertices] - center), SOLID_SHARE * whole.volume)
+    corners, kept = _coarsened(corners)
+    meshes = {colour: _mesh_of(corners[worn] - center) for colour, worn in _by_colour(shown, kept)}
+    return Shape(meshes, _few_corners(points[whole.vertices] - center), SOLID_SHARE * whole.volume)
 
 
-def _load_mesh(path: Path) -> NDArray[np.float64]:
-    """Triangle corners [T, 3, 3] of a mesh file, as it gives them."""
-    import trimesh  # slow to import, and seldom needed
-
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist")
-    try:
-        mesh = cast(trimesh.Trimesh, trimesh.load(path, force="mesh", process=False))
-        corners = np.array(mesh.vertices, np.float64)[np.array(mesh.faces, np.int64)]
-    except Exception as error:  # trimesh raises whatever its parsers run into
-        raise ValueError(f"{path} cannot be read as a mesh: {error}") from error
-    if len(corners) == 0:
-        raise ValueError(f"{path} holds no triangles")
-    return corners
+def _by_colour(shown: Triangles, kept: NDArray[np.int64]) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
+    """Each colour, None for none, and which of the kept triangles wear it."""
+    colours, coloured = shown.colours[kept], shown.coloured[kept]
+    if not coloured.all():
+        yield None, ~coloured
+    for colour in np.unique(colours[coloured], axis=0):
+        yield tuple(colour.tolist()), coloured & (colours == colour).all(axis=1)
 
 
-def _load_urdf(path: Path) -> NDArray[np.float64]:
-    """Triangle corners [T, 3, 3] of what a URDF shows, its joints at zero."""
+def _load_urdf(path: Path) -> Triangles:
+    """What a URDF shows, its joints at zero; the colours of its meshes are not taken."""
     try:
         robot = ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError, UnicodeDecodeError) as error:
@@ -116,7 +121,8 @@ def _load_urdf(path: Path) -> NDArray[np.float64]:
             pieces.append(exact.product(_visual_corners(path, visual), matrix[:3, :3].T) + matrix[:3, 3])
     if not pieces:
         raise ValueError(f"{path} shows nothing: no link has a visual")
-    return np.concatenate(pieces)
+    corners = np.concatenate(pieces)
+    return Triangles(corners, np.zeros((len(corners), 3), np.uint8), np.zeros(len(corners), bool))
 
 
 def _visual_corners(path: Path, visual: ElementTree.Element) -> NDArray[np.float64]:
@@ -128,7 +134,7 @@ def _visual_corners(path: Path, visual: ElementTree.Element) -> NDArray[np.float
         name = (shape.get("filename") or "").removeprefix("file://").removeprefix("package://")
         if not name:
             raise ValueError(f"{path}: a mesh has no filename")
-        return _load_mesh(path.parent / name) * _numbers(path, shape, "scale", 3, (1, 1, 1))
+        return read_triangles(path.parent / name).corners * _numbers(path, shape, "scale", 3, (1, 1, 1))
     if shape.tag == "box":
         mesh = box(_numbers(path, shape, "size", 3))
     elif shape.tag == "sphere":
@@ -190,9 +196,9 @@ def _few_corners(points: NDArray[np.float64]) -> NDArray[np.float32]:
     return points.astype(np.float32)
 
 
-def _coarsened(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """At most 1,500 triangles: vertices that share a cell of ever coarser grids become one."""
-    cells = 128
+def _coarsened(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """At most 1,500 triangles, and which they were: vertices that share a cell of ever coarser grids become one."""
+    cells, kept = 128, np.arange(len(corners))
     while len(corners) > MOST_TRIANGLES and cells > 8:
         flat = corners.reshape(-1, 3)
         low = flat.min(axis=0)
@@ -204,9 +210,9 @@ def _coarsened(corners: NDArray[np.float64]) -> NDArray[np.float64]:
         merged = middle[number]
         lost = (number == np.roll(number, 1, axis=1)).any(axis=1)
         lost |= (_facing(merged) * _facing(corners)).sum(axis=1) <= 0  # folded over
-        corners = merged[~lost]
+        corners, kept = merged[~lost], kept[~lost]
         cells = cells * 3 // 4
-    return corners
+    return corners, kept
 
 
 def _facing(corners: NDArray[np.float64]) -> NDArray[np.float64]:

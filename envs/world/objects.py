@@ -4,6 +4,7 @@ A category is a shape; an instance draws its proportions, material, textures and
 and a gripper, rests in the pose it is made in, and has the origin of its frame at its centre of mass.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -24,6 +25,10 @@ TEXTURE_SIDE = 64  # texels over about 10 cm: as fine as a picture of a table sh
 VARIANTS = 96  # of each texture family: colours and scales; more would only fill memory
 LIGHTEST_KG, HEAVIEST_KG = 0.03, 1.5
 
+OTHER_MESHES = (  # that people have, and that cannot be read
+    *(".dae", ".fbx", ".3ds", ".blend", ".usd", ".usda", ".usdc", ".usdz", ".3mf", ".step", ".stp", ".iges", ".igs"),
+    *(".wrl", ".x3d", ".sdf", ".ma", ".mb", ".max", ".c4d", ".skp", ".abc", ".lwo", ".ctm"),
+)
 BROKEN_URDFS = (168,)  # of PyBullet's random_urdfs: holds NaN
 
 HARD = ("plastic", "wood", "ceramic", "metal")
@@ -164,9 +169,10 @@ def object_set(source: str = "household", categories: tuple[str, ...] | None = N
     """The objects that a name or a folder stands for.
 
     source: "household", the generator; "random_urdfs", PyBullet's 999 sound random shapes (168 holds NaN and is left
-    out); or a folder with .obj or .urdf files, at any depth: a file is a category, a .obj that a .urdf beside it has
-    the name of is not another. categories: only these, such as a part to train on. Raises ValueError for a folder that
-    is missing or holds no such file, and for a category that is not there.
+    out); or a folder with .urdf, .obj, .glb, .gltf, .ply, .off or .stl files, at any depth: a file is a category, and
+    of several of one name beside each other the first in this order. Which meshes are left out, and why, is said in a
+    warning. categories: only these, such as a part to train on. Raises ValueError for a folder that is missing or
+    holds no such file, and for a category that is not there.
     """
     if source == "household":
         whole = ObjectSet(source, tuple(CATEGORIES))
@@ -196,11 +202,32 @@ def _folder(source: str) -> ObjectSet:
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise ValueError(f'no object set {source!r}: it is neither "household" nor "random_urdfs" nor a folder')
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    described = {path.with_suffix("") for path in files if path.suffix.lower() == ".urdf"}
-    files = [path for path in files if path.suffix.lower() == ".urdf" or path.with_suffix("") not in described]
-    if not files:
-        raise ValueError(f"the folder {source} holds no {' or '.join(SUFFIXES)} file")
-    names = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in files)
-    state = tuple((path, stamp(path)) for path in sorted(folder.rglob("*")) if path.is_file())
-    return ObjectSet(source, names, tuple(files), hash(state))
+    there = sorted(path for path in folder.rglob("*") if path.is_file())
+    taken, left = _one_of_each_name(there)
+    if not taken:
+        raise ValueError(f"the folder {source} holds no {' or '.join(SUFFIXES)} file" + "".join(left[:1]))
+    if left:
+        more = f", and {len(left) - 5} more" if len(left) > 5 else ""
+        warnings.warn(f"objects of {source}: left out are{','.join(left[:5])}{more}", stacklevel=2)
+    names = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in taken)
+    return ObjectSet(source, names, tuple(taken), hash(tuple((path, stamp(path)) for path in there)))
+
+
+def _one_of_each_name(files: list[Path]) -> tuple[list[Path], list[str]]:
+    """The files that are objects, and what there is to say of other meshes."""
+    named: dict[Path, list[Path]] = {}
+    for path in files:
+        if path.suffix.lower() in SUFFIXES:
+            named.setdefault(path.with_suffix(""), []).append(path)
+    taken = []
+    left = [
+        f" {path.name} ({path.suffix.lower()} cannot be read; export it as .glb)"
+        for path in files
+        if path.suffix.lower() in OTHER_MESHES
+    ]
+    for same in named.values():
+        first, *others = sorted(same, key=lambda path: (SUFFIXES.index(path.suffix.lower()), path))
+        taken.append(first)
+        if first.suffix.lower() != ".urdf":  # which usually has its mesh beside it
+            left += [f" {path.name} ({first.name} is taken)" for path in others]
+    return sorted(taken), left
