@@ -99,8 +99,11 @@ def damage(store: Store, damaged: dict[str, str]) -> DataError:
 
 
 def begin_worker(number: int) -> None:
-    """To be called first in a worker process of a DataLoader: as many as there are share the processors already."""
-    cv2.setNumThreads(1)
+    """To be called first in a worker process of a DataLoader: OpenCV's threads do not survive a fork.
+
+    Any number but 0 would wait forever for those that it had before.
+    """
+    cv2.setNumThreads(0)
 
 
 def _workers() -> int:

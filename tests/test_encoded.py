@@ -124,6 +124,7 @@ def test_files_are_read_again_only_where_they_changed(folder, monkeypatch):
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_decode_what_one_process_does(folder, method):
+    cv2.resize(np.zeros((500, 500, 3), np.float32), (2000, 2000))  # starts OpenCV's threads, which a fork leaves behind
     batches = Batches(image_set(folder).labelled(), batch_size=5, seed=0)
     loader = torch.utils.data.DataLoader(
         batches,  # type: ignore[arg-type]
@@ -132,6 +133,7 @@ def test_workers_decode_what_one_process_does(folder, method):
         num_workers=2,
         multiprocessing_context=method,
         worker_init_fn=encoded.begin_worker,
+        timeout=60,
     )
     for step, got in enumerate(loader):
         assert torch.equal(got.images, batches[step].images)
