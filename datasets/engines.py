@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from itertools import islice
@@ -62,6 +63,7 @@ def _quietly(function: Callable[..., Any], parent: int, arguments: tuple[Any, ..
     """Run a job. In another process Ctrl-C is left to the parent, which stops the workers itself."""
     if os.getpid() != parent:
         _ignore(signal.SIGINT)
+        warnings.filterwarnings("ignore", "objects of .* left out")  # the parent has said it
     return function(*arguments)
 
 

@@ -223,6 +223,44 @@ def test_compression_is_lossless_and_smaller(reference, tmp_path, compression):
     assert check(tmp_path / "roam") == []
 
 
+EDGES = [{"rows": 1, "episodes": 1}, {"rows": 1, "episodes": 3, "shard_episodes": 2}, {"rows": 2, "shard_episodes": 9}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("edge", EDGES, ids=str)
+def test_the_shortest_episodes_are_collected_read_and_sound(tmp_path, kind, edge):
+    from embodied_ssl.datasets.readers import Dataset
+
+    rows, shorts = edge["rows"], {name: value for name, value in edge.items() if name != "rows"}
+    video = kind in ("roam", "orbit")
+    settings = {"length": rows, "flow": True} if video else {"interactions": rows}
+    settings |= {"size": 16, "instance": True, "episodes": 2, "progress": False} | shorts
+    summary = collect(kind, tmp_path / kind, **settings)
+    dataset = Dataset.open(tmp_path / kind)
+    assert summary.rows == len(dataset) == rows * settings["episodes"]
+    assert (dataset.episodes["length"] == rows).all()
+    if video:
+        last = np.arange(len(dataset)) % rows == rows - 1
+        np.testing.assert_array_equal(np.isnan(dataset.frames[:]["motor"]).all(axis=1), last)
+    assert check(tmp_path / kind) == []
+
+
+@pytest.mark.parametrize("whole", [np.int64, np.uint8, np.array])
+def test_numpy_numbers_and_paths_give_the_same_bytes(tmp_path, whole, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    counts = {"episodes": 3, "seed": 5, "workers": 1, "shard_episodes": 2, "size": 16, "length": 3, "antialias": 1}
+    more = {"instances": (0, 8), "field_of_view": 0.5, "depth": True, "categories": "cup"}
+    numbers = {name: whole(value) for name, value in counts.items()}
+    several = {"instances": np.array((0, 8)), "field_of_view": np.float64(0.5), "depth": np.True_, "categories": "cup"}
+    collect("orbit", tmp_path / "plain", **counts, **more, progress=False)
+    collect("orbit", "~/numpy", **numbers, **several, progress=False)
+    assert hashes(tmp_path / "plain") == hashes(tmp_path / "numpy")
+    from embodied_ssl.datasets.readers import Dataset
+
+    assert len(Dataset.open("~/numpy")) == 9
+    assert check("~/numpy") == []
+
+
 def halt(observation):
     """A policy of a user."""
     return np.zeros(2, np.float32)
@@ -246,6 +284,19 @@ def test_any_callable_is_a_policy(tmp_path):
         ("roam", {"seed": -1}, "seed"),
         ("roam", {"workers": 0}, "workers"),
         ("roam", {"size": 0}, "size"),
+        ("roam", {"size": 16.5}, "size"),
+        ("roam", {"episodes": True}, "episodes"),
+        ("roam", {"episodes": 1.5}, "episodes"),
+        ("roam", {"workers": 1.5}, "workers"),
+        ("roam", {"shard_episodes": 0}, "shard_episodes"),
+        ("roam", {"shard_episodes": "2"}, "shard_episodes"),
+        ("roam", {"seed": 2**63}, "seed: 9223372036854775808; give .* at most"),
+        ("roam", {"length": 10**12}, "held in memory until it is written; give at most"),
+        ("push", {"interactions": 0}, "interactions"),
+        ("poke", {"interactions": 10**9}, "held in memory"),
+        ("grasp", {"clutter": 0}, "clutter"),
+        ("grasp", {"instances": np.array(3)}, "instances"),
+        ("grasp", {"objects": object()}, "objects: a setting is numbers"),
         ("roam", {"camera_height": -1.0}, "a camera above the floor"),
         ("roam", {"camera_pitch": 9.0}, "up to π/2 rad"),
         ("roam", {"size": 100_000}, "size: 100000; give .* at most 4096"),
