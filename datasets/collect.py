@@ -10,8 +10,6 @@ carries. So an interrupted collection goes on when it is called again, and ends 
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from embodied_ssl.datasets.directory import claim, open_directory
 from embodied_ssl.datasets.engines import ENGINES, run_jobs
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.folder_identity import folder_digest
+from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.manifest import UNFINISHED, Manifest, write_manifest
 from embodied_ssl.datasets.policies import policy_content, policy_name, resolve_policy
 from embodied_ssl.datasets.progress import progress_bar
@@ -76,7 +75,11 @@ def collect(
         raise unknown_name("engine", engine, ENGINES)
     workers, folder = whole_number("workers", workers), Path(out).expanduser()
     spec, player = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
-    with _saying_what_is_kept(folder, spec):
+
+    def kept() -> str:
+        return f"{len(list(folder.glob('shard-*.h5')))} of {spec.shards} shards are finished in {folder}"
+
+    with saying_what_is_kept(kept):
         _environment(spec)  # a setting that it refuses is best refused before anything is written
         with claim(folder):
             bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__}
@@ -178,19 +181,6 @@ def _refuse_what_changed(folder: Path, spec: CollectSpec, made: list[ShardEntry]
                 f"{name}: {source} has changed while data were collected; the {len(made)} shards made meanwhile "
                 "are deleted, run the same command again"
             )
-
-
-@contextmanager
-def _saying_what_is_kept(folder: Path, spec: CollectSpec) -> Iterator[None]:
-    """Ctrl-C and SIGTERM in here tell how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        finished = len(list(folder.glob("shard-*.h5")))
-        raise type(stop)(
-            f"{str(stop) or 'interrupted'}: {finished} of {spec.shards} shards are finished in {folder}; "
-            "run the same command again to go on"
-        ) from None
 
 
 _environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at most one: building costs more than a reset

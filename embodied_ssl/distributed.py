@@ -36,6 +36,27 @@ def mean_over_processes(tensor: Tensor) -> Tensor:
     return mean
 
 
+class Agreement:
+    """Lets all processes do the same after each update, though only some were asked to."""
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._asked: Tensor | None = None
+        self._pending: Any = None
+
+    def __call__(self, number: int) -> int:
+        """The largest number that any process has given: with several, at the call before, so that none has to wait."""
+        if world_size() == 1:
+            return number
+        found = 0
+        if self._asked is not None:
+            self._pending.wait()
+            found = int(self._asked)
+        self._asked = torch.tensor(number, device=self._device)
+        self._pending = group.all_reduce(self._asked, group.ReduceOp.MAX, async_op=True)
+        return found
+
+
 def synchronize_batch_norm(module: nn.Module) -> None:
     """Let the batch norms in a module take their statistics over all processes. Of GPUs: torch has none for CPUs."""
     from timm.layers import convert_sync_batchnorm  # knows its own layers as well, which end in an activation

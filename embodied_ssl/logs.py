@@ -8,10 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tqdm import tqdm
-
 from embodied_ssl.checkpoint import METRICS
 from embodied_ssl.datasets.files import write_atomically
+from embodied_ssl.datasets.progress import progress_bar
 
 
 class Log:
@@ -95,17 +94,7 @@ class ProgressBar:
     def __init__(self, name: str, first_step: int, steps: int, images: int, shown: bool):
         """images: of an update, those of all its streams."""
         self._images = images
-        self._bar = tqdm(
-            desc=name,
-            initial=first_step * images,
-            total=steps * images,
-            unit=" images",
-            unit_scale=True,
-            disable=not shown,
-            file=sys.stderr,
-            dynamic_ncols=True,
-            mininterval=0.5,
-        )
+        self._bar = progress_bar(steps * images, "images", name, shown, initial=first_step * images, scale=True)
 
     def advance(self) -> None:
         """Count an update."""
@@ -117,7 +106,7 @@ class ProgressBar:
 
     def warn(self, message: str) -> None:
         """Print a line above the bar."""
-        tqdm.write(f"embodied-ssl: {message}", file=sys.stderr)
+        self._bar.write(f"embodied-ssl: {message}", file=sys.stderr)
 
     def close(self) -> None:
         """End the bar."""

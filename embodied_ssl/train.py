@@ -6,9 +6,10 @@ after a kill takes batches and generators that depend on (seed, step, rank) alon
 
 import copy
 import math
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -26,11 +27,16 @@ from embodied_ssl.compilation import compiled
 from embodied_ssl.data import Source, Sources, Taken, method_name, take_streams, write_samples
 from embodied_ssl.datasets.archives import listed
 from embodied_ssl.datasets.batches import Batch
+<<<<<<< HEAD
 from embodied_ssl.datasets.encoded import begin_worker
+=======
+from embodied_ssl.datasets.directory import claim
+>>>>>>> f74cf95 (One owner per run; SIGTERM and Ctrl-C end a run after its update with a state and a word, on several devices and with readers as well)
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
+from embodied_ssl.datasets.interrupts import Asked, postponed, saying_what_is_kept
 from embodied_ssl.datasets.streams import Batches, Stream
-from embodied_ssl.distributed import synchronize_batch_norm
+from embodied_ssl.distributed import Agreement, synchronize_batch_norm
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.logs import Log
 from embodied_ssl.memory import keep_memory
@@ -123,6 +129,7 @@ def train(
     parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
     share = _share(recipe, accumulate, fabric.world_size) * accumulate // parts
     configuration = _configuration(method, taken, recipe, seed, precision, accumulate, fabric.world_size)
+<<<<<<< HEAD
     _claim(out, configuration, fabric)
     if fabric.is_global_zero:
         write_samples(out, taken)
@@ -148,6 +155,26 @@ def train(
         if damaged := origin.damaged():
             print(f"embodied-ssl: {name}: {_replaced(damaged)}", file=sys.stderr)
     fabric.barrier()
+=======
+    run, main = _Run(method, recipe, seed, parts, accumulate // parts, fabric, out), fabric.is_global_zero
+    with saying_what_is_kept(run.told), _claimed(out, configuration, fabric):
+        if main:
+            write_samples(out, taken)
+        if is_finished(out):
+            return out
+        first = run.start(opened)
+        data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
+        images = _pictures(data[0]) * parts * fabric.world_size
+        if main:
+            _tell(taken if progress else {}, slowness(precision, device))
+        log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
+        monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
+        word = "stopping after this update; once more, and at once" if main else ""
+        with log, compiled(method) if compile else nullcontext(), postponed(word) as asked:
+            batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
+            run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every, asked)
+        fabric.barrier()
+>>>>>>> f74cf95 (One owner per run; SIGTERM and Ctrl-C end a run after its update with a state and a word, on several devices and with readers as well)
     return out
 
 
@@ -159,6 +186,7 @@ class _Run:
     ):
         self._method, self._recipe, self._seed, self._out = method, recipe, seed, out
         self._parts, self._inner_parts, self._fabric = parts, inner_parts, fabric
+        self._saved: int | None = None  # updates that the state on disk knows of
 
     def start(self, streams: dict[str, Stream]) -> int:
         """Prepare a new run, or take up the state of an interrupted one; the step to begin with."""
@@ -176,13 +204,14 @@ class _Run:
         self._forward, self._optimizer = fabric.setup(_Forward(method), optimizer)
         if state is None:
             if fabric.is_global_zero:
-                save_state(self.state(0), self._out / STATE)  # the first weights are part of what must survive a kill
+                self.save(0)  # the first weights are part of what must survive a kill
             return 0
         self._optimizer.load_state_dict(state["optimizer"])
         fabric.strategy.precision.load_state_dict(state["precision"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
-        return int(state["step"])
+        self._saved = int(state["step"])
+        return self._saved
 
     @property
     def kept(self) -> Encoder:
@@ -197,20 +226,35 @@ class _Run:
         monitor: Monitor | None,
         monitor_every: int,
         checkpoint_every: int,
+        asked: Asked,
     ) -> None:
-        """All updates from `first` on, and the files of the run; the main process alone has a monitor and writes."""
+        """All updates from `first` on, and the files of the run; the main process alone has a monitor and writes.
+
+        Where one of the processes was asked to stop, all do after an update that is common to them, with a state of it.
+        """
+        agreed = Agreement(self._fabric.device)
         for step in range(first, self._recipe.steps):
             last, saves = step + 1 == self._recipe.steps, (step + 1) % checkpoint_every == 0
             looked = step % LOG_EVERY == 0 or last or saves
             log.advance(step, self.update(step, batches, looked))
+            stops = bool(agreed(asked.number)) and not last
             if monitor and ((step + 1) % monitor_every == 0 or last):
                 log.note(step, monitor(self.kept, self._fabric.device))
-            if monitor and saves and not last:
+            if monitor and (saves or stops) and not last:
                 log.write()  # first: a kill between the two must lose no row, and a row too many is dropped
-                save_state(self.state(step + 1), self._out / STATE)
+                self.save(step + 1)
+            if stops:
+                return self._stop(asked)
         if monitor:
             log.write()
             self.finish()
+
+    def _stop(self, asked: Asked) -> None:
+        """Leave what is stopped to the main process: it alone tells of it, and what it ends with is what counts."""
+        self._fabric.barrier()
+        if not self._fabric.is_global_zero:
+            raise SystemExit(0)
+        asked.number = asked.number or signal.SIGTERM  # which another process has got
 
     def update(self, step: int, batches: Iterator[dict[str, Batch]], looked: bool) -> dict[str, float]:
         """One update of the weights; the logged values, if they are looked at."""
@@ -242,6 +286,19 @@ class _Run:
             "precision": self._fabric.strategy.precision.state_dict(),
             "average": self._average.state_dict() if self._average is not None else None,
         }
+
+    def save(self, step: int) -> None:
+        """Write a state to go on from, after `step` updates."""
+        save_state(self.state(step), self._out / STATE)
+        self._saved = step
+
+    def told(self) -> str:
+        """What is kept of the run, in words."""
+        if is_finished(self._out):
+            return f"the run is finished in {self._out}"
+        if self._saved is None:
+            return "nothing is trained yet"
+        return f"{self._saved:,} of {self._recipe.steps:,} updates are kept in {self._out}"
 
     def finish(self) -> None:
         """Write the weights; the encoder last, since its file says that the run has ended."""
@@ -320,6 +377,7 @@ def _pictures(batches: dict[str, Batch]) -> int:
 def _loader(data: _Parts, first: int, end: int, workers: int, fabric: "Fabric") -> Iterator[dict[str, Batch]]:
     pinned = fabric.device.type == "cuda"
     numbers = range(first, end)
+<<<<<<< HEAD
     loader = DataLoader(
         _Safely(data),
         batch_size=None,
@@ -335,6 +393,28 @@ def _sound(batches: dict[str, Batch] | DataError) -> dict[str, Batch]:
     if isinstance(batches, DataError):
         raise batches
     return batches
+=======
+    return iter(
+        DataLoader(
+            data, batch_size=None, sampler=numbers, num_workers=workers, pin_memory=pinned,
+            worker_init_fn=_leave_signals_to_the_trainer if workers else None,
+        )
+    )  # fmt: skip
+
+
+def _leave_signals_to_the_trainer(worker: int) -> None:
+    """It ends its readers itself, once it has made the update that it is in."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _tell(taken: Mapping[str, Taken], slow: str | None) -> None:
+    """What is learned from, and what will take long."""
+    for name, each in taken.items():
+        print(f"embodied-ssl: {name}: {each.told()}", file=sys.stderr)
+    if slow:
+        print(f"embodied-ssl: {slow}", file=sys.stderr)
+>>>>>>> f74cf95 (One owner per run; SIGTERM and Ctrl-C end a run after its update with a state and a word, on several devices and with readers as well)
 
 
 def _present(device: str) -> str:
@@ -379,17 +459,23 @@ def _at_least(least: int, **given: int) -> None:
             raise DataError(f"{name}: {value}; give at least {least}")
 
 
-def _claim(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> None:
-    """Claim the run directory by the main process. What it refuses, all raise: none must wait for one that is gone."""
+@contextmanager
+def _claimed(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> Iterator[None]:
+    """Hold the run directory by the main process. What it refuses ends all, and it alone tells of it."""
     refusal = None
-    if fabric.is_global_zero:
-        try:
-            claim_run(out, configuration)
-        except DataError as error:
-            refusal = str(error)
-    refusal = fabric.broadcast(refusal)
-    if refusal is not None:
-        raise DataError(refusal)
+    with ExitStack() as held:
+        if fabric.is_global_zero:
+            try:
+                held.enter_context(claim(out))
+                claim_run(out, configuration)
+            except DataError as error:
+                refusal = str(error)
+        refusal = fabric.broadcast(refusal)
+        if refusal is not None and not fabric.is_global_zero:
+            raise SystemExit(0)
+        if refusal is not None:
+            raise DataError(refusal)
+        yield
 
 
 def _share(recipe: Recipe, accumulate: int, world_size: int) -> int:
