@@ -100,7 +100,19 @@ def start(folder: Path, out: Path, steps: int, *more: str) -> "subprocess.Popen[
     script.write_text(START)
     command = [sys.executable, str(script)]
     command += ["train", "rotation", "--frames", str(folder), "--out", str(out), "--image_size", "32"]
-    command += ["--steps", str(steps), "--batch_size", "8", "--device", "cpu", "--checkpoint_every", "100000", *more]
+    command += [
+        "--steps",
+        str(steps),
+        "--batch_size",
+        "8",
+        "--device",
+        "cpu",
+        "--checkpoint_every",
+        "100000",
+        "--progress",
+        "false",
+        *more,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
     return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, env=environment)
 
