@@ -27,11 +27,8 @@ from embodied_ssl.compilation import compiled
 from embodied_ssl.data import Source, Sources, Taken, method_name, take_streams, write_samples
 from embodied_ssl.datasets.archives import listed
 from embodied_ssl.datasets.batches import Batch
-<<<<<<< HEAD
-from embodied_ssl.datasets.encoded import begin_worker
-=======
 from embodied_ssl.datasets.directory import claim
->>>>>>> f74cf95 (One owner per run; SIGTERM and Ctrl-C end a run after its update with a state and a word, on several devices and with readers as well)
+from embodied_ssl.datasets.encoded import begin_worker
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.interrupts import Asked, postponed, saying_what_is_kept
@@ -129,34 +126,8 @@ def train(
     parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
     share = _share(recipe, accumulate, fabric.world_size) * accumulate // parts
     configuration = _configuration(method, taken, recipe, seed, precision, accumulate, fabric.world_size)
-<<<<<<< HEAD
-    _claim(out, configuration, fabric)
-    if fabric.is_global_zero:
-        write_samples(out, taken)
-    if is_finished(out):
-        return out
-
-    run = _Run(method, recipe, seed, parts, accumulate // parts, fabric, out)
-    first = run.start(opened)
-    data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
-    main, images = fabric.is_global_zero, _pictures(data[0]) * parts * fabric.world_size
-    origins = [(name, origin) for name, each in taken.items() for origin in each.origins]
-    for name, origin in origins if main and progress else ():
-        print(f"embodied-ssl: {name}: {origin.describe()}", file=sys.stderr)
-    slow = slowness(precision, device)
-    if slow and main:
-        print(f"embodied-ssl: {slow}", file=sys.stderr)
-    log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
-    monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
-    with log, compiled(method) if compile else nullcontext():
-        batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
-        run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every)
-    for name, origin in origins if main else ():
-        if damaged := origin.damaged():
-            print(f"embodied-ssl: {name}: {_replaced(damaged)}", file=sys.stderr)
-    fabric.barrier()
-=======
     run, main = _Run(method, recipe, seed, parts, accumulate // parts, fabric, out), fabric.is_global_zero
+    origins = [(name, origin) for name, each in taken.items() for origin in each.origins] if main else []
     with saying_what_is_kept(run.told), _claimed(out, configuration, fabric):
         if main:
             write_samples(out, taken)
@@ -165,16 +136,20 @@ def train(
         first = run.start(opened)
         data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
         images = _pictures(data[0]) * parts * fabric.world_size
-        if main:
-            _tell(taken if progress else {}, slowness(precision, device))
+        for name, origin in origins if progress else ():
+            _say(f"{name}: {origin.describe()}")
+        if main and (slow := slowness(precision, device)):
+            _say(slow)
         log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
         monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
         word = "stopping after this update; once more, and at once" if main else ""
         with log, compiled(method) if compile else nullcontext(), postponed(word) as asked:
             batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
             run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every, asked)
+        for name, origin in origins:
+            if damaged := origin.damaged():
+                _say(f"{name}: {_replaced(damaged)}")
         fabric.barrier()
->>>>>>> f74cf95 (One owner per run; SIGTERM and Ctrl-C end a run after its update with a state and a word, on several devices and with readers as well)
     return out
 
 
@@ -377,44 +352,32 @@ def _pictures(batches: dict[str, Batch]) -> int:
 def _loader(data: _Parts, first: int, end: int, workers: int, fabric: "Fabric") -> Iterator[dict[str, Batch]]:
     pinned = fabric.device.type == "cuda"
     numbers = range(first, end)
-<<<<<<< HEAD
     loader = DataLoader(
         _Safely(data),
         batch_size=None,
         sampler=numbers,
         num_workers=workers,
         pin_memory=pinned,
-        worker_init_fn=begin_worker,
+        worker_init_fn=_begin_reader,
     )
     return map(_sound, iter(loader))  # `iter` draws from torch's generator: now, and not within the first update
+
+
+def _begin_reader(worker: int) -> None:
+    """Signals are left to the trainer, which ends its readers itself, once it has made the update that it is in."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    begin_worker(worker)
 
 
 def _sound(batches: dict[str, Batch] | DataError) -> dict[str, Batch]:
     if isinstance(batches, DataError):
         raise batches
     return batches
-=======
-    return iter(
-        DataLoader(
-            data, batch_size=None, sampler=numbers, num_workers=workers, pin_memory=pinned,
-            worker_init_fn=_leave_signals_to_the_trainer if workers else None,
-        )
-    )  # fmt: skip
 
 
-def _leave_signals_to_the_trainer(worker: int) -> None:
-    """It ends its readers itself, once it has made the update that it is in."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _tell(taken: Mapping[str, Taken], slow: str | None) -> None:
-    """What is learned from, and what will take long."""
-    for name, each in taken.items():
-        print(f"embodied-ssl: {name}: {each.told()}", file=sys.stderr)
-    if slow:
-        print(f"embodied-ssl: {slow}", file=sys.stderr)
->>>>>>> f74cf95 (One owner per run; SIGTERM and Ctrl-C end a run after its update with a state and a word, on several devices and with readers as well)
+def _say(what: str) -> None:
+    print(f"embodied-ssl: {what}", file=sys.stderr)
 
 
 def _present(device: str) -> str:
