@@ -74,7 +74,11 @@ def learned(method, rows, parts=1):
     loss.backward()
     found = {"loss": loss.detach(), **{key: p.grad for key, p in method.named_parameters() if p.grad is not None}}
     method.after_step(step)
-    return found | {f"after {key}": value.clone() for key, value in method.named_buffers()}
+    after = {f"after {key}": value.clone() for key, value in method.named_buffers()}
+    if "after owners" in after:  # a queue is filled by one process after the other
+        order = after["after owners"].argsort(stable=True)
+        after |= {f"after {key}": after[f"after {key}"][order] for key in ("owners", "keys")}
+    return found | after
 
 
 def agree(found, expected, case):
