@@ -1,5 +1,7 @@
 """Captions say what is there; words of one kind become neighbours; CLIP brings pictures and captions together."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -154,6 +156,24 @@ def test_clip_takes_its_words_from_the_data(data, start):
     torch.testing.assert_close(again.eval().embed_captions(text), clip.eval().embed_captions(text))
     with pytest.raises(DataError, match="raise --words from 10"):
         make_method("clip", "conv4", 32, words=10).prepare({"captions": stream}, np.random.default_rng(0))
+
+
+def test_the_scale_of_clip_comes_back_from_its_largest_value():
+    clip = make_method("clip", "conv4", 32)
+    with torch.no_grad():
+        clip.log_scale.fill_(math.log(100) + 0.3)
+    images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8)
+    words = torch.randint(2, 20, (8, LENGTH))
+    step = Step(0.5, torch.Generator().manual_seed(0))
+    clip.after_step(step)
+    assert clip.log_scale.exp().item() == pytest.approx(100, rel=1e-4)
+    losses = clip.loss(CaptionedFrames(images, words, torch.arange(8)), step)
+    losses["loss"].backward()
+    assert losses["temperature"].item() == pytest.approx(0.01, rel=1e-4)
+    assert clip.log_scale.grad.item() > 0  # of captions that say nothing yet: a lower scale is better
+    torch.optim.SGD([clip.log_scale], 0.1).step()
+    clip.after_step(step)
+    assert clip.log_scale.item() < math.log(100)
 
 
 def test_clip_learns_which_caption_belongs_to_which_picture():

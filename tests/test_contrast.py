@@ -10,7 +10,7 @@ from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.positives import Lead
+from embodied_ssl.positives import Lead, digest, positives
 
 SIZE, COUNT = 32, 12
 
@@ -162,6 +162,86 @@ def test_a_query_is_told_from_the_queue(version):
     method.after_step(step(1))
     torch.testing.assert_close(torch.cat([method.keys[COUNT:], method.keys[: 2 * COUNT - 20]]), fresh)  # round the end
     assert int(method.place) == 2 * COUNT - 20
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_no_group_has_a_single_sample(parts):
+    """Nor has a part of one: batch norm would take away all that is particular about it."""
+    method = make_method("moco", "conv4", SIZE, groups=4)
+    sizes = {}
+    for name in ("encoder", "key_encoder"):
+        getattr(method, name).register_forward_pre_hook(
+            lambda module, inputs, name=name: sizes.setdefault(name, []).append(len(inputs[0]))
+        )
+    with torch.no_grad():
+        for count in range(2, 33):
+            sizes.clear()
+            method.loss(step(parts=parts), Frames(pictures(0, count), torch.arange(count)))
+            assert sizes["encoder"] == sizes["key_encoder"]
+            assert sum(sizes["encoder"]) == count
+            assert min(sizes["encoder"]) >= 2
+            assert len(sizes["encoder"]) >= min(4, count // 2)
+
+
+def test_older_keys_of_a_picture_are_no_negatives_of_it():
+    """An epoch as short as the queue: it holds the keys of the very pictures of the batch."""
+    method = make_method("moco", "conv4", SIZE, queue=COUNT, temperature=0.5).eval()
+    method.loss(step(), frames())
+    method.after_step(step())
+    made = []
+    method.projection.register_forward_hook(lambda module, inputs, output: made.append(output.detach()))
+    loss = method.loss(step(1), frames())["loss"].item()
+    query = torch.nn.functional.normalize(torch.cat(made), dim=1)
+    terms = []
+    for i, (q, k) in enumerate(zip(query, method._fresh[0][0], strict=True)):
+        negatives = [torch.exp(method.keys[j] @ q / 0.5) for j in range(COUNT) if j != i]
+        own = torch.exp(k @ q / 0.5)
+        terms.append(-torch.log(own / (own + sum(negatives))).item())
+    assert loss == pytest.approx(np.mean(terms), rel=1e-4)
+
+
+def test_pictures_are_told_apart_by_their_content():
+    images = pictures(0, 200)
+    close = images.clone()
+    close[:, 1, 7, 9] += 1
+    swapped = images.clone()
+    swapped[:, :, 0, [0, 8]] = images[:, :, 0, [8, 0]]
+    numbers = torch.cat([digest(each) for each in (images, close, swapped)])
+    assert len(numbers.unique()) == 600
+    assert torch.equal(digest(images.contiguous(memory_format=torch.channels_last)), digest(images))
+    assert torch.equal(digest(images[5:9]), digest(images)[5:9])
+
+
+@pytest.mark.parametrize("encoder", ["conv4", "vit_tiny"])
+def test_heads_and_views_are_those_of_the_papers(encoder):
+    norms = lambda module: [layer for layer in module.modules() if isinstance(layer, torch.nn.BatchNorm1d)]  # noqa: E731
+    heads = {
+        version: make_method("moco", encoder, SIZE, version=version, paper_heads=True, width=32, dim=16)
+        for version in (1, 2, 3)
+    }
+    assert isinstance(heads[1].projection, torch.nn.Linear)
+    assert [type(layer).__name__ for layer in heads[2].projection] == ["Linear", "ReLU", "Linear"]
+    transformer = encoder == "vit_tiny"
+    linear = [layer for layer in heads[3].projection if isinstance(layer, torch.nn.Linear)]
+    assert len(linear) == (3 if transformer else 2)
+    assert all(layer.bias is None for layer in linear)
+    assert [norm.affine for norm in norms(heads[3].projection)] == [True] * (len(linear) - 1) + [False]
+    assert [norm.affine for norm in norms(heads[3].prediction)] == ([True, False] if transformer else [True])
+
+
+def test_views_of_version_3_differ():
+    """The first are always blurred, the second seldom, of which some are negatives."""
+    method = make_method("moco", "conv4", SIZE, version=3, paper_views=True)
+    first, second = method._augmentations()
+    noise = Frames(pictures(0, 60), torch.arange(60))
+    made = positives("augmentation", step().rng, SIZE, 1.0, (first, second), noise, None, None)
+    rough = [(each[..., 1:] - each[..., :-1]).abs().mean((1, 2, 3)) for each in (made.first, made.second)]
+    assert rough[0].mean() < 0.8 * rough[1].mean()
+    grey = Frames(torch.full((200, 3, 40, 40), 250, dtype=torch.uint8), torch.arange(200))
+    settings = ({"strength": 0.0}, {"strength": 0.0, "solarized": second["solarized"]})
+    made = positives("augmentation", step().rng, SIZE, 1.0, settings, grey, None, None)
+    assert (made.first > 0.9).all()
+    assert 0.1 < (made.second < 0.1).all(3).all(2).all(1).float().mean() < 0.3
 
 
 def test_keys_come_back_in_their_order():

@@ -113,6 +113,22 @@ def test_prototypes_are_frozen_at_first():
     assert all(p.grad is None for p in method.teacher.parameters())
 
 
+def test_the_papers_head_has_no_batch_norm():
+    """Linear and GELU in turn to a bottleneck of unit length, and its cosines with the prototypes."""
+    method = make_method("dino", "conv4", SIZE, paper_head=True, width=16, bottleneck=8, prototypes=5)
+    names = [type(layer).__name__ for layer in method.head.layers]
+    assert names == ["Linear", "GELU", "Linear", "GELU", "Linear"]
+    features = torch.randn(3, 256)
+    found = features
+    for layer in method.head.layers:
+        found = found @ layer.weight.T + layer.bias if hasattr(layer, "weight") else torch.nn.functional.gelu(found)
+    prototypes = method.head.prototypes
+    expected = (found / found.norm(dim=1, keepdim=True)) @ (prototypes / prototypes.norm(dim=1, keepdim=True)).T
+    torch.testing.assert_close(method.head(features), expected)
+    assert method.head.layers[2].weight.std().item() == pytest.approx(0.02, rel=0.3)
+    assert not method.head.layers[2].bias.any()
+
+
 def test_without_centre_all_pictures_may_say_the_same_and_the_log_tells():
     """What the two logged entropies are for: of one answer for all, the mean's entropy is no more than the answers'."""
     method = make_method("dino", "conv4", SIZE, balance="centre")

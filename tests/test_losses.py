@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from embodied_ssl.losses import info_nce, nt_xent, symmetric_info_nce
+from embodied_ssl.losses import info_nce, mean_where, nt_xent, symmetric_info_nce
 
 
 def test_info_nce_of_scores_that_tell_nothing_is_log_n():
@@ -55,6 +55,36 @@ def test_nt_xent_is_equation_1():
         terms.append(-math.log(math.exp(codes[i] @ codes[(i + 5) % 10] / 0.3) / sum(others)))
     found = nt_xent(torch.from_numpy(first), torch.from_numpy(second), 0.3)
     assert found.item() == pytest.approx(np.mean(terms), rel=1e-5)
+
+
+def test_other_keys_of_the_same_sample_are_no_negatives():
+    """Of a batch with a sample in it twice, by loops."""
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(size=(2, 5, 8))
+    identity = np.array([7, 3, 7, 1, 2])
+    one, other = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (first, second))
+    codes, number = np.concatenate([one, other]), np.tile(identity, 2)
+    terms = []
+    for i in range(10):
+        mate = (i + 5) % 10
+        others = [math.exp(codes[i] @ codes[k] / 0.3) for k in range(10) if k == mate or number[k] != number[i]]
+        terms.append(-math.log(math.exp(codes[i] @ codes[mate] / 0.3) / sum(others)))
+    tensors = [torch.from_numpy(each) for each in (first, second)]
+    found = nt_xent(*tensors, 0.3, torch.from_numpy(identity))
+    assert found.item() == pytest.approx(np.mean(terms), rel=1e-5)
+    terms = []
+    for query, key in ((one, other), (other, one)):
+        for i in range(5):
+            others = [math.exp(query[i] @ key[k] / 0.3) for k in range(5) if k == i or identity[k] != identity[i]]
+            terms.append(-math.log(math.exp(query[i] @ key[i] / 0.3) / sum(others)))
+    found = symmetric_info_nce(*tensors, 0.3, torch.from_numpy(identity))
+    assert found.item() == pytest.approx(np.mean(terms), rel=1e-5)
+
+
+def test_a_mean_over_nothing_is_nothing():
+    values = torch.tensor([1.0, 2.0, 4.0])
+    assert mean_where(values, torch.tensor([True, False, True])).item() == 2.5
+    assert mean_where(values, torch.zeros(3, dtype=torch.bool)).item() == 0
 
 
 def test_clips_loss_is_its_figure_3():

@@ -78,6 +78,22 @@ def test_a_perfect_answer_gives_the_picture_back():
     assert grey == pytest.approx(0.75, abs=0.01)
 
 
+@pytest.mark.parametrize("class_token", [True, False])
+def test_the_decoder_sees_the_class_token_where_it_is_asked_to(class_token):
+    method = make_method("mae", None, SIZE, class_token=class_token).eval()
+    images, (shown, hidden) = torch.rand(2, 3, SIZE, SIZE), method.choose(2, rng())
+    lengths, grown = [], []
+    method.decoder[0].register_forward_pre_hook(lambda module, inputs: lengths.append(inputs[0].shape[1]))
+    visible = method.encoder.visible_tokens
+    method.encoder.visible_tokens = lambda *given: grown.append(visible(*given).detach().requires_grad_()) or grown[0]
+    told = method.tell(images, shown, hidden)
+    told.sum().backward()
+    assert lengths == [64 + class_token]
+    assert told.shape == (2, 48, 192)
+    assert grown[0].grad[:, 0].any() == class_token
+    assert grown[0].grad[:, 1:].any()
+
+
 def test_only_a_transformer_can_leave_patches_out():
     with pytest.raises(DataError, match="take --encoder vit_tiny"):
         make_method("mae", "conv4", SIZE)

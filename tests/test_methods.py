@@ -12,6 +12,7 @@ from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Step, needs_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.methods.curious_robot import angle_bin, poke_target
+from embodied_ssl.motions import cluster_motions, spread
 from embodied_ssl.views import to_float
 
 SIZE, COUNT = 32, 6
@@ -142,6 +143,53 @@ def test_equivariance_is_equation_5():
     assert got["push"].item() == pytest.approx(np.sum(push) / COUNT, rel=1e-3)
     assert got["equivariance"].item() == pytest.approx((np.sum(pull) + np.sum(push)) / COUNT, rel=1e-3)
     assert got["relative"].item() == pytest.approx(np.sum(pull) / np.sum(change), rel=1e-3)  # ρ, with these maps
+
+
+DEGENERATE = {
+    "alike": lambda tensor: tensor[:1].expand(tensor.shape).clone(),  # one object, one class, one motion
+    "still": lambda tensor: torch.zeros_like(tensor),  # black pictures, no motion, no force
+}
+
+
+@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("how", DEGENERATE)
+def test_degenerate_batches_have_finite_losses_and_gradients(name, how):
+    method = ready(name)
+    data = {stream: each._each(DEGENERATE[how]) for stream, each in given(method).items()}
+    losses = method.loss(**data, step=step())
+    losses["loss"].backward()
+    assert all(torch.isfinite(value).all() for value in losses.values()), losses
+    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
+
+
+class Still(Same):
+    """A stream of elements that are all alike."""
+
+    def batch(self, index, rng):
+        return super().batch(index, rng)._each(DEGENERATE["alike"])
+
+
+@pytest.mark.parametrize(
+    "name", ["equivariance", "continuous_equivariance", "view_prediction", "simclr", "curious_robot"]
+)
+def test_one_motion_and_one_act_are_enough(name):
+    settings = {"motions": 1} if name == "equivariance" else {"views": "body"} if name == "simclr" else {}
+    method = make_method(name, "conv4", SIZE, **settings)
+    streams = {stream: Still(need.batch) for stream, need in method.needs().items()}
+    for take in (method.take_shape, method.prepare):
+        take(streams, np.random.default_rng(0))
+    losses = method.loss(**given(method), step=step())
+    assert all(torch.isfinite(value).all() for value in losses.values()), losses
+    assert losses["loss"] < 1e3  # nothing is blown up
+
+
+def test_a_component_that_does_not_vary_is_not_blown_up():
+    rng = np.random.default_rng(0)
+    motions = np.stack([rng.normal(0, 0.2, 500), 0.1 + rng.normal(0, 1e-8, 500)], 1)
+    np.testing.assert_allclose(spread(motions), [0.2, 1.0], rtol=0.1)
+    with pytest.raises(DataError, match="6 patterns of 1 different motions; give --motions 1"):
+        cluster_motions(np.full((100, 2), 0.3), 6, rng)
+    assert cluster_motions(np.full((100, 2), 0.3), 1, rng) == pytest.approx(0.3)
 
 
 def test_only_the_tried_angle_of_a_grasp_counts():

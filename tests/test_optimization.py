@@ -66,6 +66,25 @@ def test_lars_takes_steps_in_proportion_to_the_weights():
     assert lengths[0] == pytest.approx(lengths[1], rel=1e-3)
 
 
+def test_a_step_of_lars_without_decay_has_its_closed_form():
+    """w − lr · 0.001 · ‖w‖ / ‖g‖ · g, and after it with momentum; biases and scales take plain steps of SGD."""
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2))
+    optimizer = make_optimizer(module, Recipe(optimizer="lars", learning_rate=0.3, weight_decay=0.0, momentum=0.9))
+    expected = {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+    velocity = dict.fromkeys(expected, 0.0)
+    for number in range(3):
+        optimizer.zero_grad()
+        generator = torch.Generator().manual_seed(number)
+        for name, parameter in module.named_parameters():
+            parameter.grad = 100 * torch.rand(parameter.shape, generator=generator)
+            trust = 0.001 * expected[name].norm() / parameter.grad.norm() if parameter.ndim > 1 else 1.0
+            velocity[name] = 0.9 * velocity[name] + trust * parameter.grad
+            expected[name] = expected[name] - 0.3 * velocity[name]
+        optimizer.step()
+    for name, parameter in module.named_parameters():
+        torch.testing.assert_close(parameter.detach(), expected[name])
+
+
 def test_an_average_follows_by_its_decay():
     module, average = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     start, target = average.weight.detach().clone(), module.weight.detach().clone()

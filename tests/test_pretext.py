@@ -1,18 +1,34 @@
 """The pretext tasks: what is cut and laid is what the papers say, and the known ways around a task are closed."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import Clips, Frames
+from embodied_ssl import views
+from embodied_ssl.datasets.batches import CaptionedFrames, Clips, Frames, LabelledFrames
+from embodied_ssl.datasets.captions import LENGTH
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.encoders import MEAN
 from embodied_ssl.method import Step
-from embodied_ssl.methods import jigsaw, make_method, relative_patch, rotation, temporal_order
+from embodied_ssl.methods import (
+    jigsaw,
+    make_method,
+    method_class,
+    method_names,
+    relative_patch,
+    rotation,
+    temporal_order,
+)  # fmt: skip
 from embodied_ssl.methods.context_encoder import random_blobs
 from embodied_ssl.views_color import lab_to_rgb, rgb_to_lab
+
+
+def settings_of(name):
+    return inspect.signature(method_class(name).__init__).parameters
 
 
 def rng(seed=0):
@@ -40,6 +56,60 @@ def test_green_and_magenta_become_one():
     project = relative_patch.without_green_magenta
     torch.testing.assert_close(project(color), project(other))
     torch.testing.assert_close(project(project(color)), project(color))
+
+
+def test_a_patch_that_does_not_fit_is_refused():
+    largest = 1 / (2 + 0.5 + 2 * 0.07)
+    with pytest.raises(DataError, match=r"patch 0\.4: two patches with a gap of 0\.5.*do not fit.*at most 0\.378"):
+        make_method("relative_patch", "conv4", 64, patch=0.4)
+    assert make_method("relative_patch", "conv4", 64, patch=0.378).patch < largest
+    with pytest.raises(DataError, match="nothing of a hole would be hidden"):
+        make_method("context_encoder", "conv4", 32, hole="centre", rim=0.25)
+    with pytest.raises(DataError, match="takes no pictures of 2 px; choose a larger --tile, as 32"):
+        make_method("jigsaw", "conv4", 32, tile=2)
+
+
+@pytest.mark.parametrize("name", [name for name in method_names() if "least_crop" in settings_of(name)])
+@pytest.mark.parametrize("value", [0.0, -0.5, 1.5])
+def test_a_share_of_the_picture_is_one(name, value):
+    with pytest.raises(DataError, match=f"{name}: least_crop {value}; give a share above 0 and up to 1"):
+        make_method(name, None, 32, least_crop=value)
+
+
+AS_LARGE_AS_FITS = {
+    "relative_patch": {"patch": 0.378},
+    **{name: {"least_crop": 1.0} for name in method_names() if "least_crop" in settings_of(name)},
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in method_names() if {"frames", "labelled", "captions"} & method_class(n).loss.__annotations__.keys()],
+)
+@pytest.mark.parametrize("largest", [False, True])
+def test_views_lie_within_the_picture(monkeypatch, name, largest):
+    """Beyond it, its border goes on, which tells where in the picture a view was."""
+    cut, outside = views._upright, []
+
+    def watched(images, middle, sides, size):
+        extent = torch.tensor([images.shape[3], images.shape[2]])
+        reach = sides.abs()[:, None] / 2
+        outside.append(max((reach - middle).max().item(), (middle + reach - extent).max().item()))
+        return cut(images, middle, sides, size)
+
+    monkeypatch.setattr(views, "_upright", watched)
+    method = make_method(name, None, 32, **(AS_LARGE_AS_FITS.get(name, {}) if largest else {}))
+    images, index = noise(rng(), 32, 40, 50), torch.arange(32)
+    made = {
+        "frames": Frames(images, index),
+        "labelled": LabelledFrames(images, index * 0, index),
+        "captions": CaptionedFrames(images, index[:, None].expand(-1, LENGTH), index),
+    }
+    data = {stream: made[stream] for stream, need in method.needs().items() if stream in made and need.required}
+    with torch.no_grad():
+        method.eval().loss(**data, step=Step(0.5, rng()))
+    assert outside
+    assert max(outside) < 1e-3
 
 
 def test_dropped_colours_become_faint_noise():

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from embodied_ssl.checkpoint import load_encoder, load_method, load_state, save_state
@@ -327,6 +329,42 @@ def test_a_probe_is_logged_and_leaves_no_trace_in_the_weights(roam, tmp_path):
     assert 0 <= last["linear_probe"] <= 1
     assert 0 <= last["knn"] <= 1
     assert "knn" not in read_metrics(plain)[-1]
+
+
+@pytest.mark.parametrize(("name", "stream"), [("labels", "labelled"), ("joint", "labels.labelled")])
+def test_classes_come_from_the_data(tmp_path, name, stream):
+    """However many they are; the run tells their number, goes on, and can be loaded."""
+    rng = np.random.default_rng(0)
+    for number in range(70):
+        (tmp_path / "set" / f"{number:02}").mkdir(parents=True)
+        picture = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+        picture.save(tmp_path / "set" / f"{number:02}" / "one.png")
+    settings = {} if name == "labels" else {"methods": ("labels",)}
+    recipe = Recipe(steps=2, batch_size=70)
+
+    def learn(**more):
+        made = make_method(name, "conv4", 32, **settings, **more)
+        return train(made, tmp_path / "run", {stream: tmp_path / "set"}, recipe, progress=False)
+
+    run = learn()
+    told = json.loads((run / "run.json").read_text())["settings"]
+    assert (told if name == "labels" else told["settings"]["labels"])["classes"] == 70
+    learned = load_method(run)
+    classifier = learned.classifier if name == "labels" else learned.parts["labels"].classifier
+    assert classifier.out_features == 70
+    assert learn() == run
+    if name == "labels":
+        with pytest.raises(DataError, match="classes: 64, but the labelled pictures are of 70"):
+            learn(classes=64)
+
+
+def test_precision_is_what_the_processor_has_and_a_slow_one_is_said_before(roam, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("embodied_ssl.precision.has_bf16", lambda device: False)
+    plain = run(roam, tmp_path / "auto", precision="auto")
+    assert json.loads((plain / "run.json").read_text())["precision"] == "32"
+    assert "no units" not in capsys.readouterr().err
+    run(roam, tmp_path / "slow", precision="bf16", recipe=Recipe(steps=1, batch_size=8))
+    assert "this processor has no units for bf16" in capsys.readouterr().err
 
 
 def test_precision_is_a_setting(roam, tmp_path):

@@ -70,7 +70,7 @@ class MAE(Method):
         told = self.tell(images, shown, hidden).float()
         truth = _of(self.targets(images), hidden)
         loss = (told - truth).square().mean()
-        return {"loss": loss, "explained": 1 - loss.detach() / truth.var()}
+        return {"loss": loss, "explained": 1 - loss.detach() / truth.var().clamp(min=1e-6)}
 
     def choose(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """For each picture its patches in a random order: those shown, int64 [B, n], and those hidden, [B, P − n]."""
