@@ -64,7 +64,7 @@ def test_what_a_column_is_of_is_in_its_name(data):
     assert {"pixel_u", "pixel_v", "pose_before_x", "pose_before_qw", "force_0", "object"} <= set(poke)
     np.testing.assert_array_equal(poke["force"][:, 3], poke["force_3"])
     assert {"pose_0_0", "pose_3_3", "time"} <= set(Dataset.open(data["roam"]).table("frames"))
-    with pytest.raises(KeyError, match="there are .*pixel"):
+    with pytest.raises(KeyError, match=r"there are .*pixel"):
         poke["pixels"]
     half = Dataset.open(data["poke"]).objects.at(slice(2, 4))
     assert half["position"].shape == (2, 3)
