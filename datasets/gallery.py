@@ -75,11 +75,12 @@ def view(directory: Path | str | Sequence[Path | str], out: Path | str | None = 
     The page needs nothing but itself. Raises DataError for a directory that holds no sound data set, and where the
     page cannot be written.
     """
-    folders = [Path(directory)] if isinstance(directory, str | Path) else [Path(one) for one in directory]
+    given = [directory] if isinstance(directory, str | Path) else directory
+    folders = [Path(one).expanduser() for one in given]
     if not folders:
         raise DataError("no data set to view; give at least one directory")
     first = folders[0].resolve()
-    page = first.with_name(f"{first.name}.html") if out is None else Path(out)
+    page = first.with_name(f"{first.name}.html") if out is None else Path(out).expanduser()
     datasets = [Dataset.open(folder) for folder in folders]
     budget = int(megabytes * 1e6 / len(datasets))
     sections = [_section(dataset, f"{dataset.kind}-{i}", budget) for i, dataset in enumerate(datasets)]
@@ -131,7 +132,9 @@ def _counts(dataset: Dataset) -> list[tuple[str, str]]:
 def _spec(dataset: Dataset) -> list[tuple[str, str]]:
     """How the data were collected, as name and value."""
     spec = dict(dataset.spec)
-    settings = spec.pop("env", {})
+    settings, code = spec.pop("env", {}), spec.pop("policy_code", None)
+    if isinstance(code, str):  # else digests, of which a page has no use
+        spec["policy code"] = code
     every = {**spec, **(settings if isinstance(settings, dict) else {})}
     every["package version"] = dataset.manifest.package_version
     return [(name.replace("_", " "), _plain(value)) for name, value in every.items() if value not in ("", None)]

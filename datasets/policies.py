@@ -62,7 +62,7 @@ def policy_content(kind: str, policy: str | Policy | None, player: Policy) -> di
         return f"not identified: {reason}"
 
 
-def _made(policy: Any) -> Policy:
+def _made(policy: Any) -> Any:
     """An instance where a class was given, else a copy: what playing does to it stays here, as it does in workers."""
     if inspect.isclass(policy):
         return policy()

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from embodied_ssl.envs.observation import whole_number
 from embodied_ssl.envs.world.physics import World
 
-Observation = dict[str, NDArray[Any]]
-
 
 @dataclass(frozen=True, eq=False)
 class Start:
@@ -39,7 +37,7 @@ class Saved:
     state: dict[str, Any]
 
 
-class SimulatedEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
+class SimulatedEnv(gymnasium.Env[Any, Any]):
     """An environment in a simulated world.
 
     `copy.copy`, `copy.deepcopy` and pickling give an independent environment at the same moment of the same episode:
