@@ -9,6 +9,7 @@ carries. So an interrupted collection goes on when it is called again, and ends 
 """
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,8 @@ def collect(
         with claim(folder):
             bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__}
             open_directory(folder, bound, spec.unidentified)
+            if any(not _shard_path(folder, index).exists() for index in range(spec.shards)):
+                _compile(workers, progress)
             started = time.perf_counter()
             entries, made = _make_shards(folder, spec, player, workers, engine, progress)
             _refuse_what_changed(folder, spec, [entries[index] for index in made])
@@ -123,7 +126,7 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
 
     A shard that was damaged is made again. Raises DataError where it belongs to another collection.
     """
-    path = folder / f"shard-{index:05d}.h5"
+    path = _shard_path(folder, index)
     if path.exists():
         try:
             return index, read_entry(path, spec.identity(index)), False
@@ -181,6 +184,17 @@ def _refuse_what_changed(folder: Path, spec: CollectSpec, made: list[ShardEntry]
                 f"{name}: {source} has changed while data were collected; the {len(made)} shards made meanwhile "
                 "are deleted, run the same command again"
             )
+
+
+def _shard_path(folder: Path, index: int) -> Path:
+    return folder / f"shard-{index:05d}.h5"
+
+
+def _compile(workers: int, progress: bool) -> None:
+    """Compile the simulator here, before every worker would, and say so."""
+    from embodied_ssl.envs.compiling import compile_all
+
+    compile_all(lambda line: print(line, file=sys.stderr, flush=True) if progress else None, workers)
 
 
 _environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at most one: building costs more than a reset

@@ -54,7 +54,7 @@ class Explore:
         self.whim = 0.9 * self.whim + 0.05 * self.rng.standard_normal()
         grid, origin = body.floor.grid, body.floor.origin
         ahead = exact.cos(body.heading), exact.sin(body.heading)
-        turn, room = _best_way(
+        turn, room = best_way(
             grid, origin, self.visits, self.start, body.position, body.heading, ahead, self.goal, self.ways
         )
         self.goal = body.heading + turn
@@ -64,7 +64,7 @@ class Explore:
 
 
 @jit
-def _best_way(grid, origin, visits, start, place, heading, ahead, goal, ways):
+def best_way(grid, origin, visits, start, place, heading, ahead, goal, ways):
     """The best turn (rad), and how far (m) the body could drive straight on.
 
     ahead, ways: the cosine and sine of the heading and of the turns.

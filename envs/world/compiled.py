@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,12 +25,12 @@ def jit(function: Callable[..., Any]) -> Any:
 
     Its arithmetic is IEEE 754's: no fused and no reordered operations, so that it rounds alike on every processor.
     """
-    return _keeping(numba.njit(nogil=True, error_model="numpy")(function))
+    return _keeping(numba.njit(no_cfunc_wrapper=True, nogil=True, error_model="numpy")(function))
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """The same, made part of the functions of its file that call it."""
-    return _keeping(numba.njit(nogil=True, error_model="numpy", inline="always")(function))
+    return _keeping(numba.njit(no_cfunc_wrapper=True, nogil=True, error_model="numpy", inline="always")(function))
 
 
 @contextmanager
@@ -48,6 +49,16 @@ def caches() -> bool:
     return not _reasons
 
 
+def warn() -> None:
+    """Say that nothing is kept, and what to do about it."""
+    warnings.warn(
+        f"what numba compiles cannot be kept ({_reasons[0]}), so that every process compiles it anew, for about 20 s; "
+        "set NUMBA_CACHE_DIR to a folder that can be written to",
+        NoCache,
+        stacklevel=2,
+    )
+
+
 _listeners: list[Callable[[], None]] = []
 _reasons: list[str] = []  # why nothing is kept
 
@@ -62,23 +73,15 @@ def _keeping(function: Any) -> Any:
 
 
 def _compiling() -> None:
-    """Tell whoever listens, and say once if it is in vain."""
+    """Tell whoever listens, and once whoever reads warnings if it will be for nothing."""
     while _listeners:
         _listeners.pop()()
-    if _reasons:
-        reason = _reasons[0]
-        _reasons[:] = [reason]
-        _say(reason)
+    if _reasons and not _warned and parent_process() is None:  # whoever started this process has said it
+        _warned.append(True)
+        warn()
 
 
-def _say(reason: str) -> None:
-    """Python shows a warning of one place and text once in a process."""
-    warnings.warn(
-        f"what numba compiles cannot be kept ({reason}): every process compiles it anew, which takes a minute; "
-        "set NUMBA_CACHE_DIR to a folder that can be written to",
-        NoCache,
-        stacklevel=2,
-    )
+_warned: list[bool] = []
 
 
 class _NotKept(NullCache):
@@ -110,7 +113,7 @@ class _Kept(FunctionCache):
                 super().save_overload(sig, data)
         except OSError as error:  # a full disk, a folder that has become read-only
             _reasons.append(str(error))
-            _say(_reasons[0])
+            _compiling()
 
     def _forget(self) -> None:
         try:

@@ -130,7 +130,7 @@ def _of_two(which: int, x: ArrayLike, y: ArrayLike) -> Any:
         return _two(which, x, float(y))
     first, second = np.broadcast_arrays(x, y)
     out = np.empty(first.size)
-    pair = (np.ascontiguousarray(values, np.float64).reshape(-1) for values in (first, second))
+    pair = (np.array(values, np.float64, order="C").reshape(-1) for values in (first, second))
     _each_of_two(which, *pair, out)
     kept = out.reshape(first.shape).astype(_kept(first), copy=False)
     return kept if kept.shape else float(kept)

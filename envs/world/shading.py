@@ -164,7 +164,7 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
     texels, heights, light = stage.texels, sun.heights, stage.light
     flat, background = planes.reshape(-1), len(planes) - 1
     zero, one, stride = np.float32(0.0), np.float32(1.0), np.float32(spacing)
-    first, filled = 0, 0  # of the fragments, in the block; and how many are in it
+    first, filled = np.int64(0), np.int64(0)  # of the fragments, in the block; and how many are in it
     for n in range(np.uint64(span_count)):
         owner, length = spans[n, 3], spans[n, 1] - spans[n, 0]
         column, row = places[n, 0], places[n, 1]

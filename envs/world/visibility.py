@@ -271,7 +271,7 @@ def scan_view(stage, samples, poses, camera_pose, intrinsics, spacing, width, he
         w = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
         ahead[p] = w - radius if _sphere_in_view(across, down, w, radius, matrix, wide, tall) else LARGE
     keys[:] = 0
-    used = 0
+    used = np.int64(0)
     for p in np.argsort(ahead):
         if ahead[p] >= LARGE:
             break
@@ -289,7 +289,7 @@ def _gather(samples, width, height, spacing):
     owners = np.empty(width + 1, np.int32)  # of each pixel of a row
     owners[width] = MIXED
     middle = np.float32(0.5 * (spacing - 1))
-    count, n, triangles = np.int64(0), 0, 0
+    count, n, triangles = np.int64(0), np.int64(0), np.int64(0)
     one, wide = np.uint64(1), np.uint64(width)
     for row in range(height):
         _list_owners(samples.keys, row * spacing * spacing * width, width, spacing, owners)
@@ -388,7 +388,7 @@ def scan_shadows(stage, samples, sun, poses):
             _compose(to_map, poses, items[p], matrix)
             _scan_part(
                 ranges, vertices, triangles, corners, matrix, True, side, side,
-                keys, slots, edges, p, 0)  # fmt: skip
+                keys, slots, edges, p, np.int64(0))  # fmt: skip
     below = np.uint64(side)
     for at in range(np.uint64((side - 1) * side)):
         high, low = np.int32(keys[at + below] >> 32), np.int32(keys[at] >> 32)
