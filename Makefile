@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lowest lint types clean
 
 $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,7 +16,17 @@ demo: $(VENV)/.installed
 	$(BIN)/embodied-ssl demo --out demo
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto -m "slow or not slow" $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow or not slow" $(TESTS)
+
+# The quick tests with the lowest version of everything that setup.py allows, laid over what is installed.
+lowest: $(VENV)/.installed
+	rm -rf $(VENV)/lowest
+	$(BIN)/python -m venv $(VENV)/lowest
+	$(BIN)/python .ci/lower_bounds.py > $(VENV)/lowest/bounds.txt
+	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')')" \
+		> $$($(VENV)/lowest/bin/python -c 'import site; print(site.getsitepackages()[0])')/over.pth
+	$(VENV)/lowest/bin/pip install --quiet --requirement $(VENV)/lowest/bounds.txt
+	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal $(TESTS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

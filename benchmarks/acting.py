@@ -1,6 +1,8 @@
 """What bodies achieve and feel: grasps that hold by policy, stiffness by material, memory over many resets.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/acting.py > benchmarks/acting.md
+
+Takes some minutes.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,8 @@
 """Collecting to disk: rates of every kind, shares of the time, two workers against one. Peers: benchmarks/peers.py.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/collecting.py
+
+Takes some minutes.
 """
 
 import cProfile

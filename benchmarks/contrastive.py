@@ -6,7 +6,7 @@ Ours is `train`, from the mapped store to the update of the weights. lightly's s
 in a folder, its transform, its loss, its projection head, SGD. Both have the same layers, batch, size of pictures and
 list of augmentations, one thread, and take turns. The README encodes each view by itself, so we do the same; rows where
 both views are encoded together, which gives batch norm twice the company, are apart. Peers are compared where they are
-installed: `pip install lightly kornia stable-pretraining`.
+installed: `pip install lightly kornia stable-pretraining`. Takes some minutes.
 """
 
 import statistics

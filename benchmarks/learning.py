@@ -5,8 +5,8 @@ OPENBLAS_NUM_THREADS=1 python benchmarks/learning.py --out learning
 Three parts: a body that roams (scenes of rooms never seen), a camera that circles things (the equivariance error, as
 its paper measures it, on things never seen), and the Curious Robot (material and category of things never touched).
 Each collects its data, trains every row with the same encoder, data and updates from several seeds, a thread each,
-measures all rows alike, and writes its part of OUT/learning.md. A run that was interrupted goes on. About 25 minutes
-on two cores.
+measures all rows alike, and writes its part of OUT/learning.md. A run that was interrupted goes on. Takes
+about 25 minutes on two cores.
 """
 
 from collections.abc import Iterator

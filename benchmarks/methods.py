@@ -5,6 +5,7 @@ OPENBLAS_NUM_THREADS=1 python benchmarks/methods.py --cifar10 cifar10.zip --fash
 Collects its data, trains every row with three seeds, measures all rows alike by a linear probe and k-NN on rooms,
 things and pictures never trained on, and writes OUT/methods.md and a report for each part. A run that was interrupted
 goes on. CIFAR-10 is an archive of `train/CLASS/*` and `test/CLASS/*`, Fashion-MNIST the folder of Debian's package.
+Takes some hours on two cores.
 """
 
 import gzip

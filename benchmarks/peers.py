@@ -5,7 +5,7 @@ OPENBLAS_NUM_THREADS=1 python benchmarks/peers.py [FOLDER]
 Both sides draw in one process on one core, interleaved; rates are by processor time. The ego-motion loop shows the
 rooms that ours shows: same things, triangles and textures. panda-gym is compared where it is installed
 (`pip install panda-gym`); GraspEnv takes its pictures with the arm out of view, so ours is timed as it is and with
-the same arm drawn. With FOLDER, pictures of all sides are written there.
+the same arm drawn. With FOLDER, pictures of all sides are written there. Takes some minutes.
 """
 
 import shutil

@@ -3,7 +3,7 @@
 OPENBLAS_NUM_THREADS=1 python benchmarks/physics.py > benchmarks/physics.md
 
 The same acts on the same tables. The slow way once more, aimed a fiftieth of a pixel aside, is its own spread, which
-shows what agreement there can be: an act near the edge of a thing goes one way or the other.
+shows what agreement there can be: an act near the edge of a thing goes one way or the other. Takes some minutes.
 """
 
 from typing import Any

@@ -3,7 +3,7 @@
 OPENBLAS_NUM_THREADS=1 python benchmarks/reading.py
 
 Reading into memory that is used again is held against copying into memory that is used again, and reading into
-fresh memory against copying into fresh memory. Rates are by processor time, from the page cache.
+fresh memory against copying into fresh memory. Rates are by processor time, from the page cache. Takes about a minute.
 """
 
 import shutil

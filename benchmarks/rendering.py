@@ -1,6 +1,8 @@
 """Frames per second of our rasteriser against TinyRenderer, on the same frames of furnished rooms.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/rendering.py
+
+Takes about a minute.
 """
 
 from collections.abc import Callable

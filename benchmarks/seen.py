@@ -7,6 +7,7 @@ from each start of its text, on the same pictures. Writes OUT/seen.md: the Jacca
 simulator's masks while it learns (Caron et al. 2021, figure 8) and of guesses that look at no picture, the speed-up of
 MAE's encoder from skipping what is masked, CLIP's zero-shot table and retrieval; and pictures of all three beside it.
 A run that was interrupted goes on; that of DINO starts anew, since its attention is looked at on the way.
+Takes about half an hour.
 """
 
 import shutil

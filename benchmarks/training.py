@@ -4,7 +4,7 @@ python benchmarks/training.py
 
 One thread, by processor time; DrLIM on pairs of frames of 64 px, as many as its recipe takes for the two small
 encoders, a quarter for the two large ones. What a run costs before its first update and after its last one is taken
-off: the rate is that of the updates between a short run and a longer one.
+off: the rate is that of the updates between a short run and a longer one. Takes some minutes.
 """
 
 import statistics

@@ -4,6 +4,7 @@ OPENBLAS_NUM_THREADS=1 python benchmarks/views.py [views.md]
 
 Both sides make batches of the same views of the same 64 pictures, uint8 of 96 px, on one core, interleaved, by
 processor time. A rate counts pictures that go in: all four rotations are one. With a path, the table is written there.
+Takes about a minute.
 """
 
 import time
