@@ -139,6 +139,7 @@ def demo_command(arguments: list[str]) -> int:
 def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -> Any:
     """The options of training a method, in groups: a name that two groups have is that of the first."""
     from embodied_ssl.data import origin
+    from embodied_ssl.limits import Count
     from embodied_ssl.method import Recipe
     from embodied_ssl.train import train
 
@@ -159,7 +160,7 @@ def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -
     encoder.add_argument(
         "--encoder.name", type=str, default=kind.usual_encoder, help="as `embodied-ssl encoders` lists them"
     )
-    encoder.add_argument("--encoder.image_size", type=int, default=64, help="side of the pictures that it sees, px")
+    encoder.add_argument("--encoder.image_size", type=Count, default=64, help="side of the pictures that it sees, px")
     add_settings(parser, "Optimiser and schedule, in full --recipe.NAME", "recipe", Recipe)
     parser.set_defaults({f"recipe.{field}": value for field, value in asdict(kind.recipe).items()})
     add_settings(parser, "How to train, in full --training.NAME", "training", train, {"method", "streams", "recipe"})

@@ -117,7 +117,7 @@ def type_in_words(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return _either([type_in_words(option) for option in options])
     if origin is Annotated:
-        return " ".join([type_in_words(options[0]), *map(str, options[1:])])
+        return f"{type_in_words(options[0])} of {' and '.join(map(str, options[1:]))}"
     if hint is type(None):
         return "null"
     if isinstance(hint, type) and not options:

@@ -15,26 +15,28 @@ from embodied_ssl.datasets.batches import LabelledFrames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate
 from embodied_ssl.evaluate.results import Result
+from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
 from embodied_ssl.portrait import present
 from embodied_ssl.train import train
 
 
+@within_limits
 def compare(
     methods: Sequence[str],
     out: Path,
     data: Sequence[Path],
     on: Sequence[Path],
-    seeds: int = 3,
+    seeds: Count = 3,
     encoder: str = "conv4",
-    image_size: int = 64,
-    steps: int = 2000,
+    image_size: Count = 64,
+    steps: Count = 2000,
     device: str = "auto",
     labels: bool = True,
-    batch_size: int | None = None,
+    batch_size: Count | None = None,
     protocols: Sequence[str] = (*PROTOCOLS, *OF_MOTIONS),
-    workers: int = 1,
+    workers: Count = 1,
     progress: bool = True,
 ) -> list[Result]:
     """Train methods on the same data for as many updates each, measure them, and write tables and a report.

@@ -9,6 +9,7 @@ from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import view
 from embodied_ssl.evaluate.evaluation import evaluate
+from embodied_ssl.limits import Count, Seed, within_limits
 from embodied_ssl.methods import make_method
 from embodied_ssl.portrait import present
 from embodied_ssl.report.text import print_tables
@@ -35,7 +36,8 @@ LEARNING: dict[str, tuple[dict[str, str], str, int, int, int]] = {
 }
 
 
-def demo(out: Path = Path("demo"), scale: float = 1.0, seed: int = 0, workers: int = 2) -> int:
+@within_limits
+def demo(out: Path = Path("demo"), scale: float = 1.0, seed: Seed = 0, workers: Count = 2) -> int:
     """Collect every kind of data, train two encoders on it, measure them against an untrained one, and show it all.
 
     Args:

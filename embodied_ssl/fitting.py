@@ -1,4 +1,4 @@
-"""Whether settings fit: shares of a picture, and pictures of a size that an encoder takes. Said before work starts."""
+"""Whether settings fit each other: shares of a picture, and pictures of a size that an encoder takes."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,6 @@ from torch import Tensor
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import Encoder
-
-
-def check_shares(method: str, **shares: float) -> None:
-    """Raise DataError for a share, by the name of its setting, that is not above 0 and at most 1."""
-    for name, value in shares.items():
-        if not 0 < value <= 1:
-            raise DataError(f"{method}: {name} {value}; give a share above 0 and up to 1")
 
 
 def check_at_most(method: str, name: str, value: float, largest: float, why: str) -> None:

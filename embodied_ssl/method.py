@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.limits import Count, NonNegative, Positive, Share, ShareButAll, hold, within_limits
 
 
 @dataclass(frozen=True)
@@ -31,26 +32,30 @@ class Recipe:
     """Optimiser and schedule of a method, as its paper has them or scaled to small encoders. Data, not a hook."""
 
     optimizer: Literal["sgd", "adamw", "lars"] = "adamw"
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """At its peak, for the batch size given here."""
-    weight_decay: float = 1e-4
+    weight_decay: NonNegative = 1e-4
     """Not applied to biases and to the scales of normalisations."""
-    momentum: float = 0.9
+    momentum: ShareButAll = 0.9
     """Of sgd and lars; the first beta of adamw."""
-    second_beta: float = 0.999
+    second_beta: ShareButAll = 0.999
     """Of adamw."""
-    batch_size: int = 128
+    batch_size: Count = 128
     """Samples of each stream in an update, over all devices."""
-    steps: int = 2000
+    steps: Count = 2000
     """Updates."""
-    warmup: float = 0.05
+    warmup: Share = 0.05
     """Share of the steps in which the learning rate rises linearly from 0."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """After the warm-up."""
-    clip: float | None = None
+    clip: Positive | None = None
     """Largest norm of the gradient; None: as it is."""
-    ema: float | None = None
+    ema: Share | None = None
     """Decay of a moving average of the encoder's weights, which is then the encoder that is kept; None: none."""
+
+    def __post_init__(self) -> None:
+        for name, value in hold(get_type_hints(Recipe, include_extras=True), vars(self)).items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,12 @@ class Method(nn.Module):
     def __init__(self, encoder: Encoder):
         super().__init__()
         self.encoder = encoder
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Settings are held to the limits that their annotations state."""
+        super().__init_subclass__(**settings)
+        if "__init__" in vars(cls):
+            cls.__init__ = within_limits(cls.__init__)  # type: ignore[method-assign]
 
     def loss(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """The scalars of one step: `loss` is minimised, the others are logged. Called by the trainer alone.

@@ -55,6 +55,9 @@ class Monitor:
         training = encoder.training
         features = encoder.eval()(to_float(self._images.to(device), self._size)).float()
         encoder.train(training)
+        found = self._probe(encoder, str(device)) if self._probe is not None else {}
+        if len(features) < 2:  # of one picture there is nothing to tell it apart from
+            return found
         rank, deviation = rank_me(features), feature_deviation(features)
         if not self._collapsed and (rank < LEAST_RANK or deviation < LEAST_DEVIATION):
             self._collapsed = True
@@ -62,7 +65,6 @@ class Monitor:
                 f"the features have collapsed (effective rank {rank:.2f}, deviation {deviation:.1e}): "
                 "they no longer tell pictures apart"
             )
-        found = self._probe(encoder, str(device)) if self._probe is not None else {}
         return {"feature_rank": rank, "feature_deviation": deviation, **found}
 
 

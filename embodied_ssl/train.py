@@ -35,6 +35,7 @@ from embodied_ssl.datasets.interrupts import Asked, postponed, saying_what_is_ke
 from embodied_ssl.datasets.streams import Batches, Stream
 from embodied_ssl.distributed import Agreement, synchronize_batch_norm
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.limits import Count, Seed, Whole, within_limits
 from embodied_ssl.logs import Log
 from embodied_ssl.memory import keep_memory
 from embodied_ssl.method import Method, Recipe, Step
@@ -52,25 +53,26 @@ _TAKE_SHAPE = _PREPARE + 1  # and of `take_shape`
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
+@within_limits
 def train(
     method: Method,
     out: Path | str,
     streams: Mapping[str, Sources],
     recipe: Recipe | None = None,
     *,
-    seed: int = 0,
+    seed: Seed = 0,
     device: str = "auto",
-    devices: int = 1,
-    nodes: int = 1,
+    devices: Count = 1,
+    nodes: Count = 1,
     precision: Precision = "32",
-    accumulate: int = 1,
+    accumulate: Count = 1,
     compile: bool = False,
-    workers: int = 0,
-    picture_side: int | None = None,
+    workers: Whole = 0,
+    picture_side: Count | None = None,
     skip_damaged: bool = False,
     probe_on: Source | None = None,
-    monitor_every: int = 200,
-    checkpoint_every: int = 200,
+    monitor_every: Count = 200,
+    checkpoint_every: Count = 200,
     progress: bool = True,
 ) -> Path:
     """Train a method into the run directory `out`, or go on with a run that was interrupted.
@@ -111,11 +113,6 @@ def train(
     directory holds another run, the loss diverges, or the disk is full.
     """
     out, recipe = Path(out), recipe or method.recipe
-    _at_least(1, steps=recipe.steps, batch_size=recipe.batch_size, accumulate=accumulate, devices=devices, nodes=nodes)
-    _at_least(1, monitor_every=monitor_every, checkpoint_every=checkpoint_every)
-    _at_least(0, workers=workers)
-    if picture_side is not None:
-        _at_least(1, picture_side=picture_side)
     taken = take_streams(method, streams, picture_side, skip_damaged)
     opened = {name: each.stream for name, each in taken.items()}
     method.take_shape(opened, np.random.default_rng([seed, _TAKE_SHAPE]))
@@ -124,7 +121,7 @@ def train(
     precision = resolved(precision, device := _present(device))
     fabric = _fabric(device, devices, nodes, precision)
     parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
-    share = _share(recipe, accumulate, fabric.world_size) * accumulate // parts
+    share = _share(method, recipe, accumulate, fabric.world_size) * accumulate // parts
     configuration = _configuration(method, taken, recipe, seed, precision, accumulate, fabric.world_size)
     run, main = _Run(method, recipe, seed, parts, accumulate // parts, fabric, out), fabric.is_global_zero
     origins = [(name, origin) for name, each in taken.items() for origin in each.origins] if main else []
@@ -416,12 +413,6 @@ def _replaced(damaged: list[str]) -> str:
     )
 
 
-def _at_least(least: int, **given: int) -> None:
-    for name, value in given.items():
-        if value < least:
-            raise DataError(f"{name}: {value}; give at least {least}")
-
-
 @contextmanager
 def _claimed(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> Iterator[None]:
     """Hold the run directory by the main process. What it refuses ends all, and it alone tells of it."""
@@ -441,13 +432,20 @@ def _claimed(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> Iter
         yield
 
 
-def _share(recipe: Recipe, accumulate: int, world_size: int) -> int:
-    """Samples of a part of a batch on one device."""
+def _share(method: Method, recipe: Recipe, accumulate: int, world_size: int) -> int:
+    """Samples of a part of a batch on one device. Raises DataError for too few, before any is read."""
     share, rest = divmod(recipe.batch_size, accumulate * world_size)
     if share < 1 or rest:
         raise DataError(
             f"a batch of {recipe.batch_size} can't be split evenly over {world_size} devices and {accumulate} parts; "
             "choose a multiple"
+        )
+    if method.whole_batch and recipe.batch_size < 2:
+        raise DataError(f"batch_size: 1; {method_name(method)} compares samples with each other, give at least 2")
+    if share < 2 and any(isinstance(layer, nn.BatchNorm1d) for layer in method.modules()):
+        raise DataError(
+            f"batch_size: {recipe.batch_size} is 1 at a time; {method_name(method)} has batch norm, which takes the "
+            "mean and spread over samples: give a larger one, or fewer parts"
         )
     return share
 

@@ -12,10 +12,11 @@ from embodied_ssl.cli import COMMANDS, main
 from embodied_ssl.cli_learning import train_parser
 from embodied_ssl.cli_options import parse
 from embodied_ssl.data import source_for
-from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.batches import Frames, LabelledFrames
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.schema import KINDS
+from embodied_ssl.logs import read_metrics
 from embodied_ssl.method import Method, Recipe, Step, needs_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.train import train
@@ -36,9 +37,16 @@ def settings_of(kind):
 
 
 def streams_of(name, sets):
-    """The options that name a data set for each stream that the usual settings can take."""
+    """The options that name a data set for each stream that the usual settings can take: labels of things."""
     needs = make_method(name, None, 32).needs()
-    return [f"--{stream}={source_for(need.batch, sets)}" for stream, need in needs.items()]
+    where = {stream: sets[1:] if need.batch is LabelledFrames else sets for stream, need in needs.items()}
+    return [f"--{stream}={source_for(need.batch, where[stream])}" for stream, need in needs.items()]
+
+
+def chosen(settings):
+    """Settings as JSON has them, without those that come from the data where nobody has set them."""
+    found = {key: chosen(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    return json.loads(json.dumps({key: value for key, value in found.items() if key != "classes"}))
 
 
 @pytest.mark.parametrize("name", method_names())
@@ -49,9 +57,23 @@ def test_every_method_trains_by_the_command_line(name, sets, tmp_path):
     told = json.loads((run / "run.json").read_text())
     assert told["method"] == name
     assert told["recipe"] == asdict(method_class(name).recipe) | {"steps": 2, "batch_size": 8}
-    usual = make_method(name, None, 32).settings()
-    assert told["settings"] == json.loads(json.dumps(usual))
+    assert chosen(told["settings"]) == chosen(make_method(name, None, 32).settings())
     assert (run / "encoder.safetensors").is_file()
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_batch_of_one_is_trained_on_or_refused_before_work(name, sets, tmp_path, capsys):
+    run = tmp_path / "run"
+    settings = ["--image_size", "32", "--steps", "1", "--batch_size", "1", "--device", "cpu", "--progress", "false"]
+    code = main(["train", name, *streams_of(name, sets), "--out", str(run), *settings])
+    told = [line for line in capsys.readouterr().err.splitlines() if "collapsed" not in line]
+    if code == 2:
+        assert len(told) == 1
+        assert told[0].startswith("embodied-ssl: batch_size: 1")
+        assert not run.exists()
+    else:
+        assert not told
+        assert read_metrics(run)[-1]["loss"] > 0  # where there is nothing to compare with it would be 0
 
 
 @pytest.mark.parametrize("name", method_names())
@@ -106,7 +128,7 @@ def test_a_name_of_two_groups_is_that_of_the_method_and_each_has_its_full_name()
     full = ["--data.frames=folder", "--recipe.momentum=0.1", "--recipe.steps=2", "--training.out=run"]
     given = parse(parser, [*short, *full, "--encoder.image_size=48", "--encoder", "vit_tiny", "--weight-decay", "0.3"])
     assert [given.method[name] for name in settings_of(Greedy)] == [0, 1, "2", 3, 4, 5, 6, 7]
-    assert given["data.frames"] == "folder"
+    assert given["data.frames"] == ["folder"]
     assert (given.recipe.momentum, given.recipe.steps, given.recipe.weight_decay) == (0.1, 2, 0.3)
     assert str(given.training.out) == "run"
     assert vars(given.encoder) == {"name": "vit_tiny", "image_size": 48}
@@ -126,7 +148,7 @@ def test_make_method_has_no_name_that_a_method_has():
         (["--recipe.momentun", "1"], "did you mean '--recipe.momentum'"),
         (["--image-sise", "1"], "did you mean '--image_size'"),
         (["--queue", "many"], "--queue: 'many' is no int"),
-        (["--temperature", "hot"], "--temperature: 'hot' is no float or null"),
+        (["--temperature", "hot"], "--temperature: 'hot' is no float of more than 0 or null"),
         (["--optimizer", "adam"], "--optimizer: 'adam' is no 'sgd', 'adamw' or 'lars'"),
         (["--recipe.momentum=much"], "--recipe.momentum: 'much' is no float"),
         ([], "required: --out;"),

@@ -89,7 +89,7 @@ def test_the_body_gives_positives(name, views):
 def test_views_are_checked():
     with pytest.raises(DataError, match=r"unknown views 'bodies': did you mean 'body'\?"):
         make_method("simclr", "conv4", SIZE, views="bodies").needs()
-    with pytest.raises(DataError, match="version 4; there are 1, 2 and 3"):
+    with pytest.raises(DataError, match="unknown version '4': valid are 1, 2, 3"):
         make_method("moco", "conv4", SIZE, version=4)
 
 

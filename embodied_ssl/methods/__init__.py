@@ -9,6 +9,7 @@ import torch
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.encoders import make_encoder
+from embodied_ssl.limits import Count, Seed, within_limits
 from embodied_ssl.method import Method
 
 
@@ -27,7 +28,10 @@ def method_class(name: str) -> type[Method]:
     return kind
 
 
-def make_method(name: str, encoder: str | None = None, image_size: int = 64, seed: int = 0, **settings: Any) -> Method:
+@within_limits
+def make_method(
+    name: str, encoder: str | None = None, image_size: Count = 64, seed: Seed = 0, **settings: Any
+) -> Method:
     """A method with an encoder of its own, initialised from `seed`.
 
     Args:

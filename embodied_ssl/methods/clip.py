@@ -14,8 +14,8 @@ from embodied_ssl.datasets.captions import LENGTH, tokenise
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.losses import symmetric_info_nce
 from embodied_ssl.masked_words import learn_masked_words
 from embodied_ssl.method import Method, Recipe, Step
@@ -42,9 +42,9 @@ class CLIP(Method):
     whole_batch = True
 
     def __init__(
-        self, encoder: Encoder, dim: int = 128, text_width: int = 128, text_depth: int = 2, words: int = 512,
-        start: Literal["random", "word2vec", "masked_words"] = "random", start_steps: int = 1000,
-        least_crop: float = 0.5,
+        self, encoder: Encoder, dim: Count = 128, text_width: Count = 128, text_depth: Count = 2, words: Count = 512,
+        start: Literal["random", "word2vec", "masked_words"] = "random", start_steps: Count = 1000,
+        least_crop: SomeShare = 0.5,
     ):  # fmt: skip
         """An encoder of pictures and one of captions.
 
@@ -59,9 +59,6 @@ class CLIP(Method):
             least_crop: smallest share of a picture that a random crop keeps, which is all the augmentation.
         """
         super().__init__(encoder)
-        check_shares("clip", least_crop=least_crop)
-        if start not in ("random", "word2vec", "masked_words"):
-            raise DataError(f"clip: unknown start '{start}'; valid are random, word2vec, masked_words")
         self.dim, self.text_width, self.text_depth, self.words = dim, text_width, text_depth, words
         self.start, self.start_steps, self.least_crop = start, start_steps, least_crop
         self.text = TextEncoder(words, LENGTH, text_width, text_depth)

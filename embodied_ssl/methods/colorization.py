@@ -9,8 +9,8 @@ from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import CellClassifier
+from embodied_ssl.limits import Positive, Share, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
 from embodied_ssl.views import random_square
 from embodied_ssl.views_color import (
@@ -35,10 +35,10 @@ class Colorization(Method):
     def __init__(
         self,
         encoder: Encoder,
-        step_ab: float = 10.0,
-        rebalance: float = 0.5,
-        temperature: float = 0.38,
-        least_crop: float = 0.5,
+        step_ab: Positive = 10.0,
+        rebalance: Share = 0.5,
+        temperature: Positive = 0.38,
+        least_crop: SomeShare = 0.5,
     ):
         """A classifier of colours for each cell.
 
@@ -51,7 +51,6 @@ class Colorization(Method):
             least_crop: smallest share of the square picture that a view keeps.
         """
         super().__init__(encoder)
-        check_shares("colorization", least_crop=least_crop)
         self.step_ab, self.rebalance, self.temperature, self.least_crop = step_ab, rebalance, temperature, least_crop
         self.cells = max(1, encoder.image_size // 4)
         classes = torch.from_numpy(color_classes(step_ab))

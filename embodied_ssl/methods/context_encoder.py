@@ -9,8 +9,9 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
-from embodied_ssl.fitting import check_at_most, check_shares
+from embodied_ssl.fitting import check_at_most
 from embodied_ssl.heads import growing
+from embodied_ssl.limits import NonNegative, ShareButAll, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
 from embodied_ssl.precision import in_float32
 from embodied_ssl.views import Range, random_square, uniform
@@ -34,10 +35,10 @@ class ContextEncoder(Method):
         self,
         encoder: Encoder,
         hole: Hole = "random",
-        reconstruction: float = 0.999,
-        adversarial: float = 0.001,
-        rim: float = 7 / 227,
-        least_crop: float = 0.5,
+        reconstruction: NonNegative = 0.999,
+        adversarial: NonNegative = 0.001,
+        rim: ShareButAll = 7 / 227,
+        least_crop: SomeShare = 0.5,
     ):
         """Encoder, channel-wise fully connected layer, decoder; a discriminator beside them.
 
@@ -50,7 +51,6 @@ class ContextEncoder(Method):
             least_crop: smallest share of the square picture that a view keeps.
         """
         super().__init__(encoder)
-        check_shares("context_encoder", least_crop=least_crop)
         size = encoder.image_size
         widest = ((size - 2 * (size // 4) - 1) // 2 + 0.49) / size
         check_at_most("context_encoder", "rim", rim, widest, "nothing of a hole would be hidden")

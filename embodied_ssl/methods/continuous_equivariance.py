@@ -9,6 +9,7 @@ from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.losses import euclidean, mean_where
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import sample_motions, spread
@@ -29,11 +30,11 @@ class ContinuousEquivariance(Method):
     def __init__(
         self,
         encoder: Encoder,
-        bases: int = 8,
-        margin: float = 5.0,
-        apart: float = 1.0,
-        max_gap_s: float = 0.3,
-        jitter: float = 0.4,
+        bases: Count = 8,
+        margin: NonNegative = 5.0,
+        apart: NonNegative = 1.0,
+        max_gap_s: Positive = 0.3,
+        jitter: NonNegative = 0.4,
     ):
         """One map for each motion.
 

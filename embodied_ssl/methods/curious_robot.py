@@ -14,9 +14,9 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import Tower
+from embodied_ssl.limits import NonNegative, Share, SomeShare
 from embodied_ssl.losses import cosine_embedding, mean_where
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import color_jitter, crop_at, to_float, uniform
@@ -42,15 +42,15 @@ class CuriousRobot(Method):
     def __init__(
         self,
         encoder: Encoder,
-        crop: float = 0.3,
-        grasp_first: float = 0.1,
-        grasp_weight: float = 1.0,
-        push_weight: float = 1.0,
-        poke_weight: float = 1.0,
-        pair_weight: float = 1.0,
-        margin: float = 0.2,
-        jitter: float = 0.3,
-        hue: float = 0.05,
+        crop: SomeShare = 0.3,
+        grasp_first: Share = 0.1,
+        grasp_weight: NonNegative = 1.0,
+        push_weight: NonNegative = 1.0,
+        poke_weight: NonNegative = 1.0,
+        pair_weight: NonNegative = 1.0,
+        margin: NonNegative = 0.2,
+        jitter: NonNegative = 0.3,
+        hue: Share = 0.05,
     ):
         """One trunk, a tower for each task; any of the tasks can be left out.
 
@@ -67,7 +67,6 @@ class CuriousRobot(Method):
             hue: of their colours, in turns.
         """
         super().__init__(encoder)
-        check_shares("curious_robot", crop=crop)
         self.crop, self.grasp_first, self.margin = crop, grasp_first, margin
         self.jitter, self.hue = jitter, hue
         self.grasp_weight, self.push_weight = grasp_weight, push_weight

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from embodied_ssl.datasets.batches import Frames
-from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.distributed import gather, mean_over_processes, rank
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_shares, check_size
+from embodied_ssl.fitting import check_size
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import PrototypeHead
+from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.optimization import follow
 from embodied_ssl.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize
@@ -38,20 +38,20 @@ class DINO(Method):
     def __init__(
         self,
         encoder: Encoder,
-        local_crops: int = 4,
-        local_size: int | None = None,
-        border: float = 0.4,
-        prototypes: int = 1024,
-        width: int = 512,
-        bottleneck: int = 64,
-        temperature: float = 0.1,
-        first_teacher_temperature: float = 0.02,
-        teacher_temperature: float = 0.02,
-        warming: float = 0.1,
-        momentum: float = 0.95,
+        local_crops: Whole = 4,
+        local_size: Count | None = None,
+        border: SomeShare = 0.4,
+        prototypes: Count = 1024,
+        width: Count = 512,
+        bottleneck: Count = 64,
+        temperature: Positive = 0.1,
+        first_teacher_temperature: Positive = 0.02,
+        teacher_temperature: Positive = 0.02,
+        warming: Share = 0.1,
+        momentum: Share = 0.95,
         balance: Literal["sinkhorn", "centre"] = "sinkhorn",
-        centre_momentum: float = 0.9,
-        frozen: float = 0.01,
+        centre_momentum: Share = 0.9,
+        frozen: Share = 0.01,
         paper_head: bool = False,
     ):
         """A student, and a teacher that follows it.
@@ -77,15 +77,12 @@ class DINO(Method):
                 paper; with it a small encoder takes far longer to begin.
         """
         super().__init__(encoder)
-        if balance not in ("sinkhorn", "centre"):
-            raise DataError(f"dino: unknown balance '{balance}'; valid are sinkhorn, centre")
         self.local_crops, self.local_size, self.border, self.prototypes = local_crops, local_size, border, prototypes
         self.width, self.bottleneck, self.temperature = width, bottleneck, temperature
         self.first_teacher_temperature, self.teacher_temperature = first_teacher_temperature, teacher_temperature
         self.warming, self.momentum, self.frozen = warming, momentum, frozen
         self.balance, self.centre_momentum, self.paper_head = balance, centre_momentum, paper_head
         self._local = local_size or encoder.image_size // 2
-        check_shares("dino", border=border)
         check_size("dino", encoder, encoder, self._local, f"choose --local_size {encoder.image_size}")
         self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes, paper_head)
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)

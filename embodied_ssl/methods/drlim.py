@@ -8,6 +8,7 @@ from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.limits import NonNegative, Positive
 from embodied_ssl.losses import euclidean, mean_where
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.precision import in_float32
@@ -24,7 +25,9 @@ class DrLIM(Method):
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
     whole_batch = True
 
-    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 0.3, jitter: float = 0.4):
+    def __init__(
+        self, encoder: Encoder, margin: NonNegative = 1.0, max_gap_s: Positive = 0.3, jitter: NonNegative = 0.4
+    ):
         """Each frame of the batch is a negative of every other pair.
 
         Args:

@@ -8,6 +8,7 @@ from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder, FlatEncoder
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.limits import Count, NonNegative
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import sample_motions
@@ -19,7 +20,7 @@ class Egomotion(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, bins: int = 20, max_gap: int = 7, jitter: float = 0.4):
+    def __init__(self, encoder: Encoder, bins: Count = 20, max_gap: Count = 7, jitter: NonNegative = 0.4):
         """A Siamese stack; each component of the motion is classified in bins.
 
         Args:

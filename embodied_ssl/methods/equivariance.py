@@ -11,6 +11,7 @@ from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import classifier, fitted
+from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.losses import contrastive_margin, cross_entropy, euclidean, info_nce
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import cluster_motions, nearest_pattern, sample_motions, spread
@@ -32,15 +33,15 @@ class Equivariance(Method):
     def __init__(
         self,
         encoder: Encoder,
-        motions: int = 6,
-        margin: float = 5.0,
-        max_gap_s: float = 0.3,
-        jitter: float = 0.3,
-        relative: float = 10.0,
-        places: float = 1.0,
-        drlim: float = 0.0,
-        recognition: float = 1.0,
-        classes: int | None = None,
+        motions: Count = 6,
+        margin: NonNegative = 5.0,
+        max_gap_s: Positive = 0.3,
+        jitter: NonNegative = 0.3,
+        relative: NonNegative = 10.0,
+        places: NonNegative = 1.0,
+        drlim: NonNegative = 0.0,
+        recognition: NonNegative = 1.0,
+        classes: Count | None = None,
     ):
         """One map per motion pattern.
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
-from embodied_ssl.fitting import check_shares, check_size
+from embodied_ssl.fitting import check_size
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.limits import Count, NonNegative, Several, Share, SomeShare
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.precision import in_float32
@@ -32,12 +33,12 @@ class Jigsaw(Method):
     def __init__(
         self,
         encoder: Encoder,
-        permutations: int = 64,
-        tile: int = 24,
-        tile_share: float = 64 / 75,
-        least_crop: float = 0.75,
-        jitter: float = 0.4,
-        grey: float = 0.3,
+        permutations: Several = 64,
+        tile: Count = 24,
+        tile_share: SomeShare = 64 / 75,
+        least_crop: SomeShare = 0.75,
+        jitter: NonNegative = 0.4,
+        grey: Share = 0.3,
         normalise: bool = True,
     ):
         """A context-free network: nine tied towers, whose codes meet in the layers that name the permutation.
@@ -54,7 +55,6 @@ class Jigsaw(Method):
             normalise: whether each tile is brought to the same mean and deviation, so that neither tells its place.
         """
         super().__init__(encoder)
-        check_shares("jigsaw", tile_share=tile_share, least_crop=least_crop)
         check_size("jigsaw", encoder, encoder.last_maps, tile, f"choose a larger --tile, as {encoder.image_size}")
         self.permutations, self.tile, self.tile_share, self.least_crop = permutations, tile, tile_share, least_crop
         self.jitter, self.grey, self.normalise = jitter, grey, normalise

@@ -10,6 +10,7 @@ from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.limits import NonNegative
 from embodied_ssl.method import Method, Need, Panel, Recipe, Step
 
 
@@ -22,7 +23,7 @@ class Joint(Method):
         self,
         encoder: Encoder,
         methods: tuple[str, ...] = ("equivariance", "curious_robot"),
-        weights: tuple[float, ...] = (),
+        weights: tuple[NonNegative, ...] = (),
         settings: dict[str, dict[str, Any]] | None = None,
     ):
         """The streams of a method are named after it: `equivariance.pairs`.

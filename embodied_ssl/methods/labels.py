@@ -6,8 +6,8 @@ from torch import Tensor
 from embodied_ssl.datasets.batches import LabelledFrames
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import classifier, fitted
+from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import color_jitter, random_resized_crop
@@ -18,7 +18,7 @@ class Labels(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, classes: int | None = None, least_crop: float = 0.5):
+    def __init__(self, encoder: Encoder, classes: Count | None = None, least_crop: SomeShare = 0.5):
         """Softmax on the pooled features.
 
         Args:
@@ -27,7 +27,6 @@ class Labels(Method):
             least_crop: smallest share of a picture that a random crop keeps.
         """
         super().__init__(encoder)
-        check_shares("labels", least_crop=least_crop)
         self.classes, self.least_crop = classes, least_crop
         self.classifier = classifier(encoder.dim, classes)
 

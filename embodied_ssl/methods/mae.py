@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import Encoder, TransformerEncoder
-from embodied_ssl.fitting import check_shares
+from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import random_resized_crop
 
@@ -22,8 +22,8 @@ class MAE(Method):
     usual_encoder = "vit_tiny"
 
     def __init__(
-        self, encoder: Encoder, masked: float = 0.75, depth: int = 2, width: int = 96, least_crop: float = 0.2,
-        normalise: bool = True, class_token: bool = False,
+        self, encoder: Encoder, masked: SomeShare = 0.75, depth: Count = 2, width: Count = 96,
+        least_crop: SomeShare = 0.2, normalise: bool = True, class_token: bool = False,
     ):  # fmt: skip
         """An asymmetric encoder and decoder.
 
@@ -41,7 +41,6 @@ class MAE(Method):
         from timm.models.vision_transformer import Block
 
         super().__init__(encoder)
-        check_shares("mae", least_crop=least_crop)
         if not isinstance(encoder, TransformerEncoder):
             raise DataError(f"mae: {encoder.name} has no patches to leave out; take --encoder vit_tiny")
         self.masked, self.depth, self.width, self.least_crop, self.normalise = (

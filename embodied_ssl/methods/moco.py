@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from embodied_ssl.datasets.batches import FramePairs, Frames, ObjectPairs
-from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder, TransformerEncoder
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import chunks, in_parts, norms_of
 from embodied_ssl.heads import mlp, plain_mlp
+from embodied_ssl.limits import Count, Positive, Share, SomeShare
 from embodied_ssl.losses import in_batch_nce, info_nce
 from embodied_ssl.method import Method, Need, Recipe, Step, needs_of
 from embodied_ssl.optimization import follow
@@ -46,19 +45,19 @@ class MoCo(Method):
         encoder: Encoder,
         version: Literal[1, 2, 3] = 2,
         views: Literal["augmentation", "body", "both"] = "augmentation",
-        queue: int = 4096,
-        momentum: float = 0.99,
-        temperature: float | None = None,
-        width: int = 256,
-        dim: int = 128,
-        groups: int = 4,
+        queue: Count = 4096,
+        momentum: Share = 0.99,
+        temperature: Positive | None = None,
+        width: Count = 256,
+        dim: Count = 128,
+        groups: Count = 4,
         paper_heads: bool = False,
         paper_views: bool = False,
-        least_crop: float = 0.2,
+        least_crop: SomeShare = 0.2,
         condition: bool = True,
-        max_gap_s: float = 1.0,
+        max_gap_s: Positive = 1.0,
         across: Literal["tables", "act"] = "tables",
-        crop: float = 0.3,
+        crop: SomeShare = 0.3,
     ):
         """Queries of the encoder that learns, keys of one that follows it.
 
@@ -86,9 +85,6 @@ class MoCo(Method):
             crop: side of the patch about an object, as a share of the picture; 1 for orbits.
         """
         super().__init__(encoder)
-        check_shares("moco", least_crop=least_crop, crop=crop)
-        if version not in (1, 2, 3):
-            raise DataError(f"moco: version {version}; there are 1, 2 and 3")
         self.version, self.views, self.queue, self.momentum = version, views, queue, momentum
         self.temperature, self.width, self.dim, self.groups = temperature, width, dim, groups
         self.paper_heads, self.paper_views = paper_heads, paper_views

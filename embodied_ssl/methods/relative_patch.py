@@ -9,6 +9,7 @@ from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
 from embodied_ssl.fitting import check_at_most, check_size
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.limits import NonNegative, Share
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.precision import in_float32
@@ -33,11 +34,11 @@ class RelativePatch(Method):
     def __init__(
         self,
         encoder: Encoder,
-        patch: float = 0.3,
-        gap: float = 0.5,
-        jitter: float = 0.07,
+        patch: Share = 0.3,
+        gap: Share = 0.5,
+        jitter: NonNegative = 0.07,
         colors: Guard = "drop",
-        coarse: float = 0.3,
+        coarse: Share = 0.3,
     ):
         """Two tied towers whose codes are joined late.
 

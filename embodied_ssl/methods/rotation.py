@@ -5,8 +5,8 @@ from torch import Tensor
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import Tower
+from embodied_ssl.limits import SomeShare
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.views import random_square
@@ -22,7 +22,7 @@ class Rotation(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
 
-    def __init__(self, encoder: Encoder, least_crop: float = 0.5):
+    def __init__(self, encoder: Encoder, least_crop: SomeShare = 0.5):
         """A classifier of four angles on the deepest maps.
 
         Args:
@@ -30,7 +30,6 @@ class Rotation(Method):
             least_crop: smallest share of the square picture that a view keeps.
         """
         super().__init__(encoder)
-        check_shares("rotation", least_crop=least_crop)
         self.least_crop = least_crop
         self.head = Tower(encoder.width, 4)
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from embodied_ssl.datasets.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import mlp
+from embodied_ssl.limits import Count, NonNegative, Positive, Share, SomeShare
 from embodied_ssl.losses import nt_xent
 from embodied_ssl.method import Method, Need, Recipe, Step, needs_of
 from embodied_ssl.positives import Lead, cuts_of_views, needs_of_views, positives
@@ -31,17 +31,17 @@ class SimCLR(Method):
         self,
         encoder: Encoder,
         views: Literal["augmentation", "body", "both"] = "augmentation",
-        temperature: float = 0.2,
-        width: int = 256,
-        dim: int = 128,
-        least_crop: float = 0.2,
-        strength: float = 0.5,
-        grey: float = 0.2,
-        blur: float = 0.5,
+        temperature: Positive = 0.2,
+        width: Count = 256,
+        dim: Count = 128,
+        least_crop: SomeShare = 0.2,
+        strength: NonNegative = 0.5,
+        grey: Share = 0.2,
+        blur: Share = 0.5,
         condition: bool = True,
-        max_gap_s: float = 1.0,
+        max_gap_s: Positive = 1.0,
         across: Literal["tables", "act"] = "tables",
-        crop: float = 0.3,
+        crop: SomeShare = 0.3,
     ):
         """Cosine similarity of projections, negatives from all devices.
 
@@ -62,7 +62,6 @@ class SimCLR(Method):
             crop: side of the patch about an object, as a share of the picture; 1 for orbits.
         """
         super().__init__(encoder)
-        check_shares("simclr", least_crop=least_crop, crop=crop)
         self.views, self.temperature, self.width, self.dim = views, temperature, width, dim
         self.least_crop, self.strength, self.grey, self.blur = least_crop, strength, grey, blur
         self.condition, self.max_gap_s, self.across, self.crop = condition, max_gap_s, across, crop

@@ -6,8 +6,8 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.encoders import Encoder, SplitEncoder, split_colors
-from embodied_ssl.fitting import check_shares
 from embodied_ssl.heads import CellClassifier
+from embodied_ssl.limits import Count, Positive, SomeShare
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
 from embodied_ssl.views import random_square
@@ -31,7 +31,7 @@ class SplitBrain(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
 
-    def __init__(self, encoder: Encoder, step_ab: float = 10.0, levels: int = 100, least_crop: float = 0.5):
+    def __init__(self, encoder: Encoder, step_ab: Positive = 10.0, levels: Count = 100, least_crop: SomeShare = 0.5):
         """A classifier of cells of 4×4 px for each half.
 
         Args:
@@ -42,7 +42,6 @@ class SplitBrain(Method):
         """
         halves = encoder if isinstance(encoder, SplitEncoder) else SplitEncoder(encoder.name, encoder.image_size)
         super().__init__(halves)
-        check_shares("split_brain", least_crop=least_crop)
         self.halves = (halves.lightness, halves.color)
         self.step_ab, self.levels, self.least_crop = step_ab, levels, least_crop
         self.cells = max(1, encoder.image_size // 4)

@@ -7,6 +7,7 @@ from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.distributed import gather
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.gradient_cache import in_parts
+from embodied_ssl.limits import NonNegative, Positive
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.views import frame_pair
 
@@ -20,7 +21,9 @@ class TemporalCoherence(Method):
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
     whole_batch = True
 
-    def __init__(self, encoder: Encoder, margin: float = 1.0, max_gap_s: float = 0.3, jitter: float = 0.4):
+    def __init__(
+        self, encoder: Encoder, margin: NonNegative = 1.0, max_gap_s: Positive = 0.3, jitter: NonNegative = 0.4
+    ):
         """The margin keeps the features from being constant.
 
         Args:

@@ -11,6 +11,7 @@ from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.heads import Tower, mlp
+from embodied_ssl.limits import Count, NonNegative, Several
 from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.views import chosen, color_jitter, to_float
@@ -34,7 +35,9 @@ class TemporalOrder(Method):
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
     whole_batch = True  # of which windows are drawn
 
-    def __init__(self, encoder: Encoder, by: By = "flow", spacing: int = 2, places: int = 4, jitter: float = 0.0):
+    def __init__(
+        self, encoder: Encoder, by: By = "flow", spacing: Count = 2, places: Several = 4, jitter: NonNegative = 0.0
+    ):
         """Three tied towers whose codes are joined.
 
         Args:

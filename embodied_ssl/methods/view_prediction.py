@@ -8,6 +8,7 @@ from embodied_ssl.datasets.batches import FramePairs
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.heads import Decoder
+from embodied_ssl.limits import Count, Positive
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.motions import sample_motions, spread
 from embodied_ssl.views import to_float
@@ -18,7 +19,7 @@ class ViewPrediction(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, max_gap_s: float = 0.5, size: int = 32):
+    def __init__(self, encoder: Encoder, max_gap_s: Positive = 0.5, size: Count = 32):
         """The motion joins the code, and a convolutional decoder draws the picture.
 
         Args:

@@ -1,0 +1,91 @@
+"""What values settings may have: said in their annotations, and held wherever they are given.
+
+`temperature: Positive = 0.2` is a float to a type checker, and to the help of the command line a float of more than 0.
+"""
+
+import functools
+import inspect
+import math
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from embodied_ssl.datasets.errors import DataError, unknown_name
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The smallest and the largest value, and whether they are allowed themselves."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    least_too: bool = True
+    most_too: bool = True
+
+    def __contains__(self, value: float) -> bool:
+        above = value >= self.least if self.least_too else value > self.least
+        return above and (value <= self.most if self.most_too else value < self.most)
+
+    def __str__(self) -> str:
+        low = f"at least {self.least:g}" if self.least_too else f"more than {self.least:g}"
+        high = f"at most {self.most:g}" if self.most_too else f"less than {self.most:g}"
+        return low if self.most == math.inf else f"{low} and {high}"
+
+
+Count = Annotated[int, Limits(1)]
+Several = Annotated[int, Limits(2)]
+Whole = Annotated[int, Limits(0)]
+Positive = Annotated[float, Limits(0, least_too=False)]
+NonNegative = Annotated[float, Limits(0)]
+Share = Annotated[float, Limits(0, 1)]
+ShareButAll = Annotated[float, Limits(0, 1, most_too=False)]
+SomeShare = Annotated[float, Limits(0, 1, least_too=False)]
+Seed = Annotated[int, Limits(0, 2**63 - 1)]
+
+
+def within_limits(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that raises DataError where an argument is outside its limits; numbers of NumPy come in as Python's.
+
+    Held are numbers, which are always finite ones, and choices (Literal), by the annotations of the function.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        given.arguments.update(hold(get_type_hints(function, include_extras=True), given.arguments))
+        return function(*given.args, **given.kwargs)
+
+    return checked
+
+
+def hold(hints: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by name, numbers as Python's own. Raises DataError where an annotation does not allow one."""
+    return {name: _held(name, hints[name], value) if name in hints else value for name, value in values.items()}
+
+
+def _held(name: str, hint: Any, value: Any) -> Any:
+    origin, options = get_origin(hint), get_args(hint)
+    if origin is Annotated and isinstance(options[1], Limits):
+        number = _held(name, options[0], value)
+        if number not in options[1]:
+            raise DataError(f"{name}: {value}; give {options[1]}")
+        return number
+    if origin in (Union, types.UnionType):
+        numeric = [option for option in options if option is not type(None)]
+        return value if value is None or len(numeric) > 1 else _held(name, numeric[0], value)
+    if origin is Literal and value not in options:
+        raise unknown_name(name, str(value), map(str, options))
+    if origin is tuple and options[1:] == (...,) and isinstance(value, list | tuple):
+        return tuple(_held(name, options[0], each) for each in value)
+    return _number(name, hint, value) if hint in (int, float) else value
+
+
+def _number(name: str, kind: type[int] | type[float], value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+        raise DataError(f"{name}: {value!r}; give {'a whole number' if kind is int else 'a number'}")
+    if not math.isfinite(value):
+        raise DataError(f"{name}: {value}; give a finite number")
+    return kind(value)
