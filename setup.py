@@ -28,6 +28,7 @@ setup(
     packages=[
         "embodied_ssl",
         "embodied_ssl.methods",
+        "embodied_ssl.encoders",
         "embodied_ssl.evaluate",
         "embodied_ssl.report",
         "embodied_ssl.envs",

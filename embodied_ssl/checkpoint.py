@@ -1,6 +1,6 @@
 """What a run leaves behind: its configuration as JSON, its weights as safetensors, and a state to go on from.
 
-RUN/run.json               method, settings, encoder, recipe, data with fingerprints, versions
+RUN/run.json               method, settings, encoder, recipe, first weights and data with fingerprints, versions
 RUN/samples.npy            digests of all pictures that it may learn from: see embodied_ssl/data.py
 RUN/encoder.safetensors    what is kept: the encoder, once training has ended
 RUN/method.safetensors     the whole method, heads included
@@ -8,6 +8,7 @@ RUN/state.pt               while training: weights, optimiser and step, replaced
 RUN/metrics.csv            what was logged, by step
 """
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -30,6 +31,11 @@ ENCODER = "encoder.safetensors"
 METHOD = "method.safetensors"
 STATE = "state.pt"
 METRICS = "metrics.csv"
+FIRST_WEIGHTS = "first_weights"
+_BEGINNING = (
+    "make the method as it was made for that run, by the same seed and --weights (one that has been trained since is "
+    "another), or name another directory"
+)
 
 
 def load_encoder(run: Path | str) -> Encoder:
@@ -88,9 +94,8 @@ def claim_run(run: Path, configuration: dict[str, Any]) -> None:
         there, wanted = _comparable(read_configuration(run)), _comparable(configuration)
         for name, value in wanted.items():
             if there.get(name) != value:
-                raise DataError(
-                    f"{run}: holds a run whose {name} is {there.get(name)}, not {value}; name another directory"
-                )
+                why = _BEGINNING if name == FIRST_WEIGHTS else "name another directory"
+                raise DataError(f"{run}: holds a run whose {name} is {there.get(name)}, not {value}; {why}")
     elif run.exists() and (not run.is_dir() or any(not path.name.startswith(".") for path in run.iterdir())):
         raise DataError(f"{run}: holds something else; name a new or an empty directory")
     run.mkdir(parents=True, exist_ok=True)
@@ -106,7 +111,19 @@ def _comparable(configuration: dict[str, Any]) -> dict[str, Any]:
     for name, entry in flat.pop("data").items():
         flat |= {f"data.{name}": entry["sha256"], f"part of {name}": entry.get("part", "")}
         flat |= {f"side of {name}": entry.get("side")}
+    if FIRST_WEIGHTS in flat:  # by content alone, wherever they lay
+        flat[FIRST_WEIGHTS] = flat[FIRST_WEIGHTS]["sha256"]
     return json.loads(json.dumps(flat))
+
+
+def weights_digest(module: nn.Module) -> str:
+    """The sha256 of a module's parameters and buffers with their names, types and shapes, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.flatten().view(torch.uint8).numpy().data if plain.numel() else b"")
+    return digest.hexdigest()
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -120,7 +137,9 @@ def load_weights(module: nn.Module, path: Path) -> None:
         found = load_tensors(path.read_bytes())
         if differing := sorted(set(found) ^ set(_tensors(module))):
             raise RuntimeError(f"missing or too many: {', '.join(differing)}")
-        module.load_state_dict(found, strict=False)
+        state = module.state_dict()  # with the versions of its parts, which the file does not hold
+        state.update(found)
+        module.load_state_dict(state)
     except FileNotFoundError:
         raise DataError(f"{path}: missing; the run has not ended, run the same embodied-ssl train again") from None
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -21,6 +21,12 @@ Learn an encoder from data. METHOD is one of
 `embodied-ssl train METHOD --help` explains its data and every setting; `embodied-ssl methods` tells its paper."""
 
 
+_WEIGHTS = (
+    "what it begins with: `pretrained`, what timm or torchvision downloads for it; the directory of a run; or a file, "
+    ".safetensors or .pth, in the naming of the library or of ours; None: drawn at random by the seed"
+)
+
+
 def train_command(arguments: list[str]) -> int:
     """`embodied-ssl train`."""
     from embodied_ssl.methods import make_method, method_class, method_names
@@ -37,7 +43,8 @@ def train_command(arguments: list[str]) -> int:
 
     recipe, training = Recipe(**given.recipe), dict(vars(given.training))
     settings = vars(given.method) if "method" in given else {}
-    method = make_method(name, given.encoder.name, given.encoder.image_size, training["seed"], **settings)
+    encoder = given.encoder
+    method = make_method(name, encoder.name, encoder.image_size, training["seed"], encoder.weights, **settings)
     print(train(method, training.pop("out"), _streams(parser, given), recipe, **training))
     return 0
 
@@ -69,8 +76,9 @@ def encoders_command(arguments: list[str]) -> int:
     parse(make_parser("encoders", "List the encoders by name."), arguments)
     for name, make in ENCODERS.items():
         print(f"{name:24}{first_line(make)}")
-    print("timm/NAME               A backbone of timm, untrained.")
-    print("torchvision/NAME        A convolutional backbone of torchvision, untrained.")
+    print("timm/NAME               A backbone of timm, or NAME.TAG; untrained, or with --weights.")
+    print("torchvision/NAME        A backbone of torchvision; untrained, or with --weights.")
+    print("split/NAME              conv4 or alexnet in two halves, for lightness and colours.")
     return 0
 
 
@@ -160,6 +168,7 @@ def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -
     encoder.add_argument(
         "--encoder.name", type=str, default=kind.usual_encoder, help="as `embodied-ssl encoders` lists them"
     )
+    encoder.add_argument("--encoder.weights", type=str | None, default=None, help=_WEIGHTS)
     encoder.add_argument("--encoder.image_size", type=Count, default=64, help="side of the pictures that it sees, px")
     add_settings(parser, "Optimiser and schedule, in full --recipe.NAME", "recipe", Recipe)
     parser.set_defaults({f"recipe.{field}": value for field, value in asdict(kind.recipe).items()})

@@ -45,7 +45,8 @@ def compare(
 
     Args:
         methods: by name, with settings of their own if need be, and an encoder where one takes no other, as after
-            `train`: `simclr`, `simclr --views body`, `mae --encoder vit_tiny`.
+            `train`: `simclr`, `simclr --views body`, `mae --encoder vit_tiny`, `moco --encoder timm/resnet18
+            --weights pretrained`.
         out: the directory for runs, results and report.
         data: the data sets to learn from; each stream that a method's loss asks for is that of the first one that has
             it. With several it is printed who learns from which.
@@ -86,16 +87,17 @@ def compare(
 
 
 def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
-    """A method as it was named, `moco --version 3`."""
+    """A method as it was named, `moco --version 3`; it may name an encoder and first weights of its own."""
     name, *options = shlex.split(named)
     parser = make_parser(f"train {name}", "")
     add_settings(parser, f"Settings of {name}", "method", method_class(name), skip={"encoder"})
     parser.add_argument("--encoder.name", type=str, default=encoder)
-    parser.short_names["--encoder"] = "--encoder.name"
+    parser.add_argument("--encoder.weights", type=str | None, default=None)
+    parser.short_names |= {"--encoder": "--encoder.name", "--weights": "--encoder.weights"}
     shorten(parser, ("method",))
     given = parse(parser, options)
     settings = vars(given.method) if "method" in given else {}
-    return make_method(name, given.encoder.name, image_size, seed, **settings)
+    return make_method(name, given.encoder.name, image_size, seed, given.encoder.weights, **settings)
 
 
 def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from embodied_ssl.datasets.batches import Batch
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate.collapse import feature_deviation, rank_me
@@ -51,10 +52,17 @@ class Monitor:
 
     @torch.no_grad()
     def __call__(self, encoder: Encoder, device: torch.device) -> dict[str, float]:
-        """`feature_rank` (RankMe), `feature_deviation`, and what the probe finds."""
+        """`feature_rank` (RankMe), `feature_deviation`, and what the probe finds.
+
+        Raises DataError where the encoder's weights, or the features that it gives, are not finite numbers.
+        """
+        if lost := [name for name, tensor in encoder.state_dict().items() if not tensor.isfinite().all()]:
+            raise DataError(f"weights of the encoder are not finite numbers ({lost[0]}, of {len(lost)} such)")
         training = encoder.training
         features = encoder.eval()(to_float(self._images.to(device), self._size)).float()
         encoder.train(training)
+        if not features.isfinite().all():
+            raise DataError("the encoder's features are not finite numbers, though its weights are")
         found = self._probe(encoder, str(device)) if self._probe is not None else {}
         if len(features) < 2:  # of one picture there is nothing to tell it apart from
             return found

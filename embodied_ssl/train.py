@@ -22,7 +22,18 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as MapStyle
 
 from embodied_ssl import __version__
-from embodied_ssl.checkpoint import ENCODER, METHOD, STATE, claim_run, is_finished, load_state, save_state, save_weights
+from embodied_ssl.checkpoint import (
+    ENCODER,
+    FIRST_WEIGHTS,
+    METHOD,
+    STATE,
+    claim_run,
+    is_finished,
+    load_state,
+    save_state,
+    save_weights,
+    weights_digest,
+)
 from embodied_ssl.compilation import compiled
 from embodied_ssl.data import Source, Sources, Taken, method_name, take_streams, write_samples
 from embodied_ssl.datasets.archives import listed
@@ -47,6 +58,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 LOG_EVERY = 10
+_SMALLER = "take a lower --learning_rate or a --clip, and another --out"
 _PREPARE = 1 << 40  # a step that no run reaches: the randomness of `prepare`
 
 _TAKE_SHAPE = _PREPARE + 1  # and of `take_shape`
@@ -82,7 +94,8 @@ def train(
 
     Args:
         method: what to train; its encoder is what is kept.
-        out: the run directory; made if need be. One of another configuration is refused.
+        out: the run directory; made if need be. One of another configuration, or of a run that began from other first
+            weights, is refused.
         streams: a data set for each stream of the method's loss, by name, or several, taken one after the other.
         recipe: optimiser and schedule; None: the method's own.
         seed: of batches and of all randomness while training.
@@ -210,8 +223,8 @@ class _Run:
             looked = step % LOG_EVERY == 0 or last or saves
             log.advance(step, self.update(step, batches, looked))
             stops = bool(agreed(asked.number)) and not last
-            if monitor and ((step + 1) % monitor_every == 0 or last):
-                log.note(step, monitor(self.kept, self._fabric.device))
+            if (step + 1) % monitor_every == 0 or last:
+                _together(self._fabric, partial(self._look, step, log, monitor))
             if monitor and (saves or stops) and not last:
                 log.write()  # first: a kill between the two must lose no row, and a row too many is dropped
                 self.save(step + 1)
@@ -227,6 +240,15 @@ class _Run:
         if not self._fabric.is_global_zero:
             raise SystemExit(0)
         asked.number = asked.number or signal.SIGTERM  # which another process has got
+
+    def _look(self, step: int, log: Log, monitor: Monitor | None) -> None:
+        """Log what the monitor finds. Raises DataError where there is nothing to go on with."""
+        if monitor is None:
+            return
+        try:
+            log.note(step, monitor(self.kept, self._fabric.device))
+        except DataError as error:
+            raise DataError(f"{self._out}: after {step + 1} updates {error}; {_SMALLER}") from None
 
     def update(self, step: int, batches: Iterator[dict[str, Batch]], looked: bool) -> dict[str, float]:
         """One update of the weights; the logged values, if they are looked at."""
@@ -292,10 +314,7 @@ class _Run:
         )
         values = {name: float(value) for name, value in averaged.items()}
         if not math.isfinite(values["loss"]):
-            raise DataError(
-                f"{self._out}: the loss is {values['loss']} at step {step}; take a lower --learning_rate or a --clip, "
-                "and another --out"
-            )
+            raise DataError(f"{self._out}: the loss is {values['loss']} at step {step}; {_SMALLER}")
         return values
 
 
@@ -415,21 +434,30 @@ def _replaced(damaged: list[str]) -> str:
 
 @contextmanager
 def _claimed(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> Iterator[None]:
-    """Hold the run directory by the main process. What it refuses ends all, and it alone tells of it."""
-    refusal = None
+    """Hold the run directory by the main process."""
     with ExitStack() as held:
-        if fabric.is_global_zero:
-            try:
-                held.enter_context(claim(out))
-                claim_run(out, configuration)
-            except DataError as error:
-                refusal = str(error)
-        refusal = fabric.broadcast(refusal)
-        if refusal is not None and not fabric.is_global_zero:
-            raise SystemExit(0)
-        if refusal is not None:
-            raise DataError(refusal)
+
+        def hold() -> None:
+            held.enter_context(claim(out))
+            claim_run(out, configuration)
+
+        _together(fabric, hold)
         yield
+
+
+def _together(fabric: "Fabric", act: Callable[[], None]) -> None:
+    """Act in the main process. What it refuses ends all, and it alone tells of it."""
+    refusal = None
+    if fabric.is_global_zero:
+        try:
+            act()
+        except DataError as error:
+            refusal = str(error)
+    refusal = fabric.broadcast(refusal)
+    if refusal is not None and not fabric.is_global_zero:
+        raise SystemExit(0)
+    if refusal is not None:
+        raise DataError(refusal)
 
 
 def _share(method: Method, recipe: Recipe, accumulate: int, world_size: int) -> int:
@@ -464,6 +492,7 @@ def _configuration(
         "method": method_name(method),
         "settings": method.settings(),
         "encoder": method.encoder.settings,
+        FIRST_WEIGHTS: {"sha256": weights_digest(method), "source": method.encoder.weights},
         "recipe": asdict(recipe),
         "seed": seed,
         "precision": precision,

@@ -164,10 +164,10 @@ def test_methods_are_learned_jointly(rooms, tmp_path, capsys):
         assert text in " ".join(shown.split()), text
     run = tmp_path / "joint-0"
     streams = ["--drlim.pairs", str(rooms), "--egomotion.pairs", str(rooms)]
-    command = ["train", "joint", "--methods", "drlim,egomotion", "--weights", "1,0.5", *streams, "--out", str(run)]
+    command = ["train", "joint", "--methods", "drlim,egomotion", "--loss_weights", "1,0.5", *streams, "--out", str(run)]
     assert main([*command, "--batch_size", "8", *SMALL]) == 0
     encoder, method = load_encoder(run).state_dict(), load_method(run)
-    assert method.settings()["weights"] == (1.0, 0.5)
+    assert method.settings()["loss_weights"] == (1.0, 0.5)
     for part in method.parts.values():
         assert part.encoder is method.encoder
     for name, tensor in method.encoder.state_dict().items():

@@ -273,5 +273,21 @@ def test_version_3_is_symmetric_and_leaves_the_patches_projection():
     swapped = FramePairs(pictures(1), pictures(0), *(torch.zeros(COUNT, n) for n in (2, 1, 1)))
     torch.testing.assert_close(method.loss(step(), pairs=swapped)["loss"], there, rtol=1e-4, atol=1e-5)
     there.backward()
-    assert all(p.grad is None for p in method.encoder.network.patch_embed.parameters())
+    assert all(p.grad is None for p in method.encoder.patch_projection.parameters())
     assert method.encoder.network.blocks[0].attn.qkv.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "projection"),
+    [
+        ("timm/test_vit", "patch_embed.proj"),
+        ("timm/vit_tiny_patch16_dinov3_qkvb", "patch_embed.proj"),
+        ("torchvision/vit_b_32", "conv_proj"),
+        ("timm/swin_tiny_patch4_window7_224", None),
+        ("timm/test_resnet", None),
+    ],
+)
+def test_version_3_leaves_the_patches_projection_of_every_transformer(name, projection):
+    method = make_method("moco", name, 64, version=3)
+    left = {name for name, parameter in method.encoder.named_parameters() if not parameter.requires_grad}
+    assert left == ({f"network.{projection}.weight", f"network.{projection}.bias"} if projection else set())

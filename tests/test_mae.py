@@ -28,6 +28,31 @@ def test_tokens_of_all_patches_are_those_of_the_whole_picture():
     torch.testing.assert_close(found[:, 1:], expected, rtol=1e-4, atol=1e-5)
 
 
+PLAIN = ["timm/test_vit", "timm/test_vit3", "timm/deit_tiny_distilled_patch16_224", "timm/vit_tiny_patch16_224"]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_plain_transformer_of_timm_leaves_patches_out(name):
+    """With no, one, two tokens before those of the patches."""
+    encoder = random_encoder(name, SIZE, 0).eval()
+    images = torch.rand(2, 3, SIZE, SIZE)
+    order = torch.stack([torch.randperm(16, generator=rng(seed)) for seed in range(2)])
+    found = encoder.visible_tokens(images, order)[:, encoder.prefix :]
+    expected = encoder.tokens(images).gather(1, order[..., None].expand(-1, -1, encoder.tokens(images).shape[2]))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    method = make_method("mae", name, SIZE, class_token=True)
+    frames = Frames(torch.randint(0, 256, (4, 3, SIZE, SIZE), dtype=torch.uint8), torch.arange(4))
+    method.loss(frames, Step(0.5, rng()))["loss"].backward()
+    assert method.encoder.network.patch_embed.proj.weight.grad.abs().sum() > 0
+    others = method.encoder.network.blocks[0].register_forward_pre_hook(
+        lambda module, inputs: lengths.append(inputs[0].shape[1])
+    )
+    lengths = []
+    method.loss(frames, Step(0.5, rng()))
+    others.remove()
+    assert lengths == [encoder.prefix + 4]
+
+
 def test_what_is_hidden_is_not_seen():
     method = make_method("mae", None, SIZE).eval()
     images = torch.rand(COUNT, 3, SIZE, SIZE)

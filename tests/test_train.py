@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from embodied_ssl.checkpoint import load_encoder, load_method, load_state, save_state
+from embodied_ssl.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
 from embodied_ssl.datasets.batches import FramePairs, Frames
 from embodied_ssl.datasets.collect import collect
 from embodied_ssl.datasets.errors import DataError
@@ -174,6 +174,44 @@ def test_another_configuration_is_refused_and_named(roam, tmp_path):
         run(roam, tmp_path / "run", seed=3)
 
 
+@pytest.mark.parametrize("part", ["encoder", "head"])
+def test_a_run_of_other_first_weights_is_refused(roam, tmp_path, part):
+    """Finished or not, and whichever of the weights is another: the same settings do not make it the same run."""
+    finished = run(roam, tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        run(roam, tmp_path / "cut", Stops)
+    other = method()
+    with torch.no_grad():
+        next(getattr(other, part).parameters())[0] += 1e-6
+    torch.manual_seed(0)
+    assert weights_digest(method()) != weights_digest(other)
+    before = weights(finished)
+    for out in (finished, tmp_path / "cut"):
+        with pytest.raises(
+            DataError, match=r"whose first_weights is \w{64}, not \w{64}; make the method as it was made"
+        ):
+            train(other, out, {"frames": roam}, progress=False)
+    assert weights(finished) == before
+    assert weights(run(roam, tmp_path / "cut")) == before  # which was not harmed
+
+
+def test_a_run_that_starts_from_another_says_from_which(roam, tmp_path):
+    first = run(roam, tmp_path / "first")
+    content = (first / "encoder.safetensors").read_bytes()
+
+    def go_on(weights, out):
+        learner = make_method("drlim", "conv4", 32, weights=weights)
+        return train(learner, out, {"pairs": roam}, Recipe(steps=2, batch_size=4), progress=False)
+
+    (tmp_path / "elsewhere.safetensors").write_bytes(content)
+    second = go_on(first, tmp_path / "second")
+    told = json.loads((second / "run.json").read_text())["first_weights"]
+    assert told["source"] == str(first)
+    assert go_on(tmp_path / "elsewhere.safetensors", second) == second  # by content: the same run
+    with pytest.raises(DataError, match="first_weights"):
+        go_on(None, second)
+
+
 def test_a_directory_with_something_else_is_refused(roam, tmp_path):
     (tmp_path / "thesis.tex").write_text("important")
     with pytest.raises(DataError, match="holds something else"):
@@ -255,6 +293,28 @@ def test_a_loss_that_is_not_finite_stops_the_run(roam, tmp_path):
 
     with pytest.raises(DataError, match="the loss is inf at step 9"):
         run(roam, tmp_path / "run", Diverges)
+    assert not (tmp_path / "run" / "encoder.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoils", "message"),
+    [
+        (lambda encoder: encoder.blocks["block4"][0].weight[0, 0, 0, 0].fill_(torch.nan), "block4.0.weight, of 1 such"),
+        (lambda encoder: encoder.blocks["block2"][1].running_var.fill_(torch.inf), "block2.1.running_var"),
+        (lambda encoder: encoder.blocks["block4"][1].weight.fill_(1e38).mul_(3), "features are not finite"),
+    ],
+)
+def test_weights_and_features_that_are_not_finite_stop_the_run(roam, tmp_path, spoils, message):
+    """After the last update as well, where no loss is taken any more; the loss itself may be finite all the way."""
+
+    class Spoils(Brightness):
+        def after_step(self, step: Step) -> None:
+            if step.progress > 0.9:
+                with torch.no_grad():
+                    spoils(self.encoder)
+
+    with pytest.raises(DataError, match=rf"after 12 updates .*{message}.*; take a lower --learning_rate"):
+        run(roam, tmp_path / "run", Spoils)
     assert not (tmp_path / "run" / "encoder.safetensors").exists()
 
 

@@ -3,6 +3,7 @@
 import inspect
 import pkgutil
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,7 +31,12 @@ def method_class(name: str) -> type[Method]:
 
 @within_limits
 def make_method(
-    name: str, encoder: str | None = None, image_size: Count = 64, seed: Seed = 0, **settings: Any
+    name: str,
+    encoder: str | None = None,
+    image_size: Count = 64,
+    seed: Seed = 0,
+    weights: Path | str | None = None,
+    **settings: Any,
 ) -> Method:
     """A method with an encoder of its own, initialised from `seed`.
 
@@ -38,7 +44,8 @@ def make_method(
         name: as `embodied-ssl methods` lists them.
         encoder: as `embodied-ssl encoders` lists them; None: the method's usual one.
         image_size: side of the pictures that the encoder sees, px.
-        seed: of the first weights.
+        seed: of the first weights, as far as they are drawn.
+        weights: what the encoder begins with: `pretrained`, a run, a file; None: at random. See `make_encoder`.
         settings: parameters of the method.
 
     Raises DataError for an unknown name, and for settings that the method does not have.
@@ -50,7 +57,7 @@ def make_method(
             raise unknown_name(f"setting of {name}", setting, own) if own else DataError(f"{name} has no settings")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind(make_encoder(encoder or kind.usual_encoder, image_size), **settings)
+        return kind(make_encoder(encoder or kind.usual_encoder, image_size, weights), **settings)
 
 
 def _is_method(kind: Any) -> bool:

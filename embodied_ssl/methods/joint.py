@@ -23,7 +23,7 @@ class Joint(Method):
         self,
         encoder: Encoder,
         methods: tuple[str, ...] = ("equivariance", "curious_robot"),
-        weights: tuple[NonNegative, ...] = (),
+        loss_weights: tuple[NonNegative, ...] = (),
         settings: dict[str, dict[str, Any]] | None = None,
     ):
         """The streams of a method are named after it: `equivariance.pairs`.
@@ -31,18 +31,20 @@ class Joint(Method):
         Args:
             encoder: shared by all.
             methods: by name.
-            weights: of their losses, in the same order; none: all 1.
+            loss_weights: of their losses, in the same order; none: all 1.
             settings: of the methods, by name of the method.
         """
         from embodied_ssl.methods import method_class
 
         super().__init__(encoder)
-        if len(set(methods)) != len(methods) or not methods or (weights and len(weights) != len(methods)):
-            raise DataError(f"joint: {len(weights)} weights for methods {', '.join(methods)}; name each method once")
+        if len(set(methods)) != len(methods) or not methods or len(loss_weights) not in (0, len(methods)):
+            raise DataError(
+                f"joint: {len(loss_weights)} weights for methods {', '.join(methods)}; name each method once"
+            )
         for name in settings or {}:
             if name not in methods:
                 raise unknown_name("method in settings of joint", name, methods)
-        self.methods, self.weights = tuple(methods), tuple(weights)
+        self.methods, self.loss_weights = tuple(methods), tuple(loss_weights)
         self.parts = nn.ModuleDict()
         for name in methods:
             self.parts[name] = part = method_class(name)(encoder, **(settings or {}).get(name, {}))
@@ -52,7 +54,7 @@ class Joint(Method):
 
     def settings(self) -> dict[str, Any]:
         own = {name: part.settings() for name, part in self._parts()}
-        return {"methods": self.methods, "weights": self.weights, "settings": own}
+        return {"methods": self.methods, "loss_weights": self.loss_weights, "settings": own}
 
     def needs(self) -> dict[str, Need]:
         return {f"{name}.{stream}": need for name, part in self._parts() for stream, need in part.needs().items()}
@@ -71,7 +73,7 @@ class Joint(Method):
     def loss(self, *, step: Step, **batches: Batch) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}
         terms = []
-        for (name, part), weight in zip(self._parts(), self.weights or (1.0,) * len(self.methods), strict=True):
+        for (name, part), weight in zip(self._parts(), self.loss_weights or (1.0,) * len(self.methods), strict=True):
             losses = part.loss(**_own(name, batches), step=step)
             terms.append(weight * losses["loss"])
             found |= {f"{name}.{key}": value for key, value in losses.items()}

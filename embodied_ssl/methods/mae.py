@@ -28,7 +28,7 @@ class MAE(Method):
         """An asymmetric encoder and decoder.
 
         Args:
-            encoder: a vision transformer.
+            encoder: a plain vision transformer, ours or of timm.
             masked: share of the patches that are hidden.
             depth: blocks of the decoder.
             width: of the decoder, a multiple of 32 and of 4.
@@ -42,7 +42,10 @@ class MAE(Method):
 
         super().__init__(encoder)
         if not isinstance(encoder, TransformerEncoder):
-            raise DataError(f"mae: {encoder.name} has no patches to leave out; take --encoder vit_tiny")
+            raise DataError(
+                f"mae: {encoder.name} has no patches to leave out; take --encoder vit_tiny, or a plain transformer of "
+                "timm as timm/vit_tiny_patch16_224"
+            )
         self.masked, self.depth, self.width, self.least_crop, self.normalise = (
             masked,
             depth,
@@ -81,9 +84,9 @@ class MAE(Method):
         encoder = self.encoder
         assert isinstance(encoder, TransformerEncoder)
         tokens = self.enter(encoder.visible_tokens(images, shown))
-        seen = tokens[:, 1:] + self.positions[shown]
+        seen = tokens[:, encoder.prefix :] + self.positions[shown]
         asked = (self.mask_token + self.positions[hidden]).to(seen.dtype)
-        context = [tokens[:, :1], seen] if self.class_token else [seen]  # [CLS] has no place
+        context = [tokens[:, : encoder.prefix], seen] if self.class_token else [seen]  # [CLS] has no place
         return self.leave(self.decoder(torch.cat([*context, asked], 1))[:, -hidden.shape[1] :])
 
     def targets(self, images: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.streams import Stream
 from embodied_ssl.distributed import gather
-from embodied_ssl.encoders import Encoder, TransformerEncoder
+from embodied_ssl.encoders import Encoder
 from embodied_ssl.gradient_cache import chunks, in_parts, norms_of
 from embodied_ssl.heads import mlp, plain_mlp
 from embodied_ssl.limits import Count, Positive, Share, SomeShare
@@ -90,9 +90,10 @@ class MoCo(Method):
         self.paper_heads, self.paper_views = paper_heads, paper_views
         self.least_crop, self.condition, self.max_gap_s = least_crop, condition, max_gap_s
         self.across, self.crop = across, crop
-        if version == 3 and isinstance(encoder, TransformerEncoder):
-            encoder.network.patch_embed.requires_grad_(False)
-        self.projection, self.prediction = self._heads(isinstance(encoder, TransformerEncoder))
+        patches = encoder.patch_projection  # of a transformer alone
+        if version == 3 and patches is not None:
+            patches.requires_grad_(False)
+        self.projection, self.prediction = self._heads(patches is not None)
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
         self.lead = Lead(dim)

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import Encoder, SplitEncoder, split_colors
 from embodied_ssl.heads import CellClassifier
 from embodied_ssl.limits import Count, Positive, SomeShare
@@ -40,6 +41,11 @@ class SplitBrain(Method):
             levels: classes of lightness.
             least_crop: smallest share of the square picture that a view keeps.
         """
+        if encoder.weights is not None and not isinstance(encoder, SplitEncoder):
+            raise DataError(
+                f"split_brain: {encoder.name} is made anew in halves, and its --weights would be lost; give those of "
+                f"--encoder split/{encoder.name}"
+            )
         halves = encoder if isinstance(encoder, SplitEncoder) else SplitEncoder(encoder.name, encoder.image_size)
         super().__init__(halves)
         self.halves = (halves.lightness, halves.color)

@@ -1,0 +1,245 @@
+"""Backbones of timm: their stages as maps, and features pooled by their own heads."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.encoders.base import DEVIATION, MEAN, Backbone
+from embodied_ssl.encoders.weights import REFUSALS, no_weights, takes_no, without_classifier
+
+_OTHER_SIZES: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
+"""What lets a network that is made for one size take others as well, by family."""
+
+
+def timm_encoder(name: str, image_size: int, pretrained: bool) -> "TimmEncoder":
+    """A backbone of timm, `NAME` or `NAME.TAG`, untrained or with the weights that timm has for it.
+
+    Raises DataError for an unknown name, for one that takes no pictures of this size or has no pooled features, and
+    where there are no weights or they can't be had.
+    """
+    import timm
+
+    if not timm.is_model(name):
+        raise unknown_name("model of timm", name, timm.list_models())
+    usual = timm.get_pretrained_cfg(name)  # None for a name of old, which timm turns into that of today
+    if pretrained and usual is not None and not usual.has_weights:
+        near = _near(name, timm.list_pretrained())
+        raise DataError(f"timm/{name}: timm has no weights for it; take {near}, or leave out --weights")
+    try:
+        encoder = encoder_of(f"timm/{name}", image_size, _create(name, image_size, pretrained=False))
+    except DataError:
+        raise
+    except REFUSALS as error:
+        side = usual.input_size[-1] if usual is not None else image_size
+        raise takes_no(f"timm/{name}", image_size, side, error) from None
+    if pretrained:
+        try:
+            trained = _create(name, image_size, pretrained=True)
+        except Exception as error:  # whatever a download makes its library raise
+            raise no_weights(f"timm/{name}", error) from None
+        encoder.network.load_state_dict(trained.state_dict())
+    return encoder
+
+
+def encoder_of(name: str, image_size: int, network: Any) -> "TimmEncoder":
+    """The encoder of a network of timm that has no classifier."""
+    from timm.layers import PatchEmbed
+    from timm.models.vision_transformer import VisionTransformer
+
+    plain = isinstance(network, VisionTransformer) and isinstance(network.patch_embed, PatchEmbed)
+    settings = network.pretrained_cfg
+    kind = TransformerEncoder if plain else TimmEncoder
+    return kind(name, image_size, network, settings["mean"], settings["std"])
+
+
+class TimmEncoder(Backbone):
+    """A network of timm. Its features are its own `forward_head(forward_features(...), pre_logits=True)`.
+
+    The stages are those of its `forward_intermediates`, the last of them as `forward_features` gives it, after its last
+    norm. Where the head takes more than this map, such as a [CLS] token, what it makes of it is one more stage, a map
+    of 1×1: `cls` or `pooled`.
+    """
+
+    def __init__(
+        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
+    ):  # fmt: skip
+        super().__init__(name, image_size, network, mean, deviation)
+        training = network.training
+        network.eval()
+        with torch.no_grad():
+            final, maps = network.forward_intermediates(self.sample())
+            self._layout = _layout(final, maps[-1])
+            _check_head(name, network, final)
+            self.prefix = final.shape[1] - maps[-1][0, 0].numel() if self._layout == "tokens" else 0
+            """Tokens before those of the patches: [CLS], registers."""
+            self._pools_maps = self._layout != "other" and self._ignores_prefix(final)
+            self.channels = {key: each.shape[1] for key, each in self._named(final, maps).items()}
+            self.dim = self._head(final).shape[1]
+        network.train(training)
+
+    def stages(self, images: Tensor) -> dict[str, Tensor]:
+        return self._named(*self.network.forward_intermediates(self.normalised(images)))
+
+    def pool(self, stages: dict[str, Tensor]) -> Tensor:
+        last = stages[next(reversed(stages))]
+        return self._head(self._laid_out(last)) if self._pools_maps else last.flatten(1)
+
+    @property
+    def patch_projection(self) -> nn.Module | None:
+        return self.network.patch_embed if "block1" in self.channels and hasattr(self.network, "patch_embed") else None
+
+    def adapt(self, state: dict[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
+        """As timm adapts what it downloads: other names of old, positions for another size; without a classifier."""
+        own = getattr(sys.modules[type(self.network).__module__], "checkpoint_filter_fn", None)
+        found = own(dict(state), self.network) if own is not None else state
+        return self.network, without_classifier(found, self.network, self.network.pretrained_cfg["classifier"])
+
+    def _named(self, final: Any, maps: list[Tensor]) -> dict[str, Tensor]:
+        """The stages, of what `forward_intermediates` gives."""
+        found = [*maps[:-1], self._as_map(final, maps[-1])] if self._layout != "other" else maps
+        kind = "block" if len({each.shape[-1] for each in maps}) == 1 < len(maps) else "stage"
+        named = {f"{kind}{i + 1}": each for i, each in enumerate(found)}
+        if not self._pools_maps:
+            token = getattr(self.network, "global_pool", None) == "token"
+            named["cls" if token else "pooled"] = self._head(final)[:, :, None, None]
+        return named
+
+    def _as_map(self, final: Tensor, last: Tensor) -> Tensor:
+        """What the head takes, without its prefix, [B, channels, h, w]."""
+        if self._layout == "tokens":
+            return final[:, self.prefix :].mT.unflatten(2, last.shape[-2:])
+        return final.permute(0, 3, 1, 2) if self._layout == "NHWC" else final
+
+    def _laid_out(self, maps: Tensor) -> Tensor:
+        """What the head takes, of maps."""
+        if self._layout == "tokens":
+            tokens = maps.flatten(2).mT
+            return functional.pad(tokens, (0, 0, self.prefix, 0))  # a prefix that it does not look at
+        return maps.permute(0, 2, 3, 1) if self._layout == "NHWC" else maps
+
+    def _head(self, final: Any) -> Tensor:
+        return self.network.forward_head(final, pre_logits=True).flatten(1)  # [B, dim]
+
+    def _ignores_prefix(self, final: Tensor) -> bool:
+        if self.prefix == 0:
+            return True
+        other = final.clone()
+        other[:, : self.prefix] += 1
+        return torch.equal(self._head(other), self._head(final))
+
+
+class TransformerEncoder(TimmEncoder):
+    """A plain vision transformer, whose patches can be left out."""
+
+    def __init__(
+        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
+    ):  # fmt: skip
+        super().__init__(name, image_size, network, mean, deviation)
+        self.patch = network.patch_embed.patch_size[0]
+        """Side of a patch, px."""
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """The patch tokens after the last block and norm, [B, patches, dim], row by row."""
+        return self.stages(images)[f"block{len(self.network.blocks)}"].flatten(2).mT
+
+    def visible_tokens(self, images: Tensor, kept: Tensor) -> Tensor:
+        """The prefix and those patches alone that are kept, after the last block and norm; no work for the others.
+
+        kept: int64 [B, n], numbers of patches, row by row. Returns [B, prefix + n, dim].
+        """
+        tokens = self._embed(images)
+        first = torch.arange(self.prefix, device=kept.device).expand(len(kept), -1)
+        rows = torch.cat([first, kept + self.prefix], 1)
+        tokens = tokens.gather(1, rows[..., None].expand(-1, -1, tokens.shape[2]))
+        return self.network.norm(self.network.blocks(tokens))
+
+    def attention(self, images: Tensor) -> Tensor:
+        """How the last block's [CLS] token attends to the patches, [B, heads, h, w]; with the prefix it sums to 1.
+
+        Raises DataError for a network without such a token, or with another attention.
+        """
+        from timm.models.vision_transformer import Attention
+
+        *blocks, last = self.network.blocks
+        mixer = last.attn
+        if self.network.cls_token is None or type(mixer) is not Attention:
+            raise DataError(f"{self.name}: no attention of a [CLS] token to look at; take vit_tiny_cls")
+        tokens = self._embed(images)
+        for block in blocks:
+            tokens = block(tokens)
+        joined = mixer.qkv(last.norm1(tokens)).unflatten(2, (3, mixer.num_heads, -1))
+        query, key, _ = joined.permute(2, 0, 3, 1, 4)  # each [B, heads, prefix + patches, dim of a head]
+        query, key = mixer.q_norm(query), mixer.k_norm(key)
+        shares = (query[:, :, :1] @ key.mT * mixer.scale).softmax(-1)[:, :, 0, self.prefix :]
+        return shares.unflatten(2, (images.shape[2] // self.patch, images.shape[3] // self.patch))
+
+    def _embed(self, images: Tensor) -> Tensor:
+        """The prefix and the patches with their positions, [B, prefix + patches, dim]."""
+        return self.network.norm_pre(self.network._pos_embed(self.network.patch_embed(self.normalised(images))))
+
+
+def vit_tiny(image_size: int) -> TimmEncoder:
+    """A vision transformer of 6 blocks, 192 wide, over 8×8 patches of a picture of 32 to 96 px (Dosovitskiy 2021)."""
+    return _vit("vit_tiny", image_size, "avg")
+
+
+def vit_tiny_cls(image_size: int) -> TimmEncoder:
+    """The same, with its [CLS] token for features, whose attention can be looked at (`dino`)."""
+    return _vit("vit_tiny_cls", image_size, "token")
+
+
+def _vit(name: str, image_size: int, pool: str) -> TimmEncoder:
+    from timm.models.vision_transformer import VisionTransformer
+
+    if image_size % 8:
+        raise DataError(f"{name}: {image_size} px; give a multiple of 8, for as many patches on a side")
+    network = VisionTransformer(
+        img_size=image_size, patch_size=image_size // 8, embed_dim=192, depth=6, num_heads=3, num_classes=0,
+        dynamic_img_size=True, global_pool=pool, fc_norm=False,
+    )  # fmt: skip
+    return TransformerEncoder(name, image_size, network, (MEAN,) * 3, (DEVIATION,) * 3)
+
+
+def _create(name: str, image_size: int, pretrained: bool) -> nn.Module:
+    import timm
+
+    for sizes in ({"img_size": image_size} | more for more in _OTHER_SIZES):
+        try:
+            return timm.create_model(name, pretrained=pretrained, num_classes=0, **sizes)
+        except TypeError:  # no such setting
+            continue
+    return timm.create_model(name, pretrained=pretrained, num_classes=0)  # most convolutional ones take any size
+
+
+def _layout(final: Any, last: Tensor) -> str:
+    """How a network lays out what its head takes, of a square picture, if that is the last map in another shape."""
+    side = last.shape[-1]
+    if not isinstance(final, Tensor):
+        return "other"
+    if final.ndim == 3 and final.shape[1] >= side * side:
+        return "tokens"
+    if final.ndim == 4 and final.shape[2:] == (side, side):
+        return "NCHW"
+    return "NHWC" if final.ndim == 4 and final.shape[1:3] == (side, side) else "other"
+
+
+def _check_head(name: str, network: Any, final: Any) -> None:
+    """Raises DataError for what is but the encoder of something larger."""
+    try:
+        network.forward_head(final, pre_logits=True)
+    except (NotImplementedError, TypeError):
+        import timm
+
+        others = [other for other in timm.list_models() if not other.endswith("_enc")]
+        near = _near(name.removeprefix("timm/"), others)
+        raise DataError(f"{name} has no pooled features of its own; take {near}") from None
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    return "timm/" + get_close_matches(name, [other for other in names if other != name], n=1, cutoff=0)[0]
