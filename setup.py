@@ -63,7 +63,7 @@ setup(
         "docstring-parser>=0.16",
         "torch>=2.6",
         "torchvision>=0.21",
-        "timm>=1.0.3",
+        "timm>=1.0.31",
         "safetensors>=0.4",
         "lightning-fabric>=2.4",
         "tensorboardX>=2.6.2",
