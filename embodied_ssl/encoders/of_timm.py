@@ -79,6 +79,7 @@ class TimmEncoder(Backbone):
             self.prefix = final.shape[1] - maps[-1][0, 0].numel() if self._layout == "tokens" else 0
             """Tokens before those of the patches: [CLS], registers."""
             self._pools_maps = self._layout != "other" and self._ignores_prefix(final)
+            self._names = _names(network, maps, self._pools_maps)
             self.channels = {key: each.shape[1] for key, each in self._named(final, maps).items()}
             self.dim = self._head(final).shape[1]
         network.train(training)
@@ -103,12 +104,9 @@ class TimmEncoder(Backbone):
     def _named(self, final: Any, maps: list[Tensor]) -> dict[str, Tensor]:
         """The stages, of what `forward_intermediates` gives."""
         found = [*maps[:-1], self._as_map(final, maps[-1])] if self._layout != "other" else maps
-        kind = "block" if len({each.shape[-1] for each in maps}) == 1 < len(maps) else "stage"
-        named = {f"{kind}{i + 1}": each for i, each in enumerate(found)}
         if not self._pools_maps:
-            token = getattr(self.network, "global_pool", None) == "token"
-            named["cls" if token else "pooled"] = self._head(final)[:, :, None, None]
-        return named
+            found = [*found, self._head(final)[:, :, None, None]]
+        return dict(zip(self._names, found, strict=True))
 
     def _as_map(self, final: Tensor, last: Tensor) -> Tensor:
         """What the head takes, without its prefix, [B, channels, h, w]."""
@@ -215,6 +213,13 @@ def _create(name: str, image_size: int, pretrained: bool) -> nn.Module:
         except TypeError:  # no such setting
             continue
     return timm.create_model(name, pretrained=pretrained, num_classes=0)  # most convolutional ones take any size
+
+
+def _names(network: Any, maps: list[Tensor], pools_maps: bool) -> list[str]:
+    kind = "block" if len({each.shape[-1] for each in maps}) == 1 < len(maps) else "stage"
+    names = [f"{kind}{i + 1}" for i in range(len(maps))]
+    token = getattr(network, "global_pool", None) == "token"
+    return names if pools_maps else [*names, "cls" if token else "pooled"]
 
 
 def _layout(final: Any, last: Tensor) -> str:
