@@ -53,7 +53,7 @@ def test_every_number_has_limits_and_holds_to_them(owner, setting, kind, limits)
     refused += [1.5] if kind is int else []
     assert refused[0] == -1, "negative numbers mean nothing to any of them"
     for value in refused:
-        several = [value] if setting == "weights" else value
+        several = [value] if setting == "loss_weights" else value
         with pytest.raises(DataError, match=rf"^{setting}: .*; give "):
             function(*given, **{setting: several})
 
