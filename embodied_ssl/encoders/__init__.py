@@ -6,7 +6,14 @@ import torch
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.encoders.base import DEVIATION, MEAN, Backbone, Encoder
-from embodied_ssl.encoders.convolutional import ConvolutionalEncoder, alexnet, conv4, kitti_net, resnet18_small
+from embodied_ssl.encoders.convolutional import (
+    ConvolutionalEncoder,
+    FlatEncoder,
+    alexnet,
+    conv4,
+    kitti_net,
+    resnet18_small,
+)
 from embodied_ssl.encoders.of_timm import TransformerEncoder, timm_encoder, vit_tiny, vit_tiny_cls
 from embodied_ssl.encoders.of_torchvision import torchvision_encoder
 from embodied_ssl.encoders.split import SplitEncoder, split_colors
@@ -21,6 +28,7 @@ __all__ = [
     "Backbone",
     "ConvolutionalEncoder",
     "Encoder",
+    "FlatEncoder",
     "SplitEncoder",
     "TransformerEncoder",
     "make_encoder",
