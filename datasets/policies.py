@@ -60,6 +60,8 @@ def policy_content(kind: str, policy: str | Policy | None, player: Policy) -> di
         return code_digests(player)
     except Unidentified as reason:
         return f"not identified: {reason}"
+    except Exception as error:  # of an object that does not let itself be looked at; collecting needs no more of it
+        return f"not identified: {type(player).__name__} ({error})"
 
 
 def _made(policy: Any) -> Any:

@@ -153,6 +153,29 @@ def test_digests_do_not_depend_on_the_process(modules, tmp_path):
     assert said.stdout.strip() == "True"
 
 
+def test_functions_made_as_a_program_runs_are_known_by_what_they_do():
+    """As in a console, or the methods of a data class."""
+    made: list[dict[str, str]] = []
+    for text in ("return 1", "return 2", "return 1"):
+        space = {"__name__": "__main__"}
+        exec(f"def step(observation):\n    {text}", space)
+        made.append(code_digests(space["step"]))
+    assert made[0] == made[2] != made[1]
+    assert list(made[0]) == ["__main__:step"]
+
+
+def test_what_does_not_let_itself_be_looked_at_still_collects(tmp_path):
+    class Closed:
+        def __call__(self, observation):
+            return np.zeros(2, np.float32)
+
+        def __reduce_ex__(self, protocol):
+            return Closed, (self,)  # of itself, for ever
+
+    collect("orbit", tmp_path / "orbit", policy=Closed(), **ORBIT)
+    assert check(tmp_path / "orbit") == []
+
+
 def test_what_cannot_be_told_apart_is_said(modules):
     lock = importlib.import_module("policy").Turner()
     lock.handle = open(os.devnull)  # noqa: SIM115
