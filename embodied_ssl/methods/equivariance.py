@@ -37,7 +37,7 @@ class Equivariance(Method):
         margin: NonNegative = 5.0,
         max_gap_s: Positive = 0.3,
         jitter: NonNegative = 0.3,
-        relative: NonNegative = 10.0,
+        relative: NonNegative = 30.0,
         places: NonNegative = 1.0,
         drlim: NonNegative = 0.0,
         recognition: NonNegative = 1.0,
@@ -53,7 +53,8 @@ class Equivariance(Method):
                 fast as its car, and frames 1 s apart hardly overlap.
             jitter: of the colours of each frame.
             relative: weight of the error of a pair's own map relative to that of standing still, Σ d(M_g z_i, z_j) over
-                Σ d(z_i, z_j), ours: equation 5 alone lowers its distances by letting nothing in the features move.
+                Σ d(z_i, z_j), ours: equation 5 alone lowers its distances by letting nothing in the features move. As
+                large as the hinges of five other patterns ask for, which the sum in equation 5 counts one by one.
             places: weight of a contrast with the other places of the batch, ours: led by its map, a frame's features
                 name the frame that it became among those of all pairs. Without both it is the paper's loss.
             drlim: weight of the DrLIM term beside it (equiv + drlim).
