@@ -72,7 +72,7 @@ def test_a_patch_that_does_not_fit_is_refused():
 @pytest.mark.parametrize("name", [name for name in method_names() if "least_crop" in settings_of(name)])
 @pytest.mark.parametrize("value", [0.0, -0.5, 1.5])
 def test_a_share_of_the_picture_is_one(name, value):
-    with pytest.raises(DataError, match=f"{name}: least_crop {value}; give a share above 0 and up to 1"):
+    with pytest.raises(DataError, match=f"least_crop: {value}; give more than 0 and at most 1"):
         make_method(name, None, 32, least_crop=value)
 
 
