@@ -1,5 +1,6 @@
 """The command line: every option is a parameter of the function it calls, and its help is that function's docstring."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,9 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 bad data, 2 what cannot be met, 130 Ctrl-C, 143 SIGTERM."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding has not, such as ρ in cp1252, is shown as ?
+            stream.reconfigure(errors="replace")
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ def encoders_command(arguments: list[str]) -> int:
 
 def evaluate_command(arguments: list[str]) -> int:
     """`embodied-ssl evaluate`."""
+    from embodied_ssl.datasets.directory import claim
     from embodied_ssl.evaluate.evaluation import evaluate
     from embodied_ssl.portrait import present
     from embodied_ssl.report.text import print_tables
@@ -98,11 +100,14 @@ def evaluate_command(arguments: list[str]) -> int:
     _add_protocols(parser)
     parser.add_function_arguments(evaluate, skip={"runs", "on", "protocols"})
     given = vars(parse(parser, arguments))
-    out = given.pop("out")
-    results = evaluate(**given)
-    print_tables(results)
+    out, runs = given.pop("out"), given["runs"]
+    with nullcontext() if out is None else claim(out):  # before any work: it may not be writable, or held by another
+        results = evaluate(**given)
+        if out is not None:
+            page = present(out, results, runs, dict.fromkeys(runs, given["on"]))
+    print_tables(results)  # last: whoever reads it may have gone
     if out is not None:
-        print(present(out, results, given["runs"], dict.fromkeys(given["runs"], given["on"])))
+        print(page)
     return 0
 
 

@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from os.path import expanduser
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 
@@ -134,14 +135,16 @@ def _either(words: list[str]) -> str:
 def _spelled_out(parser: Any, arguments: list[str]) -> list[str]:
     """Arguments as the parser wants them: options by their full names, with underscores.
 
-    `--depth` is short for `--depth=true`, and `0,64` for the list `[0,64]`.
+    `--depth` is short for `--depth=true`, `0,64` for the list `[0,64]`, and `~` for the home of the user.
     """
     known = _known(parser)
     following = [*arguments, "--"][1:]
     found = []
     before = None  # the type of the option just before
     for argument, after in zip(arguments, following, strict=True):
+        argument = expanduser(argument)
         option, equals, value = argument.partition("=")
+        value = expanduser(value)
         if option.startswith("--") and option not in known and (spelled := _underscored(option)) in known:
             option = spelled
         hint = getattr(known.get(option), "_typehint", None)

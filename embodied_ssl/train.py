@@ -125,7 +125,7 @@ def train(
     Returns the run directory. Raises DataError where the data do not fit the method, the device is absent, the
     directory holds another run, the loss diverges, or the disk is full.
     """
-    out, recipe = Path(out), recipe or method.recipe
+    out, recipe = Path(out).expanduser(), recipe or method.recipe
     taken = take_streams(method, streams, picture_side, skip_damaged)
     opened = {name: each.stream for name, each in taken.items()}
     method.take_shape(opened, np.random.default_rng([seed, _TAKE_SHAPE]))

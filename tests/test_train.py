@@ -339,7 +339,6 @@ def test_data_are_checked_before_training(roam, tmp_path):
         ({"device": "cuda", "devices": 64}, "no 64 × 'cuda' to train on"),
         ({"precision": "8"}, "unknown precision '8'"),
         ({"precision": "16", "device": "cpu"}, "16 takes a GPU; on a CPU give --precision bf16"),
-        ({"recipe": Recipe(steps=0)}, "steps: 0; give at least 1"),
         ({"monitor_every": 0}, "monitor_every: 0; give at least 1"),
         ({"workers": -1}, "workers: -1; give at least 0"),
         ({"accumulate": 3}, "a batch of 8 can't be split evenly over 1 devices and 3 parts"),
