@@ -118,6 +118,7 @@ def open_store(path: Path) -> Store | None:
 def _folder(path: Path) -> Folder:
     store = Folder(path, path.resolve().name)
     found: list[tuple[str, int, int]] = []
+    above: list[tuple[str, str, tuple[tuple[int, int], ...]]]
     above = [(os.fspath(path), "", (_identity(os.stat(path)),))]  # folders to enter, and those that each lies in
     while above:
         folder, prefix, chain = above.pop()

@@ -12,7 +12,7 @@ Digests = NDArray[np.uint64]
 _BATCH = 256
 
 
-def digest_of(content: bytes | NDArray[np.uint8]) -> int:
+def digest_of(content: bytes | memoryview) -> int:
     """The first 8 bytes of the SHA-256 of a picture's content, as a number.
 
     Of a file that is its bytes as they lie in a folder or archive, so that a folder and the archive of it agree. Of a
@@ -27,7 +27,7 @@ def digests_of(pictures: Any) -> Digests:
     found = np.empty(len(pictures), np.uint64)
     for first in range(0, len(found), _BATCH):
         rows = np.arange(first, min(first + _BATCH, len(found)))
-        found[rows] = [digest_of(np.ascontiguousarray(picture)) for picture in pictures[rows]]
+        found[rows] = [digest_of(np.ascontiguousarray(picture).data) for picture in pictures[rows]]
     return found
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.datasets import pictures
 from embodied_ssl.datasets.charts import number, words
-from embodied_ssl.datasets.readers import Dataset, Table
+from embodied_ssl.datasets.readers import Dataset
 
 MOST_CARDS = 72
 _MOST_ROWS = 20_000  # that the charts count
@@ -53,7 +54,7 @@ class Acts:
 
     dataset: Dataset
     rows: NDArray[np.int64]
-    values: Table  # every field but the pictures
+    values: dict[str, NDArray[Any]]  # every field but the pictures
     category: list[str]
     material: list[str]
 

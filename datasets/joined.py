@@ -37,9 +37,8 @@ class Joined:
             self.vocabulary, self._tables["words"] = _union([s.vocabulary for s in streams])  # type: ignore[attr-defined]
         elif kind is ObjectPairs:
             _, self._tables["object"] = _union([s.thing_names for s in streams])  # type: ignore[attr-defined]
-        self._objects = (
-            np.cumsum([0] + [s.objects for s in streams]) if kind is Interactions else None  # type: ignore[attr-defined]
-        )
+        counts = [s.objects for s in streams if isinstance(s, Interactions)]
+        self._objects = [sum(counts[:number]) for number in range(len(counts))]  # of the streams before each
 
     def __len__(self) -> int:
         return int(self._first[-1])
@@ -64,9 +63,9 @@ class Joined:
         changed: dict[str, Any] = {}
         for name, tables in self._tables.items():
             changed[name] = torch.from_numpy(tables[number])[getattr(batch, name)]
-        if self._objects is not None:
+        if self._objects:
             rows = batch.object  # type: ignore[attr-defined]
-            changed["object"] = torch.where(rows >= 0, rows + int(self._objects[number]), rows)
+            changed["object"] = torch.where(rows >= 0, rows + self._objects[number], rows)
         if hasattr(batch, "index"):
             changed["index"] = torch.from_numpy(index)
         return replace(batch, **changed)

@@ -82,7 +82,7 @@ class Taken:
     def entry(self) -> dict[str, Any]:
         """What `run.json` says of it; of several sources lists, and the hash of all."""
         own = self.origins
-        each = {
+        each: dict[str, list[Any]] = {
             "source": [str(origin.source) for origin in own],
             "part": [origin.part for origin in own],
             "side": [origin.side for origin in own],

@@ -129,7 +129,7 @@ def train(
     taken = take_streams(method, streams, picture_side, skip_damaged)
     opened = {name: each.stream for name, each in taken.items()}
     method.take_shape(opened, np.random.default_rng([seed, _TAKE_SHAPE]))
-    probe = Probe(image_set(probe_on)) if probe_on is not None else None
+    probe = Probe(image_set(probe_on, skip_damaged=skip_damaged)) if probe_on is not None else None
     keep_memory()
     precision = resolved(precision, device := _present(device))
     fabric = _fabric(device, devices, nodes, precision)

@@ -44,7 +44,7 @@ def learn(name, out, source, recipe=SHORT, **settings):
 
 def test_labels_of_noise_tell_nothing_of_other_noise(noise, tmp_path):
     """The network learns all of what it sees by heart, and is at chance on what it has not seen."""
-    recipe = Recipe(steps=40, batch_size=30, learning_rate=5e-3, weight_decay=0.0)
+    recipe = Recipe(steps=80, batch_size=30, learning_rate=5e-3, weight_decay=0.0)
     everything = write_noise(tmp_path / "everything", each=40)
     for path in sorted((everything / "test").rglob("*.png")):  # as if it had learned from the test part too
         path.rename(everything / "train" / path.parent.name / f"test-{path.name}")
