@@ -220,6 +220,7 @@ def test_an_interrupted_collection_goes_on_with_the_same_policy_and_no_other(mod
     assert hashes(folder) == kept
 
 
+@pytest.mark.slow
 def test_workers_run_the_code_of_now(modules, tmp_path):
     """Those of an earlier collection still have the module as it was."""
     from embodied_ssl.datasets.readers import Dataset
