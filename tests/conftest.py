@@ -1,10 +1,16 @@
 """Small data sets, really collected, once per test session; and what is left out where there is no simulator."""
 
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+# One thread for each of the workers that test side by side: with more than there are cores, torch's threads spin and
+# wait for each other, and a test of seconds takes minutes. Before anything imports torch; subprocesses have it as well.
+for library in ("OMP", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 SMALL = {
     "roam": {"episodes": 5, "size": 24, "length": 9, "depth": True, "instance": True, "flow": True},

@@ -65,7 +65,7 @@ def test_a_killed_collection_goes_on_and_ends_the_same(reference, tmp_path):
     folder = tmp_path / "roam"
     code = f"from embodied_ssl.datasets.collect import collect; collect('roam', {str(folder)!r}, **{SETTINGS!r})"
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(folder.glob("shard-*.h5")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -104,7 +104,7 @@ def _play(moment, stop: signal.Signals, whole_group: bool, folder: Path, workers
         process.send_signal(stop)
     # Every process of the group holds the other end, so this returns when the last has ended. A worker that is left
     # alone would wait for 300 s; one that still starts, on a busy machine, may take a while to find out.
-    said = process.communicate(timeout=150)[1]
+    said = process.communicate(timeout=600)[1]
     return process.returncode, said
 
 

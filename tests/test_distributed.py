@@ -49,7 +49,7 @@ def test_two_processes_contrast_all_samples_with_all(tmp_path):
     processes = [
         subprocess.Popen([sys.executable, "-c", SHARED, tmp_path, str(rank)], env=environment) for rank in range(2)
     ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert [process.wait(timeout=600) for process in processes] == [0, 0]
     found = [torch.load(tmp_path / f"found{rank}.pt") for rank in range(2)]
     assert [each["mean"].item() for each in found] == [0.5, 0.5]
     assert found[1]["rows"].tolist() == [[0.0] * 3] * 2 + [[1.0] * 3] * 2

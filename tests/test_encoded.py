@@ -133,7 +133,7 @@ def test_workers_decode_what_one_process_does(folder, method):
         num_workers=2,
         multiprocessing_context=method,
         worker_init_fn=encoded.begin_worker,
-        timeout=60,
+        timeout=600,
     )
     for step, got in enumerate(loader):
         assert torch.equal(got.images, batches[step].images)

@@ -227,7 +227,7 @@ def test_the_page_runs_without_errors_and_goes_where_it_is_told(page, tmp_path):
     episodes = json.loads(next(s for s in Page(page).scripts if s.lstrip().startswith("{")))["episodes"]
     number = next(one["number"] for place, one in enumerate(episodes) if one["number"] != place)
     place = f"{moving.as_uri()}#section=roam-0&episode={number}&frame=5&outcome=success"
-    done = subprocess.run([*command, place], capture_output=True, text=True, timeout=60, check=True)  # type: ignore[list-item]
+    done = subprocess.run([*command, place], capture_output=True, text=True, timeout=600, check=True)  # type: ignore[list-item]
     assert "CONSOLE" not in done.stderr
     assert f", episode {number}</title>" in done.stdout
     assert "frame 7 of 9 · 0.70 s" in done.stdout

@@ -256,7 +256,7 @@ def test_a_browser_shows_the_page_without_complaint(tmp_path, results, run, widt
             f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1500", f"--screenshot={picture}",
             page.as_uri(),
         ],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert "CONSOLE" not in done.stderr
     shown = cv2.imread(str(picture))

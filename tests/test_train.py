@@ -276,7 +276,7 @@ def test_two_processes_learn_what_one_does_from_the_whole_batch(roam, tmp_path):
     for devices in ("1", "2"):
         command = [sys.executable, script, roam, tmp_path / devices, devices]
         environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
         assert ended.returncode == 0, ended.stderr[-2000:]
     one, two = (load_encoder(tmp_path / devices).state_dict() for devices in ("1", "2"))
     for name in one:

@@ -110,7 +110,7 @@ def test_two_processes_have_the_loss_and_gradients_of_one_with_the_whole_batch(m
     started = [subprocess.Popen([sys.executable, __file__, tmp_path, str(rank)], env=environment) for rank in (0, 1)]
     without_luck(monkeypatch)
     whole = [learned(ready(name, settings), slice(None)) for name, settings in CASES]
-    assert [process.wait(timeout=500) for process in started] == [0, 0]
+    assert [process.wait(timeout=600) for process in started] == [0, 0]
     for rank in (0, 1):
         for found, expected, case in zip(torch.load(tmp_path / f"{rank}.pt"), whole, CASES, strict=True):
             agree(found, expected, case)
