@@ -32,7 +32,7 @@ class ImageSet:
     classes: tuple[str, ...]
     group: Index  # [N]; what may not be split between training and test: an object, a room
     part: NDArray[np.str_]  # [N] `train`, `validation` or `test` where the source says so, else empty
-    fingerprint: str  # SHA-256 of what it holds
+    fingerprint: str  # SHA-256 of what it holds, and of the side of squares that were made of it
     find_digests: Callable[[], Digests] | None = None  # None: those of the pixels of `images`
     side: int | None = None  # px, of the squares that were made of pictures of any size; None: they are as they were
     told: str = ""  # what was taken for what, in a line

@@ -187,7 +187,9 @@ def _of_files(store: Store, side: int | None, usual_side: int, skip_damaged: boo
         classes=tuple(str(name) for name in classes),
         group=np.arange(len(rows)),  # every picture stands for itself
         part=part,
-        fingerprint=_fingerprint(part.tolist(), labels.tolist(), names, scanned.sha256[rows]),
+        fingerprint=_fingerprint(
+            part.tolist(), labels.tolist(), names, scanned.sha256[rows], squares if resized else 0
+        ),
         find_digests=partial(_first_bytes, scanned.sha256[rows]),
         side=squares if resized else None,
         told="; ".join(notes),
@@ -201,9 +203,14 @@ def _side_of(size: NDArray[np.int32], side: int | None, usual: int) -> tuple[int
     return side or min(usual, int(size.min(axis=1).max())), True
 
 
-def _fingerprint(parts: Sequence[str], classes: Sequence[str], names: Sequence[str], sha256: NDArray[np.uint8]) -> str:
-    """Of parts, classes, names of files and their content: a folder and an archive of it have the same."""
-    digest = hashlib.sha256()
+def _fingerprint(
+    parts: Sequence[str], classes: Sequence[str], names: Sequence[str], sha256: NDArray[np.uint8], side: int
+) -> str:
+    """Of parts, classes, names of files and their content: a folder and an archive of it have the same.
+
+    side: of the squares that are made of them; 0: none are.
+    """
+    digest = hashlib.sha256(f"squares of {side}".encode() if side else b"")
     for part, label, name, content in zip(parts, classes, names, sha256, strict=True):
         digest.update(f"{part}/{label}/{name}".encode(errors="surrogateescape") + b"\0" + content.tobytes())
     return digest.hexdigest()

@@ -57,6 +57,7 @@ def test_pictures_of_any_size_become_squares_of_one(folder):
     for row in range(24):
         assert np.abs(found[row].astype(int) - colour_of(images, row)).max() <= 3
     assert image_set(folder, side=16).images[3].shape == (16, 16, 3)
+    assert image_set(folder, side=16).fingerprint != images.fingerprint  # features that are kept are of one side
     assert image_set(folder, usual_side=24).images[:].shape == (24, 24, 24, 3)
 
 
