@@ -38,6 +38,18 @@ def write_atomically(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def make_room(path: Path) -> None:
+    """Make the folder of a file that will be written. Raises DataError, before any work, where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path.parent}: cannot be made ({error.strerror}); give another place") from error
+    if path.is_dir():
+        raise DataError(f"{path}: a directory; give the name of a file, such as {path / path.name}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DataError(f"{path.parent}: takes no files from you; give another place")
+
+
 def remove_temporaries(folder: Path) -> None:
     """Remove what writers left in `folder` that were killed in the middle."""
     for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):

@@ -19,7 +19,7 @@ from embodied_ssl.datasets import gallery_motion as motion
 from embodied_ssl.datasets import gallery_results as results
 from embodied_ssl.datasets.charts import number, words
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.files import write_atomically
+from embodied_ssl.datasets.files import make_room, write_atomically
 from embodied_ssl.datasets.gallery_acts import Acts, Card, cards
 from embodied_ssl.datasets.readers import Dataset, is_video
 from embodied_ssl.datasets.videos import video
@@ -82,15 +82,10 @@ def view(directory: Path | str | Sequence[Path | str], out: Path | str | None = 
     first = folders[0].resolve()
     page = first.with_name(f"{first.name}.html") if out is None else Path(out).expanduser()
     datasets = [Dataset.open(folder) for folder in folders]
+    make_room(page)
     budget = int(megabytes * 1e6 / len(datasets))
     sections = [_section(dataset, f"{dataset.kind}-{i}", budget) for i, dataset in enumerate(datasets)]
     text = _template().render(sections=sections, title=", ".join(section.name for section in sections))
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{page.parent}: cannot be made ({error.strerror}); give another place with --out") from error
-    if page.is_dir():
-        raise DataError(f"{page}: a directory; give the name of a page, such as {page / 'index.html'}")
     write_atomically(page, [text.encode()])
     return page
 

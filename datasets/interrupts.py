@@ -2,10 +2,9 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -77,7 +76,8 @@ def postponed(word: str) -> Iterator[Asked]:
             signal.raise_signal(number)
         asked.number = number
         if word and os.getpid() == process:  # not in one that was forked from it
-            os.write(sys.__stderr__.fileno(), f"\nembodied-ssl: {word}\n".encode())  # print might be in the middle
+            with suppress(OSError):  # and print might be in the middle of a line of its own
+                os.write(2, f"\nembodied-ssl: {word}\n".encode())
 
     if threading.current_thread() is threading.main_thread():
         found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -51,6 +51,7 @@ def check_command(arguments: list[str]) -> int:
 
 def view_command(arguments: list[str]) -> int:
     """`embodied-ssl view`."""
+    from embodied_ssl.datasets.files import make_room
     from embodied_ssl.datasets.gallery import video, view
 
     parser = make_parser("view", "Write one page that shows data sets.")
@@ -62,6 +63,7 @@ def view_command(arguments: list[str]) -> int:
     parser.add_argument("--episode", type=int, default=0, help="the episode of the video")
     given = parse(parser, arguments)
     if given.video is not None:
+        make_room(given.video)
         print(video(given.directory[0], given.episode, given.video))
     else:
         print(view(given.directory, given.out))

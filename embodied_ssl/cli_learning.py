@@ -113,7 +113,10 @@ def evaluate_command(arguments: list[str]) -> int:
 
 def compare_command(arguments: list[str]) -> int:
     """`embodied-ssl compare`."""
+    from embodied_ssl.checkpoint import ENCODER
     from embodied_ssl.comparison import compare
+    from embodied_ssl.datasets.directory import claim
+    from embodied_ssl.datasets.interrupts import saying_what_is_kept
     from embodied_ssl.report.text import print_tables
 
     parser = make_parser("compare", first_line(compare))
@@ -123,8 +126,15 @@ def compare_command(arguments: list[str]) -> int:
     _add_protocols(parser)
     parser.add_function_arguments(compare, skip={"methods", "data", "on", "protocols"})
     given = vars(parse(parser, arguments))
-    print_tables(compare(**given))
-    print(given["out"] / "report.html")
+    out = given["out"]
+
+    def kept() -> str:
+        return f"{len(list(out.glob(f'runs/*/{ENCODER}')))} runs are finished in {out}"
+
+    with saying_what_is_kept(kept), claim(out):
+        results = compare(**given)
+    print_tables(results)
+    print(out / "report.html")
     return 0
 
 

@@ -88,4 +88,5 @@ def _number(name: str, kind: type[int] | type[float], value: Any) -> int | float
         raise DataError(f"{name}: {value!r}; give {'a whole number' if kind is int else 'a number'}")
     if not math.isfinite(value):
         raise DataError(f"{name}: {value}; give a finite number")
-    return kind(value)
+    number: int | float = kind(value)  # type: ignore[call-overload]
+    return number

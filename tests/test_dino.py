@@ -89,7 +89,7 @@ def test_the_teacher_is_balanced_over_the_batch_without_a_centre():
     assert all(each["teacher_entropy"].item() < math.log(4) - 0.1 for each in losses)
     method.after_step(step())
     assert not method.centre.any()
-    with pytest.raises(DataError, match="valid are sinkhorn, centre"):
+    with pytest.raises(DataError, match=r"unknown balance .none.: .*valid are centre, sinkhorn"):
         make_method("dino", "conv4", SIZE, balance="none")
 
 

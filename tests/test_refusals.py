@@ -94,6 +94,15 @@ def test_a_place_that_takes_no_files_is_refused_before_work(command, fault, room
     assert not [path for path in tmp_path.rglob("*") if path.name not in ("taken", "closed")]
 
 
+@pytest.mark.parametrize("option", ["--out", "--video"])
+@pytest.mark.parametrize("fault", [below_a_file, read_only, nowhere, "a folder"])
+def test_a_page_that_cannot_be_written_is_refused_before_it_is_made(option, fault, rooms, tmp_path, capsys):
+    place = tmp_path if fault == "a folder" else fault(tmp_path) / "page"
+    assert main(["view", str(rooms), option, str(place)]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert str(place.parent if fault != "a folder" else place) in said
+
+
 @pytest.mark.parametrize(
     ("command", "fault", "said"),
     [
