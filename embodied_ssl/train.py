@@ -90,7 +90,10 @@ def train(
     """Train a method into the run directory `out`, or go on with a run that was interrupted.
 
     A run that was killed and is started again ends with the weights of an uninterrupted one, bit for bit on one
-    device: the batches and all randomness of a step are functions of (seed, step, rank).
+    device: the batches and all randomness of a step are functions of (seed, step, rank). Two runs on one
+    kind of processor with one version of PyTorch are equal as well. Another kind (AVX2 instead of AVX-512, another GPU)
+    sums in another order: its first loss agrees to 1e-4, after 20 updates of SimCLR its loss agrees to 2 % and its
+    encoder's weights to 3 % of their length (measured: 0.2 % and 0.8 %), and more updates take the two further apart.
 
     Args:
         method: what to train; its encoder is what is kept.

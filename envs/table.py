@@ -165,7 +165,7 @@ class TableEnv(SimulatedEnv):
             if 2 * radius > 1.3 * MOST_WIDE_M:
                 continue
             for x, y in places.tolist():
-                if all(exact.hypot(x - u, y - v) > radius + r + 0.004 for u, v, r in taken):
+                if all(_square(x - u) + _square(y - v) > _square(radius + r + 0.004) for u, v, r in taken):
                     quaternion = (0, 0, exact.sin(turn / 2), exact.cos(turn / 2))
                     self.world.add(asset, (x, y, DROP_M - float(low[2])), quaternion)
                     taken.append((x, y, radius))
@@ -251,6 +251,10 @@ class TableEnv(SimulatedEnv):
         if self.render_mode is None:
             return None
         return self.world.render(self.camera.enlarged(4), self.camera_pose).rgb
+
+
+def _square(x: float) -> float:
+    return x * x
 
 
 def _draw_light(rng: np.random.Generator) -> Light:
