@@ -34,7 +34,7 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 @contextmanager
-def telling_of_compiling(tell: Callable[[], None]) -> Iterator[None]:
+def telling_of_compiling(tell: Callable[[], object]) -> Iterator[None]:
     """Call `tell` once if anything is compiled meanwhile, before it is."""
     _listeners.append(tell)
     try:
@@ -59,7 +59,7 @@ def warn() -> None:
     )
 
 
-_listeners: list[Callable[[], None]] = []
+_listeners: list[Callable[[], object]] = []
 _reasons: list[str] = []  # why nothing is kept
 
 

@@ -87,18 +87,18 @@ def circle(angles: ArrayLike) -> NDArray[np.float64]:
     return points.reshape(*turns.shape, 2)
 
 
-def length(vectors: NDArray[np.floating]) -> Any:
+def length(vectors: NDArray[Any]) -> Any:
     """Lengths [...] of vectors [..., K]; of one vector, a float."""
     squares = np.sqrt((vectors * vectors).sum(axis=-1))
     return squares if squares.shape else float(squares)
 
 
-def unit(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+def unit(vectors: NDArray[Any]) -> NDArray[Any]:
     """Vectors [..., K] of length 1 that point the same way."""
     return vectors / np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
 
 
-def product(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
+def product(a: ArrayLike, b: ArrayLike) -> NDArray[Any]:
     """The matrix product of a [..., K] and b [K, M]: [..., M]; float32 where both are, else float64."""
     left, right = np.asarray(a), np.asarray(b)
     dtype = np.float32 if left.dtype == right.dtype == np.float32 else np.float64
@@ -108,7 +108,7 @@ def product(a: ArrayLike, b: ArrayLike) -> NDArray[np.floating]:
     return out.reshape(*left.shape[:-1], right.shape[1])
 
 
-def moved(poses: NDArray[np.floating], points: NDArray[np.floating]) -> NDArray[np.floating]:
+def moved(poses: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
     """Points [..., 3] moved by poses [..., 4, 4], each by its own: [..., 3]."""
     x, y, z = points[..., 0:1], points[..., 1:2], points[..., 2:3]
     return poses[..., :3, 0] * x + poses[..., :3, 1] * y + poses[..., :3, 2] * z + poses[..., :3, 3]

@@ -108,7 +108,8 @@ def _load_urdf(path: Path) -> Triangles:
         joints[child.get("link")] = (parent.get("link"), _origin(path, joint))
     pieces = []
     for link in robot.findall("link"):
-        pose, name = np.eye(4), link.get("name")
+        pose: NDArray[np.float64] = np.eye(4)
+        name = link.get("name")
         for _ in range(len(joints) + 1):
             if name not in joints:
                 break
