@@ -182,7 +182,7 @@ def _shade(stage, samples, fragments, depth, sun, span_count, rays, spacing):
                 _shade_block(
                     numbers, integers, depth, color, packed, texels, heights, light, first, filled, rays, spacing
                 )
-                first, filled = first + filled, 0
+                first, filled = first + filled, np.int64(0)
             at, begin = np.uint64(filled), np.float32(done)
             # Always a whole run; the next one overwrites what is too much.
             _put_line(numbers, at, begin, flat, base, x, y, stride)
