@@ -91,7 +91,7 @@ def _damaged(run: Path | str, error: Exception) -> DataError:
 def claim_run(run: Path, configuration: dict[str, Any]) -> None:
     """Make `run` the directory of a run, or find the same run there. Raises DataError if it holds anything else."""
     if (run / CONFIGURATION).is_file():
-        there, wanted = _comparable(read_configuration(run)), _comparable(configuration)
+        there, wanted = comparable(read_configuration(run)), comparable(configuration)
         for name, value in wanted.items():
             if there.get(name) != value:
                 why = _BEGINNING if name == FIRST_WEIGHTS else "name another directory"
@@ -103,7 +103,7 @@ def claim_run(run: Path, configuration: dict[str, Any]) -> None:
     write_atomically(run / CONFIGURATION, [(json.dumps(configuration, indent=2, ensure_ascii=False) + "\n").encode()])
 
 
-def _comparable(configuration: dict[str, Any]) -> dict[str, Any]:
+def comparable(configuration: dict[str, Any]) -> dict[str, Any]:
     """Flat, as JSON gives it back, and without what the result does not depend on: places of data, and versions."""
     flat = {key: value for key, value in configuration.items() if not key.endswith("_version")}
     for group in ("settings", "encoder", "recipe"):

@@ -98,8 +98,8 @@ def evaluate_command(arguments: list[str]) -> int:
         help="a folder for results.json, results.csv and report.html; those of an earlier evaluation are replaced",
     )  # fmt: skip
     _add_protocols(parser)
-    parser.add_function_arguments(evaluate, skip={"runs", "on", "protocols"})
-    given = vars(parse(parser, arguments))
+    parser.add_function_arguments(evaluate, skip={"runs", "on", "protocols", "settings"})
+    given = _measuring(parser, arguments)
     out, runs = given.pop("out"), given["runs"]
     with nullcontext() if out is None else claim(out):  # before any work: it may not be writable, or held by another
         results = evaluate(**given)
@@ -124,8 +124,8 @@ def compare_command(arguments: list[str]) -> int:
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="data sets to learn from")
     parser.add_argument("--on", nargs="+", type=Path, required=True, help="held-out sets to measure on")
     _add_protocols(parser)
-    parser.add_function_arguments(compare, skip={"methods", "data", "on", "protocols"})
-    given = vars(parse(parser, arguments))
+    parser.add_function_arguments(compare, skip={"methods", "data", "on", "protocols", "settings"})
+    given = _measuring(parser, arguments)
     out = given["out"]
 
     def kept() -> str:
@@ -148,6 +148,16 @@ def _add_protocols(parser: Any) -> None:
         help=f"to measure by, separated by commas: {', '.join(usual)}; by name only, since they take longer: "
         f"{', '.join(OF_ENCODERS)}",
     )  # fmt: skip
+
+
+def _measuring(parser: Any, arguments: list[str]) -> dict[str, Any]:
+    """The values of arguments of either command, with the settings of the protocols."""
+    from embodied_ssl.evaluate.settings import Settings
+
+    add_settings(parser, "Settings of the protocols, in full --settings.NAME", "settings", Settings)
+    shorten(parser, ("settings",))
+    given = dict(vars(parse(parser, arguments)))
+    return given | {"settings": Settings(**vars(given["settings"]))}
 
 
 def demo_command(arguments: list[str]) -> int:

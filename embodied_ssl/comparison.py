@@ -13,8 +13,9 @@ from embodied_ssl.cli_options import add_settings, make_parser, parse, shorten
 from embodied_ssl.data import Source, check_streams, source_for
 from embodied_ssl.datasets.batches import LabelledFrames
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate
+from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate, plan
 from embodied_ssl.evaluate.results import Result
+from embodied_ssl.evaluate.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
@@ -38,6 +39,7 @@ def compare(
     protocols: Sequence[str] = (*PROTOCOLS, *OF_MOTIONS),
     workers: Count = 1,
     progress: bool = True,
+    settings: Settings = USUAL,
 ) -> list[Result]:
     """Train methods on the same data for as many updates each, measure them, and write tables and a report.
 
@@ -61,6 +63,7 @@ def compare(
         workers: processes that train and measure side by side, each on its share of the processor's cores.
         labels: whether to add the row `labels`: the same encoder trained with all labels of the first of the data sets.
         progress: whether to show progress bars.
+        settings: of the protocols.
 
     Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results.
     """
@@ -68,6 +71,9 @@ def compare(
         raise DataError("compare: name at least one method, and take at least one seed")
     rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once
     streams = {name: _streams(_make(name, encoder, image_size, 0), data) for name in rows}
+    sets = plan(on, protocols, settings=settings, device=device)
+    for each in sets:
+        each.prepare(range(seeds), told=False)  # what can't be measured on is refused before any training
     if progress and len(data) > 1:
         _tell(streams, data)
     shown = progress and workers == 1
@@ -79,9 +85,11 @@ def compare(
         return train(method, run, streams[name], recipe, seed=seed, device=device, progress=shown)
 
     runs = Parallel(workers)(delayed(learn)(name, seed) for seed in range(seeds) for name in rows)
-    measured = partial(evaluate, protocols=protocols, cache=out / "features", progress=shown)
-    parts = Parallel(workers)(delayed(measured)(runs, [each]) for each in on)
-    results = [result for part in parts for result in part]
+    measured = partial(
+        evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
+    )
+    parts = Parallel(workers)(delayed(measured)(runs, [each.source]) for each in sets)
+    results = [replace(result, set=each.images.name) for each, part in zip(sets, parts, strict=True) for result in part]
     present(out, results, runs, {run: on for run in runs if run.name.endswith("-0")})
     return results
 

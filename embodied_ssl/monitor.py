@@ -14,7 +14,8 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate.collapse import feature_deviation, rank_me
 from embodied_ssl.evaluate.features import extract
 from embodied_ssl.evaluate.knn import knn_accuracy
-from embodied_ssl.evaluate.linear_probe import accuracies
+from embodied_ssl.evaluate.logistic import fit
+from embodied_ssl.evaluate.settings import Settings
 from embodied_ssl.evaluate.splits import split
 from embodied_ssl.views import to_float
 
@@ -27,8 +28,8 @@ class Probe:
     MOST = 1500  # pictures: a second or two for a small encoder on a CPU
 
     def __init__(self, images: ImageSet):
-        """Raises DataError where a class has fewer than three groups."""
-        parts = split(images, seed=0, most=self.MOST // 2)
+        """Raises DataError where fewer than two classes have three groups or more; others are left out."""
+        parts = split(images, 0, Settings(most=self.MOST // 2))
         self._images = images.at(np.concatenate([parts.train, parts.test]))
         count = len(parts.train)
         self._train, self._test = np.arange(count), np.arange(count, len(self._images))
@@ -36,8 +37,11 @@ class Probe:
     def __call__(self, encoder: Encoder, device: str) -> dict[str, float]:
         """`linear_probe` and `knn`, accuracies on the part held out."""
         features, label = extract(encoder, self._images, device=device), self._images.label
-        (linear,) = accuracies(features, label, self._train, [self._test], strength=0.01)
-        return {"linear_probe": linear, "knn": knn_accuracy(features, label, self._train, self._test)}
+        (linear,) = fit(features, label, self._train, [0.01], device)
+        return {
+            "linear_probe": linear.accuracy(features, label, self._test),
+            "knn": knn_accuracy(features, label, self._train, self._test, device=device),
+        }
 
 
 class Monitor:

@@ -1,6 +1,7 @@
 """The pictures of a report: what a run's encoder and heads make of held-out data."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from embodied_ssl.checkpoint import load_encoder, load_method
 from embodied_ssl.data import Source, open_streams, source_for
 from embodied_ssl.datasets.batches import FramePairs, Grasps, Pokes
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.images import image_set
+from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import MOTOR_SIGNALS
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate import exhibits
 from embodied_ssl.evaluate.features import extract
-from embodied_ssl.evaluate.results import Result, write_results
+from embodied_ssl.evaluate.names import named_sets
+from embodied_ssl.evaluate.results import Result, told_apart, write_results
 from embodied_ssl.method import Method, Step
 from embodied_ssl.methods.curious_robot import CuriousRobot
 from embodied_ssl.methods.equivariance import Equivariance
@@ -34,8 +36,8 @@ ROWS = 6  # of a method's task
 def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
     """The exhibits of a run on held-out sets: nearest pictures, a map of the features, and what its heads say."""
     shown: list[Exhibit] = []
-    for source in on:
-        shown += portray_features(load_encoder(run), source)
+    for images in named_sets(on):
+        shown += portray_features(load_encoder(run), images)
     method = load_method(run)
     shown += _task(method, on)
     if isinstance(method, Equivariance) and (source_ := source_for(FramePairs, on)) is not None:
@@ -62,11 +64,12 @@ def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
     return [exhibits.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # joint: of several tasks
 
 
-def portray_features(encoder: Encoder, source: Path | str) -> list[Exhibit]:
-    """Nearest pictures and a map of the features of a set, of up to 1,500 of its pictures."""
-    images = image_set(source)
+def portray_features(encoder: Encoder, images: ImageSet) -> list[Exhibit]:
+    """Nearest pictures and a map of the features of a set, of up to 1,500 of its pictures, which its name then says."""
     rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST_PICTURES])
     part = images.at(rows)
+    if len(part) < len(images):
+        part = replace(part, name=f"{images.name}, {len(part):,} of {len(images):,} images")
     features = extract(encoder, part)
     centred = features - features.mean(0)
     return [exhibits.retrieval_wall(centred, part), exhibits.feature_map(centred, part)]
@@ -74,6 +77,7 @@ def portray_features(encoder: Encoder, source: Path | str) -> list[Exhibit]:
 
 def portray_equivariance(results: Sequence[Result]) -> dict[str, list[Exhibit]]:
     """The equivariance error of every row by motion, and of motions composed of two, by set where it was measured."""
+    results = told_apart(results)
     found: dict[str, list[Exhibit]] = {}
     for name in dict.fromkeys(result.set for result in results if result.protocol == "equivariance"):
         mine = [result for result in results if (result.set, result.protocol) == (name, "equivariance")]

@@ -120,7 +120,8 @@ def train(
             of up to 256 px stay as they are, others become squares of 1.5 times `image_size`.
         skip_damaged: whether to leave out files of pictures that are damaged, instead of stopping. One whose damage is
             seen only when it is decoded is replaced by the next of its class.
-        probe_on: a labelled set; while training, a linear probe and k-NN on it are logged beside the loss.
+        probe_on: a labelled set; while training, a linear probe and k-NN on up to 1,500 images of it are logged
+            beside the loss.
         monitor_every: steps between looks at the features.
         checkpoint_every: steps between states to go on from.
         progress: whether to show a progress bar.

@@ -68,15 +68,13 @@ def test_held_out_categories_are_measured_on(tmp_path, capsys):
     assert all(0 <= value <= 1 for value in rows.values())
 
 
-def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, monkeypatch, capsys):
-    from embodied_ssl.evaluate import fine_tuning
-
-    monkeypatch.setattr(fine_tuning, "STEPS", 2)
+def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, capsys):
     run = tmp_path / "rotation-0"
     assert main(["train", "rotation", "--frames", str(rooms), "--out", str(run), "--batch_size", "8", *SMALL]) == 0
     out = tmp_path / "measured"
     command = ["evaluate", str(run), "--on", str(rooms), "--out", str(out), "--progress", "false"]
-    assert main([*command, "--protocol", "stage_probe,semi_supervised,fine_tune"]) == 0
+    tuning = ["--updates", "2", "--rates", "0.001,0.01"]
+    assert main([*command, "--protocol", "stage_probe,semi_supervised,fine_tune", *tuning]) == 0
     found = {(r.row, r.protocol, r.metric) for r in read_results(out / "results.json")}
     assert ("rotation", "stage_probe", "accuracy of block1") in found
     assert ("rotation", "semi_supervised", "accuracy@20") in found

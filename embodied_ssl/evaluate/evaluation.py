@@ -1,33 +1,37 @@
-"""Measure encoders on sets of pictures by several protocols."""
+"""Measure encoders on sets of images by several protocols."""
 
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
-from embodied_ssl.checkpoint import load_encoder, read_configuration
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.images import ImageSet, image_set
+from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.datasets.manifest import MANIFEST
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import VIDEO_KINDS
-from embodied_ssl.encoders import Encoder, random_encoder
-from embodied_ssl.evaluate import imagenet
-from embodied_ssl.evaluate.equivariance_error import equivariance_error
-from embodied_ssl.evaluate.features import Features, Pixels, extract
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluate.candidates import Candidate, candidates
+from embodied_ssl.evaluate.equivariance_error import equivariance_error, motion_pairs
+from embodied_ssl.evaluate.features import Features, extract
 from embodied_ssl.evaluate.few_labels import few_labels
 from embodied_ssl.evaluate.fine_tuning import fine_tune, semi_supervised
 from embodied_ssl.evaluate.knn import knn
 from embodied_ssl.evaluate.linear_probe import linear_probe
-from embodied_ssl.evaluate.next_best_view import next_best_view
+from embodied_ssl.evaluate.names import named_sets
+from embodied_ssl.evaluate.next_best_view import next_best_view, view_pairs
 from embodied_ssl.evaluate.results import Measure, Result
 from embodied_ssl.evaluate.retrieval import retrieval
+from embodied_ssl.evaluate.settings import USUAL, Settings, found_device
+from embodied_ssl.evaluate.splits import split
 from embodied_ssl.evaluate.stage_probe import stage_probe
 from embodied_ssl.memory import keep_memory
 
-PROTOCOLS: dict[str, Callable[[Features, ImageSet, int], list[Measure]]] = {
+PROTOCOLS: dict[str, Callable[[Features, ImageSet, int, Settings, str], list[Measure]]] = {
     "linear_probe": linear_probe,
     "few_labels": few_labels,
     "knn": knn,
@@ -35,28 +39,19 @@ PROTOCOLS: dict[str, Callable[[Features, ImageSet, int], list[Measure]]] = {
 }
 """Protocols over features that were extracted once."""
 
-OF_MOTIONS: dict[str, tuple[tuple[str, ...], Callable[[Features, Dataset, int], list[Measure]]]] = {
-    "equivariance": (VIDEO_KINDS, equivariance_error),
-    "next_best_view": (("orbit",), next_best_view),
+OF_MOTIONS: dict[str, tuple[tuple[str, ...], Callable[[ImageSet, Dataset, int, Settings], Any]]] = {
+    "equivariance": (VIDEO_KINDS, motion_pairs),
+    "next_best_view": (("orbit",), view_pairs),
 }
-"""Protocols that need to know how the body moved: the kinds of our data sets that they take; other sets are skipped."""
+"""Protocols that need to know how the body moved: the kinds of our data sets that they take, and the pairs of frames
+that they measure on; other sets are skipped."""
 
-OF_ENCODERS: dict[str, Callable[[Encoder, ImageSet, int, str, bool], list[Measure]]] = {
+OF_ENCODERS: dict[str, Callable[[Encoder, ImageSet, int, Settings, str, bool], list[Measure]]] = {
     "stage_probe": stage_probe,
     "semi_supervised": semi_supervised,
     "fine_tune": fine_tune,
 }
 """Protocols that take the encoder apart or train it on, by name only, since they take long; pixels have none."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A row of a table, with the seed of one of its runs."""
-
-    row: str
-    seed: int
-    encoder: Encoder
-    untrained: bool = False
 
 
 def evaluate(
@@ -65,100 +60,149 @@ def evaluate(
     protocols: Sequence[str] = (*PROTOCOLS, *OF_MOTIONS),
     label: str | None = None,
     baselines: bool = True,
-    device: str = "cpu",
+    device: str = "auto",
     cache: Path | None = None,
     progress: bool = True,
+    settings: Settings = USUAL,
 ) -> list[Result]:
-    """Measure the encoders of runs on sets of pictures.
+    """Measure the encoders of runs on sets of images.
 
     Args:
         runs: run directories. A row is a directory's name without the `-SEED` at its end.
-        on: sets of pictures: data sets of ours, folders or zip archives of class folders.
+        on: sets of images: data sets of ours, folders or zip archives of class folders.
         protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance, next_best_view; those that take
             longer: stage_probe, semi_supervised, fine_tune.
         label: of sets of things, orbits and tables: `category` (None: this) or `material`.
         baselines: whether to add the rows `raw pixels`, `random`, the same encoder before any training, and where the
             extra `[imagenet]` is installed a network of another architecture that learned from ImageNet's labels.
-        device: to encode on.
+        device: to encode and to fit classifiers on: `cpu`, `cuda`, `mps`, or `auto`, the best there is.
         cache: a folder that keeps features; None: none are kept.
         progress: whether to show a progress bar.
+        settings: of the protocols.
 
-    Returns every number with its row, seed and settings. Raises DataError for a run or a set that is not there and
-    for an unknown protocol.
+    Returns every number with its row, set, seed and settings, how many images were trained, validated and tested on,
+    and which share of these the run has learned from; where that is not none, a line on stderr says so as well.
+
+    Raises DataError, before the first image is encoded, for a run or a set that is not there, an unknown protocol or
+    device, and a set that cannot be divided.
     """
-    for protocol in protocols:
-        if protocol not in (known := (*PROTOCOLS, *OF_MOTIONS, *OF_ENCODERS)):
-            raise unknown_name("protocol", protocol, known)
-    if not runs or not on:
-        raise DataError("evaluate: name at least one run, and with --on at least one set of pictures")
     keep_memory()
-    candidates = _candidates(runs, baselines)
-    sets = [(source, image_set(source, label)) for source in on]
+    plans = plan(on, protocols, label, settings, device)
+    if not runs:
+        raise DataError("evaluate: name at least one run")
+    rows = candidates(runs, baselines)
+    for each in plans:
+        each.prepare(sorted({row.seed for row in rows}))
+        for row in rows:
+            row.learned_from(each.images, np.empty(0, np.int64))  # what it would refuse, it refuses now
     found = []
-    with tqdm(total=len(candidates) * len(sets), desc="evaluate", disable=not progress) as bar:
-        for source, images in sets:
+    with tqdm(total=len(rows) * len(plans), desc="evaluate", disable=not progress) as bar:
+        for each in plans:
             encoder = None
-            for candidate in candidates:
-                if candidate.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
-                    encoder = candidate.encoder
-                    features = extract(encoder, images, device=device, cache=cache)
-                found += _measure(candidate, features, source, images, protocols, device)
+            for row in rows:
+                if row.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
+                    encoder = row.encoder
+                    features = extract(encoder, each.images, device=each.device, cache=cache)
+                found += each.measure(row, features)
                 bar.update()
     return found
 
 
-def row_of(run: Path | str, seed: int) -> str:
-    """The row of a run: the name of its directory without `-SEED`."""
-    return Path(run).name.removesuffix(f"-{seed}")
-
-
-def _candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
-    learned: list[Candidate] = []
-    untrained = {}
-    for run in runs:
-        configuration = read_configuration(run)
-        seed = int(configuration["seed"])
-        row = row_of(run, seed)
-        if any((row, seed) == (other.row, other.seed) for other in learned):
-            raise DataError(f"{run}: a second run of the row {row} with seed {seed}; rename its directory")
-        learned.append(Candidate(row, seed, load_encoder(run)))
-        settings = configuration["encoder"]
-        name = f"random {settings['name']}"
-        untrained[name, seed] = Candidate(name, seed, random_encoder(**settings, seed=seed), untrained=True)
-    if not baselines:
-        return learned
-    seeds = sorted({seed for _, seed in untrained})
-    fixed: dict[str, Encoder] = {"raw pixels": Pixels()}
-    if imagenet.is_installed():
-        fixed[imagenet.ROW] = imagenet.ImageNet()
-    others = [Candidate(row, seed, encoder) for row, encoder in fixed.items() for seed in seeds]
-    return [*others, *untrained.values(), *learned]
-
-
-def _measure(
-    candidate: Candidate,
-    features: Features,
-    source: Path | str,
-    images: ImageSet,
+def plan(
+    on: Sequence[Path | str],
     protocols: Sequence[str],
-    device: str,
-) -> list[Result]:
-    def result(protocol: str, measure: Measure) -> Result:
-        about: dict[str, Any] = measure.settings
-        return Result(candidate.row, candidate.seed, images.name, protocol, measure.metric, measure.value, about)
-
-    found = []
+    label: str | None = None,
+    settings: Settings = USUAL,
+    device: str = "auto",
+) -> "list[Plan]":
+    """What is to be measured on each set, checked. Raises DataError as `evaluate` does."""
     for protocol in protocols:
-        if protocol in PROTOCOLS:
-            found += [result(protocol, each) for each in PROTOCOLS[protocol](features, images, candidate.seed)]
-            continue
-        if protocol in OF_ENCODERS:
-            encoder = candidate.encoder
-            if any(parameter.requires_grad for parameter in encoder.parameters()):
-                own = OF_ENCODERS[protocol](encoder, images, candidate.seed, device, candidate.untrained)
-                found += [result(protocol, each) for each in own]
-            continue
-        kinds, measure_motions = OF_MOTIONS[protocol]
-        if (Path(source) / MANIFEST).is_file() and (dataset := Dataset.open(source)).kind in kinds:
-            found += [result(protocol, each) for each in measure_motions(features, dataset, candidate.seed)]
-    return found
+        if protocol not in (known := (*PROTOCOLS, *OF_MOTIONS, *OF_ENCODERS)):
+            raise unknown_name("protocol", protocol, known)
+    settings.check()
+    device = found_device(device)
+    if not on or not protocols:
+        raise DataError("evaluate: name with --on at least one set of images, and at least one protocol")
+    sets = zip(on, named_sets(on, label), strict=True)
+    return [Plan(source, images, tuple(protocols), settings, device) for source, images in sets]
+
+
+@dataclass
+class Plan:
+    """What is to be measured on one set."""
+
+    source: Path | str
+    images: ImageSet
+    protocols: tuple[str, ...]
+    settings: Settings
+    device: str
+    pairs: dict[tuple[str, int], Any] = field(default_factory=dict)
+    """Pairs of frames of protocols that need to know how the body moved, by seed."""
+
+    def prepare(self, seeds: Sequence[int], told: bool = True) -> None:
+        """Divide the set, and tell, unless told not to, what is left out. Raises DataError where it can't be."""
+        for seed in seeds:
+            if any(name != "retrieval" and name not in OF_MOTIONS for name in self.protocols):
+                left_out = split(self.images, seed, self.settings).left_out
+                if left_out and told and seed == seeds[0]:
+                    named = ", ".join(f"{name} ({count})" for name, count in left_out.items())
+                    least = f"fewer than {self.settings.least_groups} objects or rooms (--least_groups)"
+                    _tell(f"{self.images.name}: left out {named}: {least}")
+            for name in self.protocols:
+                if name in OF_MOTIONS and (dataset := self._of_kind(name)) is not None:
+                    self.pairs[name, seed] = OF_MOTIONS[name][1](self.images, dataset, seed, self.settings)
+
+    def measure(self, row: Candidate, features: Features) -> list[Result]:
+        """All numbers of a row."""
+        measures = [(name, measure) for name in self.protocols for measure in self._by(name, row, features)]
+        shares = self._learned_from(row, measures)
+        return [
+            Result(
+                row.row, row.seed, self.images.name, name, measure.metric, measure.value, measure.settings,
+                self.images.fingerprint, row.sha256, share,
+            )
+            for (name, measure), share in zip(measures, shares, strict=True)
+        ]  # fmt: skip
+
+    def _by(self, name: str, row: Candidate, features: Features) -> list[Measure]:
+        """What one protocol measures; nothing where it does not take the set or the row."""
+        if name in PROTOCOLS:
+            return PROTOCOLS[name](features, self.images, row.seed, self.settings, self.device)
+        if name in OF_ENCODERS:
+            if not any(parameter.requires_grad for parameter in row.encoder.parameters()):
+                return []
+            untrained = row.run is None
+            return OF_ENCODERS[name](row.encoder, self.images, row.seed, self.settings, self.device, untrained)
+        pairs = self.pairs.get((name, row.seed))
+        if pairs is None:
+            return []
+        if name == "equivariance":
+            return equivariance_error(features, pairs)
+        return next_best_view(features, pairs, self.settings, self.device)
+
+    def _of_kind(self, name: str) -> Dataset | None:
+        """The data set, where a protocol takes its kind."""
+        if not (Path(self.source) / MANIFEST).is_file():
+            return None
+        dataset = Dataset.open(self.source)
+        return dataset if dataset.kind in OF_MOTIONS[name][0] else None
+
+    def _learned_from(self, row: Candidate, measures: Sequence[tuple[str, Measure]]) -> list[float]:
+        """The share of what each was measured on that the row has learned from; a word where it is not none."""
+        known: dict[bytes, int] = {}
+        shares, told = [], {}
+        for name, measure in measures:
+            key = measure.tested.tobytes()
+            if key not in known:
+                known[key] = row.learned_from(self.images, measure.tested)
+            shares.append(known[key] / max(len(measure.tested), 1))
+            if known[key]:
+                told.setdefault(f"{known[key]:,} of {len(measure.tested):,}", []).append(name)
+        for count, names in told.items():
+            by = ", ".join(dict.fromkeys(names))
+            _tell(f"{row.run} has learned from {count} test images of {self.images.name} ({by})")
+        return shares
+
+
+def _tell(text: str) -> None:
+    print(f"embodied-ssl: {text}", file=sys.stderr)

@@ -88,7 +88,7 @@ def feature_map(
     point = tsne.fit_transform(np.asarray(features[rows], "f4")).astype("f4")
     shown = _spread(point, thumbnails)
     return FeatureMap(
-        method=(f"{images.name}, t-SNE, perplexity {perplexity:g}",),
+        method=(f"{images.name}, t-SNE of {len(rows):,} images, perplexity {perplexity:g}",),
         point=point,
         label=images.label[rows],
         classes=tuple(words(name) for name in images.classes),

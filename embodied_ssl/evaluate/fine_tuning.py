@@ -8,51 +8,70 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluate.few_labels import draw_rows
 from embodied_ssl.evaluate.results import Measure
+from embodied_ssl.evaluate.settings import Settings
 from embodied_ssl.evaluate.splits import Rows, split
 from embodied_ssl.views import random_square, to_float
 
 LABELS = (20, 100, 400)
-"""Labelled pictures of each class, where there are as many; of 20, 100, 400, 1,000, 5,000 in Gidaris et al. 2018."""
-STEPS, BATCH, RATE = 300, 64, 1e-3
-"""Updates, pictures in each, and the peak of the learning rate, alike for every encoder and number of labels."""
+"""Labelled images of each class, where there are as many; of 20, 100, 400, 1,000, 5,000 in Gidaris et al. 2018."""
+BATCH = 64
+"""Images in each update."""
+
+Trained = tuple[Encoder, nn.Module]
 
 
-def semi_supervised(encoder: Encoder, images: ImageSet, seed: int, device: str, untrained: bool) -> list[Measure]:
+def semi_supervised(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
+) -> list[Measure]:
     """Accuracy with n labels per class where the first half of the stages stays as it was learned.
 
     Gidaris, Singh & Komodakis 2018, section 4.1: their first two blocks of four are frozen, the others and a linear
     layer trained on the labels. An untrained encoder is trained whole: the supervised curve beside it.
     """
-    return _curve(encoder, images, seed, device, frozen=0 if untrained else len(encoder.channels) // 2)
+    return _curve(encoder, images, seed, settings, device, frozen=0 if untrained else len(encoder.channels) // 2)
 
 
-def fine_tune(encoder: Encoder, images: ImageSet, seed: int, device: str, untrained: bool) -> list[Measure]:
+def fine_tune(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
+) -> list[Measure]:
     """Accuracy with n labels per class where every stage is trained on; an untrained encoder learns from scratch."""
-    return _curve(encoder, images, seed, device, frozen=0)
+    return _curve(encoder, images, seed, settings, device, frozen=0)
 
 
-def _curve(encoder: Encoder, images: ImageSet, seed: int, device: str, frozen: int) -> list[Measure]:
-    parts = split(images, seed, most=20_000)
-    test = np.sort(np.random.default_rng(seed).permutation(parts.test)[:2000])
-    fewest = int(np.bincount(images.label[parts.train], minlength=len(images.classes)).min())
-    about = {"frozen_stages": frozen, "steps": STEPS, "batch_size": BATCH, "learning_rate": RATE, "split_seed": seed}
+def _curve(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, frozen: int
+) -> list[Measure]:
+    """For each number of labels the learning rate is chosen on as many validation images, by every row alike."""
+    parts = split(images, seed, settings)
+    fewest = int(np.unique(images.label[parts.train], return_counts=True)[1].min())
     found = []
     for n in [n for n in LABELS if n <= fewest] or [fewest]:
         rng = np.random.default_rng([seed, n])
-        of_class = [parts.train[images.label[parts.train] == label] for label in range(len(images.classes))]
-        rows = np.concatenate([rng.permutation(mine)[:n] for mine in of_class])
-        trained = train_on(encoder, images, rows, seed, device, frozen)
-        found.append(Measure(f"accuracy@{n}", _accuracy(trained, images, test, device), about))
+        rows, validation = (draw_rows(images.label, part, n, rng) for part in (parts.train, parts.validation))
+        tried = [
+            train_on(encoder, images, rows, seed, device, frozen, rate, settings.updates) for rate in settings.rates
+        ]
+        scores = [_accuracy(trained, images, validation, device) for trained in tried]
+        best = int(np.argmax(scores))
+        about = {
+            "frozen_stages": frozen, "updates": settings.updates, "batch_size": BATCH, "rates": list(settings.rates),
+            "learning_rate": settings.rates[best], "validation_accuracy": scores[best], "split_seed": seed,
+            **parts.counts(train=len(rows), validation=len(validation)),
+        }  # fmt: skip
+        value = _accuracy(tried[best], images, parts.test, device)
+        found.append(Measure(f"accuracy@{n}", value, about, parts.test))
     return found
 
 
 def train_on(
-    encoder: Encoder, images: ImageSet, rows: Rows, seed: int, device: str, frozen: int
-) -> tuple[Encoder, nn.Module]:
+    encoder: Encoder, images: ImageSet, rows: Rows, seed: int, device: str, frozen: int, rate: float, updates: int
+) -> Trained:
     """A copy of an encoder that was trained on the labels of `rows`, and its linear layer, both at rest.
 
     frozen: how many of the stages, from the shallowest, keep their weights, and their batch norms their statistics.
+    rate: the peak of the learning rate, after a tenth of the updates.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -62,15 +81,15 @@ def train_on(
     for parameter in learner.parameters():
         parameter.requires_grad_(all(parameter is not other for other in kept))
     learned = [p for p in (*learner.parameters(), *head.parameters()) if p.requires_grad]
-    optimizer = torch.optim.AdamW(learned, RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS, pct_start=0.1)
+    optimizer = torch.optim.AdamW(learned, rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator(device).manual_seed(seed)
     learner.train()
     for module in learner.modules():
         own = list(module.parameters())
         if own and not any(parameter.requires_grad for parameter in own):
             module.eval()
-    for _ in range(STEPS):
+    for _ in range(updates):
         chosen = rng.choice(rows, BATCH)
         pictures = torch.from_numpy(images.images[chosen]).movedim(-1, -3).to(device)
         views = random_square(pictures, generator, learner.image_size)
@@ -96,7 +115,7 @@ def parameters_of(encoder: Encoder, stages: int) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _accuracy(trained: tuple[Encoder, nn.Module], images: ImageSet, rows: Rows, device: str) -> float:
+def _accuracy(trained: Trained, images: ImageSet, rows: Rows, device: str) -> float:
     encoder, head = trained
     right = 0
     for part in np.array_split(rows, -(-len(rows) // 256)):

@@ -1,79 +1,127 @@
 """Next-best view: from one view of an object, the motion after which its class will be clearest."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.images import image_set
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images import ImageSet, image_set
 from embodied_ssl.datasets.motion import relative_motion
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.evaluate.equivariance_error import fit_map, patterns_of
 from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.knn import NEIGHBOURS, TEMPERATURE, votes
+from embodied_ssl.evaluate.knn import votes, votes_settings
+from embodied_ssl.evaluate.neighbours import unit
 from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.splits import Rows, split
+from embodied_ssl.evaluate.settings import USUAL, Settings
+from embodied_ssl.evaluate.splits import TEST, TRAINING, UNUSED, VALIDATION, Rows, Split, split
 from embodied_ssl.motions import cluster_motions
 
 Reals = NDArray[np.float64]
 
-MOST_PAIRS = 2000
-"""Of one motion, that its map is fitted to and that neighbours are looked for in."""
+
+@dataclass(frozen=True)
+class ViewPairs:
+    """Ordered pairs of views of an object by the motion between them, and what can be chosen from each test view."""
+
+    label: Rows  # [N], of every frame
+    classes: int
+    split: Split
+    first: Rows  # [P] rows of frames
+    second: Rows
+    pattern: Rows  # [P]
+    part: Rows  # [P]
+    start: Rows  # [S] test views from which two motions or more can be made
+    end: Rows  # [S, G] the view that each motion leads to; none: -1
+    seed: int
 
 
-def next_best_view(features: Features, dataset: Dataset, seed: int, motions: int = 8, most: int = 400) -> list[Measure]:
+def view_pairs(
+    images: ImageSet, dataset: Dataset, seed: int, settings: Settings = USUAL, motions: int = 8
+) -> ViewPairs:
+    """The pairs that the next-best view is chosen by, the same for every encoder.
+
+    images: the set's views; classes are categories, whatever its labels. seed: of the split, which keeps objects apart,
+    and of the patterns. motions: how many patterns the motions between any two views of an object are clustered into.
+    Raises DataError where a motion is not made about objects of every part, or no test view has two motions.
+    """
+    views = image_set(dataset.path)
+    rng, parts = np.random.default_rng([seed, 3]), split(views, seed, settings)
+    part = np.full(len(views), UNUSED)
+    for number, rows in ((TRAINING, parts.train), (VALIDATION, parts.validation), (TEST, parts.test)):
+        part[rows] = number
+    first, second = _pairs(dataset)
+    kept = (part[first] != UNUSED) & (part[second] != UNUSED)
+    first, second = first[kept], second[kept]
+    pose = dataset.array("frames/pose")[:]
+    motion = relative_motion(dataset.kind, pose[first], pose[second])
+    centres, scale = cluster_motions(motion.astype("f8"), motions, rng), motion.std(0) + 1e-9
+    pattern = patterns_of(motion, centres, scale)
+    away = np.linalg.norm((motion - centres[pattern]) / scale, axis=1)
+    tested = part[first] == TEST
+    start, end = _choices(first[tested], second[tested], pattern[tested], away[tested], motions)
+    made = np.array([[(part[first[pattern == g]] == p).any() for p in (TRAINING, VALIDATION)] for g in range(motions)])
+    if not made.all() or len(start) == 0:
+        raise DataError(
+            f"{images.name}: too few views to choose the next one by; collect more episodes, or leave out the "
+            "protocol next_best_view"
+        )
+    return ViewPairs(views.label, len(views.classes), parts, first, second, pattern, part[first], start, end, seed)
+
+
+def next_best_view(
+    features: Features, pairs: ViewPairs, settings: Settings = USUAL, device: str = "cpu"
+) -> list[Measure]:
     """Accuracy from one view, and from two after the motion that is predicted best, and after the average motion.
 
     After Jayaraman & Grauman 2015, section 4.4. Each motion pattern g predicts the next view of an object never seen,
     M_g z, with M_g refitted to training objects. (z, M_g z) is compared with the pairs of views that the motion relates
     in training; the motion whose neighbours agree most on a class, by the entropy of their votes, is made. The two
-    views that are then really seen are classified by their own neighbours.
+    views that are then really seen are classified by their own neighbours. Features are centred by those of training,
+    and of unit length, so that both views of a pair count alike.
 
-    Args:
-        features: of every frame of the data set, in its order, float32 [frames, D].
-        dataset: of orbits; classes are categories.
-        seed: of the split, which keeps objects apart, and of the patterns.
-        motions: how many patterns the motions between any two views of an object are clustered into.
-        most: orbits that are taken.
+    features: of every frame of the data set, in its order, float32 [frames, D].
     """
-    images, rng = image_set(dataset.path), np.random.default_rng([seed, 3])
-    label, classes, parts = images.label, len(images.classes), split(images, seed)
-    part = np.full(len(images), -1)
-    for number, rows in enumerate((parts.train, parts.validation, parts.test)):
-        part[rows] = number
-    z = _unit(features - features[parts.train].mean(0))
-    first, second = _pairs(dataset, rng.permutation(len(dataset.episodes["start"]))[:most])
-    first, second = (rows[(part[first] >= 0) & (part[second] >= 0)] for rows in (first, second))
-    pose = dataset.array("frames/pose")[:]
-    motion = relative_motion(dataset.kind, pose[first], pose[second])
-    sample = motion[rng.permutation(len(motion))[:20_000]].astype("f8")
-    centres, scale = cluster_motions(sample, motions, rng), motion.std(0) + 1e-9
-    pattern = patterns_of(motion, centres, scale)
-    away = np.linalg.norm((motion - centres[pattern]) / scale, axis=1)
-    tested = part[first] == 2
-    start, end = _choices(first[tested], second[tested], pattern[tested], away[tested], motions)
+    label, start, end, known = pairs.label, pairs.start, pairs.end, pairs.split.train
+    z = _unit(features - features[known].mean(0))
+
+    def vote(query: Reals, among: Reals, labels: Rows) -> NDArray[np.float32]:
+        return votes(query, among, labels, pairs.classes, settings, device)
 
     doubt, right = np.full(end.shape, np.inf), np.full(end.shape, np.nan)
-    for g in range(motions):
-        mine = [rng.permutation(np.flatnonzero((pattern == g) & (part[first] == p)))[:MOST_PAIRS] for p in (0, 1)]
-        before, after = ([z[which[rows]] for rows in mine] for which in (first, second))
+    for g in range(end.shape[1]):
+        mine = [np.flatnonzero((pairs.pattern == g) & (pairs.part == part)) for part in (TRAINING, VALIDATION)]
+        before, after = ([z[which[rows]] for rows in mine] for which in (pairs.first, pairs.second))
         lead, _ = fit_map((before[0], after[0]), (before[1], after[1]))
-        seen, known = _join(before[0], after[0]), label[first[mine[0]]]
+        seen, of_seen = _join(before[0], after[0]), label[pairs.first[mine[0]]]
         possible = end[:, g] >= 0
+        if not possible.any():
+            continue
         here, there = z[start[possible]], z[end[possible, g]]
-        doubt[possible, g] = _entropy(votes(_join(here, lead(here)), seen, known, classes))
-        right[possible, g] = votes(_join(here, there), seen, known, classes).argmax(1) == label[start[possible]]
-    still = votes(z[start], z[parts.train], label[parts.train], classes).argmax(1) == label[start]
-    about = {"motions": motions, "k": NEIGHBOURS, "temperature": TEMPERATURE, "starts": len(start), "split_seed": seed}
-    return [
-        Measure("accuracy, one view", float(still.mean()), about),
-        Measure("accuracy, random motion", float(np.nanmean(right, axis=1).mean()), about),
-        Measure("accuracy, chosen motion", float(right[np.arange(len(start)), doubt.argmin(1)].mean()), about),
-    ]
+        doubt[possible, g] = _entropy(vote(_join(here, lead(here)), seen, of_seen))
+        right[possible, g] = vote(_join(here, there), seen, of_seen).argmax(1) == label[start[possible]]
+    still = vote(z[start], z[known], label[known]).argmax(1) == label[start]
+    about = {
+        "motions": end.shape[1],
+        **votes_settings(settings),
+        "pairs": len(pairs.first),
+        "split_seed": pairs.seed,
+        **pairs.split.counts(test=len(start)),
+    }
+    values = {
+        "one view": still.mean(),
+        "random motion": np.nanmean(right, axis=1).mean(),
+        "chosen motion": right[np.arange(len(start)), doubt.argmin(1)].mean(),
+    }
+    tested = np.unique(np.concatenate([start, end[end >= 0]]))
+    return [Measure(f"accuracy, {name}", float(value), about, tested) for name, value in values.items()]
 
 
-def _pairs(dataset: Dataset, episodes: Rows) -> tuple[Rows, Rows]:
-    """All ordered pairs of different frames of these episodes, by row."""
+def _pairs(dataset: Dataset) -> tuple[Rows, Rows]:
+    """All ordered pairs of different frames of an episode, by row."""
     found = []
-    for start, length in zip(dataset.episodes["start"][episodes], dataset.episodes["length"][episodes], strict=True):
+    for start, length in zip(dataset.episodes["start"], dataset.episodes["length"], strict=True):
         found.append(np.argwhere(~np.eye(int(length), dtype=bool)) + start)
     first, second = np.concatenate(found).T
     return first, second
@@ -93,7 +141,7 @@ def _choices(first: Rows, second: Rows, pattern: Rows, away: Reals, motions: int
 
 
 def _unit(features: NDArray[np.floating]) -> Reals:
-    return features.astype("f8") / (np.linalg.norm(features, axis=1, keepdims=True) + 1e-9)
+    return unit(features).numpy().astype("f8")
 
 
 def _join(before: Reals, after: Reals) -> Reals:

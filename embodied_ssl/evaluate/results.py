@@ -3,13 +3,18 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.files import write_atomically
+
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -18,20 +23,31 @@ class Measure:
 
     metric: str
     value: float
-    settings: dict[str, Any] = field(default_factory=dict)  # k, temperature, splits: whatever the number depends on
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Whatever the number depends on: k, temperature, seeds, how many images were trained, validated and tested on."""
+    tested: Rows = field(default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False)
+    """The rows of the image set that it was measured on."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One measured number."""
+    """One measured number. Results of one row, set, protocol and metric, by their sha256, differ in the seed alone."""
 
-    row: str  # of the table: a method, or `random`
+    row: str
+    """Of the table: a method, or `random`; the shortest name that tells it from the other rows measured with it."""
     seed: int
-    set: str  # of pictures
+    set: str
+    """Of images; named as the row is."""
     protocol: str
     metric: str
     value: float
     settings: dict[str, Any] = field(default_factory=dict)
+    set_sha256: str = ""
+    """Of what the set holds."""
+    row_sha256: str = ""
+    """Of the run's configuration without its seed: method, settings, recipe and data."""
+    learned_from: float = 0.0
+    """The share of the test images that the run has learned from."""
 
 
 def write_results(results: Sequence[Result], path: Path) -> None:
@@ -39,12 +55,32 @@ def write_results(results: Sequence[Result], path: Path) -> None:
     content = json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False)
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["row", "seed", "set", "protocol", "metric", "value", "settings"])
+    names = [each.name for each in fields(Result) if each.name != "settings"]
+    writer.writerow([*names, "settings"])
     for result in results:
-        plain = [result.row, result.seed, result.set, result.protocol, result.metric, f"{result.value:.6g}"]
-        writer.writerow([*plain, json.dumps(result.settings, ensure_ascii=False)])
+        plain = [getattr(result, name) for name in names]
+        shown = [f"{value:.6g}" if isinstance(value, float) else value for value in plain]
+        writer.writerow([*shown, json.dumps(result.settings, ensure_ascii=False)])
     write_atomically(path, [content.encode()])
     write_atomically(path.with_suffix(".csv"), [text.getvalue().encode()])
+
+
+def told_apart(results: Iterable[Result]) -> list[Result]:
+    """The results with a name of its own for each set and for each row on it: of those that share one, a part of their
+    sha256 is added.
+
+    `evaluate` names what it measures together; this tells apart what comes from several evaluations.
+    """
+    found = list(results)
+    for name, sha256, within in (("set", "set_sha256", ""), ("row", "row_sha256", "set")):
+        known: dict[tuple[str, str], set[str]] = {}
+        for result in found:
+            known.setdefault((getattr(result, within, ""), getattr(result, name)), set()).add(getattr(result, sha256))
+        for i, result in enumerate(found):
+            if len(known[getattr(result, within, ""), getattr(result, name)]) > 1:
+                end = getattr(result, sha256)[:7] or "unknown"
+                found[i] = replace(result, **{name: f"{getattr(result, name)} ({end})"})
+    return found
 
 
 def read_results(path: Path | str) -> list[Result]:

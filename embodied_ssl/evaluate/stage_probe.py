@@ -1,5 +1,7 @@
 """A linear probe on every stage of an encoder: how deep what was learned lies."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -9,18 +11,21 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate.features import Features
 from embodied_ssl.evaluate.linear_probe import linear_probe
 from embodied_ssl.evaluate.results import Measure
+from embodied_ssl.evaluate.settings import Settings
 from embodied_ssl.views import to_float
 
 MOST = 256
 """Numbers of a stage: its maps are averaged over as many cells as come near, so that no stage has an advantage."""
 
 
-def stage_probe(encoder: Encoder, images: ImageSet, seed: int, device: str, untrained: bool) -> list[Measure]:
+def stage_probe(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
+) -> list[Measure]:
     """Accuracy of a linear probe on the maps of each stage, averaged over cells (Zhang et al. 2016, section 3.2)."""
     return [
-        Measure(f"accuracy of {name}", measure.value, {**measure.settings, "features": features.shape[1]})
+        replace(measure, metric=f"accuracy of {name}", settings={**measure.settings, "features": features.shape[1]})
         for name, features in stage_features(encoder, images, device).items()
-        for measure in linear_probe(features, images, seed)
+        for measure in linear_probe(features, images, seed, settings, device)
     ]
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
@@ -18,6 +18,7 @@ from embodied_ssl.datasets import charts
 from embodied_ssl.datasets.charts import words
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.files import write_atomically
+from embodied_ssl.evaluate.results import Result, told_apart
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
@@ -33,9 +34,6 @@ from embodied_ssl.report.exhibits import (
 )
 from embodied_ssl.report.runs import Run, read_run
 from embodied_ssl.report.tables import Column, Table, row_order, tables
-
-if TYPE_CHECKING:
-    from embodied_ssl.evaluate.results import Result
 
 _ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance, GraspAngles, ForceProfiles)
 _HEADINGS = {
@@ -84,7 +82,7 @@ class Section:
 
 def write_report(
     out: Path | str,
-    results: Iterable["Result"] = (),
+    results: Iterable[Result] = (),
     runs: Sequence[Path | str] = (),
     exhibits: Mapping[str, Sequence[Exhibit]] | None = None,
     title: str = "What was learned",
@@ -100,7 +98,7 @@ def write_report(
 
     Raises DataError where a run is damaged, or the page cannot be written.
     """
-    page, found = Path(out), list(results)
+    page, found = Path(out), told_apart(results)
     read = sorted((read_run(Path(run)) for run in runs), key=lambda run: row_order(run.row))
     shown = [(row, one) for row, own in (exhibits or {}).items() for one in own]
     rows = [result.row for result in found] + [run.row for run in read]
@@ -118,7 +116,7 @@ def write_report(
 
 
 def _contents(
-    results: list["Result"], runs: list[Run], shown: list[tuple[str, Exhibit]], colours: dict[str, str]
+    results: list[Result], runs: list[Run], shown: list[tuple[str, Exhibit]], colours: dict[str, str]
 ) -> dict[str, Any]:
     found = tables(results)
     curves, parts = learning_curves(runs, colours)
@@ -138,7 +136,7 @@ def _contents(
     }
 
 
-def _tiles(results: list["Result"], found: list[Table], runs: list[Run]) -> list[tuple[str, str, str]]:
+def _tiles(results: list[Result], found: list[Table], runs: list[Run]) -> list[tuple[str, str, str]]:
     """Figures at the top: what, value, and a note. First the gain over random features on each set."""
     gains = [tile for table in found[:3] if (tile := _gain(table))]
     counts = [
@@ -155,7 +153,8 @@ def _gain(table: Table) -> tuple[str, str, str] | None:
         return None
     first = next((i for i, column in enumerate(table.columns) if column.metric == "accuracy@6"), 0)
     column, found = table.columns[first], {row: own[first] for row, own in table.rows}
-    means = {row: cell.mean for row, cell in found.items() if cell and math.isfinite(cell.mean)}
+    honest = {row: cell for row, cell in found.items() if cell and not cell.learned_from}
+    means = {row: cell.mean for row, cell in honest.items() if math.isfinite(cell.mean)}
     learned = {row: mean for row, mean in means.items() if row_order(row)[0] == 1}
     random = next((mean for row, mean in means.items() if "random" in row.lower()), 0.0)
     if not learned or random <= 0:

@@ -3,16 +3,14 @@
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from embodied_ssl.datasets.charts import words
-
-if TYPE_CHECKING:
-    from embodied_ssl.evaluate.results import Result
+from embodied_ssl.evaluate.results import Result, told_apart
 
 LEAVE_OUT = " without "
 """Rows named `curious_robot without push` make the leave-one-task-out table, beside the row `curious_robot`."""
@@ -51,9 +49,11 @@ class Cell:
     half: float
     seeds: int
     best: bool = False
-    """Of the rows that saw no labels, or of all where there are none such."""
+    """Of the rows that saw no labels, or of all where there are none such; never one that learned from the test."""
     share: float = 0.0
     """Length of the bar behind the number: 0 to 1, of the largest in its column."""
+    learned_from: float = 0.0
+    """The largest share, of any seed, of the test images that the run has learned from."""
 
     @property
     def text(self) -> str:
@@ -75,6 +75,12 @@ class Table:
     rows: list[tuple[str, list[Cell | None]]]
 
     @property
+    def warnings(self) -> dict[str, str]:
+        """What is to be said of rows that have learned from what they are measured on."""
+        shares = {row: max((cell.learned_from for cell in own if cell), default=0.0) for row, own in self.rows}
+        return {row: f"learned from {_percent(share)} of the test images" for row, share in shares.items() if share > 0}
+
+    @property
     def first_reference(self) -> str | None:
         """The first of the rows that saw labels, if others come before it."""
         return next((row for row, _ in self.rows[1:] if row_order(row)[0] == 2), None)
@@ -91,8 +97,9 @@ class Table:
         return found
 
 
-def tables(results: Sequence["Result"]) -> list[Table]:
+def tables(results: Sequence[Result]) -> list[Table]:
     """A table for each set, and those of the leave-one-task-out comparison after them."""
+    results = told_apart(results)
     left_out = [result for result in results if LEAVE_OUT in result.row]
     bases = {result.row.split(LEAVE_OUT)[0] for result in left_out}
     whole = [result for result in results if LEAVE_OUT not in result.row]
@@ -103,17 +110,17 @@ def tables(results: Sequence["Result"]) -> list[Table]:
     ]
 
 
-def cells(results: Iterable["Result"]) -> dict[str, dict[Column, Cell]]:
-    """The mean over seeds of each row and column."""
-    results = list(results)
+def cells(results: Iterable[Result]) -> dict[str, dict[Column, Cell]]:
+    """The mean over seeds of each row and column: over results of one row and set by their sha256, not by name."""
+    results = told_apart(results)
     telling = _telling_settings(results)
-    values: dict[str, dict[Column, list[float]]] = {}
+    alike: dict[str, dict[Column, list[Result]]] = {}
     for result in results:
         names = telling[result.set, result.protocol, result.metric]
         settings = tuple((name, result.settings[name]) for name in names if name in result.settings)
         column = Column(result.set, result.protocol, result.metric, settings)
-        values.setdefault(result.row, {}).setdefault(column, []).append(result.value)
-    return {row: {column: _cell(found) for column, found in own.items()} for row, own in values.items()}
+        alike.setdefault(result.row, {}).setdefault(column, []).append(result)
+    return {row: {column: _cell(found) for column, found in own.items()} for row, own in alike.items()}
 
 
 def row_order(name: str) -> tuple[int, int]:
@@ -128,7 +135,7 @@ def row_order(name: str) -> tuple[int, int]:
     return 1, 0
 
 
-def _table(title: str, results: Sequence["Result"]) -> Table:
+def _table(title: str, results: Sequence[Result]) -> Table:
     found = cells(results)
     measured = {column for own in found.values() for column in own if not column.metric.startswith(_IN_A_CHART)}
     columns = sorted(measured, key=_column_order(results))
@@ -146,25 +153,31 @@ def _marked(found: dict[str, dict[Column, Cell]], row: str, column: Column) -> C
     means = [own[column].mean for own in found.values() if column in own and math.isfinite(own[column].mean)]
     if not math.isfinite(cell.mean):
         return cell
-    fair = [row for row in found if row_order(row)[0] < 2] or list(found)
+    honest = [row for row, own in found.items() if column in own and not own[column].learned_from]
+    fair = [row for row in honest if row_order(row)[0] < 2] or honest
     rivals = [
         found[one][column].mean for one in fair if column in found[one] and math.isfinite(found[one][column].mean)
     ]
     best = row in fair and cell.mean == (min if column.fewer_is_better else max)(rivals) and len(rivals) > 1
     share = min(max(cell.mean / (max(means) if max(means) > 0 else 1), 0), 1)
-    return Cell(cell.mean, cell.half, cell.seeds, best, share)
+    return replace(cell, best=best, share=share)
 
 
-def _cell(values: list[float]) -> Cell:
+def _cell(alike: list[Result]) -> Cell:
     """Mean and half of Student's 95 % interval. One value that is no number makes none of the mean."""
-    mean = float(np.mean(values))
-    if len(values) < 2 or not math.isfinite(mean):
-        return Cell(mean, math.nan, len(values))
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Cell(mean, error * float(stats.t.ppf(0.975, len(values) - 1)), len(values))
+    values, learned_from = [result.value for result in alike], max(result.learned_from for result in alike)
+    mean, half = float(np.mean(values)), math.nan
+    if len(values) > 1 and math.isfinite(mean):
+        error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+        half = error * float(stats.t.ppf(0.975, len(values) - 1))
+    return Cell(mean, half, len(values), learned_from=learned_from)
 
 
-def _telling_settings(results: Sequence["Result"]) -> dict[tuple[str, str, str], list[str]]:
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "under 1 %"
+
+
+def _telling_settings(results: Sequence[Result]) -> dict[tuple[str, str, str], list[str]]:
     """The settings that differ among results of one row, seed and measure: each value gets a column of its own."""
     alike: dict[tuple[str, str, str], dict[tuple[str, int], list[dict[str, Any]]]] = {}
     for result in results:
@@ -179,7 +192,7 @@ def _differing(settings: list[dict[str, Any]]) -> set[str]:
     return {name for name in names if any(one.get(name) != first.get(name) for one in settings)}
 
 
-def _column_order(results: Sequence["Result"]) -> Any:
+def _column_order(results: Sequence[Result]) -> Any:
     """Protocols and metrics as they come; numbers in names and settings by size."""
     protocols = list(dict.fromkeys(result.protocol for result in results))
     metrics = list(dict.fromkeys(result.metric for result in results))
@@ -193,7 +206,7 @@ def _column_order(results: Sequence["Result"]) -> Any:
     return key
 
 
-def _by_set(results: Sequence["Result"]) -> list[tuple[str, list["Result"]]]:
+def _by_set(results: Sequence[Result]) -> list[tuple[str, list[Result]]]:
     names = dict.fromkeys(result.set for result in results)
     return [(name, [result for result in results if result.set == name]) for name in names]
 

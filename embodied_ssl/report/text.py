@@ -7,10 +7,14 @@ from embodied_ssl.report.tables import tables
 
 
 def print_tables(results: Sequence[Result]) -> None:
-    """Print a table for each set: rows are methods; * marks the best of those that saw no labels."""
+    """Print a table for each set: rows are methods; * marks the best of those that saw no labels.
+
+    ⚠ marks rows that have learned from what they are measured on, which is said in words below.
+    """
     for table in tables(results):
         print(f"\n{table.title}")
-        width = max(len(row) for row, _ in table.rows)
+        marked = {row: f"{row} ⚠" if row in table.warnings else row for row, _ in table.rows}
+        width = max(map(len, marked.values()))
         # A measure a line would be hard to compare: measures are columns, in blocks that fit a terminal.
         for first in range(0, len(table.columns), 5):
             columns = table.columns[first : first + 5]
@@ -21,7 +25,9 @@ def print_tables(results: Sequence[Result]) -> None:
                 shown = [
                     f"{c.text} {c.interval}{'*' if c.best else ' '}" if c else "" for c in cells[first : first + 5]
                 ]
-                print(f"{row:{width}}" + "".join(f"  {text:>18}" for text in shown))
+                print(f"{marked[row]:{width}}" + "".join(f"  {text:>18}" for text in shown))
+        for row, warning in table.warnings.items():
+            print(f"⚠ {row}: {warning}")
 
 
 def markdown_table(results: Sequence[Result]) -> str:
@@ -32,6 +38,7 @@ def markdown_table(results: Sequence[Result]) -> str:
         lines = [f"## {table.title}", "", f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
         for row, cells in table.rows:
             shown = [(f"**{c.text}**" if c.best else c.text) + f" {c.interval}" if c else "" for c in cells]
-            lines.append(f"| {row} | {' | '.join(text.strip() for text in shown)} |")
+            marked = f"{row} ⚠ {table.warnings[row]}" if row in table.warnings else row
+            lines.append(f"| {marked} | {' | '.join(text.strip() for text in shown)} |")
         sections.append("\n".join(lines))
     return "\n\n".join(sections)
