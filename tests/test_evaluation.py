@@ -293,9 +293,9 @@ def test_the_equivariance_error_is_low_where_features_tell_the_way_and_not_where
     of_way, of_noise, of_untrained = (equivariance_error(each, pairs) for each in spaces)
     assert [measure.metric for measure in of_way[:3]] == ["ρ", "ρ composed", "ρ of motion 1"]
     assert of_way[0].value < 0.5
-    assert of_way[1].value < 0.5
+    assert of_way[1].value < 0.7 < of_noise[1].value  # it divides by little where the second motion leads back
     assert 0.65 < of_noise[0].value < 1.0  # as above, with few pairs for each motion
-    assert of_way[0].value < of_untrained[0].value < 1.05
+    assert of_way[0].value < of_untrained[0].value < 1.2
     assert of_untrained == equivariance_error(
         untrained, motion_pairs(image_set(tmp_path / "orbit"), dataset, 0, motions=16)
     )
@@ -304,13 +304,15 @@ def test_the_equivariance_error_is_low_where_features_tell_the_way_and_not_where
     assert moved[0].value == pytest.approx(of_untrained[0].value, rel=1e-3)
     long = equivariance_error(way * np.exp(2 * elevation(pose))[:, None], pairs)
     assert long[0].value != pytest.approx(of_way[0].value, rel=0.01)
+    group = image_set(tmp_path / "orbit").group
+    tested = np.unique(group[pairs.first[pairs.part == 2]])[0]
     held_up = way.copy()
-    held_up[pairs.second[:20]] = held_up[pairs.first[:20]]
+    held_up[group == tested] = way[group == tested][0]
     stuck = equivariance_error(held_up, pairs)
     assert math.isfinite(stuck[0].value)
-    assert stuck[0].settings["still"] >= 20 > of_way[0].settings["still"]
+    assert of_way[0].settings["still"] == 0
+    assert stuck[0].settings["still"] == (group[pairs.first] == tested).sum() > 0
     # No object is fitted to, validated and tested on at once, though several episodes show it.
-    group = image_set(tmp_path / "orbit").group
     parts = [set(group[pairs.first[pairs.part == part]]) for part in range(3)]
     assert sum(len(part) for part in parts) == len(set().union(*parts))
 

@@ -104,9 +104,7 @@ def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
     """
     z = features.astype("f8")
     z -= z[pairs.first[pairs.part == TRAINING]].mean(0)
-    change = np.linalg.norm(z[pairs.second] - z[pairs.first], axis=1)
-    least = STILL * float(np.median(change))
-    moves = change > least
+    moves, least = _moving(z[pairs.first], z[pairs.second])
     maps, errors, ridges, counts = {}, {}, {}, []
     for g in pairs.measured:
         mine = [np.flatnonzero((pairs.pattern == g) & (pairs.part == part)) for part in (TRAINING, VALIDATION, TEST)]
@@ -141,8 +139,9 @@ def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
 
 def fit_map(train: Pairs, validation: Pairs) -> tuple[AffineMap, float]:
     """The map from features before a motion to those after it, and its ridge, which validation chooses."""
-    tried = _fits(*train, RIDGES)
-    best = int(np.argmin([_error(each, *validation) for each in tried]))
+    tried, (moves, _) = _fits(*train, RIDGES), _moving(*validation)
+    before, after = (features[moves] for features in validation)
+    best = int(np.argmin([_error(each, before, after) for each in tried]))
     return tried[best], RIDGES[best]
 
 
@@ -167,6 +166,13 @@ def _fits(before: Reals, after: Reals, ridges: tuple[float, ...]) -> list[Affine
     values, along = np.maximum(values, 0), axes.T @ (x.T @ (y - shift))
     total = max(float(values.sum()), 1e-12)
     return [AffineMap(middle, axes @ (along / (values + ridge * total)[:, None]), shift) for ridge in ridges]
+
+
+def _moving(before: Reals, after: Reals) -> tuple[NDArray[np.bool_], float]:
+    """Which pairs do not stand still, and by how much others change at most."""
+    change = np.linalg.norm(after - before, axis=1)
+    least = STILL * float(np.median(change)) if len(change) else 0.0
+    return change > least, least
 
 
 def _error(by: AffineMap, before: Reals, after: Reals) -> float:
