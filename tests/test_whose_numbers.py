@@ -9,17 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from embodied_ssl.cli import main
 from embodied_ssl.comparison import compare
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate import evaluation, imagenet
 from embodied_ssl.evaluate.evaluation import evaluate
 from embodied_ssl.evaluate.names import named_sets, shortest
-from embodied_ssl.evaluate.results import Result, read_results, told_apart
+from embodied_ssl.evaluate.results import Result, read_results, told_apart, write_results
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.tables import tables
-from embodied_ssl.report.text import markdown_table
+from embodied_ssl.report.text import markdown_table, print_tables
 from embodied_ssl.train import train
 
 
@@ -76,11 +75,10 @@ def test_sets_are_told_apart_by_name_and_by_content(tmp_path):
 def test_sets_of_one_name_are_no_seeds(tmp_path):
     run = learned(tmp_path / "labels-0", noise(tmp_path / "data"))
     sets = [noise(tmp_path / place / "set", seed) for seed, place in ((1, "s1"), (2, "s2"))]
-    command = ["evaluate", str(run), "--on", *map(str, sets), "--protocol", "knn", "--progress", "false"]
-    assert main([*command, "--out", str(tmp_path / "out")]) == 0
-    found = read_results(tmp_path / "out/results.json")
+    found = measured([run], sets)
+    write_results(found, tmp_path / "results.json")
     assert {(one.set, one.set_sha256) for one in found} == {(one.name, one.fingerprint) for one in named_sets(sets)}
-    with (tmp_path / "out/results.csv").open(newline="") as file:
+    with (tmp_path / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["set"] for row in rows} == {"s1/set", "s2/set"}
     assert len({row["set_sha256"] for row in rows}) == 2
@@ -145,29 +143,21 @@ def test_who_has_learned_from_what_is_measured_on_is_marked_everywhere(tmp_path,
     data = {"train": folder, "test": folder / "test", "half": half}[learns]
     runs = [learned(tmp_path / f"labels-{seed}", data, seed) for seed in (0, 1)]
     capsys.readouterr()
-    command = [
-        "evaluate",
-        *map(str, runs),
-        "--on",
-        str(folder),
-        "--protocol",
-        "knn,linear_probe",
-        "--progress",
-        "false",
-    ]
-    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    results = evaluate(runs, [folder], ("knn", "linear_probe"), device="cpu", progress=False)
+    print_tables(results)
     printed = capsys.readouterr()
-    results = read_results(tmp_path / "out/results.json")
+    write_results(results, tmp_path / "results.json")
+    assert read_results(tmp_path / "results.json") == results
     assert {one.learned_from for one in results if one.row == "labels"} == {share}
     assert {one.learned_from for one in results if one.row != "labels"} == {0.0}
-    with (tmp_path / "out/results.csv").open(newline="") as file:
+    with (tmp_path / "results.csv").open(newline="") as file:
         assert {float(row["learned_from"]) for row in csv.DictReader(file) if row["row"] == "labels"} == {share}
     warning = f"learned from {100 * share:.0f} % of the test images"
     said = [
         f"⚠ labels: {warning}" in printed.out,
         f"{runs[1]} has learned from {20 * share:.0f} of 20 test images of noise (knn, linear_probe)" in printed.err,
         f"| labels ⚠ {warning} |" in markdown_table(results),
-        warning in re.sub(r"<[^>]*>", "", (tmp_path / "out/report.html").read_text()),
+        warning in re.sub(r"<[^>]*>", "", write_report(tmp_path / "page.html", results).read_text()),
     ]
     assert said == [share > 0] * 4
     assert (printed.out + printed.err).count("learned from") == (3 if share else 0)
@@ -191,7 +181,7 @@ def refusals(folder):
     return [
         ({"on": [good, one]}, r"one: 1 of its classes has at least 3 objects or rooms \(a: 12\)"),
         ({"on": [good, rare]}, r"rare: 0 of its classes have at least 3 .*\(a: 2, b: 2\)"),
-        ({"on": [good, folder / "absent"]}, "absent: no data set, folder or zip archive"),
+        ({"on": [good, folder / "absent"]}, "absent: no data set, folder, zip or tar archive"),
         ({"protocols": ["knn", "k-nn"]}, "unknown protocol 'k-nn': did you mean 'knn'"),
         ({"device": "cuda:77"}, "no device 'cuda:77'"),
         ({"device": "gpu"}, "no device 'gpu'"),

@@ -1,5 +1,6 @@
 """Names for what is measured together: each the shortest end of its path that tells it from the others."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import ImageSet, image_set
 from embodied_ssl.datasets.manifest import MANIFEST
+
+_ARCHIVE = re.compile(r"\.(zip|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 
 
 def named_sets(sources: Sequence[Path | str], label: str | None = None) -> list[ImageSet]:
@@ -39,5 +42,5 @@ def shortest(places: Sequence[tuple[str, ...]]) -> list[str]:
 def _places(sources: Sequence[Path | str]) -> list[tuple[str, ...]]:
     """The parts of whole paths, without the ending of an archive where that is not what tells it from another."""
     paths = [Path(source).expanduser().resolve() for source in sources]
-    plain = [(path.with_suffix("") if path.suffix.lower() == ".zip" else path).parts for path in paths]
+    plain = [(*path.parts[:-1], _ARCHIVE.sub("", path.name)) for path in paths]
     return [own if plain.count(own) == 1 else path.parts for own, path in zip(plain, paths, strict=True)]
