@@ -101,8 +101,8 @@ def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
     add_settings(parser, f"Settings of {name}", "method", method_class(name), skip={"encoder"})
     parser.add_argument("--encoder.name", type=str, default=encoder)
     parser.add_argument("--encoder.weights", type=str | None, default=None)
-    parser.short_names |= {"--encoder": "--encoder.name", "--weights": "--encoder.weights"}
-    shorten(parser, ("method",))
+    parser.short_names["--encoder"] = "--encoder.name"
+    shorten(parser, ("method", "encoder"))  # the weights of `joint` are its own
     given = parse(parser, options)
     settings = vars(given.method) if "method" in given else {}
     return make_method(name, given.encoder.name, image_size, seed, given.encoder.weights, **settings)

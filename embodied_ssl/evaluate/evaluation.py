@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.datasets.manifest import MANIFEST
+from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.readers import Dataset
 from embodied_ssl.datasets.schema import VIDEO_KINDS
 from embodied_ssl.encoders import Encoder
@@ -96,7 +96,7 @@ def evaluate(
         for row in rows:
             row.learned_from(each.images, np.empty(0, np.int64))  # what it would refuse, it refuses now
     found = []
-    with tqdm(total=len(rows) * len(plans), desc="evaluate", disable=not progress) as bar:
+    with progress_bar(len(rows) * len(plans), "rows", "evaluate", shown=progress) as bar:
         for each in plans:
             encoder = None
             for row in rows:
