@@ -1,6 +1,7 @@
 """The equivariance error: how well features after a motion follow linearly from those before it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ class MotionPairs:
     chains: tuple[Rows, Rows, Rows, Rows]
     """Of the test: pairs that go on, by their place among the pairs, their third frames, and the patterns of the
     motions to the second frame and from there to the third."""
-    about: dict[str, object]
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,8 @@ class Plan:
     def _learned_from(self, row: Candidate, measures: Sequence[tuple[str, Measure]]) -> list[float]:
         """The share of what each was measured on that the row has learned from; a word where it is not none."""
         known: dict[bytes, int] = {}
-        shares, told = [], {}
+        shares: list[float] = []
+        told: dict[str, list[str]] = {}
         for name, measure in measures:
             key = measure.tested.tobytes()
             if key not in known:

@@ -131,9 +131,9 @@ class _Problem:
         along = unit * found.x.reshape(start.shape)
         weight = self._scale[:, None] * (self._axes.numpy() @ along[:-1])
         bias = along[-1] - self._mean @ weight
-        on_device = (torch.from_numpy(array.astype("f4")).to(self._device) for array in (weight, bias))
+        on_device = [torch.from_numpy(array.astype("f4")).to(self._device) for array in (weight, bias)]
         length = float(np.linalg.norm(found.jac))
-        return Classifier(strength, self.classes, *on_device, loss=float(found.fun), gradient=length), along
+        return Classifier(strength, self.classes, on_device[0], on_device[1], float(found.fun), length), along
 
     def _loss(self, along: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """The mean loss of the training rows, and its gradient by the weights along the axes and the bias."""

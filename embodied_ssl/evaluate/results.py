@@ -78,8 +78,8 @@ def told_apart(results: Iterable[Result]) -> list[Result]:
             known.setdefault((getattr(result, within, ""), getattr(result, name)), set()).add(getattr(result, sha256))
         for i, result in enumerate(found):
             if len(known[getattr(result, within, ""), getattr(result, name)]) > 1:
-                end = getattr(result, sha256)[:7] or "unknown"
-                found[i] = replace(result, **{name: f"{getattr(result, name)} ({end})"})
+                shown = f"{getattr(result, name)} ({getattr(result, sha256)[:7] or 'unknown'})"
+                found[i] = replace(result, set=shown) if name == "set" else replace(result, row=shown)
     return found
 
 

@@ -57,10 +57,8 @@ def split(images: ImageSet, seed: int, settings: Settings = USUAL, shares: tuple
         part[chosen] = _divide(images.label[chosen], images.group[chosen], ends, rng)
     part[~usable] = UNUSED
     rows = [np.flatnonzero(part == which) for which in (TRAINING, VALIDATION, TEST)]
-    return Split(
-        *(np.sort(rng.permutation(own)[: settings.most]) for own in rows),
-        left_out={images.classes[label]: count for label, count in left_out.items()},
-    )
+    train, validation, test = (np.sort(rng.permutation(own)[: settings.most]) for own in rows)
+    return Split(train, validation, test, {images.classes[label]: count for label, count in left_out.items()})
 
 
 def _rare(images: ImageSet, dividing: NDArray[np.bool_], least: int) -> dict[int, int]:
