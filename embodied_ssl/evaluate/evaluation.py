@@ -123,7 +123,7 @@ def plan(
     device = found_device(device)
     if not on or not protocols:
         raise DataError("evaluate: name with --on at least one set of images, and at least one protocol")
-    sets = zip(on, named_sets(on, label), strict=True)
+    sets = zip(on, named_sets(on, label, settings.skip_damaged), strict=True)
     return [Plan(source, images, tuple(protocols), settings, device) for source, images in sets]
 
 
@@ -140,7 +140,9 @@ class Plan:
     """Pairs of frames of protocols that need to know how the body moved, by seed."""
 
     def prepare(self, seeds: Sequence[int], told: bool = True) -> None:
-        """Divide the set, and tell, unless told not to, what is left out. Raises DataError where it can't be."""
+        """Divide the set, and tell, unless told not to, what was taken for what. Raises DataError where it can't be."""
+        if self.images.told and told:
+            _tell(f"{self.images.name}: {self.images.told}")
         for seed in seeds:
             if any(name != "retrieval" and name not in OF_MOTIONS for name in self.protocols):
                 left_out = split(self.images, seed, self.settings).left_out

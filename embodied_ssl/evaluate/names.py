@@ -12,14 +12,14 @@ from embodied_ssl.datasets.manifest import MANIFEST
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 
 
-def named_sets(sources: Sequence[Path | str], label: str | None = None) -> list[ImageSet]:
+def named_sets(sources: Sequence[Path | str], label: str | None = None, skip_damaged: bool = False) -> list[ImageSet]:
     """The image sets of several sources, named so that none is taken for another: `s1/orbit by category`.
 
     Raises DataError where one cannot be read, and where two hold the same.
     """
     found: dict[str, ImageSet] = {}
     for source, name in zip(sources, shortest(_places(sources)), strict=True):
-        images = image_set(source, label)
+        images = image_set(source, label, skip_damaged=skip_damaged)
         if images.fingerprint in found:
             raise DataError(f"{source}: holds the same as {found[images.fingerprint].name}; name it once")
         by = images.name.rpartition(" by ")[2]

@@ -14,6 +14,8 @@ class Settings:
     most: int | None = None
     """Images of each part of a set (training, validation, test) that a protocol takes at most, drawn by seed; of
     retrieval images in all, of the equivariance error pairs of frames. None: all."""
+    skip_damaged: bool = False
+    """Whether to leave out damaged files of a folder or an archive, and count them, instead of refusing them all."""
     least_groups: int = 3
     """A class with fewer objects, rooms or, where each stands for itself, images is left out, with a word."""
     neighbours: int = 20
