@@ -2,16 +2,16 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-
-from joblib import Parallel, delayed
+from typing import Any, TypeVar
 
 from embodied_ssl.cli_options import add_settings, make_parser, parse, shorten
 from embodied_ssl.data import Source, check_streams, source_for
 from embodied_ssl.datasets.batches import LabelledFrames
+from embodied_ssl.datasets.engines import run_jobs
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate, plan
 from embodied_ssl.evaluate.results import Result
@@ -21,6 +21,8 @@ from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
 from embodied_ssl.portrait import present
 from embodied_ssl.train import train
+
+_T = TypeVar("_T")
 
 
 @within_limits
@@ -84,14 +86,24 @@ def compare(
         run = out / "runs" / f"{_row(name)}-{seed}"
         return train(method, run, streams[name], recipe, seed=seed, device=device, progress=shown)
 
-    runs = Parallel(workers)(delayed(learn)(name, seed) for seed in range(seeds) for name in rows)
+    runs = _in_order(learn, [(name, seed) for seed in range(seeds) for name in rows], workers)
     measured = partial(
         evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
     )
-    parts = Parallel(workers)(delayed(measured)(runs, [each.source]) for each in sets)
+    parts = _in_order(measured, [(runs, [each.source]) for each in sets], workers)
     results = [replace(result, set=each.images.name) for each, part in zip(sets, parts, strict=True) for result in part]
     present(out, results, runs, {run: on for run in runs if run.name.endswith("-0")})
     return results
+
+
+def _in_order(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], workers: int) -> list[_T]:
+    """What `function(*each)` returns, on several processes, in the order of the arguments."""
+
+    def numbered(number: int, *each: Any) -> tuple[int, _T]:
+        return number, function(*each)
+
+    found = dict(run_jobs(numbered, ((number, *each) for number, each in enumerate(arguments)), workers))
+    return [found[number] for number in range(len(arguments))]
 
 
 def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:

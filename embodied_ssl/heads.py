@@ -42,9 +42,12 @@ def classifier(dim: int, classes: int | None) -> nn.Linear:
 def fitted(layer: nn.Linear, classes: int | None, labelled: Stream, rng: np.random.Generator) -> tuple[int, nn.Linear]:
     """The number of classes of a stream of labelled pictures, and a classifier of so many.
 
-    Where the number was given, it is kept, and so is the layer. Raises DataError where the data have more.
+    Where the number was given, it is kept, and so is the layer. Raises DataError where the data have
+    more, or but one.
     """
     there = len(labelled.classes)  # type: ignore[attr-defined]
+    if there < 2:
+        raise DataError(f"labels: all pictures are of one class ({labelled.classes[0]}); give pictures of two or more")  # type: ignore[attr-defined]
     if classes is None:
         layer = nn.Linear(layer.in_features, there)
         bound = layer.in_features**-0.5

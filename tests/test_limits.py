@@ -11,6 +11,7 @@ import pytest
 from embodied_ssl.cli import main
 from embodied_ssl.comparison import compare
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.evaluate.settings import Settings
 from embodied_ssl.limits import Count, Limits, NonNegative, Positive, Share, within_limits
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method, method_class, method_names
@@ -30,6 +31,7 @@ def numbers(hint):
 OWNERS = {
     **{name: (method_class(name).__init__, [object()], {}) for name in method_names()},
     "recipe": (Recipe, [], {}),
+    "settings": (Settings, [], {}),
     "train": (train, [None, "out", {}], {}),
     "compare": (compare, [["drlim"], "out", [], []], {}),
     "make_method": (make_method, ["drlim"], {}),
@@ -53,7 +55,7 @@ def test_every_number_has_limits_and_holds_to_them(owner, setting, kind, limits)
     refused += [1.5] if kind is int else []
     assert refused[0] == -1, "negative numbers mean nothing to any of them"
     for value in refused:
-        several = [value] if setting == "loss_weights" else value
+        several = [value] if setting in ("loss_weights", "rates") else value
         with pytest.raises(DataError, match=rf"^{setting}: .*; give "):
             function(*given, **{setting: several})
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -192,7 +192,7 @@ def vit_tiny_cls(image_size: int) -> TimmEncoder:
     return _vit("vit_tiny_cls", image_size, "token")
 
 
-def _vit(name: str, image_size: int, pool: str) -> TimmEncoder:
+def _vit(name: str, image_size: int, pool: Literal["avg", "token"]) -> TimmEncoder:
     from timm.models.vision_transformer import VisionTransformer
 
     if image_size % 8:
@@ -207,7 +207,8 @@ def _vit(name: str, image_size: int, pool: str) -> TimmEncoder:
 def _create(name: str, image_size: int, pretrained: bool) -> nn.Module:
     import timm
 
-    for sizes in ({"img_size": image_size} | more for more in _OTHER_SIZES):
+    for more in _OTHER_SIZES:
+        sizes: dict[str, Any] = {"img_size": image_size} | more
         try:
             return timm.create_model(name, pretrained=pretrained, num_classes=0, **sizes)
         except TypeError:  # no such setting

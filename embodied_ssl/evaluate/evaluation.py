@@ -119,7 +119,6 @@ def plan(
     for protocol in protocols:
         if protocol not in (known := (*PROTOCOLS, *OF_MOTIONS, *OF_ENCODERS)):
             raise unknown_name("protocol", protocol, known)
-    settings.check()
     device = found_device(device)
     if not on or not protocols:
         raise DataError("evaluate: name with --on at least one set of images, and at least one protocol")
