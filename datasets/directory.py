@@ -27,6 +27,7 @@ def claim(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / _LOCK)
@@ -47,6 +48,8 @@ def claim(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             (folder / _OWNER).unlink()
             (folder / _LOCK).unlink()  # still held: who has opened it meanwhile finds it gone, and tries anew
+            if made and not any(folder.iterdir()):  # what was refused leaves nothing behind
+                folder.rmdir()
         lock.release()
 
 
