@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.archives import Store, reason
+from embodied_ssl.datasets.archives import Store, listed, reason
 from embodied_ssl.datasets.decoding import Picture, decode
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.scanning import threads
@@ -96,6 +96,15 @@ def damage(store: Store, damaged: dict[str, str]) -> DataError:
     more = f"; and {count - 3:,} others" if count > 3 else ""
     mend = "mend or remove it, or skip it" if count == 1 else "mend or remove them, or skip them"
     return DataError(f"{store.path}: {named}{more}; {mend} with --skip_damaged")
+
+
+def replaced(damaged: list[str]) -> str:
+    """What is to be said of those that `damaged` names."""
+    one = len(damaged) == 1
+    return (
+        f"{len(damaged):,} file{'' if one else 's'} could not be decoded, and {'another' if one else 'others'} of the "
+        f"same class stood for {'it' if one else 'them'}: {listed(damaged)}"
+    )
 
 
 def begin_worker(number: int) -> None:

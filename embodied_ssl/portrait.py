@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_ssl.checkpoint import load_encoder, load_method
-from embodied_ssl.data import Source, open_streams, source_for
+from embodied_ssl.data import Source, source_for, take_streams
 from embodied_ssl.datasets.batches import FramePairs, Grasps, Pokes
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import ImageSet
@@ -20,7 +20,7 @@ from embodied_ssl.datasets.schema import MOTOR_SIGNALS
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluate import exhibits
 from embodied_ssl.evaluate.features import extract
-from embodied_ssl.evaluate.names import named_sets
+from embodied_ssl.evaluate.names import named_sets, shortest
 from embodied_ssl.evaluate.results import Result, told_apart, write_results
 from embodied_ssl.method import Method, Step
 from embodied_ssl.methods.curious_robot import CuriousRobot
@@ -36,7 +36,7 @@ ROWS = 6  # of a method's task
 def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
     """The exhibits of a run on held-out sets: nearest pictures, a map of the features, and what its heads say."""
     shown: list[Exhibit] = []
-    for images in named_sets(on):
+    for images in named_sets(on, skip_damaged=True):  # had it not been to be skipped, nothing would have been measured
         shown += portray_features(load_encoder(run), images)
     method = load_method(run)
     shown += _task(method, on)
@@ -56,10 +56,12 @@ def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
         return []
     rng = np.random.default_rng(0)
     try:
-        streams = open_streams(method, {name: source for name, source in found.items() if source is not None}, "test")
+        sources = {name: source for name, source in found.items() if source is not None}
+        taken = take_streams(method, sources, skip_damaged=True, part="test")
     except DataError:  # such as episodes that are shorter than its clips
         return []
-    batches = {name: stream.batch(rng.permutation(len(stream))[:ROWS], rng) for name, stream in streams.items()}
+    opened = {name: each.stream for name, each in taken.items()}
+    batches = {name: stream.batch(rng.permutation(len(stream))[:ROWS], rng) for name, stream in opened.items()}
     rows = method.show(**batches, step=Step(1.0, torch.Generator().manual_seed(0)))
     return [exhibits.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # joint: of several tasks
 
@@ -106,7 +108,8 @@ def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: M
     """
     out.mkdir(parents=True, exist_ok=True)
     write_results(results, out / "results.json")
-    figures = {run.name: portray(run, on) for run, on in shown.items()}
+    names = shortest([Path(run).expanduser().resolve().parts for run in shown])  # of one name there can be several
+    figures = {name: portray(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
     return write_report(out / "report.html", results, runs, {**portray_equivariance(results), **figures})
 
 

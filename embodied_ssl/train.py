@@ -36,10 +36,9 @@ from embodied_ssl.checkpoint import (
 )
 from embodied_ssl.compilation import compiled
 from embodied_ssl.data import Source, Sources, Taken, method_name, take_streams, write_samples
-from embodied_ssl.datasets.archives import listed
 from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.directory import claim
-from embodied_ssl.datasets.encoded import begin_worker
+from embodied_ssl.datasets.encoded import begin_worker, replaced
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images import image_set
 from embodied_ssl.datasets.interrupts import Asked, postponed, saying_what_is_kept
@@ -162,7 +161,7 @@ def train(
             run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every, asked)
         for name, origin in origins:
             if damaged := origin.damaged():
-                _say(f"{name}: {_replaced(damaged)}")
+                _say(f"{name}: {replaced(damaged)}")
         fabric.barrier()
     return out
 
@@ -426,14 +425,6 @@ def _fabric(device: str, devices: int, nodes: int, precision: str) -> "Fabric":
         raise DataError(f"no {devices} × '{device}' to train on ({' '.join(str(error).split())})") from None
     fabric.launch()
     return fabric
-
-
-def _replaced(damaged: list[str]) -> str:
-    one = len(damaged) == 1
-    return (
-        f"{len(damaged):,} file{'' if one else 's'} could not be decoded, and {'another' if one else 'others'} of the "
-        f"same class stood for {'it' if one else 'them'}: {listed(damaged)}"
-    )
 
 
 @contextmanager

@@ -208,6 +208,25 @@ def test_training_goes_past_damage_and_tells_of_it(folder, tmp_path, capsys, wor
     assert json.loads((out / "run.json").read_text())["data"]["frames"]["side"] == 48  # 1.5 times what it sees
 
 
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_measuring_goes_past_damage_and_tells_of_it(folder, tmp_path, capsys, command):
+    """Up to the page, which shows pictures of the set."""
+    damage_header(folder)
+    run, small = str(tmp_path / "run-0"), ["--image_size", "32", "--steps", "1", "--batch_size", "8"]
+    train = ["train", "rotation", "--frames", str(folder), "--out", run, "--skip_damaged", *small]
+    compare = ["compare", "rotation", "--data", str(folder), "--seeds", "1", "--labels", "false", *small]
+    given = ["evaluate", run] if command == "evaluate" else compare
+    given += ["--on", str(folder), "--protocol", "knn", "--out", str(tmp_path / "out"), "--device", "cpu"]
+    assert command == "compare" or main(train) == 0
+    assert main(given) == 2
+    damage_body(folder / "test" / "b" / "3.png")
+    assert main([*given, "--skip_damaged"]) == 0
+    told = capsys.readouterr().err
+    assert "3 damaged skipped" in told
+    assert f"{folder.name}: 1 file could not be decoded, and another of the same class stood for it: test/b/3" in told
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
 def test_damage_met_by_a_worker_is_one_line(folder, tmp_path):
     damage_body(folder / "train" / "b" / "3.png")
     method = make_method("rotation", None, 32)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from embodied_ssl.datasets.encoded import replaced
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images import ImageSet
 from embodied_ssl.datasets.manifest import MANIFEST
@@ -69,7 +70,7 @@ def evaluate(
 
     Args:
         runs: run directories. A row is a directory's name without the `-SEED` at its end.
-        on: sets of images: data sets of ours, folders or zip archives of class folders.
+        on: sets of images: data sets of ours, folders, zip or tar archives of class folders.
         protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance, next_best_view; those that take
             longer: stage_probe, semi_supervised, fine_tune.
         label: of sets of things, orbits and tables: `category` (None: this) or `material`.
@@ -105,6 +106,8 @@ def evaluate(
                     features = extract(encoder, each.images, device=each.device, cache=cache)
                 found += each.measure(row, features)
                 bar.update()
+            if damaged := each.images.damaged():
+                _tell(f"{each.images.name}: {replaced(damaged)}")
     return found
 
 

@@ -17,7 +17,8 @@ class Settings:
     """Images of each part of a set (training, validation, test) that a protocol takes at most, drawn by seed; of
     retrieval images in all, of the equivariance error pairs of frames. None: all."""
     skip_damaged: bool = False
-    """Whether to leave out damaged files of a folder or an archive, and count them, instead of refusing them all."""
+    """Whether to leave out damaged files of a folder or an archive, and count them, instead of refusing them all. What
+    `compare` trains on as well."""
     least_groups: Annotated[int, Limits(3)] = 3
     """A class with fewer objects, rooms or, where each stands for itself, images is left out, with a word."""
     neighbours: Count = 20
