@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from embodied_ssl.checkpoint import ENCODER
 from embodied_ssl.cli_options import add_settings, make_parser, parse, shorten
 from embodied_ssl.data import Source, check_streams, source_for
 from embodied_ssl.datasets.batches import LabelledFrames
+from embodied_ssl.datasets.directory import claim
 from embodied_ssl.datasets.engines import run_jobs
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate, plan
 from embodied_ssl.evaluate.results import Result
 from embodied_ssl.evaluate.settings import USUAL, Settings
@@ -67,33 +70,40 @@ def compare(
         progress: whether to show progress bars.
         settings: of the protocols.
 
-    Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results.
+    Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results. OUT is held
+    meanwhile: nobody else writes into it.
     """
-    if not methods or seeds < 1:
-        raise DataError("compare: name at least one method, and take at least one seed")
-    rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once
-    streams = {name: _streams(_make(name, encoder, image_size, 0), data) for name in rows}
-    sets = plan(on, protocols, settings=settings, device=device)
-    for each in sets:
-        each.prepare(range(seeds), told=False)  # what can't be measured on is refused before any training
-    if progress and len(data) > 1:
-        _tell(streams, data)
-    shown = progress and workers == 1
+    if not methods:
+        raise DataError("compare: name at least one method")
+    out = Path(out).expanduser()
+
+    def kept() -> str:
+        return f"{len(list(out.glob(f'runs/*/{ENCODER}')))} runs are finished in {out}"
 
     def learn(name: str, seed: int) -> Path:
         method = _make(name, encoder, image_size, seed)
         recipe = replace(method.recipe, steps=steps, batch_size=batch_size or method.recipe.batch_size)
         run = out / "runs" / f"{_row(name)}-{seed}"
-        return train(method, run, streams[name], recipe, seed=seed, device=device, progress=shown)
+        damage = settings.skip_damaged
+        return train(method, run, streams[name], recipe, seed=seed, device=device, skip_damaged=damage, progress=shown)
 
-    runs = _in_order(learn, [(name, seed) for seed in range(seeds) for name in rows], workers)
-    measured = partial(
-        evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
-    )
-    parts = _in_order(measured, [(runs, [each.source]) for each in sets], workers)
-    results = [replace(result, set=each.images.name) for each, part in zip(sets, parts, strict=True) for result in part]
-    present(out, results, runs, {run: on for run in runs if run.name.endswith("-0")})
-    return results
+    with saying_what_is_kept(kept), claim(out):  # before any work: it may not be writable, or held by another
+        rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once
+        streams = {name: _streams(_make(name, encoder, image_size, 0), data) for name in rows}
+        sets = plan(on, protocols, settings=settings, device=device)
+        for each in sets:
+            each.prepare(range(seeds), told=False)  # what can't be measured on is refused before any training
+        if progress and len(data) > 1:
+            _tell(streams, data)
+        shown = progress and workers == 1
+        runs = _in_order(learn, [(name, seed) for seed in range(seeds) for name in rows], workers)
+        measured = partial(
+            evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
+        )
+        parts = _in_order(measured, [(runs, [each.source]) for each in sets], workers)
+        found = [replace(one, set=each.images.name) for each, part in zip(sets, parts, strict=True) for one in part]
+        present(out, found, runs, {run: on for run in runs if run.name.endswith("-0")})
+    return found
 
 
 def _in_order(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], workers: int) -> list[_T]:

@@ -95,6 +95,14 @@ def test_parts_of_the_source_hold(names):
     assert len(parts.train) + len(parts.validation) + len(parts.test) == known.sum()
 
 
+@pytest.mark.parametrize("bare", ["validation", "test"])
+def test_a_part_without_any_of_the_classes_is_refused(bare):
+    part = np.array(["train", "validation", "test"] * 40, "U10")
+    label = np.where(part == bare, 2, np.arange(120) // 3 % 2)
+    with pytest.raises(DataError, match=f"made: its part {bare} has no images of the classes"):
+        split(replace(labelled(label), part=part), 0)
+
+
 def test_probes_find_what_is_there_and_nothing_else():
     features, images = clusters()
     noise = np.random.default_rng(1).normal(size=features.shape).astype("f4")
@@ -104,7 +112,9 @@ def test_probes_find_what_is_there_and_nothing_else():
         assert protocol(features, images, 0) == protocol(features, images, 0)
 
 
-@pytest.mark.parametrize(("k", "temperature", "centred"), [(1, 0.07, False), (20, 0.07, False), (5, 0.5, True)])
+@pytest.mark.parametrize(
+    ("k", "temperature", "centred"), [(1, 0.07, False), (20, 0.07, False), (5, 0.5, True), (20, 0.002, False)]
+)
 def test_neighbours_vote_as_those_of_scikit_learn(monkeypatch, k, temperature, centred):
     monkeypatch.setattr(neighbours, "_KNOWN", 37)  # several chunks of either
     monkeypatch.setattr(neighbours, "_CHUNK", 37 * 11)
@@ -112,7 +122,7 @@ def test_neighbours_vote_as_those_of_scikit_learn(monkeypatch, k, temperature, c
     features += 1
     parts = split(images, 0)
     shown = features - centred * features[parts.train].mean(0)
-    peer = KNeighborsClassifier(k, metric="cosine", weights=lambda away: np.exp((1 - away) / temperature))
+    peer = KNeighborsClassifier(k, metric="cosine", weights=lambda away: np.exp((1 - away.astype("f8")) / temperature))
     expected = peer.fit(shown[parts.train], images.label[parts.train]).score(
         shown[parts.test], images.label[parts.test]
     )

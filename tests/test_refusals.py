@@ -10,6 +10,7 @@ import pytest
 
 from embodied_ssl.cli import main
 from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.directory import claim
 from embodied_ssl.evaluate.results import read_results
 
 QUICK = ["--progress", "false"]
@@ -92,6 +93,14 @@ def test_a_place_that_takes_no_files_is_refused_before_work(command, fault, room
     said = refused([*commands(rooms, run)[command], "--out", str(out)], capsys)
     assert str(out) in said
     assert not [path for path in tmp_path.rglob("*") if path.name not in ("taken", "closed")]
+
+
+@pytest.mark.parametrize("command", ["collect", "train", "evaluate", "compare"])
+def test_a_place_that_another_writes_into_is_refused_before_work(command, rooms, run, tmp_path, capsys, no_work):
+    with claim(tmp_path / "out"):
+        said = refused([*commands(rooms, run)[command], "--out", str(tmp_path / "out")], capsys)
+        assert "out: another process (" in said
+        assert "writes into it; wait for it, or stop it" in said
 
 
 @pytest.mark.parametrize("option", ["--out", "--video"])

@@ -185,10 +185,6 @@ def refusals(folder):
         ({"protocols": ["knn", "k-nn"]}, "unknown protocol 'k-nn': did you mean 'knn'"),
         ({"device": "cuda:77"}, "no device 'cuda:77'"),
         ({"device": "gpu"}, "no device 'gpu'"),
-        ({"settings": replace(evaluation.USUAL, most=0)}, "most: 0; give at least 1"),
-        ({"settings": replace(evaluation.USUAL, least_groups=2)}, "least_groups: 2; give at least 3"),
-        ({"settings": replace(evaluation.USUAL, rates=())}, "rates"),
-        ({"settings": replace(evaluation.USUAL, temperature=0.0)}, "temperature"),
     ]
 
 
@@ -213,6 +209,20 @@ def test_what_can_not_be_measured_is_refused_before_any_work(tmp_path, monkeypat
     (run / "samples.npy").unlink()
     with pytest.raises(DataError, match=r"samples.npy: missing"):
         evaluate([run], **good, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"most": 0}, "most: 0; give at least 1"),
+        ({"least_groups": 2}, "least_groups: 2; give at least 3"),
+        ({"rates": ()}, "rates: none; give at least one"),
+        ({"temperature": 0.0}, "temperature: 0.0; give more than 0"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(wrong, told):
+    with pytest.raises(DataError, match=told):
+        replace(evaluation.USUAL, **wrong)
 
 
 def test_a_class_that_is_left_out_is_told_and_recorded(tmp_path, capsys):

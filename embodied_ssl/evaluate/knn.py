@@ -49,5 +49,5 @@ def votes(
 ) -> NDArray[np.float32]:
     """What the neighbours of each query [Q, D] among those known [N, D] vote for, by their labels [N]: [Q, classes]."""
     cosine, index = nearest(query, known, settings.neighbours, device)
-    found = torch.zeros(len(query), classes)
-    return found.scatter_add_(1, torch.from_numpy(label)[index], (cosine / settings.temperature).exp()).numpy()
+    weight = ((cosine - cosine[:, :1]) / settings.temperature).exp()  # in units of the nearest's: none is infinite
+    return torch.zeros(len(query), classes).scatter_add_(1, torch.from_numpy(label)[index], weight).numpy()

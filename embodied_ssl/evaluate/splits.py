@@ -38,7 +38,7 @@ def split(images: ImageSet, seed: int, settings: Settings = USUAL, shares: tuple
 
     Where the source says what is training and what is test, that holds; validation is what it says, or else taken from
     training. Of each part at most `settings.most` images are taken, and classes with fewer than `settings.least_groups`
-    groups to divide are left out. Raises DataError where fewer than two classes remain.
+    groups to divide are left out. Raises DataError where fewer than two classes remain, or a part has none of them.
     """
     rng = np.random.default_rng([seed, 0])
     official = {name: bool((images.part == name).any()) for name in ("train", "validation", "test")}
@@ -57,6 +57,9 @@ def split(images: ImageSet, seed: int, settings: Settings = USUAL, shares: tuple
         part[chosen] = _divide(images.label[chosen], images.group[chosen], ends, rng)
     part[~usable] = UNUSED
     rows = [np.flatnonzero(part == which) for which in (TRAINING, VALIDATION, TEST)]
+    for name, own in zip(("train", "validation", "test"), rows, strict=True):
+        if len(own) == 0:
+            raise DataError(f"{images.name}: its part {name} has no images of the classes that train has enough of")
     train, validation, test = (np.sort(rng.permutation(own)[: settings.most]) for own in rows)
     return Split(train, validation, test, {images.classes[label]: count for label, count in left_out.items()})
 
