@@ -78,7 +78,7 @@ class Archive(Store):
         if place.deflated:
             unpacker = zlib.decompressobj(-15)
             try:
-                content = unpacker.decompress(content, place.size)
+                content = unpacker.decompress(content, max(place.size, 1))  # 0 would be as much as there is
             except zlib.error as error:
                 raise ValueError(f"cannot be unpacked ({error})") from error
         if len(content) != place.size or place.crc not in (None, zlib.crc32(content)):

@@ -10,7 +10,13 @@ LINE_EVERY_S = 60.0
 
 
 def progress_bar(
-    total: float, unit: str, description: str, shown: bool = True, initial: float = 0, scale: bool = False
+    total: float,
+    unit: str,
+    description: str,
+    shown: bool = True,
+    initial: float = 0,
+    scale: bool = False,
+    delay: float = 0,
 ) -> "tqdm[Any]":
     """A bar on standard error; a context manager with `update(count)` and `set_postfix(...)`, as of tqdm.
 
@@ -21,11 +27,12 @@ def progress_bar(
         shown: whether to show anything.
         initial: how many are done already, which do not count in the rate.
         scale: write 12.3k for 12345.
+        delay: seconds before anything is shown.
     """
     kind = tqdm if on_screen() else _Lines
     return kind(
         total=total, unit=f" {unit}", desc=description, disable=not shown, initial=initial, unit_scale=scale,
-        file=sys.stderr, dynamic_ncols=True, mininterval=0.5,
+        file=sys.stderr, dynamic_ncols=True, mininterval=0.5, delay=delay,
     )  # fmt: skip
 
 

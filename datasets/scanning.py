@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from embodied_ssl.datasets.archives import Store, reason
 from embodied_ssl.datasets.decoding import read_header
+from embodied_ssl.datasets.progress import progress_bar
 
 _CHUNK = 64  # files at a time
 _MOST_KEPT = 8  # scans
@@ -57,7 +57,7 @@ def _scan(store: Store) -> Scan:
                 found.damaged[row] = reason(error)
         return len(rows)
 
-    bar = tqdm(total=count, desc=f"{store.name}: reading", unit=" images", delay=2, disable=None)
+    bar = progress_bar(count, "images", f"{store.name}: reading", delay=2)
     with ThreadPoolExecutor(threads()) as pool, bar:
         for done in _mapped(pool, look, range(0, count, _CHUNK)):
             bar.update(done)
