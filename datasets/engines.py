@@ -90,6 +90,9 @@ def _interrupts_held_back() -> Iterator[None]:
 
     A process inherits what is held back, so that a worker which is still starting does not die with a traceback.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # not a Unix
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
     try:
         yield

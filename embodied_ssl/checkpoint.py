@@ -42,6 +42,7 @@ def load_encoder(run: Path | str) -> Encoder:
     """The encoder that a run has learned, in evaluation mode. Raises DataError where there is none or it is damaged."""
     encoder = _encoder_of(run, read_configuration(run))
     load_weights(encoder, Path(run) / ENCODER)
+    encoder.weights = str(run)  # what learns on from it has learned from the same pictures
     return encoder.eval()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.checkpoint import CONFIGURATION
 from embodied_ssl.datasets import batches
 from embodied_ssl.datasets.digests import Digests, united
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -43,7 +44,8 @@ _CUTS: dict[type[batches.Batch], tuple[tuple[str, ...], Callable[..., Stream]]] 
 
 
 SAMPLES = "samples.npy"
-"""Beside `run.json`: the digests of all pictures that a run may learn from, uint64, sorted, each once."""
+"""Beside `run.json`: the digests of all pictures that a run may learn from, uint64, sorted, each once; also of those
+that the run had learned from whose weights it began with."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,17 @@ def take_streams(
     }
 
 
-def write_samples(run: Path, streams: Mapping[str, Taken]) -> None:
-    """Write RUN/samples.npy, unless it is there."""
+def write_samples(run: Path, streams: Mapping[str, Taken], begun_from: str | None = None) -> None:
+    """Write RUN/samples.npy, unless it is there.
+
+    begun_from: where the first weights are from. What a run learned from whose weights they are counts as well; what
+    a file of others has seen is not known. Raises DataError where such a run does not say it.
+    """
     if (run / SAMPLES).is_file():
         return
     digests = [origin.find_digests() for taken in streams.values() for origin in taken.origins]
+    if (earlier := _run_of(begun_from)) is not None:
+        digests.append(_samples_of(earlier))
     buffer = io.BytesIO()
     np.save(buffer, united(digests), allow_pickle=False)
     write_atomically(run / SAMPLES, [buffer.getbuffer()])
@@ -149,16 +157,26 @@ def learned_from(run: Path | str, images: ImageSet, rows: NDArray[np.integer]) -
     Pictures are compared by content, whatever their names (`digest_of` says what counts as the same). Raises DataError
     where the run does not say what it learned from.
     """
-    path = Path(run) / SAMPLES
+    return int(np.isin(images.digests[rows], _samples_of(Path(run))).sum())
+
+
+def _run_of(weights: str | None) -> Path | None:
+    """The run that first weights are from: its directory was given, or its file; None: they are of no run."""
+    path = Path(weights or "").expanduser()
+    folder = path if path.is_dir() else path.parent
+    return folder if weights is not None and (folder / CONFIGURATION).is_file() else None
+
+
+def _samples_of(run: Path) -> Digests:
+    path = run / SAMPLES
     try:
-        known = np.load(path, allow_pickle=False)
+        return np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise DataError(
             f"{path}: missing, so what this run learned from is unknown; run the same embodied-ssl train again"
         ) from None
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: damaged ({error}); delete it and run the same embodied-ssl train again") from None
-    return int(np.isin(images.digests[rows], known).sum())
 
 
 def check_streams(method: Method, sources: Mapping[str, Sources]) -> None:

@@ -143,7 +143,7 @@ def train(
     origins = [(name, origin) for name, each in taken.items() for origin in each.origins] if main else []
     with saying_what_is_kept(run.told), _claimed(out, configuration, fabric):
         if main:
-            write_samples(out, taken)
+            write_samples(out, taken, method.encoder.weights)
         if is_finished(out):
             return out
         first = run.start(opened)

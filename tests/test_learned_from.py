@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from embodied_ssl.checkpoint import load_encoder
 from embodied_ssl.cli import main
 from embodied_ssl.data import SAMPLES, learned_from, open_streams
 from embodied_ssl.datasets.errors import DataError
@@ -95,6 +96,21 @@ def test_pictures_are_known_again_by_content(noise, tmp_path):
     other = image_set(tmp_path / "other.zip")
     assert learned_from(run, other, np.arange(len(other))) == 80
     assert learned_from(run, other.at(np.arange(20)), np.arange(20)) == learned_from(run, other, np.arange(20))
+
+
+@pytest.mark.parametrize("how", ["its directory", "its file", "its encoder"])
+def test_what_first_weights_have_learned_from_counts_as_well(noise, tmp_path, how):
+    earlier = learn("rotation", tmp_path / "earlier", noise / "test")
+    given = {"its directory": earlier, "its file": earlier / "encoder.safetensors"}.get(how)
+    method = make_method("rotation", None, 32, weights=given)
+    if how == "its encoder":
+        method = type(method)(load_encoder(earlier))
+    run = train(method, tmp_path / "run", {"frames": noise}, SHORT, progress=False)
+    images = image_set(noise)
+    assert learned_from(run, images, split(images, 0).test) == 80
+    assert learned_from(earlier, images, split(images, 0).train) == 0
+    again = learn("rotation", tmp_path / "again", noise)
+    assert learned_from(again, images, split(images, 0).test) == 0
 
 
 @pytest.mark.parametrize(
