@@ -56,6 +56,8 @@ def image_set(
     Raises DataError where there are no pictures, damaged ones, or an unknown label.
     """
     path = Path(source)
+    if label not in (None, *LABELS):
+        raise unknown_name("label", str(label), LABELS)
     try:
         if (store := _store_of(path)) is not None:
             return _of_files(store, side, usual_side, skip_damaged)
@@ -78,8 +80,6 @@ def _of_arrays(path: Path, label: str | None) -> ImageSet:
     if is_idx(path):
         return _of_idx(path)
     dataset = Dataset.open(path)
-    if label not in (None, *LABELS):
-        raise unknown_name(f"label of {path}", str(label), LABELS)
     chosen = "scene" if dataset.kind == "roam" else label or LABELS[0]
     return _of_video(dataset, chosen) if dataset.kind in VIDEO_KINDS else _of_table(dataset, chosen)
 

@@ -156,6 +156,13 @@ def test_a_folder_and_its_archives_have_one_fingerprint(tmp_path):
     assert image_set(tmp_path / "folder" / "set").fingerprint != found["zip"].fingerprint
 
 
+def test_a_label_that_nothing_has_is_refused_of_folders_as_well(tmp_path):
+    folder = as_folder(tmp_path, ["a/1.png", "b/2.png"])
+    assert image_set(folder, "material").classes == ("a", "b")  # beside a set of ours that has two
+    with pytest.raises(DataError, match="unknown label 'colour'"):
+        image_set(folder, "colour")
+
+
 def test_names_with_dots_are_whole_names(tmp_path):
     for name in ("set.v1", "set.v2"):
         assert image_set(as_folder(tmp_path / name, ["a/1.png"]).rename(tmp_path / name / name)).name == name

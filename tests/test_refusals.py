@@ -124,6 +124,7 @@ def test_a_page_that_cannot_be_written_is_refused_before_it_is_made(option, faul
         ("evaluate", ["--protocol", "knm"], "did you mean 'knn'"),
         ("evaluate", ["--device", "gpus"], "gpus"),
         ("evaluate", ["--on", "nowhere"], "nowhere"),
+        ("evaluate", ["--label", "materials"], "unknown label 'materials': did you mean 'material'"),
         ("compare", ["--protocol", "knm"], "did you mean 'knn'"),
         ("compare", ["--device", "gpus"], "gpus"),
         ("compare", ["--on", "nowhere"], "nowhere"),
