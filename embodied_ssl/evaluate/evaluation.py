@@ -144,7 +144,7 @@ class Plan:
     def prepare(self, seeds: Sequence[int], told: bool = True) -> None:
         """Divide the set, and tell, unless told not to, what was taken for what. Raises DataError where it can't be."""
         if self.images.told and told:
-            _tell(f"{self.images.name}: {self.images.told}")
+            _tell(self.images.told)
         for seed in seeds:
             if any(name != "retrieval" and name not in OF_MOTIONS for name in self.protocols):
                 left_out = split(self.images, seed, self.settings).left_out
