@@ -9,8 +9,11 @@ carries. So an interrupted collection goes on when it is called again, and ends 
 """
 
 import json
+import platform
 import sys
 import time
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,8 @@ from embodied_ssl.datasets.settings import (
 )
 from embodied_ssl.datasets.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
 from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, refuse_too_large, summarise
+
+_LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "pybullet")
 
 
 def collect(
@@ -83,7 +88,7 @@ def collect(
     with saying_what_is_kept(kept):
         _environment(spec)  # a setting that it refuses is best refused before anything is written
         with claim(folder):
-            bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__}
+            bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__, "libraries": _libraries()}
             open_directory(folder, bound, spec.unidentified)
             if any(not _shard_path(folder, index).exists() for index in range(spec.shards)):
                 _compile(workers, progress)
@@ -184,6 +189,15 @@ def _refuse_what_changed(folder: Path, spec: CollectSpec, made: list[ShardEntry]
                 f"{name}: {source} has changed while data were collected; the {len(made)} shards made meanwhile "
                 "are deleted, run the same command again"
             )
+
+
+def _libraries() -> dict[str, str]:
+    """The versions of what bytes depend on besides the specification and this package."""
+    found = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):  # OpenCV's module goes by several names
+            found[name] = version(name)
+    return {**found, "C library": " ".join(platform.libc_ver())}
 
 
 def _shard_path(folder: Path, index: int) -> Path:

@@ -73,7 +73,7 @@ def open_directory(folder: Path, spec: dict[str, Any], unidentified: str | None 
         if strangers := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
             raise DataError(f"{folder}: not empty ({strangers[0]}) and no data set; choose another --out")
         write_atomically(folder / UNFINISHED, [json.dumps(spec, indent=1, sort_keys=True).encode()])
-    elif differences := differing(bound, spec):
+    elif differences := differing(bound, _as_told(spec, bound)):
         raise DataError(
             f"{folder}: holds another collection, which differs in {'; '.join(differences[:4])}; "
             "repeat its command to finish it, or choose another --out"
@@ -84,6 +84,11 @@ def open_directory(folder: Path, spec: dict[str, Any], unidentified: str | None 
             "now, so it is not gone on with: use a named function or class, and collect into another --out"
         )
     remove_temporaries(folder)
+
+
+def _as_told(spec: dict[str, Any], bound: dict[str, Any]) -> dict[str, Any]:
+    """Without the versions of libraries where those of the shards are not known: of what is finished."""
+    return spec if "libraries" in bound else {name: value for name, value in spec.items() if name != "libraries"}
 
 
 def _bound_to(folder: Path) -> dict[str, Any] | None:
@@ -105,7 +110,8 @@ def _bound_to(folder: Path) -> dict[str, Any] | None:
 
 def _flat(spec: dict[str, Any]) -> dict[str, Any]:
     """The fields of a specification, those of the environment and the pieces of a policy by their own names."""
-    outer = {name: value for name, value in spec.items() if name not in ("env", "policy_code")}
+    outer = {name: value for name, value in spec.items() if name not in ("env", "policy_code", "libraries")}
+    outer |= {f"version of {name}": number for name, number in spec.get("libraries", {}).items()}
     settings, code = spec.get("env", {}), spec.get("policy_code", {})
     outer |= settings if isinstance(settings, dict) else {"env": settings}
     pieces = code if isinstance(code, dict) else {"policy": code}

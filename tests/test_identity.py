@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import trimesh
 
+import embodied_ssl.datasets.collect as collecting
 from embodied_ssl.cli import main
 from embodied_ssl.datasets.check import check
 from embodied_ssl.datasets.code_identity import Unidentified, code_digests
@@ -218,6 +220,34 @@ def test_an_interrupted_collection_goes_on_with_the_same_policy_and_no_other(mod
     with pytest.raises(DataError, match=rf"another collection, which differs in .*{change[3]}"):
         collect("orbit", folder, policy=f"policy:{name}", **ORBIT)
     assert hashes(folder) == kept
+
+
+def test_an_interrupted_collection_goes_on_with_the_same_libraries_and_no_others(tmp_path, monkeypatch):
+    folder = tmp_path / "orbit"
+    bound = {}
+
+    def stop(*arguments):
+        bound.update(json.loads((folder / "collecting.json").read_text()))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(collecting, "write_manifest", stop)
+        with pytest.raises(KeyboardInterrupt):
+            collect("orbit", folder, **ORBIT)
+    assert {"numpy", "pybullet", "C library"} <= set(bound["libraries"])
+    kept = hashes(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(collecting, "version", lambda name: "99" if name == "numpy" else version(name))
+        with pytest.raises(
+            DataError, match=r"another collection, which differs in version of numpy \(.* there, 99 now"
+        ):
+            collect("orbit", folder, **ORBIT)
+    assert hashes(folder) == kept
+    collect("orbit", folder, **ORBIT)
+    assert hashes(folder) == kept
+    with monkeypatch.context() as patched:
+        patched.setattr(collecting, "version", lambda name: "99")
+        assert collect("orbit", folder, **ORBIT).rows_made == 0  # it is finished: nothing is mixed
 
 
 @pytest.mark.slow
