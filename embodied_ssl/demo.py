@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from embodied_ssl.datasets.check import check
 from embodied_ssl.datasets.collect import collect
-from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import view
 from embodied_ssl.evaluate.evaluation import evaluate
-from embodied_ssl.limits import Count, Seed, within_limits
+from embodied_ssl.limits import Count, Limits, Seed, within_limits
 from embodied_ssl.methods import make_method
 from embodied_ssl.portrait import present
 from embodied_ssl.report.text import print_tables
@@ -37,7 +36,7 @@ LEARNING: dict[str, tuple[dict[str, str], str, int, int, int]] = {
 
 
 @within_limits
-def demo(out: Path = Path("demo"), scale: float = 1.0, seed: Seed = 0, workers: Count = 2) -> int:
+def demo(out: Path = Path("demo"), scale: Annotated[float, Limits(1)] = 1.0, seed: Seed = 0, workers: Count = 2) -> int:
     """Collect every kind of data, train two encoders on it, measure them against an untrained one, and show it all.
 
     Args:
@@ -48,8 +47,6 @@ def demo(out: Path = Path("demo"), scale: float = 1.0, seed: Seed = 0, workers: 
 
     Returns 0, or 1 where a data set turned out bad. Raises DataError for a smaller scale: too few rooms to measure on.
     """
-    if not scale >= 1:
-        raise DataError(f"scale: {scale}; give at least 1")
     data = {
         kind: _collect(out / "data" / kind, kind, round(count * scale), seed, workers, SETTINGS[kind])
         for kind, count in EPISODES.items()

@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import gymnasium
@@ -85,6 +86,13 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if number < least or isinstance(value, bool | np.bool_):
         raise ValueError(f"{name}: {value!r}; give a whole number of at least {least}")
     return number
+
+
+def checked_number(name: str, value: Any, least: float, most: float, unit: str = "") -> float:
+    """A number of Python's or NumPy's as one of Python's; ValueError where it is none, or not from least to most."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or not least <= value <= most:
+        raise ValueError(f"{name}: {value!r}; give a number from {least:g} to {most:g}{unit}")
+    return float(value)
 
 
 def checked_instances(instances: Sequence[int]) -> tuple[int, int]:

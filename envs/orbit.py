@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
+    checked_number,
     describe_things,
     observation_space,
     observe,
@@ -87,7 +88,8 @@ class OrbitEnv(SimulatedEnv):
         """
         self.length, self.flow = whole_number("length", length, 1), flow
         self.instances = checked_instances(instances)
-        self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
+        self.motor_noise = checked_number("motor_noise", motor_noise, 0, 1)
+        self.encoder_noise = checked_number("encoder_noise", encoder_noise, 0, 1)
         size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode

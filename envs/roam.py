@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
+    checked_number,
     describe_things,
     observation_space,
     observe,
@@ -89,12 +90,14 @@ class RoamEnv(SimulatedEnv):
 
         Raises ValueError for a setting that is none.
         """
-        if camera_height <= 0 or not abs(camera_pitch) <= math.pi / 2:
+        if not 0 < camera_height < math.inf or not abs(camera_pitch) <= math.pi / 2:
             raise ValueError(f"a camera above the floor, up to π/2 rad up or down, not {camera_height}, {camera_pitch}")
         self.scenes = _checked_types(scenes)
         self.length, self.flow = whole_number("length", length, 1), flow
         self.camera_height, self.camera_pitch = camera_height, camera_pitch
-        self.slip, self.motor_noise, self.odometry_noise = slip, motor_noise, odometry_noise
+        self.slip = checked_number("slip", slip, 0, 1)
+        self.motor_noise = checked_number("motor_noise", motor_noise, 0, 1)
+        self.odometry_noise = checked_number("odometry_noise", odometry_noise, 0, 1)
         self.instances = checked_instances(instances)
         size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, field_of_view)

@@ -10,6 +10,7 @@ from embodied_ssl.envs.grippers import make_gripper
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
+    checked_number,
     describe_things,
     observation_space,
     observe,
@@ -87,7 +88,7 @@ class TableEnv(SimulatedEnv):
             categories: of objects to draw from, separated by commas; empty: all.
             objects: household (generated), random_urdfs (PyBullet's), or a folder of mesh and .urdf files.
             instances: which instances of a category to draw from, [first, last).
-            time_step: of the physics, s.
+            time_step: of the physics, 0.0001 to 0.05 s.
             textures: a folder of pictures that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
@@ -100,6 +101,7 @@ class TableEnv(SimulatedEnv):
         self.clutter = whole_number("clutter", clutter, 1)
         self.instances = checked_instances(instances)
         size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
+        time_step = checked_number("time_step", time_step, 1e-4, 0.05, " s")
         self.camera = Camera.from_fov(size, size, FIELD_OF_VIEW_RAD)
         self.camera_height = VIEW_M / 2 / exact.tan(FIELD_OF_VIEW_RAD / 2)
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))

@@ -1,10 +1,12 @@
 """What every environment must do: listing one here tests it."""
 
 import hashlib
+import inspect
 import os
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import gymnasium
@@ -133,6 +135,21 @@ def test_bad_actions_are_refused_clearly(name, bad):
     with pytest.raises(ValueError, match="action"):
         env.step(action)
     env.close()
+
+
+@every_env
+def test_every_number_among_the_settings_is_held_to_what_it_can_be(name):
+    """Whichever setting a constructor has: noise, shares, lengths, times, angles, counts."""
+    parameters = inspect.signature(type(gymnasium.make(name, **ENVS[name]).unwrapped).__init__).parameters
+    usual = {key: each.default for key, each in parameters.items() if type(each.default) in (int, float)}
+    assert len(usual) >= 4
+    taken = []
+    for setting in usual:
+        for wrong in (float("nan"), float("inf"), "3", 2 if setting == "camera_pitch" else -1):
+            with suppress(ValueError, TypeError):
+                gymnasium.make(name, **ENVS[name] | {setting: wrong})
+                taken.append((setting, wrong))
+    assert not taken
 
 
 @every_env
