@@ -2,7 +2,7 @@
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/images.py --images 100000 --workers 2
 
-It makes its own JPEGs (26 kB each on average) in a temporary folder, which needs 2.6 GB for 100,000, and takes about
+It makes its own JPEGs (26 kB each on average) in a temporary folder, which needs 2.6 GB for 100,000. Takes about
 ten minutes for them on two cores. The rates are those of whole batches out of a DataLoader's worker processes, taken
 in turn; the memory is the proportional set size of the training process and its workers, summed, at its peak.
 """

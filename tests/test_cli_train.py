@@ -131,7 +131,7 @@ def test_a_name_of_two_groups_is_that_of_the_method_and_each_has_its_full_name()
     assert given["data.frames"] == ["folder"]
     assert (given.recipe.momentum, given.recipe.steps, given.recipe.weight_decay) == (0.1, 2, 0.3)
     assert str(given.training.out) == "run"
-    assert vars(given.encoder) == {"name": "vit_tiny", "image_size": 48}
+    assert vars(given.encoder) == {"name": "vit_tiny", "image_size": 48, "weights": None}
     usual = parse(parser, ["--training.out", "run", "--data.frames", "folder"])
     assert (usual.method.momentum, usual.recipe.momentum) == (0.5, 0.7)
 
