@@ -90,9 +90,10 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 def checked_number(name: str, value: Any, least: float, most: float, unit: str = "") -> float:
     """A number of Python's or NumPy's as one of Python's; ValueError where it is none, or not from least to most."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real) or not least <= value <= most:
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not least <= number <= most:
         raise ValueError(f"{name}: {value!r}; give a number from {least:g} to {most:g}{unit}")
-    return float(value)
+    return number
 
 
 def checked_instances(instances: Sequence[int]) -> tuple[int, int]:
