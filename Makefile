@@ -26,7 +26,7 @@ lowest: $(VENV)/.installed
 	echo "import site; site.addsitedir('$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')')" \
 		> $$($(VENV)/lowest/bin/python -c 'import site; print(site.getsitepackages()[0])')/over.pth
 	$(VENV)/lowest/bin/pip install --quiet --requirement $(VENV)/lowest/bounds.txt
-	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal $(TESTS)
+	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow" $(TESTS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

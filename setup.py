@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import setup
 
-SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.0"]
+SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.4"]
 WHEELS = (  # for which PyBullet has them; elsewhere the rest is installed, and `embodied-ssl[sim]` compiles it
     "python_version == '3.11' and platform_python_implementation == 'CPython' "
     "and platform_system == 'Linux' and platform_machine == 'x86_64'"
@@ -49,7 +49,7 @@ setup(
         *(f"{each}; {WHEELS}" for each in SIMULATION),
         "numpy>=1.26",
         "scipy>=1.11.1",
-        "gymnasium>=1.0",
+        "gymnasium>=1.4",
         "opencv-python>=4.8.0.76",
         "av>=14.0",
         "pillow>=11.3",
@@ -59,14 +59,14 @@ setup(
         "filelock>=3.21",
         "tqdm>=4.66",
         "jinja2>=3.1",
-        "jsonargparse>=4.40",
+        "jsonargparse>=4.48",
         "docstring-parser>=0.16",
         "torch>=2.6",
         "torchvision>=0.21",
         "timm>=1.0.31",
         "safetensors>=0.4",
-        "lightning-fabric>=2.4",
-        "tensorboardX>=2.6.2",
+        "lightning-fabric>=2.5",
+        "tensorboardX>=2.6.2.2",
         "scikit-learn>=1.3",
     ],
     extras_require={

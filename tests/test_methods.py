@@ -217,7 +217,7 @@ def test_the_slope_of_a_poke_is_that_of_a_fitted_line():
     target = poke_target(batches.Pokes(pictures(rng, 3), torch.zeros(3, 2), *tensors, zeros))
     felt = force > 0.1
     expected = [
-        np.log(np.linalg.lstsq(depth[touched, None], each[touched])[0][0])
+        np.log(np.linalg.lstsq(depth[touched, None], each[touched], rcond=None)[0][0])
         for touched, each in zip(felt, force, strict=True)
     ]
     np.testing.assert_allclose(target[:, 0], expected, rtol=1e-4)
