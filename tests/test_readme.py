@@ -15,7 +15,7 @@ from embodied_ssl.cli import main
 from embodied_ssl.methods import method_class, method_names
 
 README = Path(__file__).parent.parent / "README.md"
-LARGEST = {"episodes": 16, "size": 24, "image_size": 32, "workers": 1, "steps": 2, "seeds": 1, "batch_size": 16}
+LARGEST = {"episodes": 12, "size": 24, "image_size": 32, "workers": 1, "steps": 2, "seeds": 1, "batch_size": 16}
 NUMBER = re.compile(rf"\b({'|'.join(LARGEST)})([ =])(\d+)")
 
 
@@ -42,6 +42,7 @@ def exit_code(arguments):
         return stop.code
 
 
+@pytest.mark.slow
 @pytest.mark.simulator
 def test_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
