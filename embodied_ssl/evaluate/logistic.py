@@ -99,6 +99,11 @@ class _Problem:
         self._chunks: Callable[[], Iterator[tuple[Tensor, Tensor]]] = (lambda: iter(kept)) if kept is not None else read
         self._axes, self._variance = self._principal(features.shape[1])
         self.coordinates = len(self._variance)
+        self._turn: Tensor | None = self._axes  # what turns weights along the axes into those of features as they are
+        if kept is not None:  # turned once: few samples have far fewer coordinates than features
+            axes = self._axes.float().to(device)
+            turned = [(given @ axes, of) for given, of in kept]
+            self._chunks, self._turn = (lambda: iter(turned)), None
 
     def _principal(self, dim: int) -> tuple[Tensor, NDArray[np.float64]]:
         if self._count < dim:
@@ -137,7 +142,8 @@ class _Problem:
 
     def _loss(self, along: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """The mean loss of the training rows, and its gradient by the weights along the axes and the bias."""
-        weight = (self._axes @ torch.from_numpy(along[:-1])).float().to(self._device)
+        inner = torch.from_numpy(along[:-1])
+        weight = (inner if self._turn is None else self._turn @ inner).float().to(self._device)
         bias = torch.from_numpy(along[-1]).float().to(self._device)
         loss, by_weight, by_bias = 0.0, torch.zeros(weight.shape, dtype=torch.float64), np.zeros(len(bias))
         for given, target in self._chunks():
@@ -147,7 +153,8 @@ class _Problem:
             residual[torch.arange(len(target), device=target.device), target] -= 1
             by_weight += (given.T @ residual).cpu().double()
             by_bias += residual.sum(0).cpu().numpy()
-        gradient = np.concatenate([(self._axes.T @ by_weight).numpy(), by_bias[None]])
+        by_inner = by_weight if self._turn is None else self._turn.T @ by_weight
+        gradient = np.concatenate([by_inner.numpy(), by_bias[None]])
         return loss / self._count, gradient / self._count
 
 
