@@ -20,7 +20,9 @@ SMALL = {
     "poke": {"episodes": 5, "size": 32},
 }
 SIMULATOR = find_spec("pybullet") is not None
-SIMULATES = re.compile(r"^(from|import) (embodied_ssl\.(envs|datasets\.collect\b|demo)|pybullet|numba)", re.MULTILINE)
+SIMULATES = re.compile(
+    r"^(from|import) (embodied_ssl\.(envs|datasets\.collect\b|demo)|gymnasium|pybullet|numba)", re.MULTILINE
+)
 
 # Files that import the simulation are left out without one; single tests elsewhere are marked `simulator`.
 collect_ignore = (

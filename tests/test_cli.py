@@ -35,6 +35,7 @@ def test_unknown_names_get_the_near_one(given, near, capsys):
     assert f"'{near}'" in capsys.readouterr().err
 
 
+@pytest.mark.simulator
 def test_collect_then_check(tmp_path, capsys):
     out = tmp_path / "orbit"
     settings = ["--episodes", "2", "--size", "16", "--length", "3", "--instance", "--progress", "false"]
@@ -50,6 +51,7 @@ def test_collect_then_check(tmp_path, capsys):
     assert str(shard) in capsys.readouterr().out
 
 
+@pytest.mark.simulator
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -74,6 +76,7 @@ def test_what_cannot_be_done_is_one_clear_message(arguments, tmp_path):
     assert not (tmp_path / "x").exists() or not list((tmp_path / "x").iterdir())
 
 
+@pytest.mark.simulator
 def test_every_setting_of_a_world_is_explained(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["collect", "roam", "--help"])
@@ -83,6 +86,7 @@ def test_every_setting_of_a_world_is_explained(capsys):
         assert text in shown
 
 
+@pytest.mark.simulator
 def test_lists_are_separated_by_commas(tmp_path, capsys):
     out = tmp_path / "grasp"
     settings = ["--episodes", "1", "--size", "16", "--categories", "mug,bowl", "--progress", "false"]

@@ -76,7 +76,7 @@ CASES = [
     ("simclr", "conv4", 150, 1e-3, {}, 0.2),
     ("simclr", "conv4", 100, 1e-3, {"views": "body"}, 0.3),
     ("moco", "conv4", 150, 1e-3, {"version": 1, **QUICK}, 0.1),
-    ("moco", "conv4", 150, 1e-3, {"version": 2, **QUICK}, 0.1),
+    ("moco", "conv4", 250, 1e-3, {"version": 2, **QUICK}, 0.1),
     ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": "body"}, 0.3),
     ("dino", "conv4", 300, 2e-3, {"momentum": 0.9}, 0.2),
     ("clip", "conv4", 100, 1e-3, {}, 0.4),
