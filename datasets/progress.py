@@ -48,7 +48,7 @@ class _Lines(tqdm):  # type: ignore[type-arg]
         self._last_line = time.monotonic()
         self._said = False
         line = "{desc}: {percentage:.0f}% {n_fmt}/{total_fmt}{unit} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
-        super().__init__(**settings, bar_format=line, miniters=1, maxinterval=float("inf"), leave=False)
+        super().__init__(**settings, bar_format=line, miniters=1, maxinterval=float("inf"), smoothing=0, leave=False)
 
     def refresh(self, *args: Any, **kwargs: Any) -> None:
         """Write a line, if the last one is old enough."""
