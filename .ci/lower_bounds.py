@@ -1,7 +1,6 @@
 """Print the lower bound of each requirement as an exact version: what `make lowest` installs.
 
-torch and torchvision are left out, since they bring gigabytes: they are those that are there. Their own lower bound was
-tried by hand.
+torch and torchvision are left out, since they bring gigabytes: their lower bound is the release that tests run with.
 """
 
 from importlib.metadata import requires
