@@ -2,13 +2,21 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.4"]
 WHEELS = (  # for which PyBullet has them; elsewhere the rest is installed, and `embodied-ssl[sim]` compiles it
     "python_version == '3.11' and platform_python_implementation == 'CPython' "
     "and platform_system == 'Linux' and platform_machine == 'x86_64'"
 )
+
+FOLDERS = {"embodied_ssl": "embodied_ssl", "envs": "embodied_ssl.envs", "datasets": "embodied_ssl.datasets"}
+
+
+def packages(folder: str, name: str) -> list[str]:
+    """A package and all below it."""
+    return [name, *(f"{name}.{each}" for each in find_packages(folder))]
+
 
 setup(
     name="embodied-ssl",
@@ -25,24 +33,11 @@ setup(
         "Programming Language :: Python :: 3.13",
     ],
     python_requires=">=3.11",
-    packages=[
-        "embodied_ssl",
-        "embodied_ssl.methods",
-        "embodied_ssl.encoders",
-        "embodied_ssl.evaluate",
-        "embodied_ssl.report",
-        "embodied_ssl.envs",
-        "embodied_ssl.envs.world",
-        "embodied_ssl.datasets",
-    ],
-    package_dir={
-        "embodied_ssl": "embodied_ssl",
-        "embodied_ssl.envs": "envs",
-        "embodied_ssl.datasets": "datasets",
-    },
+    packages=[name for folder, name in FOLDERS.items() for name in packages(folder, name)],
+    package_dir={name: folder for folder, name in FOLDERS.items()},
     package_data={
         "embodied_ssl": ["py.typed"],
-        "embodied_ssl.datasets": ["*.html.j2"],
+        "embodied_ssl.datasets.gallery": ["*.html.j2"],
         "embodied_ssl.report": ["*.html.j2"],
     },
     install_requires=[
@@ -84,5 +79,5 @@ setup(
             "psutil>=5.9",
         ],
     },
-    entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli:main"]},
+    entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli.main:main"]},
 )

@@ -14,13 +14,14 @@ import psutil
 from numpy.typing import NDArray
 from timing import options
 
-from embodied_ssl.datasets.gallery_results import stiffness
-from embodied_ssl.envs.manipulate import GraspEnv, PokeEnv
-from embodied_ssl.envs.policies import POLICIES
+from embodied_ssl.datasets.gallery.results import stiffness
+from embodied_ssl.envs.grasp import GraspEnv
+from embodied_ssl.envs.poke import PokeEnv
+from embodied_ssl.envs.policies.table import POLICIES
 from embodied_ssl.envs.table import SLAB, TableEnv
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
-from embodied_ssl.envs.world.objects import make_object
+from embodied_ssl.envs.world.objects.categories import make_object
 from embodied_ssl.envs.world.physics import World
 
 INSTANCES = (0, 8)  # of each category

@@ -16,10 +16,10 @@ import torch
 from methods import part_of_archive
 from timing import existing, figure, options
 
-from embodied_ssl.datasets.charts import Axis, Chart
+from embodied_ssl.datasets.gallery.charts import Axis, Chart
 from embodied_ssl.evaluate.evaluation import evaluate
 from embodied_ssl.methods import make_method
-from embodied_ssl.train import train
+from embodied_ssl.training.train import train
 
 SIZES, PART, UPDATES, PICTURES, SEEDS = (16, 32, 64, 128, 256, 512), 16, 120, 120 * 128, 3
 

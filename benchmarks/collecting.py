@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from timing import interleaved, options, table
 
-from embodied_ssl.datasets.collect import collect
-from embodied_ssl.envs.manipulate import GraspEnv, PokeEnv, PushEnv
-from embodied_ssl.envs.policies import POLICIES
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.envs.grasp import GraspEnv
+from embodied_ssl.envs.poke import PokeEnv
+from embodied_ssl.envs.policies.table import POLICIES
+from embodied_ssl.envs.push import PushEnv
 from embodied_ssl.envs.roam import RoamEnv
 
 WARM = {"instances": (0, 4)}  # few instances, so that what is made once is made before the clock starts

@@ -24,15 +24,15 @@ from timing import installed, interleaved, options
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from embodied_ssl.datasets.batches import Frames
-from embodied_ssl.datasets.collect import collect
-from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.read.batches import Frames
+from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import DEVIATION, MEAN, make_encoder
-from embodied_ssl.losses import nt_xent
 from embodied_ssl.method import Recipe, Step
 from embodied_ssl.methods.simclr import SimCLR
-from embodied_ssl.train import Precision, train
-from embodied_ssl.views import augment
+from embodied_ssl.parts.losses import nt_xent
+from embodied_ssl.parts.views import augment
+from embodied_ssl.training.train import Precision, train
 
 SIZE, BATCH, TEMPERATURE, UPDATES, ROUNDS = 64, 64, 0.5, 2, 3
 SCALE, STRENGTH, GREY, BLUR = (0.08, 1.0), 1.0, 0.2, 0.5

@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 from timing import interleaved, options, table
 
-from embodied_ssl.datasets.encoded import begin_worker
-from embodied_ssl.datasets.images import image_set
-from embodied_ssl.datasets.streams import Batches
+from embodied_ssl.datasets.images.encoded import begin_worker
+from embodied_ssl.datasets.images.sources import image_set
+from embodied_ssl.datasets.read.streams import Batches
 
 CLASSES, DISTINCT, BATCH = 100, 300, 64
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from timing import figure, options
 
-from embodied_ssl.datasets.charts import Axis, Chart
-from embodied_ssl.losses import info_nce
+from embodied_ssl.datasets.gallery.charts import Axis, Chart
+from embodied_ssl.parts.losses import info_nce
 
 DIMS, CORRELATIONS, CANDIDATES = 8, (0.5, 0.8, 0.95), tuple(2**power for power in range(1, 12))
 COLOURS = ("#2f7fd6", "#d67f2f", "#3a9d5d")

@@ -21,13 +21,13 @@ import torch
 from joblib import Parallel, delayed
 from timing import options
 
-from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.evaluate.evaluation import evaluate
 from embodied_ssl.evaluate.results import Result, read_results, write_results
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.text import markdown_table
-from embodied_ssl.train import train
+from embodied_ssl.training.train import train
 
 KNOWN, UNKNOWN, CHOOSING = (0, 64), (64, 96), (96, 128)  # of each category: acted on, measured on, chosen by
 DATA: dict[str, tuple[str, dict[str, Any]]] = {

@@ -15,11 +15,11 @@ from timing import options
 UPDATES = """
 import sys, time, resource
 import torch
-from embodied_ssl.datasets.batches import Frames
-from embodied_ssl.memory import keep_memory
+from embodied_ssl.datasets.read.batches import Frames
+from embodied_ssl.training.memory import keep_memory
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.optimization import make_optimizer
+from embodied_ssl.training.optimization import make_optimizer
 
 if sys.argv[2] == "kept":
     keep_memory()

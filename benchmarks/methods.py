@@ -19,9 +19,9 @@ import numpy as np
 from timing import existing, options
 
 from embodied_ssl.comparison import compare
-from embodied_ssl.datasets.collect import collect
-from embodied_ssl.datasets.files import write_atomically
-from embodied_ssl.datasets.idx import FILES, read_idx
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.images.idx import FILES, read_idx
+from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.evaluate.results import Result
 from embodied_ssl.report.text import markdown_table
 

@@ -23,14 +23,15 @@ import pybullet_data
 from numpy.typing import NDArray
 from timing import installed, interleaved, options, table
 
-from embodied_ssl.datasets.collect import collect
-from embodied_ssl.envs.manipulate import TRAVEL_MPS, GraspEnv
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.roam import HEIGHT_M, RADIUS_M, RoamEnv
+from embodied_ssl.envs.table import TRAVEL_MPS
 from embodied_ssl.envs.world.assets import Asset, Part, Texture
 from embodied_ssl.envs.world.camera import Camera, look_at
+from embodied_ssl.envs.world.geometry.mesh import make_mesh
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import make_mesh
-from embodied_ssl.envs.world.renderers import matrices_of
+from embodied_ssl.envs.world.raster.renderers import matrices_of
 
 SCENES = ("living_room", "kitchen", "office", "library")
 EPISODE_FRAMES, SIZE = 100, 96

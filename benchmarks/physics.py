@@ -14,9 +14,11 @@ import pybullet
 from numpy.typing import NDArray
 from timing import options
 
-from embodied_ssl.envs import manipulate
-from embodied_ssl.envs.manipulate import POKE_SAMPLES, GraspEnv, PokeEnv, PushEnv
-from embodied_ssl.envs.policies import POLICIES
+from embodied_ssl.envs import poke
+from embodied_ssl.envs.grasp import GraspEnv
+from embodied_ssl.envs.poke import POKE_SAMPLES, PokeEnv
+from embodied_ssl.envs.policies.table import POLICIES
+from embodied_ssl.envs.push import PushEnv
 from embodied_ssl.envs.table import SLAB, TableEnv
 
 ENVIRONMENTS: dict[str, type[TableEnv]] = {"grasp": GraspEnv, "push": PushEnv, "poke": PokeEnv}
@@ -82,7 +84,7 @@ def acts(
     """Outcomes [seeds] of one act per table. chosen: the actions by seed; filled by the policy where there is none."""
     policy: Any = next(iter(POLICIES[kind].values()))()
     outcomes = []
-    with mock.patch.object(manipulate, "POKE_SAMPLES", POKE_SAMPLES * parts(env)):
+    with mock.patch.object(poke, "POKE_SAMPLES", POKE_SAMPLES * parts(env)):
         for seed in seeds:
             observation, _ = env.reset(seed=seed)
             if seed not in chosen:

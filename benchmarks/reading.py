@@ -16,8 +16,8 @@ import h5py
 import numpy as np
 from timing import interleaved, options, table
 
-from embodied_ssl.datasets.collect import collect
-from embodied_ssl.datasets.readers import Array, Dataset
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.read.readers import Array, Dataset
 
 EPISODES, BATCH, BATCHES = 48, 256, 8
 

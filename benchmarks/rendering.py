@@ -10,12 +10,12 @@ from collections.abc import Callable
 import numpy as np
 from timing import interleaved, options, table
 
-from embodied_ssl.envs.exploration import Explore
+from embodied_ssl.envs.policies.exploration import Explore
 from embodied_ssl.envs.roam import RoamEnv
 from embodied_ssl.envs.world.assets import Scene
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.scenes import SCENE_TYPES
+from embodied_ssl.envs.world.scenes.types import SCENE_TYPES
 
 FRAMES = 12
 Room = tuple[Scene, list[np.ndarray]]

@@ -25,17 +25,17 @@ from timing import options
 from torch import Tensor
 from torch.nn import functional
 
-from embodied_ssl.checkpoint import load_method
-from embodied_ssl.datasets.collect import collect
-from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import Encoder, TransformerEncoder, random_encoder
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.methods.clip import CLIP, PROMPTS
 from embodied_ssl.methods.dino import DINO
 from embodied_ssl.methods.mae import MAE
-from embodied_ssl.train import Precision, train
-from embodied_ssl.views import to_float
+from embodied_ssl.parts.views import to_float
+from embodied_ssl.training.checkpoint import load_method
+from embodied_ssl.training.train import Precision, train
 
 SIZE, KNOWN, UNKNOWN = 64, (0, 64), (64, 96)
 DATA: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from embodied_ssl.datasets.charts import Chart
+from embodied_ssl.datasets.gallery.charts import Chart
 
 
 def options(doc: str | None) -> argparse.ArgumentParser:

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 from timing import options
 
-from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.encoders import make_encoder
 from embodied_ssl.methods import make_method
-from embodied_ssl.train import Precision, train
+from embodied_ssl.training.train import Precision, train
 
 PRECISIONS: tuple[Precision, ...] = ("32", "bf16")
 SIZE = 64  # px

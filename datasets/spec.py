@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import embodied_ssl
+from embodied_ssl.datasets.collect.settings import rows_setting
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.manifest import MANIFEST
 from embodied_ssl.datasets.schema import SCHEMA_VERSION, fields_for, rows_table
-from embodied_ssl.datasets.settings import rows_setting
-from embodied_ssl.datasets.shards import ShardEntry
+from embodied_ssl.datasets.store.manifest import MANIFEST
+from embodied_ssl.datasets.store.shards import ShardEntry
 
 MOST_SHARD_BYTES = 8e9
 TARGET_SHARD_BYTES = 32e6  # large enough to write at the disk's speed, small enough to lose little when interrupted
@@ -142,7 +142,7 @@ class Summary:
 
 def summarise(folder: Path, kind: str, entries: Sequence[ShardEntry], made: set[int], seconds: float) -> Summary:
     """The summary of a finished data set of which the shards `made` were made now, in some seconds."""
-    from embodied_ssl.datasets.readers import Dataset
+    from embodied_ssl.datasets.read.readers import Dataset
 
     rows = sum(entry.rows for entry in entries)
     rate = None

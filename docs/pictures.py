@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from embodied_ssl.envs.exploration import Explore
-from embodied_ssl.envs.manipulate import GraspEnv
+from embodied_ssl.envs.grasp import GraspEnv
+from embodied_ssl.envs.policies.exploration import Explore
 from embodied_ssl.envs.roam import RoamEnv
 from embodied_ssl.envs.world.camera import Camera, look_at
-from embodied_ssl.envs.world.objects import CATEGORIES, make_object
+from embodied_ssl.envs.world.objects.categories import CATEGORIES, make_object
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.scenes import SCENE_TYPES
+from embodied_ssl.envs.world.scenes.types import SCENE_TYPES
 
 SIDE = 160
 

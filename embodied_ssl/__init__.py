@@ -1,7 +1,7 @@
 """Embodied self-supervised learning: bodies in worlds, their data, representations learned from them, their measure.
 
 import embodied_ssl
-from embodied_ssl.train import train
+from embodied_ssl.training.train import train
 
 method = embodied_ssl.make_method("equivariance", "conv4")
 train(method, "runs/equivariance-0", {"pairs": "data/roam"})
@@ -24,7 +24,10 @@ if _find_spec("gymnasium") is not None:
 
     _register()
 
-_LAZY = {"make_method": "methods", "load_encoder": "checkpoint"}  # they import torch; `import embodied_ssl` does not
+_LAZY = {
+    "make_method": "methods",
+    "load_encoder": "training.checkpoint",
+}  # they import torch; `import embodied_ssl` does not
 
 
 def __getattr__(name: str) -> _Any:

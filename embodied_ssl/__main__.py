@@ -2,6 +2,6 @@
 
 import sys
 
-from embodied_ssl.cli import main
+from embodied_ssl.cli.main import main
 
 sys.exit(main())

@@ -8,22 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from embodied_ssl.checkpoint import ENCODER
-from embodied_ssl.cli_options import add_settings, make_parser, parse, shorten
+from embodied_ssl.cli.options import add_settings, make_parser, parse, shorten
 from embodied_ssl.data import Source, check_streams, source_for
-from embodied_ssl.datasets.batches import LabelledFrames
-from embodied_ssl.datasets.directory import claim
-from embodied_ssl.datasets.engines import run_jobs
+from embodied_ssl.datasets.collect.engines import run_jobs
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.interrupts import saying_what_is_kept
+from embodied_ssl.datasets.read.batches import LabelledFrames
+from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate, plan
+from embodied_ssl.evaluate.portrait import present
 from embodied_ssl.evaluate.results import Result
 from embodied_ssl.evaluate.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
-from embodied_ssl.portrait import present
-from embodied_ssl.train import train
+from embodied_ssl.training.checkpoint import ENCODER
+from embodied_ssl.training.train import train
 
 _T = TypeVar("_T")
 

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.checkpoint import CONFIGURATION
-from embodied_ssl.datasets import batches
-from embodied_ssl.datasets.digests import Digests, united
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.files import write_atomically
-from embodied_ssl.datasets.image_sets import ImageSet
-from embodied_ssl.datasets.images import image_set
-from embodied_ssl.datasets.joined import Joined
-from embodied_ssl.datasets.manifest import MANIFEST
-from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.images.digests import Digests, united
+from embodied_ssl.datasets.images.image_set import ImageSet
+from embodied_ssl.datasets.images.sources import image_set
+from embodied_ssl.datasets.read import batches
+from embodied_ssl.datasets.read.joined import Joined
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.datasets.schema import INTERACTION_KINDS, VIDEO_KINDS
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.method import Method
+from embodied_ssl.training.checkpoint import CONFIGURATION
 
 Source = Path | str
 Sources = Source | Sequence[Source]

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embodied_ssl.datasets.batches import Batch
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import Batch
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share, ShareButAll, hold, within_limits
 

@@ -8,9 +8,9 @@ import gymnasium
 _ENTRY_POINTS = {
     "embodied_ssl/Roam-v0": "embodied_ssl.envs.roam:RoamEnv",
     "embodied_ssl/Orbit-v0": "embodied_ssl.envs.orbit:OrbitEnv",
-    "embodied_ssl/Grasp-v0": "embodied_ssl.envs.manipulate:GraspEnv",
-    "embodied_ssl/Push-v0": "embodied_ssl.envs.manipulate:PushEnv",
-    "embodied_ssl/Poke-v0": "embodied_ssl.envs.manipulate:PokeEnv",
+    "embodied_ssl/Grasp-v0": "embodied_ssl.envs.grasp:GraspEnv",
+    "embodied_ssl/Push-v0": "embodied_ssl.envs.push:PushEnv",
+    "embodied_ssl/Poke-v0": "embodied_ssl.envs.poke:PokeEnv",
 }
 
 

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from embodied_ssl.envs.exploration import Explore
+from embodied_ssl.envs.policies.exploration import Explore
 from embodied_ssl.envs.world import compiled, exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part, Scene, Texture
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.floor import Floor
+from embodied_ssl.envs.world.geometry.mesh import box
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import box
-from embodied_ssl.envs.world.renderers import Item, RasterRenderer
+from embodied_ssl.envs.world.raster.renderers import Item, RasterRenderer
 
 
 def compile_all(tell: Callable[[str], object], processes: int = 1) -> None:

@@ -19,11 +19,11 @@ from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at, optical_flow
+from embodied_ssl.envs.world.geometry.mesh import quad
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import quad
-from embodied_ssl.envs.world.objects import object_set
+from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.textures import texture
+from embodied_ssl.envs.world.textures.families import texture
 
 ELEVATION_RAD = (0.1, 1.4)
 GROUNDS = ("planks", "parquet", "tile", "marble", "terrazzo", "concrete", "carpet", "cloth", "plaster", "grass", "sand")

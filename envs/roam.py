@@ -23,8 +23,8 @@ from embodied_ssl.envs.world.camera import Camera, optical_flow
 from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.floor import CELL_M, STEP_M, Floor
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.scenes import SCENE_TYPES, make_scene
-from embodied_ssl.envs.world.textures import nearest
+from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, make_scene
+from embodied_ssl.envs.world.textures.families import nearest
 
 RADIUS_M, HEIGHT_M = 0.2, 0.5  # of the body, a cylinder
 TOUCH_M = 0.005  # it stops this far from what it would hit

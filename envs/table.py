@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.envs.grippers import make_gripper
+from embodied_ssl.envs.bodies.catalogue import make_gripper
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
@@ -21,12 +21,12 @@ from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.engine import pybullet
+from embodied_ssl.envs.world.geometry.mesh import box
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.mesh import box
-from embodied_ssl.envs.world.objects import object_set
+from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.renderers import Frame
-from embodied_ssl.envs.world.textures import texture
+from embodied_ssl.envs.world.raster.renderers import Frame
+from embodied_ssl.envs.world.textures.families import texture
 
 TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concrete", "tile", "plaid", "leather")
 VIEW_M = 0.56  # side of the square of table that the picture shows
@@ -34,6 +34,10 @@ WORK_M = 0.23  # half the side of the square where things are put
 MOST_WIDE_M = 0.22  # wider things stay in the cupboard
 DROP_M = 0.0002  # things are let go this far above the table
 FIELD_OF_VIEW_RAD = 0.6
+ABOVE_M = 0.015  # the gripper starts an act this far above what is highest below it
+TRAVEL_MPS = 0.6
+
+Outcome = tuple[float, dict[str, Any]]  # the reward of an act, and the record of it
 # What is felt of every table: one asset, so that its hull is written once.
 SLAB = Asset("table", 0, MATERIALS["wood"], (), (box((1.0, 1.0, 0.5), (0, 0, -0.25)).vertices,))
 
@@ -253,6 +257,11 @@ class TableEnv(SimulatedEnv):
         if self.render_mode is None:
             return None
         return self.world.render(self.camera.enlarged(4), self.camera_pose).rgb
+
+
+def pose_of(thing: int, poses: dict[int, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Position and quaternion of a thing, float32 [7]; zeros where there is none."""
+    return poses[thing].copy() if thing in poses else np.zeros(7, np.float32)
 
 
 def _square(x: float) -> float:

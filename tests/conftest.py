@@ -21,13 +21,12 @@ SMALL = {
 }
 SIMULATOR = find_spec("pybullet") is not None
 SIMULATES = re.compile(
-    r"^(from|import) (embodied_ssl\.(envs|datasets\.collect\b|demo)|gymnasium|pybullet|numba)", re.MULTILINE
+    r"^(from|import) (embodied_ssl\.(envs|datasets\.collect\b|cli\.demo)|gymnasium|pybullet|numba)", re.MULTILINE
 )
 
 # Files that import the simulation are left out without one; single tests elsewhere are marked `simulator`.
-collect_ignore = (
-    [] if SIMULATOR else [p.name for p in Path(__file__).parent.glob("test_*.py") if SIMULATES.search(p.read_text())]
-)
+HERE = Path(__file__).parent
+collect_ignore = [] if SIMULATOR else [str(p) for p in HERE.rglob("test_*.py") if SIMULATES.search(p.read_text())]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -40,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A directory of each kind, in two shards; look, and copy to change."""
     if not SIMULATOR:
         pytest.skip("needs a simulator: pip install 'embodied-ssl[sim]'")
-    from embodied_ssl.datasets.collect import collect
+    from embodied_ssl.datasets.collect.collection import collect
 
     root = tmp_path_factory.mktemp("data")
     for kind, settings in SMALL.items():

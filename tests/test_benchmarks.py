@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.collect.collection import collect
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 BENCHMARKS = sorted(path.name for path in FOLDER.glob("*.py") if "__main__" in path.read_text())

@@ -14,22 +14,22 @@ ALLOWED = {  # what each folder may import of ours
     "datasets": {"embodied_ssl.datasets"},
 }
 ALSO = {  # single files that may import more
-    "datasets/collect.py": {"embodied_ssl.envs", "embodied_ssl"},
+    "datasets/collect/collection.py": {"embodied_ssl.envs", "embodied_ssl"},
 }
 OUTSIDE = {  # libraries that only some files may know
     "torch": {
-        "datasets/batches.py",
-        "datasets/streams.py",
-        "datasets/image_sets.py",
-        "datasets/encoded.py",
-        "datasets/joined.py",
-        "datasets/captions.py",
+        "datasets/read/batches.py",
+        "datasets/read/streams.py",
+        "datasets/images/image_set.py",
+        "datasets/images/encoded.py",
+        "datasets/read/joined.py",
+        "datasets/read/captions.py",
         "embodied_ssl",
     },
     "pybullet": {"envs"},
     "numba": {"envs"},
     "h5py": {"datasets"},
-    "lightning_fabric": {"embodied_ssl/train.py"},
+    "lightning_fabric": {"embodied_ssl/training/train.py"},
 }
 
 

@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 
-from embodied_ssl.datasets.collect import collect
+from embodied_ssl.datasets.collect.collection import collect
 
 COMMANDS = """
 import sys
-from embodied_ssl.cli import main
+from embodied_ssl.cli.main import main
 
 assert False, "assertions are not dropped"
 out = sys.argv[1]

@@ -5,9 +5,9 @@ import warnings
 import pytest
 import torch
 
-from embodied_ssl.losses import nt_xent
 from embodied_ssl.methods import make_method
 from embodied_ssl.methods.dino import distillation
+from embodied_ssl.parts.losses import nt_xent
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

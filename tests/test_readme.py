@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from embodied_ssl.cli import main
+from embodied_ssl.cli.main import main
 from embodied_ssl.methods import method_class, method_names
 
 README = Path(__file__).parent.parent / "README.md"

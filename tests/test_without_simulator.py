@@ -21,8 +21,8 @@ found = util.find_spec
 util.find_spec = lambda name, *more: None if name in ("pybullet", "numba", "trimesh") else found(name, *more)
 """
 READS = """
-from embodied_ssl.cli import main
-from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.cli.main import main
+from embodied_ssl.datasets.read.readers import Dataset
 
 data, folder, pictures = sys.argv[1:]
 dataset = Dataset.open(data)
@@ -38,8 +38,8 @@ for command in (
 """
 SIMULATES = """
 import gymnasium
-from embodied_ssl.cli import main
-from embodied_ssl.datasets.collect import collect
+from embodied_ssl.cli.main import main
+from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 
 out = sys.argv[1]

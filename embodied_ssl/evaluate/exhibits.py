@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from embodied_ssl.datasets.batches import Grasps, Pokes
-from embodied_ssl.datasets.charts import words
-from embodied_ssl.datasets.readers import Dataset
+from embodied_ssl.datasets.gallery.charts import words
+from embodied_ssl.datasets.read.batches import Grasps, Pokes
+from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.method import Panel
 from embodied_ssl.report.exhibits import (
     Equivariance,
@@ -27,7 +27,7 @@ from embodied_ssl.report.exhibits import (
 )
 
 if TYPE_CHECKING:
-    from embodied_ssl.datasets.images import ImageSet
+    from embodied_ssl.datasets.images.sources import ImageSet
 
 Features = NDArray[np.float32]
 

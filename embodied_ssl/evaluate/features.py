@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from embodied_ssl.datasets.files import write_atomically
-from embodied_ssl.datasets.images import ImageSet
+from embodied_ssl.datasets.images.sources import ImageSet
+from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.views import to_float
+from embodied_ssl.parts.views import to_float
 
 Features = NDArray[np.float32]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.images import ImageSet, image_set
-from embodied_ssl.datasets.manifest import MANIFEST
+from embodied_ssl.datasets.images.sources import ImageSet, image_set
+from embodied_ssl.datasets.store.manifest import MANIFEST
 
 _ARCHIVE = re.compile(r"\.(zip|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 

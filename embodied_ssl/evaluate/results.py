@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.files import write_atomically
+from embodied_ssl.datasets.store.files import write_atomically
 
 Rows = NDArray[np.int64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.images import ImageSet
+from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.evaluate.settings import USUAL, Settings
 
 Rows = NDArray[np.int64]

@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import CaptionedFrames
-from embodied_ssl.datasets.captions import LENGTH, tokenise
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import CaptionedFrames
+from embodied_ssl.datasets.read.captions import LENGTH, tokenise
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.limits import Count, SomeShare
-from embodied_ssl.losses import symmetric_info_nce
-from embodied_ssl.masked_words import learn_masked_words
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.positives import digest
-from embodied_ssl.text_encoder import TextEncoder
-from embodied_ssl.views import random_resized_crop
-from embodied_ssl.word2vec import word2vec
+from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.losses import symmetric_info_nce
+from embodied_ssl.parts.positives import digest
+from embodied_ssl.parts.views import random_resized_crop
+from embodied_ssl.text.encoder import TextEncoder
+from embodied_ssl.text.masked_words import learn_masked_words
+from embodied_ssl.text.word2vec import word2vec
 
 _LONGEST_WORD = 24  # bytes
 LARGEST_LOG_SCALE = math.log(100)

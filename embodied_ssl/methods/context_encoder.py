@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
-from embodied_ssl.fitting import check_at_most
-from embodied_ssl.heads import growing
 from embodied_ssl.limits import NonNegative, ShareButAll, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
-from embodied_ssl.precision import in_float32
-from embodied_ssl.views import Range, random_square, uniform
+from embodied_ssl.parts.fitting import check_at_most
+from embodied_ssl.parts.heads import growing
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.views import Range, random_square, uniform
 
 Hole = Literal["centre", "random"]
 

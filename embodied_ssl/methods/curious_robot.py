@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import Grasps, ObjectPairs, Pokes, Pushes
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.streams import Stream
-from embodied_ssl.distributed import gather
+from embodied_ssl.datasets.read.batches import Grasps, ObjectPairs, Pokes, Pushes
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.gradient_cache import in_parts
-from embodied_ssl.heads import Tower
 from embodied_ssl.limits import NonNegative, Share, SomeShare
-from embodied_ssl.losses import cosine_embedding, mean_where
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.views import color_jitter, crop_at, to_float, uniform
+from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.heads import Tower
+from embodied_ssl.parts.losses import cosine_embedding, mean_where
+from embodied_ssl.parts.views import color_jitter, crop_at, to_float, uniform
+from embodied_ssl.training.distributed import gather
 
 ANGLES = 18
 

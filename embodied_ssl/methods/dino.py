@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import Frames
-from embodied_ssl.distributed import gather, mean_over_processes, rank
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.fitting import check_size
-from embodied_ssl.gradient_cache import in_parts
-from embodied_ssl.heads import PrototypeHead
 from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.optimization import follow
-from embodied_ssl.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize
+from embodied_ssl.parts.fitting import check_size
+from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.heads import PrototypeHead
+from embodied_ssl.parts.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize
+from embodied_ssl.training.distributed import gather, mean_over_processes, rank
+from embodied_ssl.training.optimization import follow
 
 
 class DINO(Method):

@@ -4,15 +4,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import FramePairs
-from embodied_ssl.distributed import gather
+from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.gradient_cache import in_parts
 from embodied_ssl.limits import NonNegative, Positive
-from embodied_ssl.losses import euclidean, mean_where
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.precision import in_float32
-from embodied_ssl.views import frame_pair
+from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.losses import euclidean, mean_where
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.views import frame_pair
+from embodied_ssl.training.distributed import gather
 
 
 class DrLIM(Method):

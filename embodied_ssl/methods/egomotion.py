@@ -4,15 +4,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embodied_ssl.datasets.batches import FramePairs
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import FramePairs
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder, FlatEncoder
-from embodied_ssl.heads import Tower, mlp
 from embodied_ssl.limits import Count, NonNegative
-from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.motions import sample_motions
-from embodied_ssl.views import frame_pair
+from embodied_ssl.parts.heads import Tower, mlp
+from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.motions import sample_motions
+from embodied_ssl.parts.views import frame_pair
 
 
 class Egomotion(Method):

@@ -5,19 +5,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import FramePairs, LabelledFrames
-from embodied_ssl.datasets.streams import Stream
-from embodied_ssl.distributed import gather
+from embodied_ssl.datasets.read.batches import FramePairs, LabelledFrames
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.gradient_cache import in_parts
-from embodied_ssl.heads import classifier, fitted
 from embodied_ssl.limits import Count, NonNegative, Positive
-from embodied_ssl.losses import contrastive_margin, cross_entropy, euclidean, info_nce
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.motions import cluster_motions, nearest_pattern, sample_motions, spread
-from embodied_ssl.positives import digest
-from embodied_ssl.precision import in_float32
-from embodied_ssl.views import frame_pair, to_float
+from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.heads import classifier, fitted
+from embodied_ssl.parts.losses import contrastive_margin, cross_entropy, euclidean, info_nce
+from embodied_ssl.parts.motions import cluster_motions, nearest_pattern, sample_motions, spread
+from embodied_ssl.parts.positives import digest
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.views import frame_pair, to_float
+from embodied_ssl.training.distributed import gather
 
 
 class Equivariance(Method):

@@ -8,15 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
-from embodied_ssl.fitting import check_size
-from embodied_ssl.heads import Tower, mlp
 from embodied_ssl.limits import Count, NonNegative, Several, Share, SomeShare
-from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.precision import in_float32
-from embodied_ssl.views import color_jitter, grayscale, uniform, windows_at
+from embodied_ssl.parts.fitting import check_size
+from embodied_ssl.parts.heads import Tower, mlp
+from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.views import color_jitter, grayscale, uniform, windows_at
 
 TILES = 9
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embodied_ssl.datasets.batches import Batch
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import Batch
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative
 from embodied_ssl.method import Method, Need, Panel, Recipe, Step

@@ -3,14 +3,14 @@
 import numpy as np
 from torch import Tensor
 
-from embodied_ssl.datasets.batches import LabelledFrames
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import LabelledFrames
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.heads import classifier, fitted
 from embodied_ssl.limits import Count, SomeShare
-from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.views import color_jitter, random_resized_crop
+from embodied_ssl.parts.heads import classifier, fitted
+from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.views import color_jitter, random_resized_crop
 
 
 class Labels(Method):

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder, TransformerEncoder
 from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.views import random_resized_crop
+from embodied_ssl.parts.views import random_resized_crop
 
 
 class MAE(Method):

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import FramePairs, Frames, ObjectPairs
-from embodied_ssl.datasets.streams import Stream
-from embodied_ssl.distributed import gather
+from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.gradient_cache import chunks, in_parts, norms_of
-from embodied_ssl.heads import mlp, plain_mlp
 from embodied_ssl.limits import Count, Positive, Share, SomeShare
-from embodied_ssl.losses import in_batch_nce, info_nce
 from embodied_ssl.method import Method, Need, Recipe, Step, needs_of
-from embodied_ssl.optimization import follow
-from embodied_ssl.positives import Lead, cuts_of_views, needs_of_views, positives
-from embodied_ssl.precision import in_float32
+from embodied_ssl.parts.gradient_cache import chunks, in_parts, norms_of
+from embodied_ssl.parts.heads import mlp, plain_mlp
+from embodied_ssl.parts.losses import in_batch_nce, info_nce
+from embodied_ssl.parts.positives import Lead, cuts_of_views, needs_of_views, positives
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.training.distributed import gather
+from embodied_ssl.training.optimization import follow
 
 _TEMPERATURE = {1: 0.07, 2: 0.2, 3: 0.2}
 

@@ -5,15 +5,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
-from embodied_ssl.fitting import check_at_most, check_size
-from embodied_ssl.heads import Tower, mlp
 from embodied_ssl.limits import NonNegative, Share
-from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.precision import in_float32
-from embodied_ssl.views import random_resolution, uniform, windows_at
+from embodied_ssl.parts.fitting import check_at_most, check_size
+from embodied_ssl.parts.heads import Tower, mlp
+from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.views import random_resolution, uniform, windows_at
 
 SIDES = ((-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1))
 """Steps (u, v) from a patch to each of its eight neighbours."""

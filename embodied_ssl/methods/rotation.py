@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from embodied_ssl.datasets.batches import Frames
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.heads import Tower
 from embodied_ssl.limits import SomeShare
-from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.views import random_square
+from embodied_ssl.parts.heads import Tower
+from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.views import random_square
 
 
 class Rotation(Method):

@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embodied_ssl.datasets.batches import FramePairs, Frames, ObjectPairs
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.gradient_cache import in_parts
-from embodied_ssl.heads import mlp
 from embodied_ssl.limits import Count, NonNegative, Positive, Share, SomeShare
-from embodied_ssl.losses import nt_xent
 from embodied_ssl.method import Method, Need, Recipe, Step, needs_of
-from embodied_ssl.positives import Lead, cuts_of_views, needs_of_views, positives
+from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.heads import mlp
+from embodied_ssl.parts.losses import nt_xent
+from embodied_ssl.parts.positives import Lead, cuts_of_views, needs_of_views, positives
 
 
 class SimCLR(Method):

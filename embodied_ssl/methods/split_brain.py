@@ -4,15 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from embodied_ssl.datasets.batches import Frames
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder, SplitEncoder, split_colors
-from embodied_ssl.heads import CellClassifier
 from embodied_ssl.limits import Count, Positive, SomeShare
-from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step, panels
-from embodied_ssl.views import random_square
-from embodied_ssl.views_color import (
+from embodied_ssl.parts.colors import (
     annealed_mean,
     cell_colors,
     color_classes,
@@ -20,6 +17,9 @@ from embodied_ssl.views_color import (
     rgb_to_lab,
     soft_cross_entropy,
 )
+from embodied_ssl.parts.heads import CellClassifier
+from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.views import random_square
 
 
 class SplitBrain(Method):

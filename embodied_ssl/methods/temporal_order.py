@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embodied_ssl.datasets.batches import Clips
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import Clips
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.gradient_cache import in_parts
-from embodied_ssl.heads import Tower, mlp
 from embodied_ssl.limits import Count, NonNegative, Several
-from embodied_ssl.losses import cross_entropy
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.views import chosen, color_jitter, to_float
+from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.heads import Tower, mlp
+from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.views import chosen, color_jitter, to_float
 
 FRAMES = 5
 ORDERED = 1 / 4  # of the tuples stand in order: one that is likelier in order than this is said to be

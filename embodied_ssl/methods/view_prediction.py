@@ -4,14 +4,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embodied_ssl.datasets.batches import FramePairs
-from embodied_ssl.datasets.streams import Stream
+from embodied_ssl.datasets.read.batches import FramePairs
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.heads import Decoder
 from embodied_ssl.limits import Count, Positive
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.motions import sample_motions, spread
-from embodied_ssl.views import to_float
+from embodied_ssl.parts.heads import Decoder
+from embodied_ssl.parts.motions import sample_motions, spread
+from embodied_ssl.parts.views import to_float
 
 
 class ViewPrediction(Method):

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.charts import Axis, Chart, number, words
+from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, words
 from embodied_ssl.report.runs import Run
 from embodied_ssl.report.tables import LEAVE_OUT, Cell, cells, row_order
 

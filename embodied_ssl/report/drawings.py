@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
-from embodied_ssl.datasets import pictures
-from embodied_ssl.datasets.charts import Axis, Chart, number
+from embodied_ssl.datasets.gallery import pictures
+from embodied_ssl.datasets.gallery.charts import Axis, Chart, number
 from embodied_ssl.report.colours import class_colours
 from embodied_ssl.report.exhibits import (
     Equivariance,

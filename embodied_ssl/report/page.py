@@ -14,10 +14,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from embodied_ssl.datasets import charts
-from embodied_ssl.datasets.charts import words
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.files import write_atomically
+from embodied_ssl.datasets.gallery import charts
+from embodied_ssl.datasets.gallery.charts import words
+from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.evaluate.results import Result, told_apart
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours

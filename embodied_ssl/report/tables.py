@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from embodied_ssl.datasets.charts import words
+from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.evaluate.results import Result, told_apart
 
 LEAVE_OUT = " without "

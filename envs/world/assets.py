@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.world.mesh import Mesh
+from embodied_ssl.envs.world.geometry.mesh import Mesh
 
 # The outline of a hull from above, convex, float32 [K, 2], and its lowest and highest point, m.
 Footprint = tuple[NDArray[Any], float, float]

@@ -1,0 +1,1 @@
+"""From a specification to a data set; the only importer of environments."""

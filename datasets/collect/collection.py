@@ -1,0 +1,228 @@
+"""From a specification to a directory of shards: parallel, resumable, the same bytes whatever the worker count.
+
+    from embodied_ssl.datasets.collect.collection import collect
+
+    print(collect("roam", "data/roam", episodes=100, seed=0, workers=2, size=96, depth=True))
+
+A shard is a function of (specification, shard index) and nothing else; a finished one is told by the hash that it
+carries. So an interrupted collection goes on when it is called again, and ends with the same bytes.
+"""
+
+import json
+import platform
+import sys
+import time
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+import embodied_ssl
+from embodied_ssl.datasets.collect.counters import Counter, watch
+from embodied_ssl.datasets.collect.engines import ENGINES, run_jobs
+from embodied_ssl.datasets.collect.folder_identity import folder_digest
+from embodied_ssl.datasets.collect.policies import policy_content, policy_name, resolve_policy
+from embodied_ssl.datasets.collect.recorder import Policy, Recorder
+from embodied_ssl.datasets.collect.settings import (
+    MOST_SEED,
+    env_settings,
+    environment_class,
+    folders,
+    rows_setting,
+    whole_number,
+)
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.interrupts import saying_what_is_kept
+from embodied_ssl.datasets.progress import progress_bar
+from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, rows_table
+from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, refuse_too_large, summarise
+from embodied_ssl.datasets.store.directory import claim, open_directory
+from embodied_ssl.datasets.store.manifest import UNFINISHED, Manifest, write_manifest
+from embodied_ssl.datasets.store.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
+
+_LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "pybullet")
+
+
+def collect(
+    kind: str,
+    out: Path | str,
+    episodes: int = 100,
+    seed: int = 0,
+    workers: int = 1,
+    policy: str | Policy | None = None,
+    compression: str = "none",
+    shard_episodes: int | None = None,
+    engine: str = "loky",
+    progress: bool = True,
+    **env: Any,
+) -> Summary:
+    """Collect a data set into the directory `out`, or finish one that was interrupted.
+
+    Args:
+        kind: `roam`, `orbit`, `grasp`, `push` or `poke`.
+        out: the directory; made if need be. One that holds anything but the same data set is refused.
+        episodes: how many, at least 1.
+        seed: at least 0. Episode e draws from SeedSequence([seed, e]).
+        workers: processes. The bytes do not depend on it, nor on the engine.
+        policy: a built-in name (None: the kind's first), `module:name`, or any picklable callable from observation to
+            action. One with `reset(env, rng)` is told of each episode; one without must keep no state.
+        compression: of the pictures: `none`, `lz4` or `zstd`, lossless.
+        shard_episodes: episodes of a shard; None: as many as give about 32 MB.
+        engine: `loky`, `ray` or `dask`.
+        progress: whether to show a progress bar.
+        env: settings of the environment, such as size=96, depth=True, length=100.
+
+    Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
+    """
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    workers, folder = whole_number("workers", workers), Path(out).expanduser()
+    spec, player = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
+
+    def kept() -> str:
+        return f"{len(list(folder.glob('shard-*.h5')))} of {spec.shards} shards are finished in {folder}"
+
+    with saying_what_is_kept(kept):
+        _environment(spec)  # a setting that it refuses is best refused before anything is written
+        with claim(folder):
+            bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__, "libraries": _libraries()}
+            open_directory(folder, bound, spec.unidentified)
+            if any(not _shard_path(folder, index).exists() for index in range(spec.shards)):
+                _compile(workers, progress)
+            started = time.perf_counter()
+            entries, made = _make_shards(folder, spec, player, workers, engine, progress)
+            _refuse_what_changed(folder, spec, [entries[index] for index in made])
+            write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
+            (folder / UNFINISHED).unlink(missing_ok=True)
+    return summarise(folder, kind, entries, made, time.perf_counter() - started)
+
+
+def make_spec(
+    kind: str,
+    episodes: int = 100,
+    seed: int = 0,
+    policy: str | Policy | None = None,
+    compression: str = "none",
+    shard_episodes: int | None = None,
+    **env: Any,
+) -> tuple[CollectSpec, Policy]:
+    """A specification with every default filled in, checked, and its policy. As of `collect`; raises DataError."""
+    if kind not in KINDS:
+        raise unknown_name("environment", kind, KINDS)
+    if compression not in COMPRESSIONS:
+        raise unknown_name("compression", compression, COMPRESSIONS)
+    settings = env_settings(kind, env)
+    episodes, seed = whole_number("episodes", episodes), whole_number("seed", seed, 0, MOST_SEED)
+    if shard_episodes is None:
+        shard_episodes = episodes_of_a_shard(kind, settings, settings[rows_setting(kind)], episodes)
+    shard_episodes = whole_number("shard_episodes", shard_episodes)
+    refuse_too_large(kind, settings, min(episodes, shard_episodes))
+    player = resolve_policy(kind, policy)
+    content = {name: folder_digest(folder) for name, folder in folders(settings).items() if folder.is_dir()}
+    code, name = policy_content(kind, policy, player), policy_name(kind, policy)
+    return CollectSpec(kind, settings, name, episodes, seed, shard_episodes, compression, content, code), player
+
+
+def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> tuple[int, ShardEntry, bool]:
+    """Simulate and write shard `index`, unless it is there and intact: (index, what it holds, whether it was made).
+
+    A shard that was damaged is made again. Raises DataError where it belongs to another collection.
+    """
+    path = _shard_path(folder, index)
+    if path.exists():
+        try:
+            return index, read_entry(path, spec.identity(index)), False
+        except ForeignShard:
+            raise
+        except DataError:
+            path.unlink()
+    first = index * spec.shard_episodes
+    episodes = range(first, min(first + spec.shard_episodes, spec.episodes))
+    env = _environment(spec)
+    with Counter(folder, index) as counter:
+        recorder = Recorder(spec.kind, spec.options, len(episodes), spec.episode_rows, counter)
+        for episode in episodes:
+            source = np.random.SeedSequence([spec.seed, episode])
+            seed = int(source.generate_state(1, np.uint64)[0] >> np.uint64(1))
+            recorder.episode(env, policy, seed, np.random.default_rng(source.spawn(1)[0]))
+    attributes: dict[str, str | int] = {
+        "schema_version": SCHEMA_VERSION,
+        "package_version": embodied_ssl.__version__,
+        "kind": spec.kind,
+        "spec": spec.text,
+        "seed": spec.seed,
+        "shard": index,
+    }
+    arrays = recorder.arrays()
+    entry = write_shard(path, recorder.fields, arrays, attributes, spec.identity(index), spec.compression)
+    return index, entry, True
+
+
+def _make_shards(
+    folder: Path, spec: CollectSpec, policy: Policy, workers: int, engine: str, progress: bool
+) -> tuple[list[ShardEntry], set[int]]:
+    """Make every shard that is not there; the entries of all, in order, and the numbers of those made."""
+    entries: dict[int, ShardEntry] = {}
+    made_now: set[int] = set()
+    total = spec.episodes * spec.episode_rows
+    jobs = ((folder, spec, index, policy) for index in range(spec.shards))
+    bar = progress_bar(total, rows_table(spec.kind), spec.kind, shown=progress)
+    with bar, watch(folder, bar) as watching:
+        for index, entry, made in run_jobs(make_shard, jobs, workers, engine, fresh=spec.policy_code is not None):
+            entries[index] = entry
+            if made:
+                made_now.add(index)
+            watching.finished(index, entry.rows, made)
+    return [entries[index] for index in range(spec.shards)], made_now
+
+
+def _refuse_what_changed(folder: Path, spec: CollectSpec, made: list[ShardEntry]) -> None:
+    """Objects and textures are read while shards are made: DataError, and no such shards, if they are others now."""
+    for name, source in folders(spec.env).items() if made else ():
+        if folder_digest(source) != spec.folders[name]:
+            for entry in made:
+                (folder / entry.file).unlink()
+            raise DataError(
+                f"{name}: {source} has changed while data were collected; the {len(made)} shards made meanwhile "
+                "are deleted, run the same command again"
+            )
+
+
+def _libraries() -> dict[str, str]:
+    """The versions of what bytes depend on besides the specification and this package."""
+    found = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):  # OpenCV's module goes by several names
+            found[name] = version(name)
+    return {**found, "C library": " ".join(platform.libc_ver())}
+
+
+def _shard_path(folder: Path, index: int) -> Path:
+    return folder / f"shard-{index:05d}.h5"
+
+
+def _compile(workers: int, progress: bool) -> None:
+    """Compile the simulator here, before every worker would, and say so."""
+    from embodied_ssl.envs.compiling import compile_all
+
+    compile_all(lambda line: print(line, file=sys.stderr, flush=True) if progress else None, workers)
+
+
+_environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at most one: building costs more than a reset
+
+
+def _environment(spec: CollectSpec) -> gymnasium.Env[Any, Any]:
+    """This process's environment for `spec`. Raises DataError where the environment refuses a setting."""
+    key = json.dumps([spec.kind, spec.env, spec.folders], sort_keys=True)
+    if key not in _environments:
+        while _environments:
+            _environments.popitem()[1].close()
+        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in spec.env.items()}
+        try:
+            _environments[key] = environment_class(spec.kind)(**settings)
+        except (ValueError, TypeError, OSError) as error:
+            raise DataError(f"{spec.kind}: {error}") from error
+    return _environments[key]

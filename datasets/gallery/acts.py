@@ -1,0 +1,209 @@
+"""What a page shows of grasps, pushes and pokes: pictures with the act drawn on them, and what came of it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.datasets.gallery import pictures
+from embodied_ssl.datasets.gallery.charts import number, words
+from embodied_ssl.datasets.read.readers import Dataset
+
+MOST_CARDS = 72
+_MOST_ROWS = 20_000  # that the charts count
+_SIDE_PX = 192
+_OPENING_M = 0.08  # of the gripper, as drawn
+FELT_N = 0.05  # forces below this are noise
+MOVED_M = 0.002  # and so are displacements
+
+_COLOURS = {  # from soft to hard
+    "plush": "#d6569b",
+    "foam": "#d69a00",
+    "rubber": "#7a5bd0",
+    "cardboard": "#a0692f",
+    "plastic": "#0f9f92",
+    "wood": "#5c9e31",
+    "ceramic": "#2f7fd6",
+    "metal": "#64748b",
+    "nothing": "#9a9a94",
+}
+_OTHER_COLOURS = ("#c2410c", "#0e7490", "#86198f", "#4d7c0f", "#b91c1c", "#1d4ed8")
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One act: two data URLs, what to draw on each (SVG), words, and what the filters ask for."""
+
+    before: str
+    after: str
+    drawn_before: Markup
+    drawn_after: Markup
+    title: str
+    text: str
+    outcome: str
+    material: str
+
+
+@dataclass(frozen=True)
+class Acts:
+    """Some interactions of a data set, with what was aimed at, in the order in which they are shown."""
+
+    dataset: Dataset
+    rows: NDArray[np.int64]
+    values: dict[str, NDArray[Any]]  # every field but the pictures
+    category: list[str]
+    material: list[str]
+
+    @classmethod
+    def sample(cls, dataset: Dataset, most: int = _MOST_ROWS, seed: int = 0) -> "Acts":
+        """At most `most` interactions, drawn by seed without regard to anything."""
+        rows = np.random.default_rng(seed).permutation(len(dataset))[:most]
+        values = {
+            field.name: dataset.array(path)[rows]
+            for path, field in dataset.fields.items()
+            if field.table == "interactions" and not field.picture
+        }
+        things, objects = values["object"], dataset.objects
+        category, material = (
+            [words(objects[name][thing]) if thing >= 0 else NOTHING for thing in things]
+            for name in ("category", "material")
+        )
+        return cls(dataset, rows, values, category, material)
+
+    @property
+    def materials(self) -> list[str]:
+        """The materials that occur, from soft to hard."""
+        known = [name for name in _COLOURS if name in self.material]
+        return known + sorted(set(self.material) - set(known))
+
+    def colour(self, material: str) -> str:
+        """The colour that stands for a material all over the page."""
+        others = [name for name in self.materials if name not in _COLOURS]
+        return _COLOURS.get(material) or _OTHER_COLOURS[others.index(material) % len(_OTHER_COLOURS)]
+
+    def where(self, material: str) -> NDArray[np.intp]:
+        """The places of the acts on things of a material."""
+        return np.flatnonzero(np.array(self.material) == material)
+
+    @property
+    def moved(self) -> NDArray[np.float64]:
+        """How far each thing went, m; NaN where there is none."""
+        step = self.values["pose_after"][:, :3].astype("f8") - self.values["pose_before"][:, :3]
+        return np.linalg.norm(step, axis=1)
+
+    def outcome(self, i: int) -> str:
+        """What came of an act, in a word that the page can filter by."""
+        if self.dataset.kind == "grasp":
+            return "success" if self.values["success"][i] else "failure"
+        if self.dataset.kind == "push":
+            return "moved" if self.moved[i] > MOVED_M else "missed"
+        return "felt" if self.values["force"][i].max() > FELT_N else "missed"
+
+
+def cards(acts: Acts, budget: int) -> list[Card]:
+    """Pictures before and after with the act drawn on them: the first acts, about `budget` bytes of them."""
+    out: list[Card] = []
+    used = 0
+    for i in range(min(MOST_CARDS, len(acts.rows))):
+        row = acts.rows[i]
+        before, after = (
+            pictures.embed(pictures.shrink(acts.dataset.array(f"interactions/{name}")[row][None], _SIDE_PX)[0])
+            for name in ("rgb_before", "rgb_after")
+        )
+        used += len(before) + len(after)
+        if out and used > budget:
+            break
+        on_before, on_after, text = _DRAWN[acts.dataset.kind](acts, i)
+        title = f"{acts.category[i]}, {acts.material[i]}" if acts.category[i] != NOTHING else "bare table"
+        out.append(Card(before, after, on_before, on_after, title, text, acts.outcome(i), acts.material[i]))
+    return out
+
+
+def closing_line(pixel: ArrayLike, angle: float, length: float) -> NDArray[np.float64]:
+    """Where the two fingers stand in the picture: ends [2, 2] (px) of a line of `length` px about `pixel`.
+
+    The angle (rad) turns from the picture's u axis (right) towards its v axis (down).
+    """
+    half = 0.5 * length * np.array([math.cos(angle), math.sin(angle)])
+    return np.stack([np.asarray(pixel, "f8") - half, np.asarray(pixel, "f8") + half])
+
+
+def pixels_per_metre(dataset: Dataset) -> float:
+    """The scale of the picture at the height of the table."""
+    return float(dataset.camera["intrinsics"][0, 0] / max(float(dataset.camera["pose"][2, 3]), 1e-3))
+
+
+def project(dataset: Dataset, places: ArrayLike) -> NDArray[np.float64]:
+    """World places [K, 3] (m) in the overhead picture, [K, 2] (u, v) px."""
+    pose = dataset.camera["pose"].astype("f8")
+    seen = (np.asarray(places, "f8") - pose[:3, 3]) @ pose[:3, :3]
+    image = seen @ dataset.camera["intrinsics"].T
+    return image[:, :2] / image[:, 2:]
+
+
+def _draw_grasp(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
+    values, held = acts.values, bool(acts.values["success"][i])
+    angle = float(values["angle"][i])
+    ends = closing_line(values["pixel"][i], angle, _OPENING_M * pixels_per_metre(acts.dataset))
+    finger = 0.125 * float(np.linalg.norm(ends[1] - ends[0]))
+    across = finger * np.array([-math.sin(angle), math.cos(angle)])
+    path = f"M{_at(ends[0])}L{_at(ends[1])}" + "".join(f"M{_at(end - across)}L{_at(end + across)}" for end in ends)
+    drawing = _stroke(path, "held" if held else "failed", dashed=not held)
+    return drawing, Markup(""), f"{'held' if held else 'not held'}, closing at {math.degrees(angle):.0f}°"
+
+
+def _draw_push(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
+    values = acts.values
+    start, end = values["start_pixel"][i].astype("f8"), values["end_pixel"][i].astype("f8")
+    pushed = float(np.linalg.norm(values["end"][i] - values["start"][i]))
+    drawing, moved = _arrow(start, end, "act"), float(acts.moved[i])
+    after = Markup("")
+    if moved > MOVED_M:
+        poses = np.stack([values["pose_before"][i][:3], values["pose_after"][i][:3]])
+        here, there = project(acts.dataset, poses)
+        after = _arrow(here, there, "effect")
+    came = f"moved {100 * moved:.1f} cm" if moved > MOVED_M else "nothing moved"
+    return drawing, after, f"pushed {100 * pushed:.1f} cm, {came}"
+
+
+def _draw_poke(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
+    u, v = acts.values["pixel"][i]
+    radius = 0.04 * acts.dataset.array("interactions/rgb_before").shape[2]
+    ring = f'cx="{u:.2f}" cy="{v:.2f}" r="{radius:.2f}"'
+    colour = acts.colour(acts.material[i])
+    drawing = f'<circle class="casing" {ring}/><circle class="ring" {ring} stroke="{colour}"/>'
+    force = acts.values["force"][i]
+    return (
+        Markup(drawing),
+        Markup(""),
+        f"at most {number(float(force.max()))} N" if force.max() > FELT_N else "no force",
+    )
+
+
+_DRAWN = {"grasp": _draw_grasp, "push": _draw_push, "poke": _draw_poke}
+
+
+def _arrow(start: NDArray[np.float64], end: NDArray[np.float64], css: str) -> Markup:
+    length = float(np.linalg.norm(end - start))
+    if length < 1e-6:
+        return Markup("")
+    along = (end - start) / length
+    head = min(0.45 * length, 7.0)
+    across = np.array([-along[1], along[0]]) * 0.6 * head
+    back = end - head * along
+    path = f"M{_at(start)}L{_at(end)}M{_at(back + across)}L{_at(end)}L{_at(back - across)}"
+    return _stroke(path, css)
+
+
+def _stroke(path: str, css: str, dashed: bool = False) -> Markup:
+    """A path with a dark casing, so that it shows on any picture."""
+    dash = " dashed" if dashed else ""
+    return Markup(f'<path class="casing" d="{path}"/><path class="{css}{dash}" d="{path}"/>')
+
+
+def _at(place: NDArray[np.float64]) -> str:
+    return f"{place[0]:.2f} {place[1]:.2f}"

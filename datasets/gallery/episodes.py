@@ -1,0 +1,183 @@
+"""What a page shows of a video data set: a wall of frames, episodes to scrub through, how the body moved."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_ssl.datasets.gallery import pictures
+from embodied_ssl.datasets.gallery.charts import words
+from embodied_ssl.datasets.gallery.maps import floor_map, floor_places, sphere_map, sphere_places, strip
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.schema import MOTOR_SIGNALS
+
+WALL_TILES = 24
+MOST_EPISODES = 12  # to scrub through
+_MOST_FRAMES = 120  # of an episode to scrub through; longer ones are thinned evenly
+_SIDE_PX = 160
+_COLUMNS = 12
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Two frames of an episode on the wall: data URLs, and what to write below."""
+
+    first: str
+    middle: str
+    label: str
+    episode: int
+
+
+def episode_labels(dataset: Dataset) -> list[str]:
+    """What each episode shows: its scene type, or for an orbit the category of its object."""
+    if dataset.kind == "roam":
+        return [words(dataset.scenes[scene]) for scene in dataset.episodes["scene"]]
+    category, start = dataset.objects["category"], dataset.episodes["objects_start"]
+    counts = dataset.episodes["objects_count"]
+    return [words(category[first]) if count else "nothing" for first, count in zip(start, counts, strict=True)]
+
+
+def spread(labels: list[str], seed: int = 0) -> NDArray[np.int64]:
+    """An order of all places in which the first ones have as many different labels as there are, drawn by seed."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    seen: dict[str, int] = {}
+    turn = []
+    for place in order:
+        turn.append(seen.get(labels[place], 0))
+        seen[labels[place]] = turn[-1] + 1
+    return order[np.argsort(turn, kind="stable")]
+
+
+def wall(dataset: Dataset, labels: list[str], tiles: int = WALL_TILES) -> list[Tile]:
+    """First and middle frames of some episodes, of as many kinds as there are."""
+    chosen = np.sort(spread(labels)[:tiles])
+    start, length = dataset.episodes["start"][chosen], dataset.episodes["length"][chosen]
+    rgb = dataset.array("frames/rgb")
+    first = pictures.shrink(rgb[start], _SIDE_PX)
+    middle = pictures.shrink(rgb[start + length // 2], _SIDE_PX)
+    order = sorted(range(len(chosen)), key=lambda i: labels[chosen[i]])
+    return [Tile(pictures.embed(first[i]), pictures.embed(middle[i]), labels[chosen[i]], int(chosen[i])) for i in order]
+
+
+def scrubber(dataset: Dataset, labels: list[str], budget: int) -> dict[str, Any]:
+    """Episodes with all their pictures, places and motions, as the page's script wants them; about `budget` bytes."""
+    chosen = spread(labels)[:MOST_EPISODES].tolist()
+    looks = _Looks.of(dataset, chosen)
+    episodes: list[dict[str, Any]] = []
+    used = 0
+    for index in chosen:
+        episode = _episode(dataset, index, labels[index], looks)
+        size = sum(map(len, episode["sheets"].values()))
+        if episodes and used + size > budget:
+            break
+        used += size
+        episodes.append(episode)
+    return {
+        "signals": [_signal(name) for name, _ in zip(MOTOR_SIGNALS[dataset.kind], range(2), strict=True)],
+        "layers": list(episodes[0]["sheets"]),
+        "legends": looks.legends(),
+        "episodes": episodes,
+    }
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """The ranges of the colours, the same for all episodes of a page."""
+
+    layers: tuple[str, ...]
+    near: float
+    far: float
+    longest: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, episodes: list[int]) -> "_Looks":
+        layers = tuple(name for name in ("rgb", "depth", "instance", "flow") if f"frames/{name}" in dataset.fields)
+        start, length = dataset.episodes["start"][episodes], dataset.episodes["length"][episodes]
+        every = [np.arange(0, count, max(1, count // 5)) for count in length]
+        rows = np.concatenate([first + frames for first, frames in zip(start, every, strict=True)])
+        near, far = pictures.depth_range(dataset.array("frames/depth")[rows]) if "depth" in layers else (0.1, 1.0)
+        longest = pictures.flow_range(dataset.array("frames/flow")[rows]) if "flow" in layers else 1.0
+        return cls(layers, near, far, longest)
+
+    def encode(self, layer: str, values: NDArray[Any]) -> str:
+        """A contact sheet of one layer of an episode, as a data URL."""
+        if layer == "rgb":
+            return pictures.embed(pictures.sheet(pictures.shrink(values, _SIDE_PX), _COLUMNS))
+        if layer == "depth":
+            colours = pictures.depth_colours(values, self.near, self.far)
+        elif layer == "instance":
+            step = -(-max(values.shape[1:3]) // _SIDE_PX)  # whole steps: colours of things never mix
+            return pictures.embed_exactly(
+                pictures.sheet(pictures.instance_colours(values[:, ::step, ::step]), _COLUMNS)
+            )
+        else:
+            colours = pictures.flow_colours(values, self.longest)
+        return pictures.embed(pictures.sheet(pictures.shrink(colours, _SIDE_PX), _COLUMNS))
+
+    def legends(self) -> dict[str, Any]:
+        """What the colours of each layer mean."""
+        known = {
+            "rgb": {"title": "what the camera saw"},
+            "depth": {
+                "title": "depth",
+                "picture": pictures.embed_exactly(pictures.depth_bar()),
+                "low": f"{self.near:.2g} m",
+                "high": f"{self.far:.2g} m",
+            },
+            "instance": {"title": "instance mask, a colour for each thing"},
+            "flow": {
+                "title": f"flow to the next frame; full colour: {self.longest:.2g} px",
+                "wheel": pictures.embed_exactly(pictures.flow_wheel()),
+            },
+        }
+        return {layer: known[layer] for layer in self.layers}
+
+
+def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[str, Any]:
+    start, length = int(dataset.episodes["start"][index]), int(dataset.episodes["length"][index])
+    frames = np.arange(0, length, -(-length // _MOST_FRAMES))
+    rows, whole = start + frames, start + np.arange(length)
+    poses = dataset.array("frames/pose")[whole].astype("f8")
+    motor, command = dataset.array("frames/motor")[whole], dataset.array("frames/command")[whole]
+    layers = {layer: dataset.array(f"frames/{layer}")[rows] for layer in looks.layers}
+    things = _things(dataset, index)
+    roams = dataset.kind == "roam"
+    return {
+        "number": index,
+        "label": f"{label}, episode {index}",
+        "columns": _COLUMNS,
+        "frame": frames.tolist(),
+        "frames": length,
+        "time": _rounded(dataset.array("frames/time")[rows], 3),
+        "motor": _rounded(motor[frames], 4),
+        "place": _rounded((floor_places(poses) if roams else sphere_places(poses))[frames], 4),
+        "map": floor_map(poses, things) if roams else sphere_map(poses),
+        "strips": [strip(motor[:, signal], command[:, signal]) for signal in range(motor.shape[1])],
+        "note": f"{len(things['category'])} things" if roams else _thing_note(things),
+        "sheets": {layer: looks.encode(layer, values) for layer, values in layers.items()},
+    }
+
+
+def _things(dataset: Dataset, episode: int) -> dict[str, NDArray[Any]]:
+    first, count = dataset.episodes["objects_start"][episode], dataset.episodes["objects_count"][episode]
+    return dataset.objects.at(slice(first, first + count))
+
+
+def _signal(name: str) -> dict[str, str]:
+    text, _, unit = name.partition(" (")
+    return {"name": text, "unit": unit.rstrip(")")}
+
+
+def _thing_note(things: dict[str, NDArray[Any]]) -> str:
+    if not len(things["category"]):
+        return ""
+    centimetres = " × ".join(f"{100 * side:.0f}" for side in things["size"][0])
+    return f"{words(things['material'][0])}, {centimetres} cm"
+
+
+def _rounded(values: NDArray[np.floating], digits: int) -> list[Any]:
+    """Nested lists of short numbers; NaN becomes None."""
+    if values.ndim > 1:
+        return [_rounded(row, digits) for row in values]
+    return [round(float(value), digits) if np.isfinite(value) else None for value in values]

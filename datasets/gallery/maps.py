@@ -1,0 +1,121 @@
+"""Where a body was in an episode, and how it moved: drawings (SVG) that the page's script brings to life.
+
+A map holds a `body` to be placed and a `trail` to be drawn up to it; a strip holds a `cursor`.
+"""
+
+from typing import Any
+
+import numpy as np
+from markupsafe import escape
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.datasets.gallery.charts import number, round_step, words
+from embodied_ssl.datasets.read.motion import azimuth, elevation, heading
+
+_FAR_M = 30.0  # things farther away are not on the map
+
+
+def floor_places(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """x, y (m) and heading (degrees) of each frame, [T, 3]."""
+    return np.stack([poses[:, 0, 3], poses[:, 1, 3], np.degrees(heading(poses))], axis=1)
+
+
+def sphere_places(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The viewing sphere from above: x, y with the zenith at 0 and the horizon at 1, and azimuth (degrees), [T, 3]."""
+    around, radius = azimuth(poses), 1 - elevation(poses) / (np.pi / 2)
+    return np.stack([radius * np.cos(around), radius * np.sin(around), np.degrees(around)], axis=1)
+
+
+def floor_map(poses: NDArray[np.float64], things: dict[str, NDArray[Any]]) -> str:
+    """The floor from above in metres, x to the right and y upwards: things as boxes, the way of the body."""
+    way = poses[:, :2, 3]
+    columns = (things[name] for name in ("position", "quaternion", "size"))
+    corners = [footprint(*thing) for thing in zip(*columns, strict=True)]
+    near = [box for box in corners if np.abs(box - way.mean(0)).max() < _FAR_M]
+    every = np.concatenate([way, *near])
+    low, high = every.min(axis=0) - 0.4, every.max(axis=0) + 0.4
+    span = high - low
+    order = sorted(range(len(corners)), key=lambda i: -float(np.prod(things["size"][i][:2])))
+    boxes = "".join(
+        f'<polygon class="thing" points="{_points(corners[i])}"><title>{escape(words(things["category"][i]))}, '
+        f"{escape(words(things['material'][i]))}</title></polygon>"
+        for i in order
+    )
+    bar = round_step(float(span.max()) / 8)
+    x, y = low + 0.02 * span.max()
+    scale = (
+        f'<path class="scale" d="M{x:.3f} {y:.3f}h{bar:g}"/><text class="scale-text" transform="translate('
+        f'{x + bar / 2:.3f} {y + 0.015 * span.max():.3f}) scale(1 -1)" font-size="{0.035 * span.max():.3f}">'
+        f"{number(bar)} m</text>"
+    )
+    reach = 0.09 * float(span.max())
+    body = (
+        f'<g class="body"><path class="view" d="M0 0L{reach:.3f} {0.68 * reach:.3f}V{-0.68 * reach:.3f}Z"/>'
+        f'<circle r="{0.022 * span.max():.3f}"/></g>'
+    )
+    return (
+        f'<svg viewBox="{low[0]:.3f} {-high[1]:.3f} {span[0]:.3f} {span[1]:.3f}" role="img" '
+        f'aria-label="the floor from above"><g transform="scale(1 -1)">{boxes}{_way(way)}{scale}{body}</g></svg>'
+    )
+
+
+def sphere_map(poses: NDArray[np.float64]) -> str:
+    """The viewing sphere from above: rings of elevation, spokes of azimuth, the way of the camera."""
+    rings = "".join(f'<circle class="sphere" r="{1 - degrees / 90:.4f}"/>' for degrees in (0, 30, 60))
+    spokes = "".join(
+        f'<path class="sphere" d="M0 0L{np.cos(a):.4f} {np.sin(a):.4f}"/>' for a in np.radians(np.arange(0, 360, 30))
+    )
+    texts = "".join(
+        f'<text class="scale-text" font-size="0.07" transform="translate({(1 - degrees / 90) * np.cos(1.31):.3f} '
+        f'{(1 - degrees / 90) * np.sin(1.31) + 0.015:.3f}) scale(1 -1)">{degrees}°</text>'
+        for degrees in (0, 30, 60)
+    )
+    around = "".join(
+        f'<text class="scale-text" font-size="0.075" transform="translate({1.1 * np.cos(np.radians(degrees)):.3f} '
+        f'{1.1 * np.sin(np.radians(degrees)) - 0.025:.3f}) scale(1 -1)">{degrees}°</text>'
+        for degrees in (0, 90, 180, 270)
+    )
+    body = '<g class="body"><circle r="0.045"/></g>'
+    return (
+        '<svg viewBox="-1.24 -1.2 2.48 2.4" role="img" aria-label="the viewing sphere from above">'
+        f'<g transform="scale(1 -1)">{rings}{spokes}{texts}{around}{_way(sphere_places(poses)[:, :2])}{body}</g></svg>'
+    )
+
+
+def footprint(position: ArrayLike, quaternion: ArrayLike, size: ArrayLike) -> NDArray[np.float64]:
+    """The corners of a thing's box on the floor, [4, 2] m, from its yaw."""
+    x, y, z, w = (float(value) for value in np.asarray(quaternion))
+    yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    c, s = np.cos(yaw), np.sin(yaw)
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * np.asarray(size, "f8")[:2] / 2
+    return corners @ np.array([[c, s], [-s, c]]) + np.asarray(position, "f8")[:2]
+
+
+def strip(measured: NDArray[np.floating], asked: NDArray[np.floating]) -> str:
+    """One motor signal over the frames of an episode: what was asked for below what was measured."""
+    every = np.concatenate([measured, asked, [0.0]])
+    low, high = float(np.nanmin(every)), float(np.nanmax(every))
+    low, high = low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6
+    last = max(len(measured) - 1, 1)
+
+    def down(values: NDArray[np.floating] | float) -> NDArray[np.floating]:
+        return np.asarray(1 - 2 * (values - low) / (high - low))
+
+    def path(values: NDArray[np.floating]) -> str:
+        there = np.flatnonzero(np.isfinite(values))
+        return "M" + "L".join(f"{i} {down(values[i]):.3f}" for i in there) if len(there) else ""
+
+    return (
+        f'<svg viewBox="0 -1 {last} 2" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path class="zero" d="M0 {down(0.0):.3f}H{last}"/>'
+        f'<path class="asked" d="{path(asked)}"/><path class="measured" d="{path(measured)}"/>'
+        '<path class="cursor" d="M0 -1V1"/></svg>'
+    )
+
+
+def _way(places: NDArray[np.float64]) -> str:
+    return f'<polyline class="way" points="{_points(places)}"/><polyline class="trail" points=""/>'
+
+
+def _points(places: NDArray[np.float64]) -> str:
+    return " ".join(f"{x:.3f},{y:.3f}" for x, y in places)

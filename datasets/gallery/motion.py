@@ -1,0 +1,97 @@
+"""How the body of a video data set moved over all: the charts of a page."""
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, round_step, rows_chart
+from embodied_ssl.datasets.read.motion import azimuth, elevation
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.schema import MOTOR_SIGNALS
+
+_MOST_ROWS = 300_000  # that the charts count
+_MOST_LABELS = 20
+_BINS = 41
+
+
+def motor_chart(dataset: Dataset, rows: NDArray[np.int64]) -> Markup:
+    """How often each motion was measured, as a density over both signals."""
+    motor = dataset.array("frames/motor")[rows]
+    motor = motor[np.isfinite(motor).all(axis=1)].astype("f8")
+    names = MOTOR_SIGNALS[dataset.kind]
+    axes = [Axis(name, *_ends(motor[:, i])) for i, name in enumerate(names)]
+    counts, *edges = np.histogram2d(
+        motor[:, 0], motor[:, 1], bins=_BINS, range=[(axis.low, axis.high) for axis in axes]
+    )
+    chart = Chart(axes[0], axes[1])
+    chart.heat(edges[0], edges[1], counts)
+    if axes[0].low < 0 < axes[0].high:
+        chart.rule(x=0.0)
+    if axes[1].low < 0 < axes[1].high:
+        chart.rule(y=0.0)
+    return chart.svg(f"how often each motion: {names[0]} across, {names[1]} up")
+
+
+def sphere_chart(dataset: Dataset, rows: NDArray[np.int64]) -> Markup:
+    """How often the camera stood where, as a density over azimuth and elevation."""
+    poses = dataset.array("frames/pose")[rows].astype("f8")
+    across, up = np.degrees(azimuth(poses)), np.degrees(elevation(poses))
+    ticks = tuple((float(value), f"{value}°".replace("-", "−")) for value in range(-180, 181, 90))
+    x = Axis("azimuth", -180, 180, ticks=ticks)
+    y = Axis("elevation", 0, 90, ticks=tuple((float(value), f"{value}°") for value in range(0, 91, 30)))
+    counts, x_edges, y_edges = np.histogram2d(across, up, bins=(36, 18), range=[(-180, 180), (0, 90)])
+    chart = Chart(x, y)
+    chart.heat(x_edges, y_edges, counts)
+    return chart.svg("how often the camera stood at each azimuth and elevation")
+
+
+def distance_chart(dataset: Dataset, episodes: NDArray[np.int64]) -> Markup:
+    """How far the body drove in each episode, as a histogram."""
+    forward = np.abs(np.nan_to_num(dataset.array("frames/motor")[rows_of(dataset, episodes)][:, 0]))
+    lengths = dataset.episodes["length"][episodes]
+    driven = np.add.reduceat(forward.astype("f8"), np.cumsum(lengths) - lengths)
+    step = round_step(max(float(driven.max(initial=0)), 0.1) / 16)
+    edges = np.arange(0, driven.max(initial=0) + step, step)
+    edges = edges if len(edges) > 1 else np.array([0, step])
+    counts, _ = np.histogram(driven, edges)
+    chart = Chart(Axis("driven in an episode (m)", 0, float(edges[-1])), Axis("episodes", 0, 1.05 * counts.max()))
+    titles = [f"{number(a)} to {number(b)} m: {c}" for a, b, c in zip(edges[:-1], edges[1:], counts, strict=True)]
+    chart.bars(edges, counts, titles)
+    return chart.svg("how far the body drove in each episode")
+
+
+def label_chart(labels: list[str], unit: str = "episodes") -> Markup:
+    """How many there are of each label, the most common first."""
+    names, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:_MOST_LABELS]
+    return rows_chart([str(names[i]) for i in order], counts[order].tolist(), [f"{counts[i]:,}" for i in order], unit)
+
+
+def sampled_episodes(dataset: Dataset) -> NDArray[np.int64]:
+    """The episodes that the charts count: all, or evenly spaced ones of a large data set."""
+    lengths = dataset.episodes["length"]
+    step = max(1, -(-int(lengths.sum()) // _MOST_ROWS))
+    return np.arange(0, len(lengths), step)
+
+
+def duration(dataset: Dataset, episodes: NDArray[np.int64]) -> str:
+    """How long the body lived in all, from the given episodes if not all are given."""
+    start, length = dataset.episodes["start"][episodes], dataset.episodes["length"][episodes]
+    seconds = float(dataset.array("frames/time")[start + length - 1].sum()) * len(dataset.episodes["start"])
+    seconds /= max(len(episodes), 1)
+    if seconds < 120:
+        return f"{number(seconds)} s"
+    return f"{number(seconds / 60)} min" if seconds < 7200 else f"{number(seconds / 3600)} h"
+
+
+def rows_of(dataset: Dataset, episodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All rows of some episodes."""
+    start, length = dataset.episodes["start"], dataset.episodes["length"]
+    return np.concatenate([start[e] + np.arange(length[e]) for e in episodes])
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
+    """From the smallest to the largest value, with a margin."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    margin = 0.03 * (high - low) or 0.1
+    return low - margin, high + margin

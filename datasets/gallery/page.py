@@ -1,0 +1,195 @@
+"""The page of a data set: one HTML file, with its pictures inside, that shows at a glance what was collected.
+
+    view("data/roam")                                        # writes data/roam.html
+    view(["data/roam", "data/grasp"], "gallery.html")        # one page with a section for each
+
+What a page shows is a function of the data alone: the same data set gives the same page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.gallery import episodes, motion, results
+from embodied_ssl.datasets.gallery.acts import Acts, Card, cards
+from embodied_ssl.datasets.gallery.charts import number, words
+from embodied_ssl.datasets.gallery.videos import video
+from embodied_ssl.datasets.read.readers import Dataset, is_video
+from embodied_ssl.datasets.store.files import make_room, write_atomically
+
+__all__ = ["video", "view"]
+
+_ABOUT = {
+    "roam": "A wheeled body drives through furnished scenes and logs what its forward camera saw and its wheels felt.",
+    "orbit": "A camera moves over the viewing sphere of one object after another, as in NORB.",
+    "grasp": "A gripper closes on a point of a cluttered table, lifts, and learns whether it holds something.",
+    "push": "A fingertip pushes through the clutter on a table in a straight line; things move.",
+    "poke": "A fingertip descends on a point of a cluttered table at constant speed and feels the force.",
+}
+
+
+@dataclass
+class Figure:
+    """A chart and what it shows, in words."""
+
+    title: str
+    chart: Markup
+    caption: str
+
+
+@dataclass
+class Section:
+    """What the template needs to show one data set."""
+
+    id: str
+    name: str
+    kind: str
+    about: str
+    tiles: list[tuple[str, str]]
+    spec: list[tuple[str, str]]
+    figures: list[Figure]
+    wall: list[episodes.Tile] = field(default_factory=list)
+    scrubber: dict[str, Any] | None = None
+    cards: list[Card] = field(default_factory=list)
+    cards_of: str = ""
+    picture: tuple[int, int] = (0, 0)  # width and height, px
+    outcomes: list[tuple[str, int]] = field(default_factory=list)
+    materials: list[tuple[str, str, int]] = field(default_factory=list)  # name, colour, how many cards
+
+
+def view(directory: Path | str | Sequence[Path | str], out: Path | str | None = None, megabytes: float = 8.0) -> Path:
+    """Write the page of one data set, or of several, and return its path.
+
+    Args:
+        directory: of a data set, or several of them: each gets a section.
+        out: the page; None: beside the first data set, named after it.
+        megabytes: about how large the page may be; episodes and acts are sampled to fit.
+
+    The page needs nothing but itself. Raises DataError for a directory that holds no sound data set, and where the
+    page cannot be written.
+    """
+    given = [directory] if isinstance(directory, str | Path) else directory
+    folders = [Path(one).expanduser() for one in given]
+    if not folders:
+        raise DataError("no data set to view; give at least one directory")
+    first = folders[0].resolve()
+    page = first.with_name(f"{first.name}.html") if out is None else Path(out).expanduser()
+    datasets = [Dataset.open(folder) for folder in folders]
+    make_room(page)
+    budget = int(megabytes * 1e6 / len(datasets))
+    sections = [_section(dataset, f"{dataset.kind}-{i}", budget) for i, dataset in enumerate(datasets)]
+    text = _template().render(sections=sections, title=", ".join(section.name for section in sections))
+    write_atomically(page, [text.encode()])
+    return page
+
+
+def _template() -> Any:
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("page.html.j2")
+
+
+def _section(dataset: Dataset, name: str, budget: int) -> Section:
+    section = Section(
+        id=name,
+        name=dataset.path.resolve().name,
+        kind=dataset.kind,
+        about=_ABOUT[dataset.kind],
+        tiles=_counts(dataset),
+        spec=_spec(dataset),
+        figures=[],
+    )
+    fill = _show_episodes if is_video(dataset) else _show_acts
+    fill(section, dataset, budget)
+    return section
+
+
+def _counts(dataset: Dataset) -> list[tuple[str, str]]:
+    """The figures that every kind has: (what, value)."""
+    rows = "frames" if is_video(dataset) else "interactions"
+    pictures = dataset.array(f"{rows}/{'rgb' if is_video(dataset) else 'rgb_before'}").shape
+    return [
+        (rows, f"{len(dataset):,}"),
+        ("episodes", f"{dataset.manifest.count('episodes'):,}"),
+        ("picture", f"{pictures[2]} × {pictures[1]} px"),
+        ("things placed", f"{dataset.manifest.count('objects'):,}"),
+        ("on disk", f"{number(dataset.manifest.count('size') / 1e6)} MB"),
+    ]
+
+
+def _spec(dataset: Dataset) -> list[tuple[str, str]]:
+    """How the data were collected, as name and value."""
+    spec = dict(dataset.spec)
+    settings, code = spec.pop("env", {}), spec.pop("policy_code", None)
+    if isinstance(code, str):  # else digests, of which a page has no use
+        spec["policy code"] = code
+    every = {**spec, **(settings if isinstance(settings, dict) else {})}
+    every["package version"] = dataset.manifest.package_version
+    return [(name.replace("_", " "), _plain(value)) for name, value in every.items() if value not in ("", None)]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value).replace("_", " ")
+
+
+def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:
+    labels = episodes.episode_labels(dataset)
+    section.wall = episodes.wall(dataset, labels)
+    used = sum(len(tile.first) + len(tile.middle) for tile in section.wall)
+    section.scrubber = episodes.scrubber(dataset, labels, max(budget - used, 0))
+    some = motion.sampled_episodes(dataset)
+    rows = motion.rows_of(dataset, some)
+    section.tiles.insert(2, ("experience", motion.duration(dataset, some)))
+    moved = Figure(
+        "Motion from frame to frame",
+        motion.motor_chart(dataset, rows),
+        "What the body measured of itself, over all frames. The fuller the colour, the more often (its logarithm).",
+    )
+    if dataset.kind == "roam":
+        section.figures = [
+            moved,
+            Figure(
+                "Way of an episode",
+                motion.distance_chart(dataset, some),
+                "Metres driven in each episode. Bars near zero are bodies that got stuck.",
+            ),
+            Figure("Scenes", motion.label_chart(labels), "How many episodes each scene type has."),
+        ]
+        return
+    materials = [words(name) for name in dataset.objects["material"]]
+    section.figures = [
+        moved,
+        Figure(
+            "Where the camera stood",
+            motion.sphere_chart(dataset, rows),
+            "Azimuth and elevation over all frames. Even colour: the viewing sphere is covered evenly.",
+        ),
+        Figure("Materials", motion.label_chart(materials, "objects"), "What the objects are made of."),
+        Figure("Categories", motion.label_chart(labels), "How many episodes show each category of object."),
+    ]
+
+
+def _show_acts(section: Section, dataset: Dataset, budget: int) -> None:
+    acts = Acts.sample(dataset)
+    section.cards = cards(acts, budget)
+    shape = dataset.array("interactions/rgb_before").shape
+    section.picture = (shape[2], shape[1])
+    section.cards_of = (
+        f"{len(section.cards)} of {len(dataset):,}, drawn at random"
+        if len(section.cards) < len(dataset)
+        else f"all {len(dataset):,}"
+    )
+    outcomes, materials = [card.outcome for card in section.cards], [card.material for card in section.cards]
+    section.outcomes = [(name, outcomes.count(name)) for name in results.OUTCOMES[dataset.kind]]
+    section.materials = [(name, acts.colour(name), materials.count(name)) for name in acts.materials]
+    section.tiles[1:1] = results.summary(acts)
+    section.figures = [Figure(*parts) for parts in results.figures(acts)]

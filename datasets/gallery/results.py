@@ -1,0 +1,259 @@
+"""What came of grasps, pushes and pokes: the charts and figures of a page."""
+
+import math
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from embodied_ssl.datasets.gallery.acts import FELT_N, MOVED_M, Acts
+from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, rows_chart, wilson
+
+_MOST_LINES = 25  # force profiles of each material
+_ANGLE_BINS = 18
+_PERCENT = tuple((value / 100, f"{value}%") for value in range(0, 101, 20))
+
+
+OUTCOMES = {"grasp": ("success", "failure"), "push": ("moved", "missed"), "poke": ("felt", "missed")}
+"""The words of `Acts.outcome`."""
+
+
+def figures(acts: Acts) -> list[tuple[str, Markup, str]]:
+    """The charts of a kind: title, drawing, caption."""
+    if acts.dataset.kind == "grasp":
+        return [
+            (
+                "Success by angle",
+                angle_chart(acts),
+                "Share of grasps that held, by closing direction in 18 bins (0°: to the right, 90°: down). "
+                "Whiskers: 95% intervals. Dashed: over all angles.",
+            ),
+            ("Success by material", rate_chart(acts, "material"), "Of the thing held, or else aimed at."),
+            (
+                "Success by category",
+                rate_chart(acts, "category"),
+                "Of the thing held, or else aimed at: the most common categories, the easiest first.",
+            ),
+        ]
+    if acts.dataset.kind == "push":
+        return [
+            (
+                "Displacement by length",
+                displacement_chart(acts),
+                "Each dot is a push; its colour is the material of the thing that moved most. On the line a thing "
+                "moves as far as the finger does; below it, the finger reached it late or slid past.",
+            ),
+            (
+                "Displacement by direction",
+                direction_chart(acts),
+                "Where things went, seen along the push: upwards is ahead. To the sides: hit off centre.",
+            ),
+            (
+                "Displacement by material",
+                yield_chart(acts),
+                "How far a thing went for each centimetre of push: the median, the middle half, and how many. "
+                "More than 1: it rolled or slid on.",
+            ),
+        ]
+    return [
+        (
+            "Force against depth",
+            force_depth_chart(acts),
+            "Each line is a poke on its way down, coloured by material: the steeper, the stiffer. Spikes beyond the "
+            "axis are left out.",
+        ),
+        (
+            "Force over time",
+            force_time_chart(acts),
+            "The median of each material, from first contact, while the finger descends at constant speed. "
+            "The plateau of hard things: the finger stops at 60 N.",
+        ),
+        (
+            "Stiffness by material",
+            stiffness_chart(acts),
+            "Slope of the force over depth while it rises, a dot for each poke; bars: medians. "
+            "Where rows lie apart, touch tells materials apart.",
+        ),
+    ]
+
+
+def angle_chart(acts: Acts) -> Markup:
+    """Success rate by closing angle, in 18 bins, with 95% intervals."""
+    edges = np.linspace(0, 180, _ANGLE_BINS + 1)
+    place = np.minimum(np.degrees(acts.values["angle"]) // (180 / _ANGLE_BINS), _ANGLE_BINS - 1).astype(int)
+    trials = np.bincount(place, minlength=_ANGLE_BINS)
+    held = np.bincount(place, weights=acts.values["success"], minlength=_ANGLE_BINS).astype(int)
+    rate = held / np.maximum(trials, 1)
+    low, high = np.array([wilson(int(h), int(t)) for h, t in zip(held, trials, strict=True)]).T
+    ticks = tuple((float(value), f"{value}°") for value in range(0, 181, 30))
+    chart = Chart(Axis("closing angle in the picture", 0, 180, ticks=ticks), Axis("held", 0, 1, ticks=_PERCENT))
+    titles = [f"{a:.0f}° to {a + 10:.0f}°: {h} of {t}" for a, h, t in zip(edges, held, trials, strict=False)]
+    chart.bars(edges, rate, titles)
+    there = trials > 0
+    middles = (edges[:-1] + edges[1:]) / 2
+    chart.whiskers(middles[there], low[there], high[there])
+    chart.rule(y=float(acts.values["success"].mean()), css="rule mean")
+    return chart.svg("share of grasps that held, by closing angle")
+
+
+def rate_chart(acts: Acts, by: str) -> Markup:
+    """Success rate by `category` or `material` of what was aimed at, the best first."""
+    names = acts.category if by == "category" else acts.material
+    held = {name: acts.values["success"][np.array(names) == name] for name in set(names)}
+    common = sorted(held, key=lambda name: (-len(held[name]), name))[:18]
+    order = sorted(common, key=lambda name: (-float(held[name].mean()), name))
+    rates = [float(held[name].mean()) for name in order]
+    notes = [f"{rate:.0%} of {len(held[name])}" for name, rate in zip(order, rates, strict=True)]
+    spans = [wilson(int(held[name].sum()), len(held[name])) for name in order]
+    return rows_chart(order, rates, notes, f"held, by {by}", most=1.0, spans=spans)
+
+
+def displacement_chart(acts: Acts) -> Markup:
+    """How far things went against how far they were pushed."""
+    pushed = 100 * np.linalg.norm(acts.values["end"] - acts.values["start"], axis=1)
+    moved = 100 * np.nan_to_num(acts.moved)
+    chart = Chart(Axis("push (cm)", 0, 1.05 * _top(pushed)), Axis("thing moved (cm)", 0, 1.05 * _top(moved)))
+    end = min(chart.x.high, chart.y.high)
+    chart.slope(0, 0, end, end)
+    for material in acts.materials:
+        at = acts.where(material)
+        titles = [f"{acts.category[i]}: pushed {pushed[i]:.1f} cm, moved {moved[i]:.1f} cm" for i in at]
+        chart.points(pushed[at], moved[at], acts.colour(material), titles, material)
+    return chart.svg("how far things moved against how far the finger pushed")
+
+
+def direction_chart(acts: Acts) -> Markup:
+    """Where things went, seen along the push: ahead, and to its left."""
+    push = (acts.values["end"] - acts.values["start"])[:, :2].astype("f8")
+    step = (acts.values["pose_after"] - acts.values["pose_before"])[:, :2].astype("f8")
+    along = push / np.maximum(np.linalg.norm(push, axis=1, keepdims=True), 1e-9)
+    ahead = 100 * (step * along).sum(axis=1)
+    left = 100 * (along[:, 0] * step[:, 1] - along[:, 1] * step[:, 0])
+    there = acts.moved > MOVED_M
+    reach = 1.08 * _top(np.abs(np.concatenate([ahead[there], left[there]])))
+    chart = Chart(
+        Axis("moved to the left of the push (cm)", reach, -reach), Axis("moved ahead (cm)", -reach / 3, reach)
+    )
+    chart.rule(x=0.0)
+    chart.rule(y=0.0)
+    for material in acts.materials:
+        at = [i for i in acts.where(material) if there[i]]
+        chart.points(left[at], ahead[at], acts.colour(material), [acts.category[i] for i in at], material)
+    return chart.svg("where things went, seen along the push")
+
+
+def yield_chart(acts: Acts) -> Markup:
+    """How far a thing of each material goes for each centimetre of push: medians."""
+    pushed = np.linalg.norm(acts.values["end"] - acts.values["start"], axis=1)
+    share = acts.moved / np.maximum(pushed, 1e-9)
+    known = {
+        name: share[at] for name in acts.materials if (at := acts.where(name)).size and np.isfinite(share[at]).all()
+    }
+    order = sorted(known, key=lambda name: -float(np.median(known[name])))
+    middles = [float(np.median(known[name])) for name in order]
+    notes = [f"{middle:.2f} of {len(known[name])}" for name, middle in zip(order, middles, strict=True)]
+    spans = [tuple(np.quantile(known[name], (0.25, 0.75)).tolist()) for name in order]
+    most = max((high for _, high in spans), default=1.0)
+    return rows_chart(order, middles, notes, "moved for each unit of push", most=1.05 * most, spans=spans)
+
+
+def force_depth_chart(acts: Acts) -> Markup:
+    """Each poke's force against its depth: the slope is the stiffness."""
+    force, depth = acts.values["force"], 1000 * acts.values["depth_travelled"]
+    chart = Chart(Axis("depth since first contact (mm)", 0, 1.03 * _top(depth)), Axis("force (N)", 0, _high(force)))
+    for material in acts.materials:
+        curves = []
+        for i in [i for i in acts.where(material) if acts.outcome(i) == "felt"][:_MOST_LINES]:
+            last = int(np.argmax(depth[i])) + 1  # the way down; things that yield may lift the finger again
+            there = (depth[i, :last] >= 0) & (force[i, :last] <= chart.y.high)
+            curves.append((np.where(there, depth[i, :last], np.nan), force[i, :last]))
+        chart.lines(curves, acts.colour(material), "profile", material)
+    return chart.svg("force of each poke against its depth")
+
+
+def force_time_chart(acts: Acts) -> Markup:
+    """The median force of each material while the finger descends, from first contact."""
+    force, step = acts.values["force"], float(acts.dataset.spec.get("env", {}).get("time_step", 0) or 0)
+    scale, unit = (1000 * step, "ms") if step > 0 else (1.0, "samples")
+    length = force.shape[1]
+    chart = Chart(Axis(f"time since first contact ({unit})", 0, scale * length), Axis("force (N)", 0, _high(force)))
+    for material in acts.materials:
+        felt = [i for i in acts.where(material) if acts.outcome(i) == "felt"]
+        if not felt:
+            continue
+        aligned = np.full((len(felt), length), np.nan)
+        for row, i in enumerate(felt):
+            first = int(np.argmax(force[i] > FELT_N))
+            aligned[row, : length - first] = force[i, first:]
+        known = np.isfinite(aligned).sum(axis=0) >= max(1, len(felt) // 2)
+        middle = np.full(length, np.nan)
+        middle[known] = np.nanmedian(aligned[:, known], axis=0)
+        chart.lines([(scale * np.arange(length), middle)], acts.colour(material), "median", material)
+    return chart.svg("median force of each material over time")
+
+
+def stiffness_chart(acts: Acts) -> Markup:
+    """The stiffness of each poke, one row of dots for each material, with its median."""
+    measured = {}
+    for material in acts.materials:
+        at = [i for i in acts.where(material) if acts.outcome(i) == "felt"]
+        found = [stiffness(acts.values["force"][i], acts.values["depth_travelled"][i]) for i in at]
+        if known := [value / 1000 for value in found if math.isfinite(value)]:
+            measured[material] = np.array(known)
+    every = np.concatenate(list(measured.values())) if measured else np.array([0.1, 10.0])
+    low, high = 10.0 ** math.floor(math.log10(every.min())), 10.0 ** math.ceil(math.log10(every.max()) + 1e-9)
+    count = max(len(measured), 1)
+    ticks = tuple((i + 0.5, material) for i, material in enumerate(measured))
+    chart = Chart(
+        Axis("stiffness (kN/m)", low, max(high, 10 * low), log=True),
+        Axis("", count, 0, ticks=ticks),
+        left=78,
+        grid=True,
+    )
+    rng = np.random.default_rng(0)
+    for i, (material, values) in enumerate(measured.items()):
+        places = i + 0.5 + rng.uniform(-0.25, 0.25, len(values))
+        chart.points(values, places, acts.colour(material), [f"{number(v)} kN/m" for v in values], material)
+        middle = float(np.median(values))
+        chart.lines([([middle, middle], [i + 0.1, i + 0.9])], acts.colour(material), "middle", material)
+    return chart.svg("stiffness of each poke by material")
+
+
+def summary(acts: Acts) -> list[tuple[str, str]]:
+    """The result of a kind in a few figures: (what, value)."""
+    values, count = acts.values, len(acts.rows)
+    if acts.dataset.kind == "grasp":
+        held = int(values["success"].sum())
+        low, high = wilson(held, count)
+        return [("held", f"{held / count:.1%}"), ("95% interval", f"{100 * low:.0f}–{100 * high:.0f}%")]
+    share = float(np.mean([acts.outcome(i) != "missed" for i in range(count)]))
+    if acts.dataset.kind == "push":
+        moved = acts.moved[acts.moved > MOVED_M]
+        middle = f"{100 * float(np.median(moved)):.1f} cm" if len(moved) else "–"
+        return [("moved a thing", f"{share:.0%}"), ("median displacement", middle)]
+    return [("felt a force", f"{share:.0%}"), ("largest force", f"{number(float(values['force'].max()))} N")]
+
+
+def stiffness(force: NDArray[np.floating], depth: NDArray[np.floating]) -> float:
+    """How hard a thing pushes back, N/m: slope of a line through the force from first contact to its largest.
+
+    It does not go through the origin: a finger that moves feels the damping too. force, depth: [T], N and m. NaN where
+    less than two samples lie between.
+    """
+    there = np.flatnonzero((depth > 0) & (force > FELT_N))
+    rising = there[there <= int(np.argmax(force))]
+    if len(rising) < 2:
+        return math.nan
+    return float(np.polyfit(np.asarray(depth[rising], "f8"), np.asarray(force[rising], "f8"), 1)[0])
+
+
+def _top(values: NDArray[Any]) -> float:
+    """The largest finite value, or a little more than nothing."""
+    known = values[np.isfinite(values)]
+    return max(float(known.max(initial=0)), 1e-3)
+
+
+def _high(values: NDArray[Any]) -> float:
+    """A little more than what nine rows in ten stay below: spikes of the rest do not flatten all others."""
+    return 1.15 * max(float(np.percentile(values.max(axis=1), 90)), 1e-3)

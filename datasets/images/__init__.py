@@ -1,0 +1,1 @@
+"""Images that are not ours: folders, archives, IDX files, and labelled sets of them."""

@@ -1,0 +1,155 @@
+"""Labelled pictures to learn from and to measure on, whatever they come from."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.digests import Digests, digests_of
+from embodied_ssl.datasets.images.encoded import EncodedImages
+
+if TYPE_CHECKING:
+    from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
+
+Index = NDArray[np.int64]
+
+PART_TYPE = "U10"
+"""The type of the names of parts."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pictures with labels. N pictures in C classes."""
+
+    name: str
+    images: Any  # `images[rows]` gives uint8 [B, H, W, 3] for int64 rows [B]
+    label: Index  # [N], rows of classes
+    classes: tuple[str, ...]
+    group: Index  # [N]; what may not be split between training and test: an object, a room
+    part: NDArray[np.str_]  # [N] `train`, `validation` or `test` where the source says so, else empty
+    fingerprint: str  # SHA-256 of what it holds, and of the side of squares that were made of it
+    find_digests: Callable[[], Digests] | None = None  # None: those of the pixels of `images`
+    side: int | None = None  # px, of the squares that were made of pictures of any size; None: they are as they were
+    told: str = ""  # what was taken for what, in a line
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @cached_property
+    def digests(self) -> Digests:
+        """The digest of each picture's content, uint64 [N], found when first asked for: see `digest_of`.
+
+        Of a patch about a thing on a table it is that of the picture that the patch was cut from.
+        """
+        return self.find_digests() if self.find_digests is not None else digests_of(self.images)
+
+    def at(self, rows: Index) -> "ImageSet":
+        """The set of these pictures only; none is read before it is asked for."""
+        return replace(
+            self,
+            images=Chosen(self.images, rows),
+            label=self.label[rows],
+            group=self.group[rows],
+            part=self.part[rows],
+            fingerprint=hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest(),
+            find_digests=partial(_digests_at, self, rows),
+        )
+
+    def damaged(self) -> list[str]:
+        """The names of files that were found damaged since, and replaced by others of their class."""
+        images = self.images
+        while isinstance(images, Chosen):
+            images = images.images
+        return images.damaged() if isinstance(images, EncodedImages) else []
+
+    def only(self, part: str) -> "ImageSet":
+        """The pictures of one part, where the source has parts, else all: `train` is what may be learned from.
+
+        Raises DataError where there are parts, but not this one.
+        """
+        if not (self.part != "").any():
+            return self
+        rows = np.flatnonzero(self.part == part)
+        if len(rows) == 0:
+            parts = ", ".join(sorted({str(each) for each in self.part} - {""}))
+            why = " to learn from" if part == "train" else ""
+            raise DataError(f"{self.name}: has the parts {parts}, but no part {part}{why}")
+        return self.at(rows)
+
+    def frames(self, part: str = "train") -> "FrameStream":
+        """What may be learned from, as a stream of `Frames`, or another part: see `only`."""
+        return FrameStream(self.only(part))
+
+    def labelled(self, part: str = "train") -> "LabelledStream":
+        """What may be learned from, as a stream of `LabelledFrames`, or another part: see `only`."""
+        return LabelledStream(self.only(part))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows of pictures, read when they are asked for."""
+
+    images: Any
+    rows: Index
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: Any) -> NDArray[np.uint8]:
+        return self.images[self.rows[places]]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[N, H, W, 3]."""
+        return (len(self.rows), *self.images.shape[1:])
+
+
+@dataclass(frozen=True)
+class FrameStream:
+    """The pictures of a set, as `Frames`."""
+
+    images: ImageSet
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "Frames":
+        import torch
+
+        from embodied_ssl.datasets.read.batches import Frames
+
+        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
+        return Frames(images=pictures, index=torch.from_numpy(index))
+
+
+@dataclass(frozen=True)
+class LabelledStream:
+    """The pictures of a set and their classes, as `LabelledFrames`."""
+
+    images: ImageSet
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that `label` counts."""
+        return self.images.classes
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "LabelledFrames":
+        import torch
+
+        from embodied_ssl.datasets.read.batches import LabelledFrames
+
+        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
+        labels = torch.from_numpy(self.images.label[index])
+        return LabelledFrames(images=pictures, label=labels, index=torch.from_numpy(index))
+
+
+def _digests_at(images: ImageSet, rows: Index) -> Digests:
+    return images.digests[rows]

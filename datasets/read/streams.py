@@ -1,0 +1,339 @@
+"""Streams: what a data set can be cut into, by number, and the batches made of it.
+
+A stream has a length and `batch(index, rng)`: the batch of its elements number `index`. What is random in a batch
+(the gap of a pair) comes from `rng`. `Batches` turns a stream into a sequence of batches by step.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.read.motion import relative_motion
+from embodied_ssl.datasets.read.sampling import generator, rows
+from embodied_ssl.datasets.schema import VIDEO_KINDS, picture_paths
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from embodied_ssl.datasets.read import batches
+    from embodied_ssl.datasets.read.readers import Dataset
+
+Index = NDArray[np.int64]
+_WHEN = ("before", "after")
+
+
+class Stream(Protocol):
+    """Elements that can be drawn by number."""
+
+    def __len__(self) -> int:
+        """How many elements there are."""
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Batch":
+        """The batch of the elements number `index`, int64 [B]."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of a training run by step: a pure function of (seed, step, rank), without replacement in an epoch.
+
+    It is a map-style data set for `torch.utils.data.DataLoader(Batches(...), batch_size=None, sampler=range(a, b))`,
+    with any number of workers; a run that stopped at step a goes on with the same batches.
+    """
+
+    stream: Stream
+    batch_size: int
+    seed: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+    def __getitem__(self, step: int) -> "batches.Batch":
+        index = rows(self.seed, step, self.rank, self.world_size, self.batch_size, len(self.stream))
+        return self.stream.batch(index, generator(self.seed, step, self.rank))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until every element has come once."""
+        return -(-len(self.stream) // (self.batch_size * self.world_size))
+
+
+class Images:
+    """Every picture, as `Frames`."""
+
+    def __init__(self, dataset: "Dataset"):
+        self._arrays = [dataset.array(path) for path in picture_paths(dataset.kind)]
+
+    def __len__(self) -> int:
+        return sum(len(array) for array in self._arrays)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Frames":
+        from embodied_ssl.datasets.read.batches import Frames
+
+        if len(self._arrays) == 1:
+            return Frames(images=_images(self._arrays[0].read(index)), index=_tensor(index))
+        pictures = self._arrays[0].room(len(index))
+        first = 0
+        for array in self._arrays:
+            mine = (index >= first) & (index < first + len(array))
+            pictures[mine] = array[index[mine] - first]
+            first += len(array)
+        return Frames(images=_images(pictures), index=_tensor(index))
+
+
+class _Runs:
+    """Runs of `span` + 1 successive frames of one episode, by number."""
+
+    def __init__(self, dataset: "Dataset", span: int, what: str):
+        if dataset.kind not in VIDEO_KINDS:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no {what}; take a roam or orbit data set")
+        self.dataset = dataset
+        self._start, length = dataset.episodes["start"], dataset.episodes["length"]
+        self._end = self._start + length
+        self._first = np.concatenate([[0], np.cumsum(np.maximum(length - span, 0))])  # number of each episode's first
+        if self._first[-1] == 0:
+            raise DataError(f"{dataset.path}: its episodes are too short for {what}; collect longer ones")
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def locate(self, index: Index) -> tuple[Index, Index]:
+        """First row of each run, and the row behind the end of its episode."""
+        episode = np.searchsorted(self._first, index, side="right") - 1
+        return self._start[episode] + index - self._first[episode], self._end[episode]
+
+
+class Pairs:
+    """Two frames of one episode, as `FramePairs`: every frame but the last is a first one; the gap is drawn evenly."""
+
+    def __init__(self, dataset: "Dataset", max_gap: int | None = None, max_gap_s: float | None = None):
+        self._dataset = dataset
+        self._runs = _Runs(dataset, 1, "pairs of frames")
+        if (max_gap is None) == (max_gap_s is None):
+            raise DataError("pairs: give either max_gap (frames) or max_gap_s (seconds)")
+        self.max_gap = max_gap if max_gap is not None else int(max_gap_s / _period_s(self._runs) + 1e-6)  # type: ignore[operator]
+        if self.max_gap < 1:
+            raise DataError("pairs: the largest gap is shorter than one frame; give a longer one")
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def draw(self, index: Index, rng: np.random.Generator) -> tuple[Index, Index]:
+        """Rows of the first and the second frames of pairs, int64 [B] each."""
+        first, end = self._runs.locate(index)
+        return first, first + rng.integers(1, np.minimum(self.max_gap, end - 1 - first), endpoint=True)
+
+    def motion(self, first: Index, second: Index) -> NDArray[np.float32]:
+        """What the body did between the frames at these rows, [B, 2]."""
+        pose = self._dataset.array("frames/pose")
+        return relative_motion(self._dataset.kind, pose[first], pose[second])
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.FramePairs":
+        from embodied_ssl.datasets.read.batches import FramePairs
+
+        first, second = self.draw(index, rng)
+        pictures = self._dataset.array("frames/rgb")[np.stack([first, second])]
+        time = self._dataset.array("frames/time")
+        return FramePairs(
+            first=_images(pictures[0]),
+            second=_images(pictures[1]),
+            motion=_tensor(self.motion(first, second)),
+            gap=_tensor(second - first),
+            gap_s=_tensor((time[second] - time[first]).astype(np.float32)),
+        )
+
+
+class Clips:
+    """Evenly spaced frames of one episode, as `Clips`: every frame with enough behind it starts one."""
+
+    def __init__(self, dataset: "Dataset", length: int, stride: int = 1, flow: bool = False):
+        if length < 1 or stride < 1:
+            raise DataError(f"clips: length {length} and stride {stride}; give at least 1")
+        self._dataset = dataset
+        self._offsets = np.arange(length) * stride
+        self._runs = _Runs(dataset, (length - 1) * stride, f"clips of {length} frames with stride {stride}")
+        self._flow = dataset.array("frames/flow") if flow and "frames/flow" in dataset.fields else None
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Clips":
+        from embodied_ssl.datasets.read import batches
+
+        taken = self._runs.locate(index)[0][:, None] + self._offsets  # [B, T]
+        rgb, pose, time = (self._dataset.array(f"frames/{name}")[taken] for name in ("rgb", "pose", "time"))
+        return batches.Clips(
+            images=_images(rgb),
+            motion=_tensor(relative_motion(self._dataset.kind, pose[:, :-1], pose[:, 1:])),
+            time_s=_tensor((time - time[:, :1]).astype(np.float32)),
+            flow=_tensor(self._flow_lengths(taken[:, :-1])),
+        )
+
+    def _flow_lengths(self, rows: Index) -> NDArray[np.float32]:
+        """Mean length of the flow of the frames at `rows`, px; NaN where it is not read."""
+        if self._flow is None:
+            return np.full(rows.shape, np.nan, np.float32)
+        field = self._flow[rows].astype(np.float32)
+        return np.hypot(field[..., 0], field[..., 1]).mean((-2, -1))
+
+
+class Interactions:
+    """Acts on a table, as `Grasps`, `Pushes` or `Pokes`."""
+
+    def __init__(self, dataset: "Dataset"):
+        if dataset.kind in VIDEO_KINDS:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no interactions; take grasp, push or poke")
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    @property
+    def objects(self) -> int:
+        """How many rows the data set's objects have."""
+        return self._dataset.manifest.count("objects")
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Grasps | batches.Pushes | batches.Pokes":
+        from embodied_ssl.datasets.read.batches import Grasps, Pokes, Pushes
+
+        def read(*names: str) -> dict[str, "Tensor"]:
+            return {name: _tensor(self._dataset.array(f"interactions/{name}")[index]) for name in names}
+
+        before = _images(self._dataset.array("interactions/rgb_before")[index])
+        thing = _tensor(self._dataset.array("interactions/object")[index].astype(np.int64))
+        if self._dataset.kind == "grasp":
+            return Grasps(images=before, object=thing, **read("pixel", "angle", "success"))
+        if self._dataset.kind == "poke":
+            return Pokes(images=before, object=thing, **read("pixel", "force", "depth_travelled"))
+        after = _images(self._dataset.array("interactions/rgb_after")[index])
+        return Pushes(before=before, after=after, object=thing, **read("start_pixel", "end_pixel", "start", "end"))
+
+
+class ObjectPairs:
+    """Two pictures of one thing, as `ObjectPairs`: on two tables, in other poses and company, or two views of an orbit.
+
+    Across `tables` every thing that lies in the picture before the first act of an episode, and in that of another, is
+    a first one; its partner is drawn from the other episodes. Across an `act` it is the thing aimed at, before and
+    after. (That can give the thing away by the table that it lies on.)
+    """
+
+    def __init__(self, dataset: "Dataset", across: str = "tables"):
+        if across not in ("tables", "act"):
+            raise unknown_name("across", across, ("tables", "act"))
+        if dataset.kind == "roam":
+            raise DataError(f"{dataset.path}: a roam data set follows no object; take orbit, grasp, push or poke")
+        self._dataset, self._across = dataset, across
+        if dataset.kind == "orbit":
+            if across == "act":
+                raise DataError(f"{dataset.path}: nothing is done to the object of an orbit; take grasp, push or poke")
+            self._views = _Runs(dataset, 1, "pairs of views")
+            self._length = len(self._views)
+        elif across == "act":
+            self._find_acts(dataset)
+            self._length = len(self._rows)
+        else:
+            self._place_things(dataset)
+            self._length = len(self._rows)
+        if self._length == 0:
+            missing = "stays in sight when something is done to it" if across == "act" else "is on two tables"
+            raise DataError(f"{dataset.path}: no object {missing}; collect more episodes, or fewer --instances")
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def thing_names(self) -> tuple[str, ...]:
+        """The name of the thing that each number in `object` stands for."""
+        return self._dataset.thing_names
+
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
+        if self._dataset.kind == "orbit":
+            return self._orbit(index, rng)
+        return self._act(index) if self._across == "act" else self._table(index, rng)
+
+    def _orbit(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
+        """The camera looks at the object's middle: it is at the principal point."""
+        from embodied_ssl.datasets.read.batches import ObjectPairs
+
+        first, end = self._views.locate(index)
+        second = rng.integers(first + 1, end)
+        episodes = self._dataset.episodes
+        episode = np.searchsorted(episodes["start"], first, side="right") - 1
+        middle = np.tile(self._dataset.camera["intrinsics"][:2, 2].astype(np.float32), (len(index), 1))
+        pictures = self._dataset.array("frames/rgb")[np.stack([first, second])]
+        return ObjectPairs(
+            first=_images(pictures[0]),
+            second=_images(pictures[1]),
+            first_pixel=_tensor(middle),
+            second_pixel=_tensor(middle.copy()),
+            object=_tensor(self._dataset.things[episodes["objects_start"][episode]]),
+        )
+
+    def _find_acts(self, dataset: "Dataset") -> None:
+        """The acts that aimed at a thing which lies in the picture before and after, and where."""
+        aimed = np.flatnonzero(dataset.array("interactions/object")[:] >= 0)
+        size = dataset.array("interactions/rgb_before").shape[1]
+        pixels = [dataset.project(dataset.array(f"interactions/pose_{when}")[aimed][:, :3]) for when in _WHEN]
+        inside = np.all([(np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1) for pixel in pixels], axis=0)
+        self._rows, self._pixels = aimed[inside], [pixel[inside] for pixel in pixels]
+
+    def _act(self, index: Index) -> "batches.ObjectPairs":
+        from embodied_ssl.datasets.read.batches import ObjectPairs
+
+        rows = self._rows[index]
+        first, second = (_images(self._dataset.array(f"interactions/rgb_{when}")[rows]) for when in _WHEN)
+        first_pixel, second_pixel = (_tensor(pixel[index]) for pixel in self._pixels)
+        thing = _tensor(self._dataset.things[self._dataset.array("interactions/object")[rows]])
+        return ObjectPairs(first, second, first_pixel, second_pixel, thing)
+
+    def _place_things(self, dataset: "Dataset") -> None:
+        """All placements of things that occur in several episodes, those of one thing side by side."""
+        objects, size = dataset.objects, dataset.array("interactions/rgb_before").shape[1]
+        pixel = dataset.project(objects["position"])
+        inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
+        # One placement of a thing per table: two of the same thing on one table would again share their background.
+        tables = np.stack([dataset.things[inside], objects["episode"][inside]])
+        inside = inside[np.unique(tables, axis=1, return_index=True)[1]]
+        things = dataset.things[inside]
+        _, where, counts = np.unique(things, return_inverse=True, return_counts=True)
+        often = counts[where] > 1
+        inside, things = inside[often], things[often]
+        order = np.argsort(things, kind="stable")
+        self._rows, self._pixel, self._thing = inside[order], pixel[inside[order]], things[order]
+        self._start = np.searchsorted(self._thing, self._thing)  # where the placements of the same thing start
+        self._count = np.searchsorted(self._thing, self._thing, side="right") - self._start
+
+    def _table(self, first: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
+        from embodied_ssl.datasets.read.batches import ObjectPairs
+
+        start, count = self._start[first], self._count[first]
+        second = start + (first - start + rng.integers(1, count)) % count
+        objects, episodes = self._dataset.objects, self._dataset.episodes
+        acts = episodes["start"][objects["episode"][self._rows[np.stack([first, second])]]]
+        pictures = self._dataset.array("interactions/rgb_before")[acts]
+        return ObjectPairs(
+            first=_images(pictures[0]),
+            second=_images(pictures[1]),
+            first_pixel=_tensor(self._pixel[first]),
+            second_pixel=_tensor(self._pixel[second]),
+            object=_tensor(self._thing[first]),
+        )
+
+
+def _period_s(runs: _Runs) -> float:
+    """Seconds from a frame to the next."""
+    first = runs.locate(np.zeros(1, np.int64))[0][0]
+    time = runs.dataset.array("frames/time")[[first, first + 1]]
+    return float(time[1] - time[0])
+
+
+def _images(pictures: NDArray[np.uint8]) -> "Tensor":
+    """uint8 [..., H, W, 3] as a tensor [..., 3, H, W] over the same memory."""
+    return _tensor(pictures).movedim(-1, -3)
+
+
+def _tensor(values: NDArray[Any]) -> "Tensor":
+    import torch
+
+    return torch.from_numpy(values)

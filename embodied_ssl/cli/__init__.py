@@ -1,0 +1,1 @@
+"""The command line. It imports everything, and nothing imports it."""

@@ -1,0 +1,145 @@
+"""The pictures of a report: what a run's encoder and heads make of held-out data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from embodied_ssl.data import Source, source_for, take_streams
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.sources import ImageSet
+from embodied_ssl.datasets.read.batches import FramePairs, Grasps, Pokes
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.schema import MOTOR_SIGNALS
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluate import exhibits
+from embodied_ssl.evaluate.features import extract
+from embodied_ssl.evaluate.names import named_sets, shortest
+from embodied_ssl.evaluate.results import Result, told_apart, write_results
+from embodied_ssl.method import Method, Step
+from embodied_ssl.methods.curious_robot import CuriousRobot
+from embodied_ssl.methods.equivariance import Equivariance
+from embodied_ssl.parts.motions import sample_motions
+from embodied_ssl.report.exhibits import Exhibit
+from embodied_ssl.report.page import write_report
+from embodied_ssl.training.checkpoint import load_encoder, load_method
+
+MOST_PICTURES = 1500
+ROWS = 6  # of a method's task
+
+
+def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
+    """The exhibits of a run on held-out sets: nearest pictures, a map of the features, and what its heads say."""
+    shown: list[Exhibit] = []
+    for images in named_sets(on, skip_damaged=True):  # had it not been to be skipped, nothing would have been measured
+        shown += portray_features(load_encoder(run), images)
+    method = load_method(run)
+    shown += _task(method, on)
+    if isinstance(method, Equivariance) and (source_ := source_for(FramePairs, on)) is not None:
+        shown.append(_clusters(method, Dataset.open(source_)))
+    if isinstance(method, CuriousRobot):
+        shown += _acts(method, on)
+    return shown
+
+
+@torch.no_grad()
+def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
+    """The method's own task on held-out data, where some of the sets have what it takes."""
+    needs = method.needs()
+    found = {name: source_for(need.batch, on) for name, need in needs.items()}
+    if type(method).show is Method.show or any(found[name] is None for name, need in needs.items() if need.required):
+        return []
+    rng = np.random.default_rng(0)
+    try:
+        sources = {name: source for name, source in found.items() if source is not None}
+        taken = take_streams(method, sources, skip_damaged=True, part="test")
+    except DataError:  # such as episodes that are shorter than its clips
+        return []
+    opened = {name: each.stream for name, each in taken.items()}
+    batches = {name: stream.batch(rng.permutation(len(stream))[:ROWS], rng) for name, stream in opened.items()}
+    rows = method.show(**batches, step=Step(1.0, torch.Generator().manual_seed(0)))
+    return [exhibits.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # joint: of several tasks
+
+
+def portray_features(encoder: Encoder, images: ImageSet) -> list[Exhibit]:
+    """Nearest pictures and a map of the features of a set, of up to 1,500 of its pictures, which its name then says."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST_PICTURES])
+    part = images.at(rows)
+    if len(part) < len(images):
+        part = replace(part, name=f"{images.name}, {len(part):,} of {len(images):,} images")
+    features = extract(encoder, part)
+    centred = features - features.mean(0)
+    return [exhibits.retrieval_wall(centred, part), exhibits.feature_map(centred, part)]
+
+
+def portray_equivariance(results: Sequence[Result]) -> dict[str, list[Exhibit]]:
+    """The equivariance error of every row by motion, and of motions composed of two, by set where it was measured."""
+    results = told_apart(results)
+    found: dict[str, list[Exhibit]] = {}
+    for name in dict.fromkeys(result.set for result in results if result.protocol == "equivariance"):
+        mine = [result for result in results if (result.set, result.protocol) == (name, "equivariance")]
+        centres: dict[str, list[list[float]]] = {}
+        for result in mine:
+            if "motion" in result.settings:
+                centres.setdefault(result.metric, []).append(result.settings["motion"])
+        motions = {metric: _signed(np.mean(own, axis=0)) for metric, own in centres.items()}
+        rho: dict[str, dict[str, list[float]]] = {}
+        for result in mine:
+            if result.metric in motions:
+                rho.setdefault(result.row, {}).setdefault(motions[result.metric], []).append(result.value)
+        for result in mine:
+            if result.metric == "ρ composed":  # the last of the bars
+                rho.setdefault(result.row, {}).setdefault("composed", []).append(result.value)
+        found[name] = [exhibits.equivariance(rho, list(motions.values()))]
+    return found
+
+
+def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: Mapping[Path, Sequence[Source]]) -> Path:
+    """Write OUT/results.json, OUT/results.csv and OUT/report.html, whose path is returned.
+
+    What an earlier evaluation wrote there is replaced as a whole; the directories of runs stay as they are.
+
+    shown: the runs that get figures on the page, each with the held-out sets to draw them from.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    write_results(results, out / "results.json")
+    names = shortest([Path(run).expanduser().resolve().parts for run in shown])  # of one name there can be several
+    figures = {name: portray(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
+    return write_report(out / "report.html", results, runs, {**portray_equivariance(results), **figures})
+
+
+def _signed(motion: NDArray[np.float64]) -> str:
+    return ", ".join(f"{value:+.2f}".replace("-", "−") for value in motion)
+
+
+def _clusters(method: Equivariance, dataset: Dataset) -> Exhibit:
+    """The motion patterns that were discovered, on held-out motions."""
+    motions = sample_motions(dataset.pairs(max_gap_s=method.max_gap_s), 1500, np.random.default_rng(0))
+    return exhibits.motion_clusters(MOTOR_SIGNALS[dataset.kind], motions, method.centres.numpy())
+
+
+def _acts(method: CuriousRobot, on: Sequence[Path | str]) -> list[Exhibit]:
+    shown: list[Exhibit] = []
+    if (source := source_for(Grasps, on)) is not None:
+        dataset = Dataset.open(source)
+        side = _side(method, dataset)
+        shown.append(exhibits.grasp_angles(dataset, lambda acts: method.predict_grasp(acts.images, acts.pixel), side))
+    if (source := source_for(Pokes, on)) is not None:
+        dataset = Dataset.open(source)
+        shown.append(exhibits.force_profiles(dataset, lambda acts: _profile(method, acts), _side(method, dataset)))
+    return shown
+
+
+def _side(method: CuriousRobot, dataset: Dataset) -> int:
+    return round(method.crop * dataset.array("interactions/rgb_before").shape[1])
+
+
+def _profile(method: CuriousRobot, pokes: Pokes) -> Tensor:
+    """The predicted force over the depth, [B, T]: a line of the predicted slope, up to the predicted peak."""
+    slope, peak = method.predict_poke(pokes.images, pokes.pixel).exp().unbind(1)
+    return torch.minimum(slope[:, None] * pokes.depth_travelled.clamp(min=0), peak[:, None])

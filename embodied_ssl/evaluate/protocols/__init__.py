@@ -1,0 +1,1 @@
+"""Protocols: each file measures features in one way."""

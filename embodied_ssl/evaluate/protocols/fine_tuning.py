@@ -1,0 +1,125 @@
+"""Fine-tuning: train an encoder on, all of it or what lies behind its first stages, on few labels of each class."""
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.images.sources import ImageSet
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluate.protocols.few_labels import draw_rows
+from embodied_ssl.evaluate.results import Measure
+from embodied_ssl.evaluate.settings import Settings
+from embodied_ssl.evaluate.splits import Rows, split
+from embodied_ssl.parts.views import random_square, to_float
+
+LABELS = (20, 100, 400)
+"""Labelled images of each class, where there are as many; of 20, 100, 400, 1,000, 5,000 in Gidaris et al. 2018."""
+BATCH = 64
+"""Images in each update."""
+
+Trained = tuple[Encoder, nn.Module]
+
+
+def semi_supervised(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
+) -> list[Measure]:
+    """Accuracy with n labels per class where the first half of the stages stays as it was learned.
+
+    Gidaris, Singh & Komodakis 2018, section 4.1: their first two blocks of four are frozen, the others and a linear
+    layer trained on the labels. An untrained encoder is trained whole: the supervised curve beside it.
+    """
+    return _curve(encoder, images, seed, settings, device, frozen=0 if untrained else len(encoder.channels) // 2)
+
+
+def fine_tune(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
+) -> list[Measure]:
+    """Accuracy with n labels per class where every stage is trained on; an untrained encoder learns from scratch."""
+    return _curve(encoder, images, seed, settings, device, frozen=0)
+
+
+def _curve(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, frozen: int
+) -> list[Measure]:
+    """For each number of labels the learning rate is chosen on as many validation images, by every row alike."""
+    parts = split(images, seed, settings)
+    fewest = int(np.unique(images.label[parts.train], return_counts=True)[1].min())
+    found = []
+    for n in [n for n in LABELS if n <= fewest] or [fewest]:
+        rng = np.random.default_rng([seed, n])
+        rows, validation = (draw_rows(images.label, part, n, rng) for part in (parts.train, parts.validation))
+        tried = [
+            train_on(encoder, images, rows, seed, device, frozen, rate, settings.updates) for rate in settings.rates
+        ]
+        scores = [_accuracy(trained, images, validation, device) for trained in tried]
+        best = int(np.argmax(scores))
+        about = {
+            "frozen_stages": frozen, "updates": settings.updates, "batch_size": BATCH, "rates": list(settings.rates),
+            "learning_rate": settings.rates[best], "validation_accuracy": scores[best], "split_seed": seed,
+            **parts.counts(train=len(rows), validation=len(validation)),
+        }  # fmt: skip
+        value = _accuracy(tried[best], images, parts.test, device)
+        found.append(Measure(f"accuracy@{n}", value, about, parts.test))
+    return found
+
+
+def train_on(
+    encoder: Encoder, images: ImageSet, rows: Rows, seed: int, device: str, frozen: int, rate: float, updates: int
+) -> Trained:
+    """A copy of an encoder that was trained on the labels of `rows`, and its linear layer, both at rest.
+
+    frozen: how many of the stages, from the shallowest, keep their weights, and their batch norms their statistics.
+    rate: the peak of the learning rate, after a tenth of the updates.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = nn.Sequential(nn.BatchNorm1d(encoder.dim, affine=False), nn.Linear(encoder.dim, len(images.classes)))
+    learner, head = copy.deepcopy(encoder).to(device), head.to(device)
+    kept = parameters_of(learner, frozen)
+    for parameter in learner.parameters():
+        parameter.requires_grad_(all(parameter is not other for other in kept))
+    learned = [p for p in (*learner.parameters(), *head.parameters()) if p.requires_grad]
+    optimizer = torch.optim.AdamW(learned, rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)
+    rng, generator = np.random.default_rng([seed, 1]), torch.Generator(device).manual_seed(seed)
+    learner.train()
+    for module in learner.modules():
+        own = list(module.parameters())
+        if own and not any(parameter.requires_grad for parameter in own):
+            module.eval()
+    for _ in range(updates):
+        chosen = rng.choice(rows, BATCH)
+        pictures = torch.from_numpy(images.images[chosen]).movedim(-1, -3).to(device)
+        views = random_square(pictures, generator, learner.image_size)
+        label = torch.from_numpy(images.label[chosen]).to(device)
+        nn.functional.cross_entropy(head(learner(views)), label).backward()
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+    return learner.eval(), head.eval()
+
+
+def parameters_of(encoder: Encoder, stages: int) -> list[Tensor]:
+    """The parameters on which the maps of the first `stages` stages depend, whatever the encoder is built of."""
+    parameters = list(encoder.parameters())
+    if stages == 0:
+        return []
+    size, device = encoder.image_size, parameters[0].device
+    training = encoder.training
+    maps = encoder.eval().stages(torch.rand(1, 3, size, size, device=device))
+    gradients = torch.autograd.grad(maps[list(encoder.channels)[stages - 1]].sum(), parameters, allow_unused=True)
+    encoder.train(training)
+    return [parameter for parameter, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
+
+
+@torch.no_grad()
+def _accuracy(trained: Trained, images: ImageSet, rows: Rows, device: str) -> float:
+    encoder, head = trained
+    right = 0
+    for part in np.array_split(rows, -(-len(rows) // 256)):
+        pictures = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
+        answer = head(encoder(to_float(pictures, encoder.image_size))).argmax(1).cpu().numpy()
+        right += int((answer == images.label[part]).sum())
+    return right / len(rows)

@@ -1,0 +1,46 @@
+"""A linear probe on every stage of an encoder: how deep what was learned lies."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from embodied_ssl.datasets.images.sources import ImageSet
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluate.features import Features
+from embodied_ssl.evaluate.protocols.linear_probe import linear_probe
+from embodied_ssl.evaluate.results import Measure
+from embodied_ssl.evaluate.settings import Settings
+from embodied_ssl.parts.views import to_float
+
+MOST = 256
+"""Numbers of a stage: its maps are averaged over as many cells as come near, so that no stage has an advantage."""
+
+
+def stage_probe(
+    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
+) -> list[Measure]:
+    """Accuracy of a linear probe on the maps of each stage, averaged over cells (Zhang et al. 2016, section 3.2)."""
+    return [
+        replace(measure, metric=f"accuracy of {name}", settings={**measure.settings, "features": features.shape[1]})
+        for name, features in stage_features(encoder, images, device).items()
+        for measure in linear_probe(features, images, seed, settings, device)
+    ]
+
+
+@torch.no_grad()
+def stage_features(encoder: Encoder, images: ImageSet, device: str, batch_size: int = 256) -> dict[str, Features]:
+    """The maps of each stage, averaged over cells and flattened, float32 [N, D], by an encoder at rest."""
+    training = encoder.training
+    encoder.eval().to(device)
+    parts: dict[str, list[Features]] = {name: [] for name in encoder.channels}
+    for first in range(0, len(images), batch_size):
+        rows = np.arange(first, min(first + batch_size, len(images)))
+        pictures = torch.from_numpy(images.images[rows]).movedim(-1, -3).to(device)
+        for name, maps in encoder.stages(to_float(pictures, encoder.image_size)).items():
+            side = max(1, int((MOST / maps.shape[1]) ** 0.5))
+            cells = functional.adaptive_avg_pool2d(maps.float(), min(side, maps.shape[-1]))
+            parts[name].append(cells.flatten(1).cpu().numpy())
+    encoder.train(training)
+    return {name: np.concatenate(own) for name, own in parts.items()}

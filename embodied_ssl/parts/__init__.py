@@ -1,0 +1,1 @@
+"""What methods share: heads, losses, views, motions, positives."""

@@ -1,0 +1,149 @@
+"""Heads: what a method puts on an encoder and throws away afterwards."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.streams import Stream
+
+
+def mlp(widths: Sequence[int], dropout: float = 0.0, last_bias: bool = True, last_norm: bool = False) -> nn.Sequential:
+    """Linear layers of these widths with batch norm and ReLU between them; the last one is linear.
+
+    last_norm: a batch norm without scale and shift after the last one (the projections of Chen, Xie & He 2021).
+    """
+    layers: list[nn.Module] = []
+    for i, (before, after) in enumerate(pairwise(widths)):
+        last = i == len(widths) - 2
+        layers.append(nn.Linear(before, after, bias=last and last_bias))
+        if not last:
+            layers += [nn.BatchNorm1d(after), nn.ReLU(inplace=True)]
+            layers += [nn.Dropout(dropout)] if dropout else []
+    layers += [nn.BatchNorm1d(widths[-1], affine=False)] if last_norm else []
+    return nn.Sequential(*layers)
+
+
+def plain_mlp(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Linear layers of these widths with nothing but an activation between them."""
+    layers = [layer for before, after in pairwise(widths) for layer in (nn.Linear(before, after), activation())]
+    return nn.Sequential(*layers[:-1])
+
+
+def classifier(dim: int, classes: int | None) -> nn.Linear:
+    """Softmax's logits of so many classes; None: not known yet, see `fitted`."""
+    return nn.Linear(dim, classes or 1)
+
+
+def fitted(layer: nn.Linear, classes: int | None, labelled: Stream, rng: np.random.Generator) -> tuple[int, nn.Linear]:
+    """The number of classes of a stream of labelled pictures, and a classifier of so many.
+
+    Where the number was given, it is kept, and so is the layer. Raises DataError where the data have
+    more, or but one.
+    """
+    there = len(labelled.classes)  # type: ignore[attr-defined]
+    if there < 2:
+        raise DataError(f"labels: all pictures are of one class ({labelled.classes[0]}); give pictures of two or more")  # type: ignore[attr-defined]
+    if classes is None:
+        layer = nn.Linear(layer.in_features, there)
+        bound = layer.in_features**-0.5
+        numbers = (torch.from_numpy(rng.uniform(-bound, bound, each.shape)) for each in layer.parameters())
+        layer.load_state_dict(dict(zip(("weight", "bias"), numbers, strict=True)))
+        return there, layer
+    if there > classes:
+        raise DataError(f"classes: {classes}, but the labelled pictures are of {there}; leave --classes out")
+    return classes, layer
+
+
+class PrototypeHead(nn.Module):
+    """A perceptron to a bottleneck of unit length, and the cosines of it with prototypes (Caron et al. 2021).
+
+    Its batch norm and ReLU, in whose place the paper has GELU alone, take away what the features of all pictures share;
+    those of an untrained encoder share so much that hardly a difference would be left. plain: as the paper has it.
+    """
+
+    def __init__(self, dim: int, width: int, bottleneck: int, prototypes: int, plain: bool = False):
+        super().__init__()
+        widths = (dim, width, width, bottleneck)
+        self.layers = plain_mlp(widths, nn.GELU) if plain else mlp(widths)
+        if plain:
+            for layer in self.layers:
+                if isinstance(layer, nn.Linear):
+                    nn.init.trunc_normal_(layer.weight, std=0.02)
+                    nn.init.zeros_(layer.bias)
+        self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
+
+    def forward(self, features: Tensor, frozen: bool = False) -> Tensor:
+        """features [B, D] → cosines [B, prototypes]. frozen: the prototypes get no gradient."""
+        code = functional.normalize(self.layers(features), dim=1)
+        prototypes = self.prototypes.detach() if frozen else self.prototypes
+        return code @ functional.normalize(prototypes, dim=1).T
+
+
+class Tower(nn.Module):
+    """A task's own layers on the last map of a trunk: a 3×3 convolution, an average over 2×2 cells, an MLP."""
+
+    def __init__(self, channels: int, outputs: int, width: int = 128, hidden: int = 128):
+        super().__init__()
+        self.convolution = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+        )
+        self.output = mlp((4 * width, hidden, outputs))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """maps [B, channels, h, w] → [B, outputs]."""
+        return self.output(self.convolution(maps))
+
+
+class Decoder(nn.Module):
+    """A code to a picture: from 4×4 up by nearest neighbour and convolution, [B, D] → float [B, 3, size, size]."""
+
+    def __init__(self, dim: int, size: int, width: int = 128):
+        super().__init__()
+        self.start = nn.Linear(dim, width * 16)
+        self.grow = growing(width, 4, size)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """code [B, D] → pictures in [0, 1]."""
+        return self.grow(self.start(code).unflatten(1, (-1, 4, 4))).sigmoid()
+
+
+def growing(width: int, start: int, size: int) -> nn.Sequential:
+    """Layers from maps [B, width, start, start] to pictures [B, 3, size, size]: doubled, convolved, doubled …"""
+    steps = max(1, (size // start - 1).bit_length())
+    layers: list[nn.Module] = []
+    for i in range(steps):
+        after = max(width >> (i + 1), 16)
+        layers += [nn.Upsample(scale_factor=2), nn.Conv2d(max(width >> i, 16), after, 3, padding=1, bias=False)]
+        layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+    layers += [nn.Conv2d(after, 3, 3, padding=1), nn.Upsample((size, size), mode="bilinear")]
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+class CellClassifier(nn.Module):
+    """Classes for each cell of a picture, from the maps of an encoder: [B, channels, h, w] → [B, classes, n, n]."""
+
+    def __init__(self, channels: int, classes: int, cells: int, width: int = 128):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Upsample((cells, cells), mode="bilinear"),
+            nn.Conv2d(width, width // 2, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width // 2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width // 2, classes, 1),
+        ).to(memory_format=torch.channels_last)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Logits."""
+        return self.layers(maps)

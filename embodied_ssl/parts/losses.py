@@ -1,0 +1,103 @@
+"""Losses as pure functions, each from its paper; computed in float32 whatever the precision of the training."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.training.distributed import gather, rank
+
+
+def contrastive_margin(distance: Tensor, same: Tensor, margin: float) -> Tensor:
+    """Distance where two are the same, a hinge max(margin − distance, 0) where not, elementwise.
+
+    Hadsell, Chopra & LeCun 2006 (DrLIM), with plain instead of squared distances, as Jayaraman & Grauman 2015, eq. 4.
+    distance: float [...], at least 0. same: bool, of a shape that broadcasts with it.
+    """
+    return torch.where(same, distance, (margin - distance).clamp(min=0))
+
+
+def euclidean(first: Tensor, second: Tensor) -> Tensor:
+    """Euclidean distances along the last axis, with a finite gradient at 0."""
+    return ((first - second).square().sum(-1) + 1e-12).sqrt()
+
+
+def cosine_embedding(first: Tensor, second: Tensor, same: Tensor, margin: float = 0.0) -> Tensor:
+    """1 − cosine where two are the same, max(cosine − margin, 0) where not; first, second [..., D], same bool [...]."""
+    cosine = functional.cosine_similarity(first, second, dim=-1)
+    return torch.where(same, 1 - cosine, (cosine - margin).clamp(min=0))
+
+
+def mean_where(values: Tensor, chosen: Tensor) -> Tensor:
+    """The mean of the values that are chosen; 0 where none is. values: float, chosen: bool of the same shape."""
+    return (values * chosen).sum() / chosen.sum().clamp(min=1)
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """The mean cross-entropy of logits [N, C, ...] with classes int64 [N, ...]."""
+    return functional.cross_entropy(logits.float(), target)
+
+
+def info_nce(scores: Tensor, positive: Tensor | None = None, same: Tensor | None = None) -> Tensor:
+    """Cross-entropy of naming each row's positive among N candidates (van den Oord et al. 2018, eq. 4).
+
+    scores: float [B, N], log-odds such as similarities over a temperature. positive: int64 [B], the column of each
+    row's positive; None: the diagonal. same: bool [B, N], which candidates are of the row's own sample and therefore
+    no negatives; None: none but the positive. log N − loss is a lower bound of the mutual information of what is
+    compared, in nats, where the N − 1 others are drawn independently (Poole et al. 2019, eq. 10); it can't exceed
+    log N.
+    """
+    if positive is None:
+        positive = torch.arange(len(scores), device=scores.device)
+    scores = scores.float()
+    if same is not None:
+        others = same.scatter(1, positive[:, None], torch.zeros_like(same[:, :1]))
+        scores = scores.masked_fill(others, -torch.inf)
+    return functional.cross_entropy(scores, positive)
+
+
+@in_float32
+def nt_xent(first: Tensor, second: Tensor, temperature: float, identity: Tensor | None = None) -> Tensor:
+    """Normalised temperature-scaled cross-entropy of two views (Chen et al. 2020, eq. 1), the mean over both.
+
+    A view's positive is the other view of its sample; all other views of the batch, on all devices, are negatives, but
+    for those of the same sample, should it be in the batch twice. first, second: float [B, D], of any length. identity:
+    int64 [B], a number of each sample; None: all differ.
+    """
+    mine = functional.normalize(torch.cat([first, second]).float(), dim=1)
+    everyone = gather(mine)  # each device's first views, then its second ones
+    count, offset = len(first), rank() * len(mine)
+    place = torch.arange(2 * count, device=mine.device)
+    scores = mine @ everyone.T / temperature
+    scores = scores.index_put((place, place + offset), scores.new_tensor(-torch.inf))  # no view is compared to itself
+    numbers = identity.repeat(2) if identity is not None else None
+    return info_nce(scores, place.roll(count) + offset, _of_one_sample(numbers))
+
+
+@in_float32
+def in_batch_nce(query: Tensor, key: Tensor, temperature: Tensor | float, identity: Tensor | None = None) -> Tensor:
+    """InfoNCE of naming each query's key among the keys of the batch, on all devices.
+
+    query, key: float [B, D], of unit length. identity: int64 [B], a number of each sample: other keys of the same one
+    are no negatives; None: all differ.
+    """
+    positive = torch.arange(len(query), device=query.device) + rank() * len(query)
+    return info_nce(query @ gather(key).T / temperature, positive, _of_one_sample(identity))
+
+
+@in_float32
+def symmetric_info_nce(
+    first: Tensor, second: Tensor, temperature: Tensor | float, identity: Tensor | None = None
+) -> Tensor:
+    """InfoNCE of naming the second among all seconds, and the first among all firsts, the mean of both.
+
+    CLIP's loss (Radford et al. 2021, figure 3). first, second: float [B, D], of any length. identity: as `nt_xent`.
+    """
+    one, other = (functional.normalize(each.float(), dim=1) for each in (first, second))
+    there, back = (in_batch_nce(*pair, temperature, identity) for pair in ((one, other), (other, one)))
+    return (there + back) / 2
+
+
+def _of_one_sample(identity: Tensor | None) -> Tensor | None:
+    """Which of all samples, [B, world · B], are those of this process's own, by numbers int64 [B]."""
+    return identity[:, None] == gather(identity) if identity is not None else None

@@ -1,0 +1,53 @@
+"""Motion patterns: clusters of the motions between frames."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.batches import FramePairs
+from embodied_ssl.datasets.read.streams import Stream
+from embodied_ssl.parts.precision import in_float32
+
+
+def sample_motions(pairs: Stream, most: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """The motions of up to `most` random pairs, [N, A]."""
+    index = rng.permutation(len(pairs))[:most]
+    parts = np.array_split(index, max(1, len(index) // 256))
+    batches = [pairs.batch(part, rng) for part in parts]
+    return np.concatenate([batch.motion.numpy() for batch in batches if isinstance(batch, FramePairs)]).astype("f8")
+
+
+def spread(motions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard deviation of each component of motions [N, A], to bring them to one scale: [A].
+
+    1 for a component that does not vary: what is left of it, below a tenth of a millimetre or of a milliradian, is
+    rounding, which must not be blown up to the size of a motion.
+    """
+    deviation = motions.std(0)
+    return np.where(deviation > 1e-4, deviation, 1.0)
+
+
+def cluster_motions(motions: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Centres [count, A] of the motion patterns, by k-means on standardised motions, in the motions' own units.
+
+    Raises DataError where there are fewer different motions than patterns.
+    """
+    if not 1 <= count <= len(motions):
+        raise DataError(f"motions: {count} patterns of {len(motions)} motions; give at least 1, or collect more")
+    from sklearn.cluster import KMeans
+
+    distinct = len(np.unique(motions.round(6), axis=0))
+    if count > distinct:
+        raise DataError(f"motions: {count} patterns of {distinct} different motions; give --motions {distinct}")
+    scale = spread(motions)
+    found = KMeans(count, n_init=4, random_state=int(rng.integers(1 << 31))).fit(motions / scale)
+    centres = found.cluster_centers_ * scale
+    return centres[np.lexsort(centres.T[::-1])]
+
+
+@in_float32
+def nearest_pattern(motion: Tensor, centres: Tensor, scale: Tensor) -> Tensor:
+    """The pattern of each motion [B, A]: int64 [B], the nearest of `centres` [G, A] in units of `scale` [A]."""
+    return torch.cdist(motion / scale, centres / scale).argmin(1)

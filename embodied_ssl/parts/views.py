@@ -1,0 +1,301 @@
+"""Views of pictures, made on their device: batched, every sample with random parameters of its own.
+
+Pictures are uint8 [B, 3, H, W] until `to_float`, `crop_at` or `random_resized_crop` makes floats in [0, 1] of them.
+All randomness comes from the generator that is passed in. Whatever the precision of the training, views are float32.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embodied_ssl.parts.precision import in_float32
+
+Range = tuple[float, float]
+
+
+@in_float32
+def to_float(images: Tensor, size: int | None = None) -> Tensor:
+    """uint8 [B, 3, H, W] as float32 [B, 3, size, size] in [0, 1]; averaged over areas where it shrinks."""
+    if size is None or images.shape[-2:] == (size, size):
+        return images.contiguous().float().div_(255)
+    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)  # faster to resize
+    shrinks = size < max(pictures.shape[-2:])
+    return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=shrinks).clamp_(0, 1)
+
+
+def uniform(count: int, low: float, high: float, rng: torch.Generator) -> Tensor:
+    """Even random numbers in [low, high), float32 [count], on the generator's device."""
+    return torch.rand(count, generator=rng, device=rng.device) * (high - low) + low
+
+
+def chosen(count: int, probability: float, rng: torch.Generator) -> Tensor:
+    """Which samples a view with this probability changes, bool [count]."""
+    return torch.rand(count, generator=rng, device=rng.device) < probability
+
+
+@in_float32
+def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor | None = None) -> Tensor:
+    """Square crops about given pixels; beyond the picture its border goes on.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        pixel: float [B, 2], (u, v) of the middle of each crop, px.
+        side: of the crops, in pixels of the pictures.
+        size: of the crops that are returned, px.
+        angle: float [B], rad: the crop is turned by it, so that what lies in the picture in direction φ (from u
+            towards v) lies in the crop in direction φ − angle.
+
+    Returns float32 [B, 3, size, size] in [0, 1].
+    """
+    middle, sides = pixel + 0.5, torch.full_like(pixel, side)
+    if angle is None:
+        return _upright(images, middle[:, None], sides, size)[:, 0]
+    cosine, sine = torch.cos(angle) * side, torch.sin(angle) * side
+    rows = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)
+    extent = middle.new_tensor(images.shape[:-3:-1])
+    fine = 2 if side > 1.5 * size else 1  # samples along a side of a pixel, against aliasing
+    transform = torch.cat([rows, (middle * 2 - extent)[..., None]], -1) / extent[:, None]
+    grid = functional.affine_grid(transform, [len(images), 3, fine * size, fine * size], align_corners=False)
+    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
+    crops = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return functional.avg_pool2d(crops, fine) if fine > 1 else crops
+
+
+@in_float32
+def random_resized_crop(
+    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), ratio: Range = (3 / 4, 4 / 3),
+    flip: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """Crops of a random share of the area, shape and place, resized to `size`, and mirrored with probability `flip`.
+
+    Szegedy et al. 2015, as SimCLR uses it (Chen et al. 2020, appendix A). scale: range of the share of the area. ratio:
+    range of width over height, even in its logarithm. images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
+    """
+    count, (height, width) = len(images), images.shape[-2:]
+    area = uniform(count, *scale, rng) * height * width
+    shape = torch.exp(uniform(count, math.log(ratio[0]), math.log(ratio[1]), rng))
+    wide, tall = (area * shape).sqrt().clamp(max=width), (area / shape).sqrt().clamp(max=height)
+    left = uniform(count, 0, 1, rng) * (width - wide)
+    top = uniform(count, 0, 1, rng) * (height - tall)
+    mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
+    middle = torch.stack([left + wide / 2, top + tall / 2], -1)
+    return _upright(images, middle[:, None], torch.stack([mirrored * wide, tall], -1), size)[:, 0]
+
+
+@in_float32
+def random_square(
+    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.5, 1.0), flip: float = 0.5
+) -> Tensor:
+    """Square crops of a random share of the largest square in a picture, at a random place, mirrored by `flip`.
+
+    Both axes are resized alike, whatever the shape of the pictures: a view tells nothing of which axis was which.
+    images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
+    """
+    count, (height, width) = len(images), images.shape[-2:]
+    side = uniform(count, *scale, rng).sqrt() * min(height, width)
+    left, top = (uniform(count, 0, 1, rng) * (extent - side) for extent in (width, height))
+    mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
+    middle = torch.stack([left, top], -1) + side[:, None] / 2
+    return _upright(images, middle[:, None], torch.stack([mirrored * side, side], -1), size)[:, 0]
+
+
+@in_float32
+def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: Tensor | None = None) -> Tensor:
+    """Several upright square windows of each picture; beyond the picture its border goes on.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        middle: float [B, K, 2], (u, v) of the middle of each window, px from the corner of the picture.
+        side: float [B], of the windows, in pixels of the pictures.
+        size: of the windows that are returned, px.
+        shift: float [B, 3, K, 2], px: what each colour of a window is displaced by.
+
+    Returns float32 [B, K, 3, size, size] in [0, 1].
+    """
+    sides = side[:, None].expand(-1, 2)
+    if shift is None:
+        return _upright(images, middle, sides, size)
+    each, middle = images.flatten(0, 1)[:, None], (middle[:, None] + shift).flatten(0, 1)  # each colour is a picture
+    return _upright(each, middle, sides.repeat_interleave(3, 0), size).unflatten(0, (-1, 3)).squeeze(3).transpose(1, 2)
+
+
+@in_float32
+def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ...], probability: float) -> Tensor:
+    """Bring some samples down to one of the resolutions `sides`, px, and up again. images: float [B, 3, H, H]."""
+    count, size = len(images), images.shape[-1]
+    which = uniform(count, 0, len(sides), rng).long().masked_fill(~chosen(count, probability, rng), len(sides))
+    found = images.clone()
+    for number, side in enumerate(sides):
+        mine = which == number
+        small = functional.interpolate(images[mine], (side, side), mode="area")
+        found[mine] = functional.interpolate(small, (size, size), mode="bilinear")
+    return found
+
+
+def _upright(images: Tensor, middle: Tensor, sides: Tensor, size: int) -> Tensor:
+    """Upright windows [B, K, C, size, size] in [0, 1] of images uint8 [B, C, H, W], resized one axis after the other.
+
+    middle: [B, K, 2], px from the corner of the picture. sides: [B, 2], px along u and v; mirrored where negative.
+    A sample is a weighted sum of whole rows, which runs at the speed of memory: twice as fast as `grid_sample`.
+    """
+    count, colors, height, width = images.shape
+    windows = len(images) * middle.shape[1]
+    rows, weights = _taps(middle[..., 1], sides[:, 1], size, height)
+    rows += torch.arange(count, device=rows.device)[:, None, None, None] * height
+    strips = _weighted_rows(images.permute(0, 2, 3, 1).reshape(count * height, -1).float(), rows, weights / 255)
+    strips = strips.view(windows, size, width, colors).permute(0, 3, 2, 1).reshape(-1, size)  # columns are rows now
+    columns, weights = (each.flatten(0, 1)[:, None] for each in _taps(middle[..., 0], sides[:, 0], size, width))
+    columns = columns + torch.arange(windows * colors, device=columns.device).view(windows, colors, 1, 1) * width
+    crops = _weighted_rows(strips, columns, weights.expand(columns.shape))
+    return crops.view(count, -1, colors, size, size).transpose(3, 4)
+
+
+def _taps(middle: Tensor, sides: Tensor, size: int, extent: int) -> tuple[Tensor, Tensor]:
+    """What is summed for each sample along an axis, index and weight [B, K, size, T]: linear interpolation.
+
+    Where a window shrinks, as far as the step between samples, against aliasing (as Pillow does).
+    """
+    reach = (sides.abs() / size).clamp(min=1)[:, None, None]
+    steps = (torch.arange(size, device=middle.device) + 0.5) / size - 0.5
+    at = middle[..., None] + sides[:, None, None] * steps - 0.5
+    count = math.ceil(2 * float(reach.max()) - 1e-4)  # rounding alone adds none
+    index = (at - reach).floor().add_(1)[..., None] + torch.arange(count, device=middle.device)
+    weights = (1 - (index - at[..., None]).abs() / reach[..., None]).clamp_(min=0)
+    return index.clamp_(0, extent - 1).long(), weights / weights.sum(-1, keepdim=True)
+
+
+def _weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+    """Sums over the last axis of rows [..., T] of the table [R, D], with weights [..., T]: [N, D]."""
+    taps = rows.shape[-1]
+    return functional.embedding_bag(
+        rows.reshape(-1, taps), table, mode="sum", per_sample_weights=weights.reshape(-1, taps)
+    )
+
+
+# Weights of the brightness of red, green and blue (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@in_float32
+def color_jitter(
+    images: Tensor, rng: torch.Generator, brightness: float, contrast: float, saturation: float, hue: float,
+    probability: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """Random brightness, contrast, saturation and hue: all four in one matrix per sample, then clamped to [0, 1].
+
+    The first three are factors, even in 1 ± the value given; `hue` is in turns, even in ± the value, as a rotation
+    about the grey axis. They are applied in this order (torchvision shuffles it). images: float [B, 3, H, W].
+    """
+    count = len(images)
+    bright, contrasted, saturated = (
+        uniform(count, max(0.0, 1 - most), 1 + most, rng)[:, None, None] for most in (brightness, contrast, saturation)
+    )
+    turn = uniform(count, -hue, hue, rng) * 2 * math.pi
+    luma = torch.tensor(_LUMA, device=images.device)
+    unit, grey = torch.eye(3, device=images.device), luma.expand(3, 3)
+    matrix = _hue_rotation(turn) @ (saturated * unit + (1 - saturated) * grey) * (contrasted * bright)
+    planes = images.flatten(2).contiguous()  # [B, 3, H · W]
+    mean = torch.einsum("bcp,c->b", planes, luma) / planes.shape[2]
+    offset = ((1 - contrasted) * bright).squeeze(-1) * mean[:, None]  # contrast is about the mean brightness
+    changed = chosen(count, probability, rng)
+    matrix = torch.where(changed[:, None, None], matrix, unit)
+    offset = torch.where(changed[:, None], offset.expand(count, 3), torch.zeros(3, device=images.device))
+    flat = torch.baddbmm(offset[..., None], matrix, planes)
+    return flat.view_as(images).clamp_(0, 1)
+
+
+@in_float32
+def frame_pair(first: Tensor, second: Tensor, size: int, rng: torch.Generator, jitter: float) -> Tensor:
+    """Both frames of pairs, one after the other, each with colours of its own: a body's motion does not tell the light.
+
+    first, second: uint8 [B, 3, H, W]. jitter: of brightness, contrast and saturation; a quarter of it of hue. Returns
+    float32 [2 B, 3, size, size] in [0, 1].
+    """
+    images = to_float(torch.cat([first, second]), size)
+    return color_jitter(images, rng, jitter, jitter, jitter, jitter / 4) if jitter else images
+
+
+def _hue_rotation(turn: Tensor) -> Tensor:
+    """Rotations of RGB by angles [B] in the plane of colour at constant brightness (of YIQ), [B, 3, 3]."""
+    to_yiq = turn.new_tensor([_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
+    cosine, sine = torch.cos(turn), torch.sin(turn)
+    zero, one = torch.zeros_like(turn), torch.ones_like(turn)
+    rotation = torch.stack([one, zero, zero, zero, cosine, -sine, zero, sine, cosine], -1).view(-1, 3, 3)
+    return torch.linalg.inv(to_yiq) @ rotation @ to_yiq
+
+
+@in_float32
+def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+    """Drop the colours of some samples. images: float [B, 3, H, W]."""
+    luma = torch.tensor(_LUMA, device=images.device, dtype=images.dtype)
+    grey = chosen(len(images), probability, rng).nonzero().squeeze(1)
+    brightness = torch.einsum("bchw,c->bhw", images[grey], luma)[:, None]
+    return images.index_copy(0, grey, brightness.expand(-1, 3, -1, -1).to(images.dtype))
+
+
+@in_float32
+def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
+    """Gaussian blur with a random width per sample, px, by a separable kernel of an odd number of taps.
+
+    Each sample's kernel becomes a matrix with a band, mirrored at the border, that is applied to rows and columns.
+    """
+    count, _, height, width = images.shape
+    offsets = torch.arange(kernel, device=images.device) - kernel // 2
+    spread = uniform(count, *sigma, rng)[:, None]
+    weights = torch.exp(-0.5 * (offsets / spread) ** 2)
+    weights = weights / weights.sum(1, keepdim=True)
+    blurred = chosen(count, probability, rng).nonzero().squeeze(1)
+    rows, columns = (_bands(weights[blurred], offsets, side)[:, None] for side in (height, width))
+    return images.index_copy(0, blurred, (rows @ (images[blurred] @ columns.mT)).to(images.dtype))
+
+
+def _bands(weights: Tensor, offsets: Tensor, side: int) -> Tensor:
+    """Matrices [B, side, side] that convolve with kernels [B, taps], mirrored at the border without repeating it."""
+    places = (torch.arange(side, device=weights.device)[:, None] + offsets).abs()  # [side, taps]
+    places = torch.where(places < side, places, 2 * (side - 1) - places).expand(len(weights), -1, -1)
+    empty = weights.new_zeros(len(weights), side, side)
+    return empty.scatter_add(2, places, weights[:, None].expand_as(places))
+
+
+@in_float32
+def solarize(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+    """Turn what is brighter than a half into its negative, in some samples. images: float [B, 3, H, W] in [0, 1]."""
+    negative = chosen(len(images), probability, rng)[:, None, None, None] & (images >= 0.5)
+    return torch.where(negative, 1 - images, images)
+
+
+@in_float32
+def augment(
+    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), strength: float = 1.0,
+    grey: float = 0.2, blurred: float = 0.5, saturation: float = 0.8, hue: float = 0.2, jittered: float = 0.8,
+    solarized: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """SimCLR's views (Chen et al. 2020, appendix A): random crop and flip, colours, grey, blur; others' by settings.
+
+    Args:
+        images: uint8 [B, 3, H, W].
+        rng: on the device of the pictures.
+        size: of the views, px.
+        scale: range of the share of the picture that is kept.
+        strength: of the colours: 0.8 of it for brightness and contrast.
+        grey: probability of losing the colours.
+        blurred: probability of a blur of 0.1 to 2 px, by a kernel of a tenth of the side. (The paper's σ for 224 px; at
+            64 px its largest one leaves shapes and takes textures.)
+        saturation: of the colours, as a share of the strength.
+        hue: of the colours, as a share of the strength, in turns.
+        jittered: probability of other colours.
+        solarized: probability of turning what is bright into its negative (MoCo v3, DINO); SimCLR has none.
+
+    Returns float32 [B, 3, size, size] in [0, 1].
+    """
+    views = random_resized_crop(images, rng, size, scale)
+    if strength:
+        light = 0.8 * strength
+        views = color_jitter(views, rng, light, light, saturation * strength, hue * strength, jittered)
+    if grey:
+        views = grayscale(views, rng, grey)
+    if blurred:
+        views = blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, blurred)
+    return solarize(views, rng, solarized) if solarized else views

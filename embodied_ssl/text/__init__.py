@@ -1,0 +1,1 @@
+"""Text: word vectors, masked words, and the encoder that CLIP starts from."""

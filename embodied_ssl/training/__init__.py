@@ -1,0 +1,1 @@
+"""Training: the loop, what it optimises with, and what a run leaves behind."""

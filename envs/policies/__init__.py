@@ -1,0 +1,1 @@
+"""Scripted behaviour, one file a family of environments."""

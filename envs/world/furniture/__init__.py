@@ -1,0 +1,1 @@
+"""Furniture, one file a kind of place."""

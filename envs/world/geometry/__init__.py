@@ -1,0 +1,1 @@
+"""Meshes, and how solids and furniture are modelled from them."""

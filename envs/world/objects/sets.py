@@ -1,0 +1,106 @@
+"""Sets of objects to draw from: the household generator, PyBullet's random shapes, or a folder of files."""
+
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from embodied_ssl.envs.world.assets import Asset
+from embodied_ssl.envs.world.objects.categories import CATEGORIES, make_object
+from embodied_ssl.envs.world.objects.files import SUFFIXES, object_from_file
+from embodied_ssl.envs.world.textures.families import nearest, stamp
+
+OTHER_MESHES = (  # that people have, and that cannot be read
+    *(".dae", ".fbx", ".3ds", ".blend", ".usd", ".usda", ".usdc", ".usdz", ".3mf", ".step", ".stp", ".iges", ".igs"),
+    *(".wrl", ".x3d", ".sdf", ".ma", ".mb", ".max", ".c4d", ".skp", ".abc", ".lwo", ".ctm"),
+)
+BROKEN_URDFS = (168,)  # of PyBullet's random_urdfs: holds NaN
+
+
+@dataclass(frozen=True)
+class ObjectSet:
+    """Objects to draw from. categories: their names; paths: the file of each, none for the generator.
+
+    stamp: tells the state of a folder of files; what is kept of one that has changed since is not used.
+    """
+
+    source: str
+    categories: tuple[str, ...]
+    paths: tuple[Path, ...] = ()
+    stamp: int = 0
+
+    def make(self, category: str, instance: int) -> Asset:
+        """One object. Raises ValueError for a category that is not in the set, and for a broken file, naming it."""
+        if category not in self.categories:
+            raise ValueError(f"the object set {self.source!r} has no {category!r}{nearest(category, self.categories)}")
+        if self.paths:
+            return object_from_file(self.paths[self.categories.index(category)], category, instance, self.stamp)
+        return make_object(category, instance)
+
+
+def object_set(source: str = "household", categories: tuple[str, ...] | None = None) -> ObjectSet:
+    """The objects that a name or a folder stands for.
+
+    source: "household", the generator; "random_urdfs", PyBullet's 999 sound random shapes (168 holds NaN and is left
+    out); or a folder with .urdf, .obj, .glb, .gltf, .ply, .off or .stl files, at any depth: a file is a category, and
+    of several of one name beside each other the first in this order. Which meshes are left out, and why, is said in a
+    warning. categories: only these, such as a part to train on. Raises ValueError for a folder that is missing or
+    holds no such file, and for a category that is not there.
+    """
+    if source == "household":
+        whole = ObjectSet(source, tuple(CATEGORIES))
+    elif source == "random_urdfs":
+        whole = _random_urdfs()
+    else:
+        whole = _folder(source)
+    if categories is None:
+        return whole
+    for name in categories:
+        if name not in whole.categories:
+            raise ValueError(f"the object set {source!r} has no {name!r}{nearest(name, whole.categories)}")
+    paths = tuple(whole.paths[whole.categories.index(name)] for name in categories) if whole.paths else ()
+    return ObjectSet(source, tuple(categories), paths, whole.stamp)
+
+
+@lru_cache(maxsize=1)
+def _random_urdfs() -> ObjectSet:
+    import pybullet_data
+
+    folder = Path(pybullet_data.getDataPath()) / "random_urdfs"
+    names = tuple(f"{number:03d}" for number in range(1000) if number not in BROKEN_URDFS)
+    return ObjectSet("random_urdfs", names, tuple(folder / name / f"{name}.urdf" for name in names))
+
+
+def _folder(source: str) -> ObjectSet:
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f'no object set {source!r}: it is neither "household" nor "random_urdfs" nor a folder')
+    there = sorted(path for path in folder.rglob("*") if path.is_file())
+    taken, left = _one_of_each_name(there)
+    if not taken:
+        raise ValueError(f"the folder {source} holds no {' or '.join(SUFFIXES)} file" + "".join(left[:1]))
+    if left:
+        more = f", and {len(left) - 5} more" if len(left) > 5 else ""
+        warnings.warn(f"objects of {source}: left out are{','.join(left[:5])}{more}", stacklevel=2)
+    names = tuple(path.relative_to(folder).with_suffix("").as_posix() for path in taken)
+    return ObjectSet(source, names, tuple(taken), hash(tuple((path, stamp(path)) for path in there)))
+
+
+def _one_of_each_name(files: list[Path]) -> tuple[list[Path], list[str]]:
+    """The files that are objects, and what there is to say of other meshes."""
+    named: dict[Path, list[Path]] = {}
+    for path in files:
+        if path.suffix.lower() in SUFFIXES:
+            named.setdefault(path.with_suffix(""), []).append(path)
+    taken = []
+    left = [
+        f" {path.name} ({path.suffix.lower()} cannot be read; export it as .glb)"
+        for path in files
+        if path.suffix.lower() in OTHER_MESHES
+    ]
+    for same in named.values():
+        first, *others = sorted(same, key=lambda path: (SUFFIXES.index(path.suffix.lower()), path))
+        taken.append(first)
+        if first.suffix.lower() != ".urdf":  # which usually has its mesh beside it
+            left += [f" {path.name} ({first.name} is taken)" for path in others]
+    return sorted(taken), left

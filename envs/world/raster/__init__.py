@@ -1,0 +1,1 @@
+"""The rasteriser: from triangles to images, depth and masks."""

@@ -1,0 +1,1 @@
+"""Furnished scenes: what a type of room is, and how it is filled."""

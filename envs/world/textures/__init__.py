@@ -1,0 +1,1 @@
+"""Procedural textures, and the finishes made of them."""

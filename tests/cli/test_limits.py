@@ -1,0 +1,128 @@
+"""Settings hold to the limits that their annotations state, wherever they are given; else there is one clear line."""
+
+import inspect
+import math
+from dataclasses import fields
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pytest
+
+from embodied_ssl.cli.main import main
+from embodied_ssl.comparison import compare
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.evaluate.settings import Settings
+from embodied_ssl.limits import Count, Limits, NonNegative, Positive, Share, within_limits
+from embodied_ssl.method import Recipe
+from embodied_ssl.methods import make_method, method_class, method_names
+from embodied_ssl.training.train import train
+
+
+def numbers(hint):
+    """The kind of number and the limits of each numeric part of an annotation; no limits: None."""
+    if hint in (int, float):
+        return [(hint, None)]
+    if get_origin(hint) is Annotated:
+        kind, limits, *_ = get_args(hint)
+        return [(kind, limits)]
+    return [found for part in get_args(hint) if get_origin(hint) is not Literal for found in numbers(part)]
+
+
+OWNERS = {
+    **{name: (method_class(name).__init__, [object()], {}) for name in method_names()},
+    "recipe": (Recipe, [], {}),
+    "settings": (Settings, [], {}),
+    "train": (train, [None, "out", {}], {}),
+    "compare": (compare, [["drlim"], "out", [], []], {}),
+    "make_method": (make_method, ["drlim"], {}),
+}
+SETTINGS = [
+    (owner, setting, kind, limits)
+    for owner, (function, _, _) in OWNERS.items()
+    for setting, hint in get_type_hints(function, include_extras=True).items()
+    for kind, limits in numbers(hint)
+    if setting != "return"
+]
+
+
+@pytest.mark.parametrize(("owner", "setting", "kind", "limits"), SETTINGS, ids=lambda value: str(value))
+def test_every_number_has_limits_and_holds_to_them(owner, setting, kind, limits):
+    assert isinstance(limits, Limits), "annotate it with one of embodied_ssl.limits"
+    function, given, _ = OWNERS[owner]
+    given = [None, *given] if owner in method_names() else given  # where `self` would be
+    wrong = [value for value in (-1, 0, 1.5, 1 << 64) if kind is float or isinstance(value, int)]
+    refused = [value for value in wrong if value not in limits] + [math.nan, math.inf, -math.inf, "3", True]
+    refused += [1.5] if kind is int else []
+    assert refused[0] == -1, "negative numbers mean nothing to any of them"
+    for value in refused:
+        several = [value] if setting in ("loss_weights", "rates") else value
+        with pytest.raises(DataError, match=rf"^{setting}: .*; give "):
+            function(*given, **{setting: several})
+
+
+def test_fields_of_a_recipe_are_all_held():
+    assert {name for owner, name, _, _ in SETTINGS if owner == "recipe"} == {
+        field.name for field in fields(Recipe) if not field.name.startswith(("optimizer", "schedule"))
+    }
+
+
+@within_limits
+def plays(count: Count, share: Share = 0.5, rate: Positive | None = None, word: Literal["a", "bc"] = "a", *, free=None):
+    return count, share, rate, word, free
+
+
+def test_numbers_come_in_as_python_has_them():
+    found = plays(np.int64(3), np.float32(0.25), rate=np.float64(2), free=-1)
+    assert found == (3, 0.25, 2.0, "a", -1)
+    assert [type(value) for value in found[:3]] == [int, float, float]
+    assert plays(1, 1)[1:3] == (1.0, None)
+    assert inspect.signature(plays).parameters["rate"].default is None
+    recipe = Recipe(steps=np.int32(7), clip=np.float64(1))
+    assert (type(recipe.steps), type(recipe.clip)) == (int, float)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (Count, "at least 1"),
+        (Positive, "more than 0"),
+        (NonNegative, "at least 0"),
+        (Share, "at least 0 and at most 1"),
+    ],
+)
+def test_limits_are_said_in_words(limits, said):
+    assert str(get_args(limits)[1]) == said
+
+
+def test_choices_offer_the_near_one():
+    with pytest.raises(DataError, match="unknown word 'bd': did you mean 'bc'"):
+        plays(1, word="bd")
+    with pytest.raises(DataError, match="unknown balance 'sinkhorm': did you mean 'sinkhorn'"):
+        make_method("dino", balance="sinkhorm")
+    with pytest.raises(DataError, match="unknown optimizer 'adam'"):
+        Recipe(optimizer="adam")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("drlim --image_size 0", "image_size: 0; give at least 1"),
+        ("drlim --learning_rate -1", "learning_rate: -1.0; give more than 0"),
+        ("drlim --learning_rate nan", "--learning_rate: 'nan' is no float of more than 0"),
+        ("drlim --margin -1", "margin: -1.0; give at least 0"),
+        ("drlim --steps 0", "steps: 0; give at least 1"),
+        ("drlim --momentum 1.5", "momentum: 1.5; give at least 0 and less than 1"),
+        ("drlim --seed -1", "seed: -1; give at least 0"),
+        ("moco --queue 0", "queue: 0; give at least 1"),
+        ("moco --temperature 0", "temperature: 0.0; give more than 0"),
+        ("moco --momentum 1.5", "momentum: 1.5; give at least 0 and at most 1"),
+        ("moco --recipe.momentum -0.5", "momentum: -0.5; give at least 0"),
+    ],
+)
+def test_a_senseless_number_is_one_clear_line(given, said, tmp_path, capsys):
+    name, *settings = given.split()
+    assert main(["train", name, *settings, "--out", str(tmp_path / "run")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert not (tmp_path / "run").exists()

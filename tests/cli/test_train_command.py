@@ -1,0 +1,162 @@
+"""Every method and every command as a user starts them: help, names of settings, and a run."""
+
+import inspect
+import json
+from dataclasses import asdict, fields
+
+import pytest
+import torch
+from torch import Tensor
+
+from embodied_ssl.cli.learning import train_parser
+from embodied_ssl.cli.main import COMMANDS, main
+from embodied_ssl.cli.options import parse
+from embodied_ssl.data import source_for
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
+from embodied_ssl.datasets.schema import KINDS
+from embodied_ssl.method import Method, Recipe, Step, needs_of
+from embodied_ssl.methods import make_method, method_class, method_names
+from embodied_ssl.training.logs import read_metrics
+from embodied_ssl.training.train import train
+
+OF_THE_TRAINER = [name for name in inspect.signature(train).parameters if name not in ("method", "streams", "recipe")]
+
+
+@pytest.fixture(scope="module")
+def sets(data, tmp_path_factory):
+    """A data set of each kind; rooms in episodes that are long enough for any clip."""
+    rooms = tmp_path_factory.mktemp("data") / "rooms"
+    collect("roam", rooms, episodes=2, size=24, length=14, progress=False)
+    return [rooms, *(folder for kind, folder in data.items() if kind != "roam")]
+
+
+def settings_of(kind):
+    return list(inspect.signature(kind.__init__).parameters)[2:]
+
+
+def streams_of(name, sets):
+    """The options that name a data set for each stream that the usual settings can take: labels of things."""
+    needs = make_method(name, None, 32).needs()
+    where = {stream: sets[1:] if need.batch is LabelledFrames else sets for stream, need in needs.items()}
+    return [f"--{stream}={source_for(need.batch, where[stream])}" for stream, need in needs.items()]
+
+
+def chosen(settings):
+    """Settings as JSON has them, without those that come from the data where nobody has set them."""
+    found = {key: chosen(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    return json.loads(json.dumps({key: value for key, value in found.items() if key != "classes"}))
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_method_trains_by_the_command_line(name, sets, tmp_path):
+    run = tmp_path / "run"
+    settings = ["--image_size", "32", "--steps", "2", "--batch_size", "8", "--device", "cpu", "--progress", "false"]
+    assert main(["train", name, *streams_of(name, sets), "--out", str(run), *settings]) == 0
+    told = json.loads((run / "run.json").read_text())
+    assert told["method"] == name
+    assert told["recipe"] == asdict(method_class(name).recipe) | {"steps": 2, "batch_size": 8}
+    assert chosen(told["settings"]) == chosen(make_method(name, None, 32).settings())
+    assert (run / "encoder.safetensors").is_file()
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_batch_of_one_is_trained_on_or_refused_before_work(name, sets, tmp_path, capsys):
+    run = tmp_path / "run"
+    settings = ["--image_size", "32", "--steps", "1", "--batch_size", "1", "--device", "cpu", "--progress", "false"]
+    code = main(["train", name, *streams_of(name, sets), "--out", str(run), *settings])
+    told = [line for line in capsys.readouterr().err.splitlines() if "collapsed" not in line]
+    if code == 2:
+        assert len(told) == 1
+        assert told[0].startswith("embodied-ssl: batch_size: 1")
+        assert not run.exists()
+    else:
+        assert not told
+        assert read_metrics(run)[-1]["loss"] > 0  # where there is nothing to compare with it would be 0
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_help_of_every_method_names_every_setting(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", name, "--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    groups = {
+        "method": settings_of(method_class(name)),
+        "data": list(needs_of(method_class(name))),
+        "recipe": [field.name for field in fields(Recipe)],
+        "training": OF_THE_TRAINER,
+    }
+    for group, names in groups.items():
+        for each in names:
+            assert f" --{each} " in shown or f" --{group}.{each} " in shown, each
+
+
+@pytest.mark.parametrize(
+    "command", [*([name] for name in COMMANDS), [], *(["collect", kind] for kind in KINDS)], ids=" ".join
+)
+def test_every_command_has_help(command, capsys):
+    try:
+        code = main([*command, "--help"])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith(f"usage: embodied-ssl {' '.join(command)}".rstrip())
+    assert not shown.err
+
+
+class Greedy(Method):
+    """Has settings by the names of everything else."""
+
+    recipe = Recipe(momentum=0.7)
+
+    def __init__(
+        self, encoder, momentum: float = 0.5, steps: int = 7, out: str = "in", frames: int = 3, image_size: int = 5,
+        method: int = 11, data: int = 12, recipe: int = 13,
+    ):  # fmt: skip
+        super().__init__(encoder)
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        return {"loss": torch.zeros(())}
+
+
+def test_a_name_of_two_groups_is_that_of_the_method_and_each_has_its_full_name():
+    parser = train_parser("greedy", Greedy, needs_of(Greedy))
+    short = [f"--{name}={number}" for number, name in enumerate(settings_of(Greedy))]
+    full = ["--data.frames=folder", "--recipe.momentum=0.1", "--recipe.steps=2", "--training.out=run"]
+    given = parse(parser, [*short, *full, "--encoder.image_size=48", "--encoder", "vit_tiny", "--weight-decay", "0.3"])
+    assert [given.method[name] for name in settings_of(Greedy)] == [0, 1, "2", 3, 4, 5, 6, 7]
+    assert given["data.frames"] == ["folder"]
+    assert (given.recipe.momentum, given.recipe.steps, given.recipe.weight_decay) == (0.1, 2, 0.3)
+    assert str(given.training.out) == "run"
+    assert vars(given.encoder) == {"name": "vit_tiny", "image_size": 48, "weights": None}
+    usual = parse(parser, ["--training.out", "run", "--data.frames", "folder"])
+    assert (usual.method.momentum, usual.recipe.momentum) == (0.5, 0.7)
+
+
+def test_make_method_has_no_name_that_a_method_has():
+    taken = set(inspect.signature(make_method).parameters) - {"settings"}
+    assert not [name for name in method_names() if taken & set(settings_of(method_class(name)))]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--momentun", "1"], "did you mean '--momentum'"),
+        (["--recipe.momentun", "1"], "did you mean '--recipe.momentum'"),
+        (["--image-sise", "1"], "did you mean '--image_size'"),
+        (["--queue", "many"], "--queue: 'many' is no int"),
+        (["--temperature", "hot"], "--temperature: 'hot' is no float of more than 0 or null"),
+        (["--optimizer", "adam"], "--optimizer: 'adam' is no 'sgd', 'adamw' or 'lars'"),
+        (["--recipe.momentum=much"], "--recipe.momentum: 'much' is no float"),
+        ([], "required: --out;"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_in_its_name(given, said):
+    kind = method_class("moco")
+    with pytest.raises(DataError) as error:
+        parse(train_parser("moco", kind, needs_of(kind)), given)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)

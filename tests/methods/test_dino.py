@@ -1,0 +1,138 @@
+"""DINO's loss, centre, temperatures and teacher, re-derived."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.batches import Frames
+from embodied_ssl.method import Step
+from embodied_ssl.methods import make_method
+from embodied_ssl.methods.dino import distillation, sinkhorn
+
+SIZE, COUNT = 32, 6
+
+
+def frames():
+    images = np.random.default_rng(0).integers(0, 256, (COUNT, 3, 40, 40), dtype=np.uint8)
+    return Frames(torch.from_numpy(images), torch.arange(COUNT))
+
+
+def step(seed=0, progress=0.5):
+    return Step(progress, torch.Generator().manual_seed(seed))
+
+
+def test_the_loss_is_equation_3():
+    """Every view of the student with every other large crop of the teacher, picture by picture."""
+    rng = np.random.default_rng(1)
+    teacher, student = rng.dirichlet(np.ones(7), (2, 3)), rng.normal(size=(5, 3, 7))
+    terms = []
+    for g in range(2):
+        for v in range(5):
+            if v != g:
+                for b in range(3):
+                    q = np.exp(student[v, b]) / np.exp(student[v, b]).sum()
+                    terms.append(-(teacher[g, b] * np.log(q)).sum())
+    found = distillation(torch.from_numpy(teacher), torch.from_numpy(student))
+    assert found.item() == pytest.approx(np.mean(terms))
+
+
+@pytest.mark.parametrize("encoder", ["conv4", "vit_tiny_cls"])
+def test_a_step_is_that_of_the_paper(encoder):
+    temperatures = {"first_teacher_temperature": 0.04, "teacher_temperature": 0.07, "momentum": 0.99}
+    settings = {"prototypes": 50, "local_crops": 3, "balance": "centre", **temperatures}
+    method = make_method("dino", encoder, SIZE, **settings).eval()
+    method.centre.normal_(std=0.1)
+    seen = {}
+    for name in ("head", "teacher_head"):
+        getattr(method, name).register_forward_hook(
+            lambda module, inputs, output, name=name: seen.__setitem__(name, output.detach())
+        )
+    losses = method.loss(frames(), step(progress=0.05))
+    student, teacher = seen["head"].reshape(5, COUNT, 50), seen["teacher_head"].reshape(2, COUNT, 50)
+    says = torch.softmax((teacher - method.centre) / 0.055, 2)  # half way from 0.04 to 0.07
+    assert losses["loss"].item() == pytest.approx(distillation(says, student / 0.1).item(), rel=1e-5)
+    centre, before = method.centre.clone(), {k: v.clone() for k, v in method.teacher.named_parameters()}
+    with torch.no_grad():
+        for parameter in method.encoder.parameters():
+            parameter.add_(1)
+    method.after_step(step(progress=0.5))
+    torch.testing.assert_close(method.centre, 0.9 * centre + 0.1 * teacher.mean((0, 1)))
+    m = 1 - (1 - 0.99) * (math.cos(math.pi * 0.5) + 1) / 2
+    for name, parameter in method.teacher.named_parameters():
+        torch.testing.assert_close(parameter, before[name] + (1 - m), rtol=1e-4, atol=1e-5)
+    assert method.kept is method.teacher
+
+
+def test_the_balance_is_sinkhorns_and_knopps():
+    """The one matrix a_i exp(x_ij / τ) b_j whose rows have the sum 1 and whose columns are equal, found otherwise."""
+    outputs = np.random.default_rng(2).normal(size=(12, 5))
+    kernel = np.exp(outputs)
+    rows, columns = np.ones(12), np.ones(5)
+    for _ in range(200):
+        rows = 1 / (kernel @ columns)
+        columns = 12 / 5 / (kernel.T @ rows)
+    found = sinkhorn(torch.from_numpy(outputs), rounds=200).numpy()
+    np.testing.assert_allclose(found, rows[:, None] * kernel * columns, rtol=1e-6)
+    np.testing.assert_allclose(sinkhorn(torch.from_numpy(outputs)).sum(0), 12 / 5, rtol=0.05)
+
+
+def test_the_teacher_is_balanced_over_the_batch_without_a_centre():
+    method, alone = (make_method("dino", "conv4", SIZE, prototypes=4, balance=name) for name in ("sinkhorn", "centre"))
+    losses = [method.loss(frames(), step(seed)) for seed in range(8)]
+    missing = [math.log(4) - each["mean_entropy"].item() for each in losses]  # three rounds get near
+    unbalanced = [math.log(4) - alone.loss(frames(), step(seed))["mean_entropy"].item() for seed in range(8)]
+    assert np.mean(missing) < 0.1
+    assert np.mean(missing) < np.mean(unbalanced) / 2
+    assert all(each["teacher_entropy"].item() < math.log(4) - 0.1 for each in losses)
+    method.after_step(step())
+    assert not method.centre.any()
+    with pytest.raises(DataError, match=r"unknown balance .none.: .*valid are centre, sinkhorn"):
+        make_method("dino", "conv4", SIZE, balance="none")
+
+
+def test_crops_have_their_shares_and_sizes():
+    method = make_method("dino", "conv4", SIZE, local_crops=3)
+    sizes = []
+    method.encoder.register_forward_pre_hook(lambda module, inputs: sizes.append(tuple(inputs[0].shape)))
+    method.loss(frames(), step())
+    assert sizes == [(2 * COUNT, 3, 32, 32), (3 * COUNT, 3, 16, 16)]
+    with pytest.raises(DataError, match="kitti_net takes no pictures of 16 px; choose --local_size 32"):
+        make_method("dino", "kitti_net", SIZE)
+    make_method("dino", "kitti_net", SIZE, local_size=SIZE).loss(frames(), step())
+
+
+def test_prototypes_are_frozen_at_first():
+    method = make_method("dino", "conv4", SIZE)
+    method.loss(frames(), step(progress=0.0))["loss"].backward()
+    assert method.head.prototypes.grad is None
+    method.loss(frames(), step(progress=0.5))["loss"].backward()
+    assert method.head.prototypes.grad.abs().sum() > 0
+    assert all(p.grad is None for p in method.teacher.parameters())
+
+
+def test_the_papers_head_has_no_batch_norm():
+    """Linear and GELU in turn to a bottleneck of unit length, and its cosines with the prototypes."""
+    method = make_method("dino", "conv4", SIZE, paper_head=True, width=16, bottleneck=8, prototypes=5)
+    names = [type(layer).__name__ for layer in method.head.layers]
+    assert names == ["Linear", "GELU", "Linear", "GELU", "Linear"]
+    features = torch.randn(3, 256)
+    found = features
+    for layer in method.head.layers:
+        found = found @ layer.weight.T + layer.bias if hasattr(layer, "weight") else torch.nn.functional.gelu(found)
+    prototypes = method.head.prototypes
+    expected = (found / found.norm(dim=1, keepdim=True)) @ (prototypes / prototypes.norm(dim=1, keepdim=True)).T
+    torch.testing.assert_close(method.head(features), expected)
+    assert method.head.layers[2].weight.std().item() == pytest.approx(0.02, rel=0.3)
+    assert not method.head.layers[2].bias.any()
+
+
+def test_without_centre_all_pictures_may_say_the_same_and_the_log_tells():
+    """What the two logged entropies are for: of one answer for all, the mean's entropy is no more than the answers'."""
+    method = make_method("dino", "conv4", SIZE, balance="centre")
+    torch.nn.init.zeros_(method.teacher_head.layers[0].weight)
+    torch.nn.init.normal_(method.teacher_head.layers[-1].bias)
+    losses = method.loss(frames(), step())
+    assert losses["mean_entropy"].item() == pytest.approx(losses["teacher_entropy"].item(), rel=1e-4)

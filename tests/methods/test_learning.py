@@ -1,0 +1,131 @@
+"""The contrastive and later methods learn: pictures of one kind come together in their features."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+
+from embodied_ssl.datasets.read.batches import CaptionedFrames, FramePairs, Frames
+from embodied_ssl.datasets.read.captions import LENGTH
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.evaluate.protocols.knn import knn_accuracy
+from embodied_ssl.method import Step
+from embodied_ssl.methods import make_method
+
+SIZE, KINDS, BATCH = 32, 5, 64
+
+
+def pictures(kind, rng):
+    """Stripes, of one slope for each kind, to either side; width, place, colours and light are of no account."""
+    count = len(kind)
+    v, u = np.mgrid[:SIZE, :SIZE]
+    slope = np.pi / 2 * (kind + rng.uniform(-0.2, 0.2, count))[:, None, None] / (KINDS - 1)
+    along = u * np.cos(slope) * rng.choice([-1, 1], (count, 1, 1)) + v * np.sin(slope)
+    wave = np.sin(along * rng.uniform(0.5, 1.2, (count, 1, 1)) + rng.uniform(0, 6.3, (count, 1, 1)))
+    one, other = rng.uniform(0, 255, (2, count, 3, 1, 1))
+    share = (wave[:, None] + 1) / 2
+    noise = rng.normal(0, 10, (count, 3, SIZE, SIZE))
+    return torch.from_numpy((one * share + other * (1 - share) + noise).clip(0, 255).astype(np.uint8))
+
+
+@torch.no_grad()
+def knn_of(encoder):
+    rng = np.random.default_rng(1)
+    kind = rng.integers(0, KINDS, 800)
+    features = encoder.eval()(pictures(kind, rng).float() / 255).numpy()
+    return knn_accuracy(features, kind, np.arange(400), np.arange(400, 800))
+
+
+@functools.cache
+def before(encoder):
+    return max(knn_of(random_encoder(encoder, SIZE, seed)) for seed in range(3))
+
+
+def a_batch(name, settings, rng):
+    """What a method is given to learn from; never the kind itself."""
+    kind = torch.from_numpy(rng.integers(0, KINDS, BATCH))
+    images = pictures(kind.numpy(), rng)
+    if settings.get("views") == "body":  # that shows a thing of the same kind twice
+        other = pictures(kind.numpy(), rng)
+        return {"pairs": FramePairs(images, other, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
+    if name == "clip":  # a word of the kind, after one of no account
+        words = torch.zeros(BATCH, LENGTH, dtype=torch.int64)
+        words[:, 0], words[:, 1] = torch.from_numpy(rng.integers(2 + KINDS, 40, BATCH)), 2 + kind
+        return {"captions": CaptionedFrames(images, words, kind)}
+    return {"frames": Frames(images, kind)}
+
+
+def learned(name, encoder, steps, rate, **settings):
+    method = make_method(name, encoder, SIZE, seed=0, **settings)
+    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], rate)
+    rng = np.random.default_rng(0)
+    for number in range(steps):
+        batch = a_batch(name, settings, rng)
+        step = Step(number / steps, torch.Generator().manual_seed(number))
+        loss = method.train().loss(**batch, step=step)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        method.after_step(step)
+    return method
+
+
+QUICK = {"queue": 256, "momentum": 0.9}  # a queue and a teacher for a run as short as this
+CASES = [
+    ("simclr", "conv4", 150, 1e-3, {}, 0.2),
+    ("simclr", "conv4", 100, 1e-3, {"views": "body"}, 0.3),
+    ("moco", "conv4", 150, 1e-3, {"version": 1, **QUICK}, 0.1),
+    ("moco", "conv4", 250, 1e-3, {"version": 2, **QUICK}, 0.1),
+    ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": "body"}, 0.3),
+    ("dino", "conv4", 300, 2e-3, {"momentum": 0.9}, 0.2),
+    ("clip", "conv4", 100, 1e-3, {}, 0.4),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "encoder", "steps", "rate", "settings", "gain"), CASES)
+def test_features_are_better_than_before_training(name, encoder, steps, rate, settings, gain):
+    torch.manual_seed(0)
+    assert knn_of(learned(name, encoder, steps, rate, **settings).kept) > before(encoder) + gain
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_mae_fills_in_pictures_never_seen():
+    """Its features take longer; of hidden patches, each about its mean, the mean explains nothing."""
+    with torch.enable_grad():
+        method = learned("mae", "vit_tiny", 60, 1e-3).eval()
+    rng = np.random.default_rng(1)
+    batch = Frames(pictures(rng.integers(0, KINDS, 200), rng), torch.arange(200))
+    assert method.loss(batch, Step(1.0, torch.Generator().manual_seed(0)))["explained"] > 0.3
+
+
+SETTINGS = [
+    ("simclr", {}),
+    *(("moco", {"version": version, "queue": BATCH}) for version in (1, 2, 3)),
+    *(("dino", {"balance": balance, "prototypes": 256}) for balance in ("sinkhorn", "centre")),
+    ("mae", {}),
+    ("clip", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_the_loss_of_a_batch_falls_in_16_bits(name, settings):
+    torch.manual_seed(0)
+    method = make_method(name, None, SIZE, seed=0, **settings)
+    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], 1e-3)
+    rng, losses = np.random.default_rng(0), []
+    other, batch = (a_batch(name, settings, rng) for _ in range(2))
+    for number in range(8):
+        with torch.autocast("cpu", torch.bfloat16):
+            step = Step(0.5, torch.Generator().manual_seed(0))  # the same views again
+            losses.append(method.train().loss(**(batch if number else other), step=step)["loss"])
+        if number == 0:
+            method.after_step(step)  # fills MoCo's queue
+            continue
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[1].dtype == torch.float32
+    assert losses[-1] < 0.9 * losses[1]

@@ -1,0 +1,282 @@
+"""Every method keeps the contract of its family; losses agree with plain re-derivations."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read import batches
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.method import Step, needs_of
+from embodied_ssl.methods import make_method, method_class, method_names
+from embodied_ssl.methods.curious_robot import angle_bin, poke_target
+from embodied_ssl.parts.motions import cluster_motions, spread
+from embodied_ssl.parts.views import to_float
+
+SIZE, COUNT = 32, 6
+
+
+def pictures(rng, *shape):
+    return torch.from_numpy(rng.integers(0, 256, (*shape, 3, 40, 40), dtype=np.uint8))
+
+
+def batch(kind, rng):
+    """A batch of any kind with plausible contents."""
+    number = lambda low, high, *shape: torch.from_numpy(rng.uniform(low, high, (COUNT, *shape)).astype("f4"))  # noqa: E731
+    pixel, thing = number(8, 32, 2), torch.arange(COUNT) % 4
+    made = {
+        batches.Frames: lambda: batches.Frames(pictures(rng, COUNT), thing),
+        batches.LabelledFrames: lambda: batches.LabelledFrames(pictures(rng, COUNT), thing, thing),
+        batches.CaptionedFrames: lambda: batches.CaptionedFrames(
+            pictures(rng, COUNT), torch.from_numpy(rng.integers(0, 9, (COUNT, 20))), thing
+        ),
+        batches.FramePairs: lambda: batches.FramePairs(
+            pictures(rng, COUNT), pictures(rng, COUNT), number(-1, 1, 2), thing + 1, number(0, 1)
+        ),
+        batches.Clips: lambda: batches.Clips(
+            pictures(rng, COUNT, 12), number(-1, 1, 11, 2), number(0, 1, 12), number(0, 3, 11)
+        ),
+        batches.Grasps: lambda: batches.Grasps(pictures(rng, COUNT), pixel, number(0, 3.1), number(0, 1) > 0.5, thing),
+        batches.Pushes: lambda: batches.Pushes(
+            pictures(rng, COUNT), pictures(rng, COUNT), pixel, number(8, 32, 2), number(0, 1, 3), number(0, 1, 3), thing
+        ),
+        batches.Pokes: lambda: batches.Pokes(
+            pictures(rng, COUNT), pixel, number(0, 20, 16), number(-0.01, 0.01, 16), thing
+        ),
+        batches.ObjectPairs: lambda: batches.ObjectPairs(
+            pictures(rng, COUNT), pictures(rng, COUNT), pixel, number(8, 32, 2), thing
+        ),
+    }
+    return made[kind]()
+
+
+class Same:
+    """A stream that gives random batches of one kind."""
+
+    classes = ("a", "b", "c", "d")
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __len__(self):
+        return COUNT
+
+    def batch(self, index, rng):
+        return batch(self.kind, np.random.default_rng(0))
+
+
+def ready(name):
+    method = make_method(name, None, SIZE, seed=0)
+    streams = {stream: Same(need.batch) for stream, need in method.needs().items()}
+    method.take_shape(streams, np.random.default_rng(0))
+    method.prepare(streams, np.random.default_rng(0))
+    return method
+
+
+def given(method, seed=0):
+    rng = np.random.default_rng(seed)
+    return {name: batch(need.batch, rng) for name, need in method.needs().items()}
+
+
+def step(seed=0, progress=0.5):
+    return Step(progress, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_method_keeps_the_contract(name):
+    kind = method_class(name)
+    assert kind.__doc__
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    assert parameters[0].name == "encoder"
+    assert all(parameter.default is not inspect.Parameter.empty for parameter in parameters[1:])
+    method = ready(name)
+    assert set(method.settings()) == {parameter.name for parameter in parameters[1:]}
+    again = make_method(name, None, SIZE, seed=0, **method.settings())
+    again.load_state_dict(method.state_dict())  # what is prepared has a fixed shape
+    assert method.needs()
+    losses = method.loss(**given(method), step=step())
+    losses["loss"].backward()
+    assert torch.isfinite(losses["loss"])
+    gradients = [p.grad for p in method.encoder.parameters()]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+    assert any(g.abs().sum() > 0 for g in gradients if g is not None)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_randomness_comes_from_the_step_alone(name):
+    values = []
+    for seed in (1, 1):
+        method = ready(name)
+        values.append(method.loss(**given(method), step=step(seed))["loss"].item())
+        torch.rand(3)
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_half_precision_gives_nearly_the_same(name):
+    method = ready(name)
+    full = method.loss(**given(method), step=step())["loss"].item()
+    with torch.autocast("cpu", torch.bfloat16):
+        half = method.loss(**given(method), step=step())["loss"].item()
+    assert half == pytest.approx(full, rel=0.1, abs=0.1)
+
+
+def test_equivariance_is_equation_5():
+    """Re-derived pair by pair: distance through the motion's own map, and the sum of a hinge through each other."""
+    method = ready("equivariance")
+    method.jitter = 0
+    torch.nn.init.normal_(method.maps, std=0.1)
+    pairs = given(method)["pairs"]
+    got = method.loss(pairs, step())
+    features = method.encoder(to_float(torch.cat([pairs.first, pairs.second]), SIZE)).detach().numpy()
+    pull, push = [], []
+    change = np.linalg.norm(features[:COUNT] - features[COUNT:], axis=1)
+    for b in range(COUNT):
+        away = ((pairs.motion[b] - method.centres) / method.scale).norm(dim=1)
+        for g in range(method.motions):
+            moved = method.maps[g].detach().numpy() @ features[b]
+            distance = np.linalg.norm(moved - features[COUNT + b])
+            pull.append(distance) if g == int(away.argmin()) else push.append(max(method.margin - distance, 0))
+    assert got["pull"].item() == pytest.approx(np.mean(pull), rel=1e-3)
+    assert got["push"].item() == pytest.approx(np.sum(push) / COUNT, rel=1e-3)
+    assert got["equivariance"].item() == pytest.approx((np.sum(pull) + np.sum(push)) / COUNT, rel=1e-3)
+    assert got["relative"].item() == pytest.approx(np.sum(pull) / np.sum(change), rel=1e-3)  # ρ, with these maps
+
+
+DEGENERATE = {
+    "alike": lambda tensor: tensor[:1].expand(tensor.shape).clone(),  # one object, one class, one motion
+    "still": lambda tensor: torch.zeros_like(tensor),  # black pictures, no motion, no force
+}
+
+
+@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("how", DEGENERATE)
+def test_degenerate_batches_have_finite_losses_and_gradients(name, how):
+    method = ready(name)
+    data = {stream: each._each(DEGENERATE[how]) for stream, each in given(method).items()}
+    losses = method.loss(**data, step=step())
+    losses["loss"].backward()
+    assert all(torch.isfinite(value).all() for value in losses.values()), losses
+    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
+
+
+class Still(Same):
+    """A stream of elements that are all alike."""
+
+    def batch(self, index, rng):
+        return super().batch(index, rng)._each(DEGENERATE["alike"])
+
+
+@pytest.mark.parametrize(
+    "name", ["equivariance", "continuous_equivariance", "view_prediction", "simclr", "curious_robot"]
+)
+def test_one_motion_and_one_act_are_enough(name):
+    settings = {"motions": 1} if name == "equivariance" else {"views": "body"} if name == "simclr" else {}
+    method = make_method(name, "conv4", SIZE, **settings)
+    streams = {stream: Still(need.batch) for stream, need in method.needs().items()}
+    for take in (method.take_shape, method.prepare):
+        take(streams, np.random.default_rng(0))
+    losses = method.loss(**given(method), step=step())
+    assert all(torch.isfinite(value).all() for value in losses.values()), losses
+    assert losses["loss"] < 1e3  # nothing is blown up
+
+
+def test_a_component_that_does_not_vary_is_not_blown_up():
+    rng = np.random.default_rng(0)
+    motions = np.stack([rng.normal(0, 0.2, 500), 0.1 + rng.normal(0, 1e-8, 500)], 1)
+    np.testing.assert_allclose(spread(motions), [0.2, 1.0], rtol=0.1)
+    with pytest.raises(DataError, match="6 patterns of 1 different motions; give --motions 1"):
+        cluster_motions(np.full((100, 2), 0.3), 6, rng)
+    assert cluster_motions(np.full((100, 2), 0.3), 1, rng) == pytest.approx(0.3)
+
+
+def test_only_the_tried_angle_of_a_grasp_counts():
+    method = ready("curious_robot")
+    grasps = given(method)["grasps"]
+    seen = []
+    method.grasp.register_forward_hook(lambda module, inputs, output: (output.retain_grad(), seen.append(output))[1])
+    method.loss(step=step(), grasps=grasps)["grasp"].backward()
+    assert ((seen[0].grad != 0).sum(1) == 1).all()
+
+
+def test_a_patch_turned_with_its_angle_is_the_same_grasp():
+    angle, turn = torch.rand(100) * torch.pi, (torch.rand(100) - 0.5) * 20
+    expected = torch.round(torch.remainder(angle - turn, torch.pi) / torch.pi * 18).long() % 18
+    assert torch.equal(angle_bin(angle - turn), expected)
+
+
+def test_the_slope_of_a_poke_is_that_of_a_fitted_line():
+    rng = np.random.default_rng(3)
+    depth = np.linspace(-0.005, 0.01, 40)
+    stiffness = np.array([200.0, 1500.0, 9000.0])
+    force = np.clip(depth, 0, None) * (stiffness[:, None] + rng.random((3, 40)))
+    tensors = [torch.from_numpy(np.float32(each)) for each in (force, np.tile(depth, (3, 1)))]
+    zeros = torch.zeros(3, dtype=torch.int64)
+    target = poke_target(batches.Pokes(pictures(rng, 3), torch.zeros(3, 2), *tensors, zeros))
+    felt = force > 0.1
+    expected = [
+        np.log(np.linalg.lstsq(depth[touched, None], each[touched], rcond=None)[0][0])
+        for touched, each in zip(felt, force, strict=True)
+    ]
+    np.testing.assert_allclose(target[:, 0], expected, rtol=1e-4)
+    np.testing.assert_allclose(target[:, 1], np.log(force.max(1)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("left", ["grasps", "pushes", "pokes", "pairs"])
+def test_the_robot_learns_from_any_subset(left):
+    method = ready("curious_robot")
+    data = given(method)
+    alone = method.loss(step=step(), **{left: data[left]})
+    assert torch.isfinite(alone["loss"])
+    without = method.loss(step=step(), **{name: each for name, each in data.items() if name != left})
+    assert torch.isfinite(without["loss"])
+    with pytest.raises(DataError, match="was given no data"):
+        method.loss(step=step())
+
+
+def test_joint_is_the_weighted_sum_of_its_parts():
+    torch.manual_seed(0)
+    still = {name: {"jitter": 0.0} for name in ("temporal_coherence", "drlim")}  # else each draws colours of its own
+    joint = method_class("joint")(random_encoder("conv4", SIZE, 0), tuple(still), (1.0, 0.25), still)
+    data = given(joint)
+    total = joint.loss(**data, step=step())
+    parts = [method_class(name)(joint.encoder, **still[name]) for name in joint.methods]
+    values = [
+        part.loss(data[f"{n}.pairs"], step())["loss"].item() for n, part in zip(joint.methods, parts, strict=True)
+    ]
+    assert total["loss"].item() == pytest.approx(values[0] + 0.25 * values[1], rel=1e-4)
+    assert needs_of(method_class("drlim")).keys() == {"pairs"}
+
+
+def test_names_are_checked():
+    with pytest.raises(DataError, match=r"unknown method 'equivarience': did you mean 'equivariance'\?"):
+        make_method("equivarience")
+    with pytest.raises(DataError, match=r"unknown setting of equivariance 'motion': did you mean 'motions'\?"):
+        make_method("equivariance", motion=3)
+    with pytest.raises(DataError, match=r"unknown encoder 'conv5': did you mean 'conv4'\?"):
+        make_method("equivariance", encoder="conv5")
+
+
+def test_one_network_learns_the_map_of_every_motion():
+    """In a world where a yaw turns the features' planes, maps of yaws that were never trained on are found."""
+    torch.manual_seed(0)
+    method = ready("continuous_equivariance")
+    half = method.encoder.dim // 2
+
+    def world(count):
+        features, motion = torch.randn(count, 2 * half) / half**0.5, torch.rand(count, 2) * 2 - 1
+        x, y = features[:, :half], features[:, half:]
+        cosine, sine = motion[:, 1:].cos(), motion[:, 1:].sin()
+        return features, motion, torch.cat([cosine * x - sine * y, sine * x + cosine * y], 1)
+
+    optimizer = torch.optim.Adam([*method.mixture.parameters(), method.matrices], 3e-3)
+    for _ in range(300):
+        features, motion, after = world(64)
+        optimizer.zero_grad()
+        (method.lead(features, motion) - after).norm(dim=1).mean().backward()
+        optimizer.step()
+    features, motion, after = world(200)
+    error = (method.lead(features, motion) - after).norm(dim=1).sum() / (features - after).norm(dim=1).sum()
+    assert error < 0.5

@@ -1,0 +1,434 @@
+"""The trainer: resuming bit for bit, several devices, and what it says when something is wrong."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.batches import FramePairs, Frames
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.methods import make_method
+from embodied_ssl.training.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
+from embodied_ssl.training.logs import read_metrics
+from embodied_ssl.training.train import train
+
+SMALL = Recipe(steps=12, batch_size=8, learning_rate=1e-2)
+
+
+class Brightness(Method):
+    """Learns to tell how bright a noisy frame is; the noise comes from the step, the dropout from torch."""
+
+    recipe = SMALL
+
+    def __init__(self, encoder, dropout: float = 0.5):
+        super().__init__(encoder)
+        self.dropout = dropout
+        self.head = torch.nn.Linear(encoder.dim, 1)
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        images = frames.images.float() / 255
+        noise = torch.rand(images.shape, generator=step.rng, device=images.device)
+        features = torch.nn.functional.dropout(self.encoder(images + 0.1 * noise), self.dropout)
+        loss = (self.head(features).squeeze(1) - images.mean(dim=(1, 2, 3))).square().mean()
+        return {"loss": loss, "noise": noise.mean()}
+
+
+class Stops(Brightness):
+    """Stops in the middle, as a power cut would."""
+
+    def after_step(self, step: Step) -> None:
+        if step.progress >= 0.75:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def roam(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "roam"
+    collect("roam", folder, episodes=2, size=32, length=20, progress=False)
+    return folder
+
+
+def method(kind=Brightness, **settings):
+    return kind(random_encoder("conv4", 32, seed=1), **settings)
+
+
+def run(folder, out, kind=Brightness, **settings):
+    torch.manual_seed(0)
+    return train(method(kind), out, {"frames": folder}, progress=False, checkpoint_every=5, **settings)
+
+
+def weights(run):
+    return (run / "method.safetensors").read_bytes(), (run / "encoder.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"recipe": Recipe(steps=12, batch_size=8, ema=0.9)}])
+def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
+    whole = run(roam, tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(roam, tmp_path / "cut", Stops, **settings)
+    assert load_state(tmp_path / "cut" / "state.pt")["step"] == 5
+    torch.manual_seed(99)  # nothing may depend on where the generator stands
+    cut = run(roam, tmp_path / "cut", **settings)
+    assert weights(cut) == weights(whole)
+    assert [row["step"] for row in read_metrics(cut)] == [row["step"] for row in read_metrics(whole)]
+    assert not (cut / "state.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("simclr", {}),
+        ("moco", {"queue": 24}),
+        ("moco", {"version": 3}),
+        ("dino", {"prototypes": 32, "width": 32, "balance": "centre"}),
+        ("mae", {}),
+        ("clip", {"start": "word2vec", "start_steps": 2}),
+    ],
+)
+def test_queue_teacher_and_centre_survive_an_interruption(roam, tmp_path, monkeypatch, name, settings):
+    recipe = Recipe(steps=8, batch_size=8)
+
+    def learn(out):
+        torch.manual_seed(0)
+        method = make_method(name, None, 32, **settings)
+        streams = {"captions" if name == "clip" else "frames": roam}
+        return train(method, out, streams, recipe, checkpoint_every=3, progress=False)
+
+    kind = type(make_method(name, None, 32, **settings))
+    after_step = kind.after_step
+
+    def stops(self, step):
+        after_step(self, step)
+        if step.progress >= 0.6:
+            raise KeyboardInterrupt
+
+    whole = learn(tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "after_step", stops)
+        with pytest.raises(KeyboardInterrupt):
+            learn(tmp_path / "cut")
+    assert load_state(tmp_path / "cut" / "state.pt")["step"] == 3
+    assert weights(learn(tmp_path / "cut")) == weights(whole)
+
+
+class Same(Method):
+    """Is content with an encoder that says nearly the same of all pictures."""
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        return {"loss": (self.encoder(frames.images.float() / 255) - 1).square().mean()}
+
+
+def test_collapse_is_logged_and_warned_of(roam, tmp_path, capsys):
+    recipe = Recipe(steps=6, batch_size=8, learning_rate=1e-7)
+    encoder = random_encoder("vit_tiny", 32, seed=1)
+    with torch.no_grad():
+        encoder.network.norm.weight.fill_(1e-5)
+        encoder.network.norm.bias.fill_(1.0)
+    out = train(Same(encoder), tmp_path / "run", {"frames": roam}, recipe, progress=False, monitor_every=6)
+    assert read_metrics(out)[-1]["feature_deviation"] < 1e-3
+    assert "the features have collapsed" in "".join(capsys.readouterr())
+    kept = train(method(), tmp_path / "kept", {"frames": roam}, SMALL, progress=False, monitor_every=6)
+    assert read_metrics(kept)[-1]["feature_rank"] > 1.5
+    assert "collapsed" not in "".join(capsys.readouterr())
+
+
+def test_a_kill_right_after_a_state_loses_no_row_of_the_log(roam, tmp_path, monkeypatch):
+    from embodied_ssl.training import train as trainer
+
+    def save_and_stop(state, path):
+        save_state(state, path)
+        if state["step"] == 5:
+            raise KeyboardInterrupt
+
+    whole = run(roam, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "save_state", save_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(roam, tmp_path / "cut")
+    cut = run(roam, tmp_path / "cut")
+    assert (cut / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+
+
+def test_a_finished_run_is_left_alone(roam, tmp_path):
+    finished = run(roam, tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("*.safetensors")}
+    run(roam, tmp_path / "run")
+    assert before == {path: path.stat().st_mtime_ns for path in finished.glob("*.safetensors")}
+
+
+def test_another_configuration_is_refused_and_named(roam, tmp_path):
+    run(roam, tmp_path / "run")
+    with pytest.raises(DataError, match=r"recipe\.steps is 12, not 13"):
+        run(roam, tmp_path / "run", recipe=Recipe(steps=13, batch_size=8, learning_rate=1e-2))
+    with pytest.raises(DataError, match="seed is 0, not 3"):
+        run(roam, tmp_path / "run", seed=3)
+
+
+@pytest.mark.parametrize("part", ["encoder", "head"])
+def test_a_run_of_other_first_weights_is_refused(roam, tmp_path, part):
+    """Finished or not, and whichever of the weights is another: the same settings do not make it the same run."""
+    finished = run(roam, tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        run(roam, tmp_path / "cut", Stops)
+    other = method()
+    with torch.no_grad():
+        next(getattr(other, part).parameters())[0] += 1e-6
+    torch.manual_seed(0)
+    assert weights_digest(method()) != weights_digest(other)
+    before = weights(finished)
+    for out in (finished, tmp_path / "cut"):
+        with pytest.raises(
+            DataError, match=r"whose first_weights is \w{64}, not \w{64}; make the method as it was made"
+        ):
+            train(other, out, {"frames": roam}, progress=False)
+    assert weights(finished) == before
+    assert weights(run(roam, tmp_path / "cut")) == before  # which was not harmed
+
+
+def test_a_run_that_starts_from_another_says_from_which(roam, tmp_path):
+    first = run(roam, tmp_path / "first")
+    content = (first / "encoder.safetensors").read_bytes()
+
+    def go_on(weights, out):
+        learner = make_method("drlim", "conv4", 32, weights=weights)
+        return train(learner, out, {"pairs": roam}, Recipe(steps=2, batch_size=4), progress=False)
+
+    (tmp_path / "elsewhere.safetensors").write_bytes(content)
+    second = go_on(first, tmp_path / "second")
+    told = json.loads((second / "run.json").read_text())["first_weights"]
+    assert told["source"] == str(first)
+    assert go_on(tmp_path / "elsewhere.safetensors", second) == second  # by content: the same run
+    with pytest.raises(DataError, match="first_weights"):
+        go_on(None, second)
+
+
+def test_a_directory_with_something_else_is_refused(roam, tmp_path):
+    (tmp_path / "thesis.tex").write_text("important")
+    with pytest.raises(DataError, match="holds something else"):
+        run(roam, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_is_kept_is_the_average_of_the_encoder(roam, tmp_path):
+    recipe = Recipe(steps=12, batch_size=8, learning_rate=1e-2, ema=0.0)
+    average = load_encoder(run(roam, tmp_path / "average", recipe=recipe)).state_dict()
+    last = load_encoder(run(roam, tmp_path / "last")).state_dict()
+    for name in last:  # an average without memory is the last encoder
+        torch.testing.assert_close(average[name], last[name])
+
+
+def test_parts_of_a_batch_hold_the_same_samples(roam, tmp_path):
+    """Without noise, dropout and batch norm's statistics, the gradient of two halves is that of the whole."""
+
+    class Mean(Method):
+        def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+            self.encoder.eval()
+            return {"loss": self.encoder(frames.images.float() / 255).square().mean()}
+
+    recipe = Recipe(optimizer="sgd", steps=4, batch_size=8, learning_rate=1e-2)
+    for parts in (1, 2):
+        train(method(Mean), tmp_path / str(parts), {"frames": roam}, recipe, accumulate=parts, progress=False)
+    one, two = (load_encoder(tmp_path / name).state_dict() for name in ("1", "2"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+
+
+ON_TWO = """
+import sys
+
+from torch import Tensor
+
+from embodied_ssl.datasets.read.batches import Frames
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.methods import make_method
+from embodied_ssl.training.train import train
+
+
+class Mean(Method):
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        return {"loss": self.encoder(frames.images.float() / 255).square().mean()}
+
+
+if __name__ == "__main__":
+    folder, out, devices = sys.argv[1:]
+    recipe = Recipe(optimizer="sgd", steps=4, batch_size=8, learning_rate=1e-2, clip=1.0)
+    encoder = random_encoder("vit_tiny", 32, seed=1)
+    train(Mean(encoder), out, {"frames": folder}, recipe, device="cpu", devices=int(devices), progress=False)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does_from_the_whole_batch(roam, tmp_path):
+    """A transformer has no batch norm, whose statistics each process would take of its own share."""
+    script = tmp_path / "on_two.py"
+    script.write_text(ON_TWO)
+    for devices in ("1", "2"):
+        command = [sys.executable, script, roam, tmp_path / devices, devices]
+        environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+    one, two = (load_encoder(tmp_path / devices).state_dict() for devices in ("1", "2"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
+    losses = [[row["loss"] for row in read_metrics(tmp_path / devices)] for devices in ("1", "2")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[0][-1] != pytest.approx(losses[0][0], rel=1e-3)  # something was learned
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(roam, tmp_path):
+    class Diverges(Brightness):
+        def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+            return {"loss": super().loss(frames, step)["loss"] / (1 if step.progress < 0.7 else 0)}
+
+    with pytest.raises(DataError, match="the loss is inf at step 9"):
+        run(roam, tmp_path / "run", Diverges)
+    assert not (tmp_path / "run" / "encoder.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoils", "message"),
+    [
+        (lambda encoder: encoder.blocks["block4"][0].weight[0, 0, 0, 0].fill_(torch.nan), "block4.0.weight, of 1 such"),
+        (lambda encoder: encoder.blocks["block2"][1].running_var.fill_(torch.inf), "block2.1.running_var"),
+        (lambda encoder: encoder.blocks["block4"][1].weight.fill_(1e38).mul_(3), "features are not finite"),
+    ],
+)
+def test_weights_and_features_that_are_not_finite_stop_the_run(roam, tmp_path, spoils, message):
+    """After the last update as well, where no loss is taken any more; the loss itself may be finite all the way."""
+
+    class Spoils(Brightness):
+        def after_step(self, step: Step) -> None:
+            if step.progress > 0.9:
+                with torch.no_grad():
+                    spoils(self.encoder)
+
+    with pytest.raises(DataError, match=rf"after 12 updates .*{message}.*; take a lower --learning_rate"):
+        run(roam, tmp_path / "run", Spoils)
+    assert not (tmp_path / "run" / "encoder.safetensors").exists()
+
+
+def test_data_are_checked_before_training(roam, tmp_path):
+    class Pairs(Method):
+        def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
+            raise AssertionError("never reached")
+
+    with pytest.raises(DataError, match=r"learns from pairs \(roam or orbit data\).*--pairs DIR"):
+        train(method(Pairs), tmp_path / "run", {})
+    with pytest.raises(DataError, match=r"did you mean 'pairs'\?"):
+        train(method(Pairs), tmp_path / "run", {"pair": roam})
+    collect("grasp", tmp_path / "grasp", episodes=1, size=32, clutter=2, progress=False)
+    with pytest.raises(DataError, match=r"a grasp data set has no pairs; it takes roam or orbit"):
+        train(method(Pairs), tmp_path / "run", {"pairs": tmp_path / "grasp"})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"device": "cuda", "devices": 64}, "no 64 × 'cuda' to train on"),
+        ({"precision": "8"}, "unknown precision '8'"),
+        ({"precision": "16", "device": "cpu"}, "16 takes a GPU; on a CPU give --precision bf16"),
+        ({"monitor_every": 0}, "monitor_every: 0; give at least 1"),
+        ({"workers": -1}, "workers: -1; give at least 0"),
+        ({"accumulate": 3}, "a batch of 8 can't be split evenly over 1 devices and 3 parts"),
+    ],
+)
+def test_what_cannot_be_met_is_said(roam, tmp_path, settings, message):
+    with pytest.raises(DataError, match=message):
+        run(roam, tmp_path / "run", **settings)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [("encoder", "widths"), ("settings", "marign"), ("recipe", None), ("method", None)]
+)
+def test_an_altered_configuration_is_named(roam, tmp_path, group, name):
+    out = tmp_path / "run"
+    train(make_method("view_prediction", "conv4", 32), out, {"pairs": roam}, SMALL, progress=False)
+    told = json.loads((out / "run.json").read_text())
+    if name:
+        told[group][name] = 3
+    else:
+        del told[group]
+    (out / "run.json").write_text(json.dumps(told))
+    with pytest.raises(DataError, match=r"run\.json: damaged"):
+        load_method(out)
+
+
+def test_a_run_tells_what_it_was(roam, tmp_path):
+    out = run(roam, tmp_path / "run", seed=4)
+    told = json.loads((out / "run.json").read_text())
+    assert told["settings"] == {"dropout": 0.5}
+    assert told["encoder"] == {"name": "conv4", "image_size": 32}
+    assert told["seed"] == 4
+    assert len(told["data"]["frames"]["sha256"]) == 64
+    with (out / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [0, 4, 9, 10, 11]
+    assert float(rows[-1]["feature_rank"]) > 1
+    (events,) = (out / "tensorboard").glob("events*")
+    assert b"feature_rank" in events.read_bytes()
+
+
+def test_a_probe_is_logged_and_leaves_no_trace_in_the_weights(roam, tmp_path):
+    collect("roam", tmp_path / "rooms", episodes=16, seed=1, size=32, length=3, scenes="kitchen,street", progress=False)
+    probed, plain = run(roam, tmp_path / "probed", probe_on=tmp_path / "rooms"), run(roam, tmp_path / "plain")
+    assert weights(probed) == weights(plain)
+    last = read_metrics(probed)[-1]
+    assert 0 <= last["linear_probe"] <= 1
+    assert 0 <= last["knn"] <= 1
+    assert "knn" not in read_metrics(plain)[-1]
+
+
+@pytest.mark.parametrize(("name", "stream"), [("labels", "labelled"), ("joint", "labels.labelled")])
+def test_classes_come_from_the_data(tmp_path, name, stream):
+    """However many they are; the run tells their number, goes on, and can be loaded."""
+    rng = np.random.default_rng(0)
+    for number in range(70):
+        (tmp_path / "set" / f"{number:02}").mkdir(parents=True)
+        picture = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+        picture.save(tmp_path / "set" / f"{number:02}" / "one.png")
+    settings = {} if name == "labels" else {"methods": ("labels",)}
+    recipe = Recipe(steps=2, batch_size=70)
+
+    def learn(**more):
+        made = make_method(name, "conv4", 32, **settings, **more)
+        return train(made, tmp_path / "run", {stream: tmp_path / "set"}, recipe, progress=False)
+
+    run = learn()
+    told = json.loads((run / "run.json").read_text())["settings"]
+    assert (told if name == "labels" else told["settings"]["labels"])["classes"] == 70
+    learned = load_method(run)
+    classifier = learned.classifier if name == "labels" else learned.parts["labels"].classifier
+    assert classifier.out_features == 70
+    assert learn() == run
+    if name == "labels":
+        with pytest.raises(DataError, match="classes: 64, but the labelled pictures are of 70"):
+            learn(classes=64)
+
+
+def test_precision_is_what_the_processor_has_and_a_slow_one_is_said_before(roam, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("embodied_ssl.parts.precision.has_bf16", lambda device: False)
+    plain = run(roam, tmp_path / "auto", precision="auto")
+    assert json.loads((plain / "run.json").read_text())["precision"] == "32"
+    assert "no units" not in capsys.readouterr().err
+    run(roam, tmp_path / "slow", precision="bf16", recipe=Recipe(steps=1, batch_size=8))
+    assert "this processor has no units for bf16" in capsys.readouterr().err
+
+
+def test_precision_is_a_setting(roam, tmp_path):
+    full, half = run(roam, tmp_path / "32"), run(roam, tmp_path / "bf16", precision="bf16")
+    assert weights(full) != weights(half)
+    first, second = read_metrics(full)[0]["loss"], read_metrics(half)[0]["loss"]
+    assert first != second
+    assert first == pytest.approx(second, rel=0.05)
