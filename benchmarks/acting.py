@@ -30,15 +30,15 @@ LEVEL_M = 0.002
 
 @dataclass(frozen=True)
 class Act:
-    """One act on a table of its own."""
+    """One interaction on a table of its own."""
 
-    material: str  # of the thing in the record; empty where there is none
+    material: str  # of the object in the record; empty where there is none
     level: bool  # what is seen about its image point differs in height by less than LEVEL_M
     record: dict[str, Any]
 
 
-def acts(env: TableEnv, policy: Any, count: int) -> list[Act]:
-    """One act on each of `count` tables."""
+def interactions(env: TableEnv, policy: Any, count: int) -> list[Act]:
+    """One interaction on each of `count` tables."""
     found = []
     for seed in range(count):
         observation, _ = env.reset(seed=seed)
@@ -68,7 +68,8 @@ def grasp_table(count: int) -> None:
         cells = []
         for body in ("floating", "panda"):
             won = sum(
-                bool(act.record["success"]) for act in acts(GraspEnv(body=body, instances=INSTANCES), policy(), count)
+                bool(act.record["success"])
+                for act in interactions(GraspEnv(body=body, instances=INSTANCES), policy(), count)
             )
             low, high = interval(won, count)
             cells.append(f"{won / count:.2f} ({low:.2f} to {high:.2f})")
@@ -81,12 +82,12 @@ def poke_table(count: int) -> None:
     print(
         "Level: what is seen within 4 mm differs in height by less than 2 mm. Elsewhere the finger slips off slopes and"
     )
-    print("rims, and things tilt.\n")
+    print("rims, and objects tilt.\n")
     print("| material | its spring | floating, level | floating, all | panda, level | panda, all |")
     print("|---|---|---|---|---|---|")
     felt: dict[str, dict[str, NDArray[np.float64]]] = {}
     for body in ("floating", "panda"):
-        pokes = acts(PokeEnv(body=body, instances=INSTANCES), POLICIES["poke"]["things"](), count)
+        pokes = interactions(PokeEnv(body=body, instances=INSTANCES), POLICIES["poke"]["things"](), count)
         felt[f"{body}, level"] = slopes([poke for poke in pokes if poke.level])
         felt[f"{body}, all"] = slopes(pokes)
     for material in OBJECT_MATERIALS:
@@ -115,7 +116,7 @@ def slopes(pokes: list[Act]) -> dict[str, NDArray[np.float64]]:
 
 
 def memory_table(counts: tuple[int, ...] = (100, 1_000, 5_000, 10_000)) -> None:
-    print("\n## Memory of a world over resets\n\nFour things, two steps, one picture of 16 px after each reset.\n")
+    print("\n## Memory of a world over resets\n\nFour objects, two steps, one image of 16 px after each reset.\n")
     print("| resets | resident, MB |\n|---|---|")
     world, process, done = World(), psutil.Process(), 0
     camera, pose = Camera.from_fov(16, 16, 0.8), look_at([1, 0, 1], [0, 0, 0])

@@ -2,8 +2,8 @@
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/batch_size.py --cifar10 cifar10.zip docs/batch_size.svg
 
-Learns from 4,000 pictures of CIFAR-10 without labels: for as many updates with each size (which shows the larger more
-pictures), and for as many pictures (which grants the smaller more updates). Linear probe on CIFAR-10, mean over seeds.
+Learns from 4,000 images of CIFAR-10 without labels: for as many updates with each size (which shows the larger more
+images), and for as many images (which grants the smaller more updates). Linear probe on CIFAR-10, mean over seeds.
 Takes about half an hour.
 """
 
@@ -57,7 +57,7 @@ def main() -> None:
                 print(f"as many {budget}, batch {size}: {means[-1]:.3f} ± {spread:.3f}", flush=True)
             chart.lines([(SIZES, means)], colour, "line")
             chart.points(SIZES, means, colour)
-    title = f"SimCLR; blue: {UPDATES} updates each; orange: {PICTURES:,} pictures each"
+    title = f"SimCLR; blue: {UPDATES} updates each; orange: {PICTURES:,} images each"
     given.figure.write_text(figure(chart, title), encoding="utf-8")
 
 

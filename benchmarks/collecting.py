@@ -60,18 +60,18 @@ def table_shares() -> None:
         for kind, environment in (("grasp", GraspEnv), ("push", PushEnv), ("poke", PokeEnv)):
             env, policy = environment(body=body, **WARM), next(iter(POLICIES[kind].values()))()  # type: ignore[arg-type]
 
-            def acts(first: int, count: int, env=env, policy=policy) -> None:
+            def interactions(first: int, count: int, env=env, policy=policy) -> None:
                 for seed in range(first, first + count):
                     observation, _ = env.reset(seed=seed)
                     policy.reset(env, np.random.default_rng(seed))
                     env.step(policy(observation))
 
-            acts(0, 60)
+            interactions(0, 60)
             started = time.perf_counter()
-            acts(60, 60)
+            interactions(60, 60)
             rate = 60 / (time.perf_counter() - started)
             with cProfile.Profile() as profile:
-                acts(60, 40)
+                interactions(60, 40)
             calls = pstats.Stats(profile).stats  # type: ignore[attr-defined]
             total = sum(entry[2] for entry in calls.values())
             physics = sum(entry[2] for (_, _, name), entry in calls.items() if "pybullet." in name)
@@ -101,7 +101,7 @@ def main() -> None:
         }
         table("roam 96 px", interleaved(sides, 2), "frames/s", "1 workers")
         roam_shares()
-        print("\ninteractions, 8 things, two pictures of 128 px, in memory")
+        print("\ninteractions, 8 objects, two images of 128 px, in memory")
         table_shares()
     finally:
         shutil.rmtree(folder)

@@ -2,8 +2,8 @@
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/contrastive.py [contrastive.md]
 
-Ours is `train`, from the mapped store to the update of the weights. lightly's side is the loop of its README: pictures
-in a folder, its transform, its loss, its projection head, SGD. Both have the same layers, batch, size of pictures and
+Ours is `train`, from the mapped store to the update of the weights. lightly's side is the loop of its README: images
+in a folder, its transform, its loss, its projection head, SGD. Both have the same layers, batch, size of images and
 list of augmentations, one thread, and take turns. The README encodes each view by itself, so we do the same; rows where
 both views are encoded together, which gives batch norm twice the company, are apart. Peers are compared where they are
 installed: `pip install lightly kornia stable-pretraining`. Takes some minutes.
@@ -129,7 +129,7 @@ def lightlys(encoder: str, precision: Precision, together: bool, pictures: Path)
 def steps(data: Path, pictures: Path, peers: list[str]) -> Iterator[str]:
     """A row for each encoder, precision and number of forwards; with lightly's columns where it is installed."""
     columns = ["ours, ms", *(["lightly's README, ms", "ratio"] if "lightly" in peers else [])]
-    yield f"| one update of {BATCH} pictures | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}"
+    yield f"| one update of {BATCH} images | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}"
     runs = count()
     for encoder in ENCODERS:
         for precision in PRECISIONS:
@@ -149,7 +149,7 @@ def steps(data: Path, pictures: Path, peers: list[str]) -> Iterator[str]:
 
 
 def alone(images: Tensor, peers: list[str]) -> Iterator[str]:
-    """Two views of pictures in memory, by all who are installed."""
+    """Two views of images in memory, by all who are installed."""
     rng = torch.Generator().manual_seed(0)
 
     def once(work: Callable[[], Any]) -> Callable[[], int]:
@@ -164,7 +164,7 @@ def alone(images: Tensor, peers: list[str]) -> Iterator[str]:
         if package in peers:
             sides[name] = once(make(images))
     rates = interleaved(sides, 7)
-    yield f"| two views of {SIZE} px | pictures/s | ours to it |\n|---|---|---|"
+    yield f"| two views of {SIZE} px | images/s | ours to it |\n|---|---|---|"
     for name, rate in rates.items():
         yield f"| {name} | {rate:,.0f} | {rates['ours'] / rate:.2f} |"
 

@@ -1,15 +1,15 @@
-"""What embodied methods learn: on held-out rooms and things, against pixels, an untrained encoder, and labels.
+"""What embodied methods learn: on held-out rooms and objects, against pixels, an untrained encoder, and labels.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/learning.py --out learning
 
-Three parts: a body that roams (scenes of rooms never seen), a camera that circles things (the equivariance error, as
-its paper measures it, on things never seen), and the Curious Robot (material and category of things never touched).
+Three parts: a body that roams (scenes of rooms never seen), a camera that circles objects (the equivariance error, as
+its paper measures it, on objects never seen), and the Curious Robot (material and category of objects never touched).
 Each collects its data, trains every row with the same encoder, data and updates from several seeds, a thread each,
 measures all rows alike, and writes its part of OUT/learning.md. A run that was interrupted goes on. Takes
 about 35 minutes on two cores.
 
-The weights of equivariance are chosen of a small grid, by one more seed, on rooms and things that are neither trained
-nor tested on; every row is then tested on rooms and things that had no say in any setting.
+The weights of equivariance are chosen of a small grid, by one more seed, on rooms and objects that are neither trained
+nor tested on; every row is then tested on rooms and objects that had no say in any setting.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ class Part:
     rows: dict[str, Row]
     on: str
     encoder: str
-    size: int  # of the pictures that it sees, px
+    size: int  # of the images that it sees, px
     batch: int
     steps: int
     measures: tuple[tuple[tuple[str, ...], str | None], ...]  # protocols, and the label that they take
@@ -88,7 +88,7 @@ WEIGHTS = tuple({"relative": relative, "places": places} for relative in (0.0, 2
 CHOOSING_SEED = 1000  # of the runs that choose: none that is measured
 PARTS = {
     "rooms": Part(by_pairs("roam"), "new_rooms", "conv4", 32, 64, 900, OF_PAIRS, WEIGHTS, "choosing_rooms"),
-    # The network that equivariance was shown with; its last layer keeps where things are.
+    # The network that equivariance was shown with; its last layer keeps where objects are.
     "orbits": Part(by_pairs("orbit"), "new_orbits", "kitti_net", 64, 64, 300, OF_PAIRS,
                    WEIGHTS, "choosing_orbits", ("equivariance", "ρ")),
     "things": Part(

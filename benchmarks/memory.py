@@ -1,8 +1,8 @@
-"""Pictures a second of a method's update where freed memory is kept, against glibc's way of handing it back.
+"""Images a second of a method's update where freed memory is kept, against glibc's way of handing it back.
 
 python benchmarks/memory.py
 
-One thread, random pictures of 64 px, conv4, the recipe's own batch; each side in processes of its own, side by side.
+One thread, random images of 64 px, conv4, the recipe's own batch; each side in processes of its own, side by side.
 Takes about five minutes.
 """
 

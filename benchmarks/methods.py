@@ -3,7 +3,7 @@
 OPENBLAS_NUM_THREADS=1 python benchmarks/methods.py --cifar10 cifar10.zip --fashion /usr/share/datasets/fashion-mnist
 
 Collects its data, trains every row with three seeds, measures all rows alike by a linear probe and k-NN on rooms,
-things and pictures never trained on, and writes OUT/methods.md and a report for each part. A run that was interrupted
+objects and images never trained on, and writes OUT/methods.md and a report for each part. A run that was interrupted
 goes on. CIFAR-10 is an archive of `train/CLASS/*` and `test/CLASS/*`, Fashion-MNIST the folder of Debian's package.
 Takes some hours on two cores.
 """
@@ -45,7 +45,7 @@ EQUIVARIANCE = ("equivariance", "continuous_equivariance")
 EMBODIED = ("temporal_coherence", "drlim", "egomotion", *EQUIVARIANCE, "curious_robot")
 BODY = tuple(f"{name} --views {views}" for name in ("simclr", "moco") for views in ("body", "both"))
 SIZE, BATCH = 32, 64  # px; samples of each stream in an update
-TRAIN, MORE, TEST = 400, 1000, 100  # pictures of each class of CIFAR-10 and Fashion-MNIST; MORE: for curves over labels
+TRAIN, MORE, TEST = 400, 1000, 100  # images of each class of CIFAR-10 and Fashion-MNIST; MORE: for curves over labels
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ PARTS = {
     ),
     "path": views_of("Views: neighbouring frames along a path", "roam", "new_rooms"),
     "orbit": views_of("Views: around an orbit", "orbit", "new_orbits", " --crop 1"),
-    "act": views_of("Views: an object before and after a push", "push", "new_things", " --across act"),
+    "interaction": views_of("Views: an object before and after a push", "push", "new_things", " --across act"),
 }
 
 
@@ -95,7 +95,7 @@ def main() -> None:
     text = [
         f"# Every method under one budget\n\n`python benchmarks/methods.py`: {given.seeds} seeds, encoder conv4 at "
         f"{SIZE} px where no other is named, {BATCH} samples of each stream in an update; mean ± 95 % interval. A "
-        "method takes the first of the data sets that has what it learns from: pictures and pairs are those of `roam`. "
+        "method takes the first of the data sets that has what it learns from: images and pairs are those of `roam`. "
         "`labels` is the same encoder trained with all labels of the first set."
     ]
     for name in given.parts:
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 def prepare(folder: Path, cifar10: Path, fashion: Path, workers: int) -> dict[str, Path]:
-    """All data sets by name: those collected, and a part of each of the two sets of pictures."""
+    """All data sets by name: those collected, and a part of each of the two sets of images."""
     for name, (kind, settings) in (LEARN | MEASURE).items():
         collect(kind, folder / name, workers=workers, **settings)
     data = {name: folder / name for name in LEARN | MEASURE}
@@ -126,7 +126,7 @@ def prepare(folder: Path, cifar10: Path, fashion: Path, workers: int) -> dict[st
 
 
 def part_of_archive(source: Path, out: Path, most: int) -> None:
-    """The first pictures of each class of an archive; `most` for training."""
+    """The first images of each class of an archive; `most` for training."""
     with zipfile.ZipFile(source) as archive, zipfile.ZipFile(out, "w") as part:
         count: dict[tuple[str, ...], int] = {}
         for name in sorted(archive.namelist()):
@@ -137,7 +137,7 @@ def part_of_archive(source: Path, out: Path, most: int) -> None:
 
 
 def part_of_idx(source: Path, out: Path) -> None:
-    """The first pictures of each class of a set in MNIST's format."""
+    """The first images of each class of a set in MNIST's format."""
     for part, (images_name, labels_name) in FILES.items():
         images, labels = read_idx(source / images_name, 3), read_idx(source / labels_name, 1)
         most = TRAIN if part == "train" else TEST

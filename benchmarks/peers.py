@@ -1,11 +1,11 @@
-"""Against what a user would take: panda-gym's pictures, and an ego-motion loop as one would write it with PyBullet.
+"""Against what a user would take: panda-gym's images, and an ego-motion loop as one would write it with PyBullet.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/peers.py [FOLDER]
 
 Both sides draw in one process on one core, interleaved; rates are by processor time. The ego-motion loop shows the
-rooms that ours shows: same things, triangles and textures. panda-gym is compared where it is installed
-(`pip install panda-gym`); GraspEnv takes its pictures with the arm out of view, so ours is timed as it is and with
-the same arm drawn. With FOLDER, pictures of all sides are written there. Takes some minutes.
+rooms that ours shows: same objects, triangles and textures. panda-gym is compared where it is installed
+(`pip install panda-gym`); GraspEnv takes its images with the arm out of view, so ours is timed as it is and with
+the same arm drawn. With FOLDER, images of all sides are written there. Takes some minutes.
 """
 
 import shutil
@@ -59,7 +59,7 @@ def exported(folder: Path, scene_type: str) -> Room:
         things.append((files[id(asset)], placement.position, placement.quaternion))
     triangles = sum(len(part.mesh.triangles) for place in env.scene.placements for part in place.asset.parts)
     furniture = sum(not placement.structure for placement in env.scene.placements)
-    print(f"{scene_type}: {furniture} things, {triangles:,} triangles")
+    print(f"{scene_type}: {furniture} objects, {triangles:,} triangles")
     env.close()
     return Room(things, (*env.position.tolist(), env.heading))
 
@@ -145,7 +145,7 @@ def collides(client: int, body: int, x: float, y: float) -> bool:
 
 
 def looked(client: int, x: float, y: float, heading: float) -> NDArray[np.uint8]:
-    """A picture with PyBullet's defaults, uint8 [SIZE, SIZE, 3]."""
+    """An image with PyBullet's defaults, uint8 [SIZE, SIZE, 3]."""
     target = x + np.cos(heading), y + np.sin(heading), 0.6
     view = pybullet.computeViewMatrix((x, y, 0.6), target, (0, 0, 1))
     lens = pybullet.computeProjectionMatrixFOV(np.rad2deg(1.2), 1, 0.02, 100)
@@ -249,18 +249,18 @@ def compare_panda(pictures: Path | None) -> None:
 
             return work
 
-        reference = "panda-gym: the picture alone"
+        reference = "panda-gym: the image alone"
         sides = {
             reference: repeated(peer.render),
-            "ours, 8 things: the picture alone": repeated(lambda size=size: panda_gyms_view(bare, size)),
-            "ours, and the arm drawn: the picture alone": repeated(lambda size=size: panda_gyms_view(drawn, size)),
+            "ours, 8 objects: the image alone": repeated(lambda size=size: panda_gyms_view(bare, size)),
+            "ours, and the arm drawn: the image alone": repeated(lambda size=size: panda_gyms_view(drawn, size)),
         }
         title = f"{size} px, ours with shadows and 2×2 samples"
         table(title, interleaved(sides, 7, time.process_time), "pictures/s", reference)
-        reference = "panda-gym: 0.04 s of motion and a picture"
+        reference = "panda-gym: 0.04 s of motion and an picture"
         sides = {
             reference: repeated(stepped),
-            "ours, 8 things: the same": repeated(lambda: stepped_ours(bare)),
+            "ours, 8 objects: the same": repeated(lambda: stepped_ours(bare)),
             "ours, and the arm drawn: the same": repeated(lambda: stepped_ours(drawn)),
         }
         table(title, interleaved(sides, 7, time.process_time), "pictures/s", reference)
@@ -274,7 +274,7 @@ def compare_panda(pictures: Path | None) -> None:
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, help="for pictures of all sides")
+    parser.add_argument("folder", nargs="?", type=Path, help="for images of all sides")
     pictures = parser.parse_args().folder
     peers = installed("panda_gym")
     folder = Path(tempfile.mkdtemp())

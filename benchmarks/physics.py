@@ -1,9 +1,10 @@
-"""Acts on the table against slower ways: nothing sleeps, twice the iterations, a second to settle; half the step too.
+"""Interactions against slower physics: nothing sleeps, twice the iterations, a second to settle; half the step too.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/physics.py > benchmarks/physics.md
 
-The same acts on the same tables. The slow way once more, aimed a fiftieth of a pixel aside, is its own spread, which
-shows what agreement there can be: an act near the edge of a thing goes one way or the other. Takes some minutes.
+The same interactions on the same tables. The slow way once more, aimed a fiftieth of a pixel aside, is its own spread,
+which shows what agreement there can be: an interaction near the edge of an object goes one way or the other. Takes some
+minutes.
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ from embodied_ssl.envs.table import SLAB, TableEnv
 ENVIRONMENTS: dict[str, type[TableEnv]] = {"grasp": GraspEnv, "push": PushEnv, "poke": PokeEnv}
 MEASURED = {"grasp": "success", "push": "displacement, mm", "poke": "force 1 mm deep, N, at most 60"}
 DEEP_M, MOST_N = 0.001, 60.0
-ASIDE = 2 * 0.02 / 127  # of a picture of 128 px, as an action
+ASIDE = 2 * 0.02 / 127  # of an image of 128 px, as an action
 HALVED = 1 / 480  # s
 
 
@@ -62,7 +63,7 @@ def slowly(env: TableEnv) -> TableEnv:
 
 
 def outcome(kind: str, env: TableEnv, record: dict[str, Any]) -> float:
-    """What an act came to, as MEASURED says."""
+    """What an interaction came to, as MEASURED says."""
     if kind == "grasp":
         return float(record["success"])
     if kind == "push":
@@ -78,10 +79,10 @@ def outcome(kind: str, env: TableEnv, record: dict[str, Any]) -> float:
     return float(np.interp(DEEP_M, depth[felt] + late, np.where(stopped >= MOST_N, MOST_N, force[felt])))
 
 
-def acts(
+def interactions(
     kind: str, env: TableEnv, seeds: range, chosen: dict[int, NDArray[np.float32]], aside: float = 0.0
 ) -> NDArray[np.float64]:
-    """Outcomes [seeds] of one act per table. chosen: the actions by seed; filled by the policy where there is none."""
+    """Outcomes [seeds] of one interaction per table. chosen: actions by seed; the policy fills what is missing."""
     policy: Any = next(iter(POLICIES[kind].values()))()
     outcomes = []
     with mock.patch.object(poke, "POKE_SAMPLES", POKE_SAMPLES * parts(env)):
@@ -102,15 +103,15 @@ def compared(kind: str, body: str, seeds: range) -> dict[str, NDArray[np.float64
     environment, settings = ENVIRONMENTS[kind], {"body": body, "instances": (0, 8)}
     chosen: dict[int, NDArray[np.float32]] = {}
     return {
-        "fast": acts(kind, environment(**settings), seeds, chosen),
-        "slow": acts(kind, slowly(environment(**settings)), seeds, chosen),
-        "aside": acts(kind, slowly(environment(**settings)), seeds, chosen, ASIDE),
-        "half step": acts(kind, slowly(environment(**settings, time_step=HALVED)), seeds, chosen),
+        "fast": interactions(kind, environment(**settings), seeds, chosen),
+        "slow": interactions(kind, slowly(environment(**settings)), seeds, chosen),
+        "aside": interactions(kind, slowly(environment(**settings)), seeds, chosen, ASIDE),
+        "half step": interactions(kind, slowly(environment(**settings, time_step=HALVED)), seeds, chosen),
     }
 
 
 def differences(way: NDArray[np.float64], slow: NDArray[np.float64]) -> str:
-    """The mean difference with its 95 % interval, and how far apart an act is: on average, and in the median."""
+    """The mean difference with its 95 % interval, and how far apart interactions are: mean, and median."""
     difference = way - slow
     apart = np.abs(difference)
     interval = 1.96 * difference.std(ddof=1) / np.sqrt(len(difference))
@@ -119,16 +120,17 @@ def differences(way: NDArray[np.float64], slow: NDArray[np.float64]) -> str:
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--acts", type=int, default=60, help="of each kind and body")
+    parser.add_argument("--interactions", type=int, default=60, help="of each kind and body")
     parser.add_argument("--bodies", nargs="+", default=["floating", "panda"])
     given = parser.parse_args()
-    print(f"# The fast physics of the table against slow ways\n\n`python benchmarks/physics.py --acts {given.acts}`\n")
-    print(f"{given.acts} acts each: mean difference ± 95 % interval (distance of two acts: mean, median)\n")
+    print("# The fast physics of the table against slow ways\n")
+    print(f"`python benchmarks/physics.py --interactions {given.interactions}`\n")
+    print(f"{given.interactions} each: mean difference ± 95 % interval (distance of two: mean, median)\n")
     print("| body | act | measured | slow | fast − slow | slow, aimed aside − slow | slow, half step − slow |")
     print("|---|---|---|---|---|---|---|")
     for body in given.bodies:
         for kind in ENVIRONMENTS:
-            runs = compared(kind, body, range(given.acts))
+            runs = compared(kind, body, range(given.interactions))
             slow = runs.pop("slow")
             cells = [
                 body,

@@ -41,7 +41,7 @@ def main() -> None:
     parts = [[part for place in scene.placements for part in place.asset.parts] for scene, _ in rooms]
     triangles = np.mean([sum(len(part.mesh.triangles) for part in room) for room in parts])
     things = np.mean([sum(not place.structure for place in scene.placements) for scene, _ in rooms])
-    print(f"{len(rooms)} scene types, on average {things:.0f} things and {triangles:,.0f} triangles")
+    print(f"{len(rooms)} scene types, on average {things:.0f} objects and {triangles:,.0f} triangles")
     for size in (96, 128):
         camera = Camera.from_fov(size, size, 1.2)
         renderers = {

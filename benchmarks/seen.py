@@ -1,11 +1,11 @@
-"""What DINO attends to, what MAE fills in, and what CLIP names, on things and grounds never seen.
+"""What DINO attends to, what MAE fills in, and what CLIP names, on objects and grounds never seen.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/seen.py --out seen
 
-Collects pictures of turntables with instance masks, and trains DINO and MAE on a small vision transformer, and CLIP
-from each start of its text, on the same pictures. Writes OUT/seen.md: the Jaccard index of DINO's attention with the
-simulator's masks while it learns (Caron et al. 2021, figure 8) and of guesses that look at no picture, the speed-up of
-MAE's encoder from skipping what is masked, CLIP's zero-shot table and retrieval; and pictures of all three beside it.
+Collects images of turntables with instance masks, and trains DINO and MAE on a small vision transformer, and CLIP
+from each start of its text, on the same images. Writes OUT/seen.md: the Jaccard index of DINO's attention with the
+simulator's masks while it learns (Caron et al. 2021, figure 8) and of guesses that look at no image, the speed-up of
+MAE's encoder from skipping what is masked, CLIP's zero-shot table and retrieval; and images of all three beside it.
 A run that was interrupted goes on; that of DINO starts anew, since its attention is looked at on the way.
 Takes about half an hour.
 """
@@ -98,7 +98,7 @@ def watch(method: DINO, steps: int, curve: list[str], images: Tensor, masks: Ten
 
 @torch.no_grad()
 def row(name: str, encoder: Encoder, images: Tensor, masks: Tensor) -> str:
-    """Jaccard indices of the head that is best for all pictures: where it attends most, and where least."""
+    """Jaccard indices of the head that is best for all images: where it attends most, and where least."""
     assert isinstance(encoder, TransformerEncoder)
     training = encoder.training
     attention = encoder.eval().attention(images)
@@ -109,7 +109,7 @@ def row(name: str, encoder: Encoder, images: Tensor, masks: Tensor) -> str:
 
 @torch.no_grad()
 def attended(out: Path, images: Tensor, masks: Tensor, curve: list[str]) -> str:
-    """DINO's attention as masks, and as pictures: a picture, its mask, the attention, and what it leaves out."""
+    """DINO's attention as masks, and as images: an image, its mask, the attention, and what it leaves out."""
     encoder = load_method(out / "dino").kept
     assert isinstance(encoder, TransformerEncoder)
     attention = encoder.eval().attention(images)
@@ -127,11 +127,11 @@ def attended(out: Path, images: Tensor, masks: Tensor, curve: list[str]) -> str:
     for name, guess in (("a disc in the middle", disc), ("the whole picture", torch.ones_like(disc))):
         rows.append(f"| {name} | {jaccard(guess, masks).mean():.3f} | |")
     note = (
-        "The thing stands in the middle, which a disc knows and attention does not. Each column of the picture: what "
+        "The object stands in the middle, which a disc knows and attention does not. Each column of the image: what "
         "is seen, the mask, the attention, and where there is least of it."
     )
     return "\n\n".join(
-        ["Jaccard index with the mask of the thing:", "\n".join(rows), note, "![DINO's attention](attention.jpg)"]
+        ["Jaccard index with the mask of the object:", "\n".join(rows), note, "![DINO's attention](attention.jpg)"]
     )
 
 
@@ -179,7 +179,7 @@ def speed_up() -> str:
     seconds = {name: timed(update(shown)) for name, shown in (("all", every), ("quarter", every[:, ::4]))}
     rows = [f"| {name} | {1000 * value:.0f} |" for name, value in seconds.items()]
     ratio = seconds["all"] / seconds["quarter"]
-    table = "\n".join(["| patches that the encoder sees | ms, 32 pictures, forward and backward |", "|---|---|", *rows])
+    table = "\n".join(["| patches that the encoder sees | ms, 32 images, forward and backward |", "|---|---|", *rows])
     return f"{table}\n\nSkipping three patches of four makes the encoder {ratio:.1f} times as fast."
 
 
@@ -193,7 +193,7 @@ def timed(work: Callable[[], None]) -> float:
 
 
 def named(out: Path, dataset: Dataset) -> list[str]:
-    """CLIP's zero-shot classification by prompts, and retrieval, on things never seen."""
+    """CLIP's zero-shot classification by prompts, and retrieval, on objects never seen."""
     stream = dataset.captions()
     index = np.arange(0, len(stream), 2)
     images = to_float(stream.batch(index, np.random.default_rng(0)).images)
@@ -217,7 +217,7 @@ def named(out: Path, dataset: Dataset) -> list[str]:
             zero.append(f"| {name}: {what} | {len(classes)} | {right[0]:.3f} | {right[1]:.3f} | {most:.3f} |")
         said = method.embed_captions(captions)
         same = torch.from_numpy(np.array(captions)[:, None] == np.array(captions))
-        for way, scores in (("text of a picture", codes @ said.T), ("picture of a text", said @ codes.T)):
+        for way, scores in (("text of an picture", codes @ said.T), ("picture of a text", said @ codes.T)):
             found.append(f"| {name}: {way} | {' | '.join(f'{recall(scores, same, k):.3f}' for k in (1, 5, 10))} |")
     found.append(f"| chance | {' | '.join(f'{k / len(index):.3f}' for k in (1, 5, 10))} |")
     best = (codes @ said.T).argmax(1)
@@ -232,7 +232,7 @@ def recall(scores: Tensor, same: Tensor, k: int) -> float:
 
 
 def draw(path: Path, columns: list[Tensor], count: int = 12) -> None:
-    """Pictures side by side, each sample a column of its own."""
+    """Images side by side, each sample a column of its own."""
     chosen = [column[:: max(1, len(column) // count)][:count] for column in columns]
     rows: list[NDArray[np.uint8]] = [
         (torch.cat(list(each), 2).clamp(0, 1).permute(1, 2, 0).numpy() * 255).astype(np.uint8) for each in chosen

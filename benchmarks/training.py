@@ -1,4 +1,4 @@
-"""Pictures a second of the trainer, loader, views, loss and optimiser included, against a bare forward and backward.
+"""Images a second of the trainer, loader, views, loss and optimiser included, against a bare forward and backward.
 
 python benchmarks/training.py
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def bare(name: str, precision: str) -> float:
-    """Pictures a second, forward and backward, of an encoder alone."""
+    """Images a second, forward and backward, of an encoder alone."""
     encoder, images = make_encoder(name, SIZE), torch.rand(2 * PAIRS[name], 3, SIZE, SIZE)
     images = images.contiguous(memory_format=torch.channels_last)
 
@@ -63,7 +63,7 @@ def bare(name: str, precision: str) -> float:
 
 
 def trained(name: str, precision: Precision, folder: Path, number: int) -> float:
-    """Pictures a second of the trainer."""
+    """Images a second of the trainer."""
 
     def run(steps: int) -> float:
         method = make_method("drlim", name, SIZE)

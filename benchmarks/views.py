@@ -2,8 +2,8 @@
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/views.py [views.md]
 
-Both sides make batches of the same views of the same 64 pictures, uint8 of 96 px, on one core, interleaved, by
-processor time. A rate counts pictures that go in: all four rotations are one. With a path, the table is written there.
+Both sides make batches of the same views of the same 64 images, uint8 of 96 px, on one core, interleaved, by
+processor time. A rate counts images that go in: all four rotations are one. With a path, the table is written there.
 Takes about a minute.
 """
 
@@ -171,7 +171,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    rows = [f"| views of {SIZE} px | ours, pictures/s | torchvision, one by one | ratio |", "|---|---|---|---|"]
+    rows = [f"| views of {SIZE} px | ours, images/s | torchvision, one by one | ratio |", "|---|---|---|---|"]
     for name, (ours, theirs) in SIDES_OF.items():
 
         def batched(work: Callable[[], Any] = ours) -> int:

@@ -26,7 +26,7 @@ class CollectSpec:
 
     kind: what to collect. env: every setting of the environment's constructor. policy: a built-in name or
     `module:name`. episodes, seed: how many, and what they are drawn from. shard_episodes: episodes of each shard.
-    compression: of the pictures. folders: the digests of those that settings name, by setting. policy_code: the
+    compression: of the images. folders: the digests of those that settings name, by setting. policy_code: the
     digests of what a policy is made of, by name; a word where it cannot be identified; None for a built-in one.
     """
 

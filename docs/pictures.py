@@ -1,4 +1,4 @@
-"""Draws the pictures of the README.
+"""Draws the images of the README.
 
 python docs/pictures.py
 """
@@ -20,7 +20,7 @@ SIDE = 160
 
 
 def frames() -> list[np.ndarray]:
-    """What a roaming body sees in a scene of each type: the frame with most things in it."""
+    """What a roaming body sees in a scene of each type: the frame with most objects in it."""
     env, pictures = RoamEnv(size=SIDE, instance=True, antialias=3), []
     for number, name in enumerate(SCENE_TYPES):
         policy = Explore()
@@ -60,7 +60,7 @@ def tables() -> list[np.ndarray]:
 
 
 def main() -> None:
-    """Eight pictures a row, written to worlds.jpg beside this file."""
+    """Eight images a row, written to worlds.jpg beside this file."""
     pictures = frames() + objects() + tables()
     rows = [np.hstack(pictures[start : start + 8]) for start in range(0, len(pictures), 8)]
     out = Path(__file__).parent / "worlds.jpg"

@@ -60,7 +60,7 @@ def compare(
         on: held-out sets to measure on.
         seeds: runs of each method; the tables give means and confidence intervals over them.
         encoder: by name, the same for all.
-        image_size: side of the pictures that it sees, px.
+        image_size: side of the images that it sees, px.
         steps: updates of each run.
         device: `cpu`, `cuda`, `mps` or `auto`.
         batch_size: samples of each stream in an update; None: as the recipe of each method has it.

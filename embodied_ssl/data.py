@@ -36,15 +36,15 @@ _CUTS: dict[type[batches.Batch], tuple[tuple[str, ...], Callable[..., Stream]]] 
     batches.FramePairs: (VIDEO_KINDS, Dataset.pairs),
     batches.CaptionedFrames: (VIDEO_KINDS + INTERACTION_KINDS, Dataset.captions),
     batches.Clips: (VIDEO_KINDS, Dataset.clips),
-    batches.Grasps: (("grasp",), Dataset.acts),
-    batches.Pushes: (("push",), Dataset.acts),
-    batches.Pokes: (("poke",), Dataset.acts),
+    batches.Grasps: (("grasp",), Dataset.trials),
+    batches.Pushes: (("push",), Dataset.trials),
+    batches.Pokes: (("poke",), Dataset.trials),
     batches.ObjectPairs: (("orbit", *INTERACTION_KINDS), Dataset.object_pairs),
 }
 
 
 SAMPLES = "samples.npy"
-"""Beside `run.json`: the digests of all pictures that a run may learn from, uint64, sorted, each once; also of those
+"""Beside `run.json`: the digests of all images that a run may learn from, uint64, sorted, each once; also of those
 that the run had learned from whose weights it began with."""
 
 
@@ -56,13 +56,13 @@ class Origin:
     sha256: str
     """Of what the source holds."""
     images: int
-    """How many pictures may be learned from."""
+    """How many images may be learned from."""
     find_digests: Callable[[], Digests]
     """Their digests."""
     part: str = ""
     """Of the source: `train`, or empty where it has no parts."""
     side: int | None = None
-    """Of the squares that were made of pictures of any size, px; None: they are as they were."""
+    """Of the squares that were made of images of any size, px; None: they are as they were."""
     told: str = ""
     """What of a folder was taken for what."""
     damaged: Callable[[], list[str]] = list
@@ -114,8 +114,8 @@ def take_streams(
     Args:
         method: what is to learn from them.
         sources: a data set for each stream, or several.
-        side: of squares to make of files of pictures, px; None: as `image_set` has it, 1.5 times what the encoder sees
-            where pictures have to be resized.
+        side: of squares to make of files of images, px; None: as `image_set` has it, 1.5 times what the encoder sees
+            where images have to be resized.
         skip_damaged: whether to leave out files that are damaged.
         part: of sets that have parts.
 
@@ -152,9 +152,9 @@ def write_samples(run: Path, streams: Mapping[str, Taken], begun_from: str | Non
 
 
 def learned_from(run: Path | str, images: ImageSet, rows: NDArray[np.integer]) -> int:
-    """How many of these rows of a set show a picture that the run may have learned from.
+    """How many of these rows of a set show an image that the run may have learned from.
 
-    Pictures are compared by content, whatever their names (`digest_of` says what counts as the same). Raises DataError
+    Images are compared by content, whatever their names (`digest_of` says what counts as the same). Raises DataError
     where the run does not say what it learned from.
     """
     return int(np.isin(images.digests[rows], _samples_of(Path(run))).sum())

@@ -68,7 +68,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture for the report, and what is said of it."""
+    """An image for the report, and what is said of it."""
 
     picture: Tensor
     """Float [3, h, w] in [0, 1]."""
@@ -78,7 +78,7 @@ class Panel:
 
 
 def panels(*columns: tuple[Tensor, str]) -> list[list[Panel]]:
-    """Rows of panels from columns of pictures, float [B, 3, h, w] each, and the text of each column."""
+    """Rows of panels from columns of images, float [B, 3, h, w] each, and the text of each column."""
     rows = zip(*(pictures for pictures, _ in columns), strict=True)
     return [[Panel(picture, text) for picture, (_, text) in zip(row, columns, strict=True)] for row in rows]
 
@@ -141,7 +141,7 @@ class Method(nn.Module):
         return self.encoder
 
     def show(self, *args: Any, **kwargs: Any) -> list[list[Panel]]:
-        """Rows of pictures: what the method's own task shows it, and what it answers. None where it has no such task.
+        """Rows of images: what the method's own task shows it, and what it answers. None where it has no such task.
 
         Takes what `loss` takes, in evaluation mode, on held-out data. Called by the report.
         """

@@ -8,15 +8,15 @@ from embodied_ssl.envs.table import ABOVE_M, TRAVEL_MPS, Outcome, TableEnv, pose
 from embodied_ssl.envs.world.engine import pybullet
 
 FLOOR_M = 0.004  # the fingers go down to this far above the table
-LIFT_M, HELD_M = 0.08, 0.05  # a thing that rose by the latter while the former was lifted is held
+LIFT_M, HELD_M = 0.08, 0.05  # an object that rose by the latter while the former was lifted is held
 CLOSE_STEPS = 60
 
 
 class GraspEnv(TableEnv):
-    """Grasp at an image point: descend, close, lift, and see whether a thing is held.
+    """Grasp at an image point: descend, close, lift, and see whether an object is held.
 
-    Act: image point (u, v) in px and the closing direction in the picture, rad in [0, π].
-    Reward: 1 where the lifted thing is between the fingers, else 0.
+    Act: image point (u, v) in px and the closing direction in the image, rad in [0, π].
+    Reward: 1 where the lifted object is between the fingers, else 0.
     """
 
     LOW, HIGH = (0.0,), (np.pi,)
@@ -48,12 +48,12 @@ class GraspEnv(TableEnv):
         top = self.height_around(place, OPENING_M / 2 + 0.01)
         x, y = place[:2]
         self.gripper.place([x, y, top + ABOVE_M], yaw, OPENING_M)
-        bottom = max(FLOOR_M, place[2] - 0.035)  # of tall things the upper part
+        bottom = max(FLOOR_M, place[2] - 0.035)  # of tall objects the upper part
         self.gripper.move([x, y, bottom], TRAVEL_MPS)
         self.gripper.grip(0.0, CLOSE_STEPS)
 
     def _lift(self, before: dict[int, NDArray[np.float32]]) -> int:
-        """Lift what is between the fingers. The thing that rose and still touches both; 0 = none."""
+        """Lift what is between the fingers. The object that rose and still touches both; 0 = none."""
         if not self._between_fingers():
             return 0
         x, y, z = self.gripper.tip()
@@ -62,7 +62,7 @@ class GraspEnv(TableEnv):
         return risen[0] if risen else 0
 
     def _between_fingers(self) -> list[int]:
-        """The things that touch both fingers."""
+        """The objects that touch both fingers."""
         one, other = (
             {contact[2] for contact in pybullet.getContactPoints(
                 self.gripper.body, linkIndexA=link, physicsClientId=self.world.client)}

@@ -1,4 +1,4 @@
-"""What all environments share: observation spaces, observations from frames, checked actions, tables of things."""
+"""What all environments share: observation spaces, observations from frames, checked actions, tables of objects."""
 
 import math
 import operator
@@ -54,7 +54,7 @@ def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np
 
 
 def describe_things(world: World) -> list[dict[str, Any]]:
-    """A row for each thing of a world as it stands now.
+    """A row for each object of a world as it stands now.
 
     index (its value in the mask), category, instance, material, position [3] (m), quaternion (x, y, z, w) and size
     [3] (m, of its box in its own frame).

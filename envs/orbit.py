@@ -67,7 +67,7 @@ class OrbitEnv(SimulatedEnv):
         """Set up a camera; the object comes with `reset`.
 
         Args:
-            size: of the square picture, px.
+            size: of the square image, px.
             depth: observe metric depth.
             instance: observe instance masks.
             flow: give optical flow in info.
@@ -78,7 +78,7 @@ class OrbitEnv(SimulatedEnv):
             encoder_noise: relative standard deviation of what the joints measure.
             objects: household (generated), random_urdfs (PyBullet's), or a folder of mesh and .urdf files.
             instances: which instances of a category to draw from, [first, last).
-            textures: a folder of pictures that everything wears instead of the generated textures; empty: none.
+            textures: a folder of images that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
@@ -152,7 +152,7 @@ class OrbitEnv(SimulatedEnv):
         return exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
 
     def _look(self) -> None:
-        """Take the picture from azimuth and elevation, towards the object's middle."""
+        """Take the image from azimuth and elevation, towards the object's middle."""
         level = exact.cos(self.elevation)
         outward = np.array(
             [level * exact.cos(self.azimuth), level * exact.sin(self.azimuth), exact.sin(self.elevation)]

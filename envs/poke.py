@@ -25,7 +25,7 @@ class PokeEnv(TableEnv):
     """
 
     ROUND_FINGER = True
-    ITERATIONS = 100  # with 50, light things sink into the table under a hard poke
+    ITERATIONS = 100  # with 50, light objects sink into the table under a hard poke
 
     def _act(self, act: NDArray[np.float64]) -> Outcome:
         pixel = act
@@ -65,7 +65,7 @@ class PokeEnv(TableEnv):
 class _Force:
     """Notes the normal force on the finger (N) and the height of the tip (m) at every step, and feels what is below.
 
-    Where the finger touches several hulls of a thing at once, they share the force of the deepest touch, as the one
+    Where the finger touches several hulls of an object at once, they share the force of the deepest touch, as the one
     surface that they are.
     """
 

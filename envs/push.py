@@ -14,8 +14,8 @@ NOTICED_M = 0.002  # smaller displacements are noise
 class PushEnv(TableEnv):
     """Push from an image point: the closed fingers go down there and move in a straight line just above the table.
 
-    Act: image point (u, v) in px, direction in the picture, rad in [−π, π], and length, m in [0.02, 0.15].
-    Reward: how far the thing that moved most was displaced, m.
+    Act: image point (u, v) in px, direction in the image, rad in [−π, π], and length, m in [0.02, 0.15].
+    Reward: how far the object that moved most was displaced, m.
     """
 
     LOW, HIGH = (-np.pi, 0.02), (np.pi, 0.15)
@@ -60,7 +60,7 @@ class PushEnv(TableEnv):
 
 
 class _FirstTouch:
-    """Notes where the tip is when the fingers first touch a thing."""
+    """Notes where the tip is when the fingers first touch an object."""
 
     def __init__(self, env: TableEnv):
         self._env, self.place = env, None

@@ -70,7 +70,7 @@ class RoamEnv(SimulatedEnv):
 
         Args:
             scenes: types to draw from, a sequence or separated by commas.
-            size: of the square picture, px.
+            size: of the square image, px.
             depth: observe metric depth.
             instance: observe instance masks.
             flow: give optical flow in info.
@@ -81,8 +81,8 @@ class RoamEnv(SimulatedEnv):
             slip: mean share of the commanded motion that is lost.
             motor_noise: relative standard deviation of what the motors do.
             odometry_noise: relative standard deviation of what the odometry measures.
-            instances: which instances of the small things to draw from, [first, last).
-            textures: a folder of pictures that everything wears instead of the generated textures; empty: none.
+            instances: which instances of the small objects to draw from, [first, last).
+            textures: a folder of images that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
@@ -173,7 +173,7 @@ class RoamEnv(SimulatedEnv):
         return sense * driven
 
     def _distance_to_obstacle(self, x: float, y: float, reach: float) -> float:
-        """Distance (m) from the body at a place to the nearest thing it would touch, at most `reach`."""
+        """Distance (m) from the body at a place to the nearest object it would touch, at most `reach`."""
         client, place, top = self.world.client, (x, y, STEP_M + HEIGHT_M / 2), STEP_M + HEIGHT_M
         span = RADIUS_M + reach
         low, high = (x - span, y - span, STEP_M), (x + span, y + span, top)
@@ -192,7 +192,7 @@ class RoamEnv(SimulatedEnv):
         return min(distances)
 
     def _look(self) -> None:
-        """Take the picture from where the body stands."""
+        """Take the image from where the body stands."""
         c, s = exact.cos(self.heading), exact.sin(self.heading)
         level, rise = exact.cos(self.camera_pitch), exact.sin(self.camera_pitch)
         x, y = self.position

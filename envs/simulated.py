@@ -129,13 +129,17 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
 
     def _assume(self, state: dict[str, Any]) -> None:
         """Be as this state says: set up its world, unless it stands already, and take over the rest."""
-        start, acts = state["_start"], state["_acts"]
-        stands = start is self._start and len(acts) == len(self._acts) and all(map(np.array_equal, acts, self._acts))
+        start, interactions = state["_start"], state["_acts"]
+        stands = (
+            start is self._start
+            and len(interactions) == len(self._acts)
+            and all(map(np.array_equal, interactions, self._acts))
+        )
         if start is not None and not stands:
             self.__dict__.update(state)
             self._np_random = copy.deepcopy(start.generator)
             self._set_up(copy.deepcopy(start.options))
-            for act in acts:
+            for act in interactions:
                 self._act(act)
         self.__dict__.update(state)
 

@@ -29,33 +29,33 @@ from embodied_ssl.envs.world.raster.renderers import Frame
 from embodied_ssl.envs.world.textures.families import texture
 
 TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concrete", "tile", "plaid", "leather")
-VIEW_M = 0.56  # side of the square of table that the picture shows
-WORK_M = 0.23  # half the side of the square where things are put
-MOST_WIDE_M = 0.22  # wider things stay in the cupboard
-DROP_M = 0.0002  # things are let go this far above the table
+VIEW_M = 0.56  # side of the square of table that the image shows
+WORK_M = 0.23  # half the side of the square where objects are put
+MOST_WIDE_M = 0.22  # wider objects stay in the cupboard
+DROP_M = 0.0002  # objects are let go this far above the table
 FIELD_OF_VIEW_RAD = 0.6
-ABOVE_M = 0.015  # the gripper starts an act this far above what is highest below it
+ABOVE_M = 0.015  # the gripper starts an interaction this far above what is highest below it
 TRAVEL_MPS = 0.6
 
-Outcome = tuple[float, dict[str, Any]]  # the reward of an act, and the record of it
+Outcome = tuple[float, dict[str, Any]]  # the reward of an interaction, and the record of it
 # What is felt of every table: one asset, so that its hull is written once.
 SLAB = Asset("table", 0, MATERIALS["wood"], (), (box((1.0, 1.0, 0.5), (0, 0, -0.25)).vertices,))
 
 
 class TableEnv(SimulatedEnv):
-    """Clutter on a table under an overhead camera; a step is one act of a gripper. Subclasses say which.
+    """Clutter on a table under an overhead camera; a step is one interaction of a gripper. Subclasses say which.
 
     Observation: `rgb` uint8 [S, S, 3], the gripper out of view; if asked for, `depth` float32 [S, S] (m) and
     `instance` uint8 [S, S].
-    An episode is a task of `interactions` acts on one table, one if not said otherwise; the last one ends it:
+    An episode is a task of `interactions` interactions on one table, one if not said otherwise; the last one ends it:
     `terminated`, whatever their number, for nothing comes after it on this table. Nothing is ever `truncated`; a limit
     that is no part of the task is Gymnasium's TimeLimit.
-    Action: float32, each number in [−1, 1], which stands for the range of one number of the act; `act_of` and
+    Action: float32, each number in [−1, 1], which stands for the range of one number of the interaction; `act_of` and
     `action_of` turn one into the other.
-    info of a step: `record`, the fields `interactions/*` of the data schema that are no pictures.
+    info of a step: `record`, the fields `interactions/*` of the data schema that are no images.
     """
 
-    LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an act after its image point
+    LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an interaction after its image point
     HIGH: ClassVar[tuple[float, ...]] = ()
     ROUND_FINGER: ClassVar[bool] = False  # one finger that feels, instead of two that grip
     ITERATIONS: ClassVar[int] = 50  # of the contact solver
@@ -83,17 +83,17 @@ class TableEnv(SimulatedEnv):
         """Set up a table and what acts on it; the clutter comes with `reset`.
 
         Args:
-            size: of the square pictures, px.
+            size: of the square images, px.
             depth: observe metric depth.
             instance: observe instance masks.
-            interactions: acts of an episode.
-            clutter: things on the table; fewer where no more find room.
+            interactions: interactions of an episode.
+            clutter: objects on the table; fewer where no more find room.
             body: floating (a gripper without an arm, fast) or panda (Franka's arm).
             categories: of objects to draw from, separated by commas; empty: all.
             objects: household (generated), random_urdfs (PyBullet's), or a folder of mesh and .urdf files.
             instances: which instances of a category to draw from, [first, last).
             time_step: of the physics, 0.0001 to 0.05 s.
-            textures: a folder of pictures that everything wears instead of the generated textures; empty: none.
+            textures: a folder of images that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
@@ -154,11 +154,11 @@ class TableEnv(SimulatedEnv):
         return self._observe(), reward, len(self._acts) >= self.interactions, False, {"record": record}
 
     def _act(self, act: NDArray[np.float64]) -> tuple[float, dict[str, Any]]:
-        """Do an act, and finish it: the reward, and the record of it."""
+        """Do an interaction, and finish it: the reward, and the record of it."""
         raise NotImplementedError
 
     def _put_clutter(self, rng: np.random.Generator) -> None:
-        """Stand things side by side; what finds no room in a few tries stays away."""
+        """Stand objects side by side; what finds no room in a few tries stays away."""
         taken: list[tuple[float, float, float]] = []
         for _ in range(3 * self.clutter):
             if len(taken) == self.clutter:
@@ -192,22 +192,22 @@ class TableEnv(SimulatedEnv):
             )
 
     def _speed(self, instance: int) -> float:
-        """Of a thing, m/s, and a tenth of its turning, rad/s."""
+        """Of an object, m/s, and a tenth of its turning, rad/s."""
         linear, turning = pybullet.getBaseVelocity(self.world.body(instance), physicsClientId=self.world.client)
         return exact.hypot(*linear) + 0.1 * exact.hypot(*turning)
 
     def look(self) -> Frame:
-        """The picture from above."""
+        """The image from above."""
         return self.world.render(self.camera, self.camera_pose)
 
     def point_at(self, pixel: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The place [3] (m) that a pixel (u, v) of the last picture shows."""
+        """The place [3] (m) that a pixel (u, v) of the last image shows."""
         last = self.camera.width - 1
         column, row = (int(value) for value in np.clip(np.round(pixel), 0, last))
         return self.camera.unproject(pixel, float(self.frame.depth[row, column]), self.camera_pose)
 
     def thing_at(self, pixel: NDArray[np.float64]) -> int:
-        """What a pixel (u, v) of the last picture shows: an instance, −1 = none."""
+        """What a pixel (u, v) of the last image shows: an instance, −1 = none."""
         last = self.camera.width - 1
         column, row = (int(value) for value in np.clip(np.round(pixel), 0, last))
         return int(self.frame.instance[row, column]) or -1
@@ -221,21 +221,21 @@ class TableEnv(SimulatedEnv):
         return self.camera_height - float(window.min()) if window.size else 0.0
 
     def poses(self) -> dict[int, NDArray[np.float32]]:
-        """Position and quaternion of every thing, float32 [7]."""
+        """Position and quaternion of every object, float32 [7]."""
         return {
             instance: np.concatenate(self.world.pose(instance)).astype(np.float32) for instance in self.world.assets
         }
 
     def act_of(self, action: ArrayLike) -> NDArray[np.float64]:
-        """The act that an action stands for: image point (u, v) in px, and what the class says besides."""
+        """The interaction that an action stands for: image point (u, v) in px, and what the class says besides."""
         return self._low + (checked_action(action, self.action_space) + 1) / 2 * self._span
 
     def action_of(self, *act: float) -> NDArray[np.float32]:
-        """The action that stands for an act."""
+        """The action that stands for an interaction."""
         return np.clip((np.array(act) - self._low) / self._span * 2 - 1, -1, 1).astype(np.float32)
 
     def finish_act(self) -> None:
-        """Take the gripper away, let things come to rest, and take the picture after."""
+        """Take the gripper away, let objects come to rest, and take the image after."""
         self.gripper.leave()
         self.settle()
         self.frame = self.look()
@@ -260,7 +260,7 @@ class TableEnv(SimulatedEnv):
 
 
 def pose_of(thing: int, poses: dict[int, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Position and quaternion of a thing, float32 [7]; zeros where there is none."""
+    """Position and quaternion of an object, float32 [7]; zeros where there is none."""
     return poses[thing].copy() if thing in poses else np.zeros(7, np.float32)
 
 

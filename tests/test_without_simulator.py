@@ -24,15 +24,15 @@ READS = """
 from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.read.readers import Dataset
 
-data, folder, pictures = sys.argv[1:]
+data, folder, images = sys.argv[1:]
 dataset = Dataset.open(data)
 assert dataset.frames[[0, 3]]["rgb"].shape == (2, 24, 24, 3)
 settings = ["--encoder", "conv4", "--image_size", "24", "--batch_size", "8", "--steps", "2", "--device", "cpu"]
 for command in (
     ["methods"], ["encoders"], ["check", data], ["view", data, "--out", folder + "/page.html"],
     ["train", "equivariance", "--pairs", data, "--out", folder + "/pairs", *settings],
-    ["train", "rotation", "--frames", pictures, "--out", folder + "/rotation", *settings],
-    ["evaluate", folder + "/pairs", "--on", pictures, "--protocol", "knn", "--out", folder + "/measured"],
+    ["train", "rotation", "--frames", images, "--out", folder + "/rotation", *settings],
+    ["evaluate", folder + "/pairs", "--on", images, "--protocol", "knn", "--out", folder + "/measured"],
 ):
     assert main(command) == 0, command
 """
@@ -63,7 +63,7 @@ def run(code, *arguments):
 
 @pytest.fixture
 def pictures(tmp_path):
-    """24 pictures of each of two classes: a light above, or below."""
+    """24 images of each of two classes: a light above, or below."""
     rng = np.random.default_rng(0)
     for name, half in (("above", slice(0, 12)), ("below", slice(12, 24))):
         (tmp_path / "pictures" / name).mkdir(parents=True)

@@ -66,7 +66,7 @@ class _Pieces:
         self.found: dict[str, set[str]] = {}
         self.package = package  # of the policy: its code counts by its source even where it is installed
         self._digests: dict[int, str] = {}  # of what was seen, by id
-        self._alive: list[Any] = []  # so that an id stays that of one thing
+        self._alive: list[Any] = []  # so that an id stays that of one object
 
     def value(self, value: Any) -> str:
         """The digest of a value."""

@@ -69,7 +69,7 @@ def collect(
         workers: processes. The bytes do not depend on it, nor on the engine.
         policy: a built-in name (None: the kind's first), `module:name`, or any picklable callable from observation to
             action. One with `reset(env, rng)` is told of each episode; one without must keep no state.
-        compression: of the pictures: `none`, `lz4` or `zstd`, lossless.
+        compression: of the images: `none`, `lz4` or `zstd`, lossless.
         shard_episodes: episodes of a shard; None: as many as give about 32 MB.
         engine: `loky`, `ray` or `dask`.
         progress: whether to show a progress bar.

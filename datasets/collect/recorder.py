@@ -104,7 +104,7 @@ class Recorder:
     def _interactions(
         self, env: gymnasium.Env[Any, Any], policy: Policy, before: Observation, rows_of_objects: dict[int, int]
     ) -> None:
-        """One row per act: the pictures around it, and the environment's record of it."""
+        """One row per interaction: the images around it, and the environment's record of it."""
         over = False
         while not over:
             after, _, terminated, truncated, info = env.step(policy(before))

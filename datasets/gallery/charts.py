@@ -4,7 +4,7 @@ A chart has axes in data units; its marks are added one kind at a time and `svg(
 
     chart = Chart(Axis("push (cm)", 0, 12), Axis("object moved (cm)", 0, 12))
     chart.points([1, 2], [0.5, 2.2], colour="#2f7fd6")
-    chart.svg("How far things move")
+    chart.svg("How far objects move")
 """
 
 import math

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.gallery import pictures
+from embodied_ssl.datasets.gallery import thumbnails
 from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.datasets.gallery.maps import floor_map, floor_places, sphere_map, sphere_places, strip
 from embodied_ssl.datasets.read.readers import Dataset
@@ -54,14 +54,16 @@ def wall(dataset: Dataset, labels: list[str], tiles: int = WALL_TILES) -> list[T
     chosen = np.sort(spread(labels)[:tiles])
     start, length = dataset.episodes["start"][chosen], dataset.episodes["length"][chosen]
     rgb = dataset.array("frames/rgb")
-    first = pictures.shrink(rgb[start], _SIDE_PX)
-    middle = pictures.shrink(rgb[start + length // 2], _SIDE_PX)
+    first = thumbnails.shrink(rgb[start], _SIDE_PX)
+    middle = thumbnails.shrink(rgb[start + length // 2], _SIDE_PX)
     order = sorted(range(len(chosen)), key=lambda i: labels[chosen[i]])
-    return [Tile(pictures.embed(first[i]), pictures.embed(middle[i]), labels[chosen[i]], int(chosen[i])) for i in order]
+    return [
+        Tile(thumbnails.embed(first[i]), thumbnails.embed(middle[i]), labels[chosen[i]], int(chosen[i])) for i in order
+    ]
 
 
 def scrubber(dataset: Dataset, labels: list[str], budget: int) -> dict[str, Any]:
-    """Episodes with all their pictures, places and motions, as the page's script wants them; about `budget` bytes."""
+    """Episodes with all their images, places and motions, as the page's script wants them; about `budget` bytes."""
     chosen = spread(labels)[:MOST_EPISODES].tolist()
     looks = _Looks.of(dataset, chosen)
     episodes: list[dict[str, Any]] = []
@@ -96,24 +98,24 @@ class _Looks:
         start, length = dataset.episodes["start"][episodes], dataset.episodes["length"][episodes]
         every = [np.arange(0, count, max(1, count // 5)) for count in length]
         rows = np.concatenate([first + frames for first, frames in zip(start, every, strict=True)])
-        near, far = pictures.depth_range(dataset.array("frames/depth")[rows]) if "depth" in layers else (0.1, 1.0)
-        longest = pictures.flow_range(dataset.array("frames/flow")[rows]) if "flow" in layers else 1.0
+        near, far = thumbnails.depth_range(dataset.array("frames/depth")[rows]) if "depth" in layers else (0.1, 1.0)
+        longest = thumbnails.flow_range(dataset.array("frames/flow")[rows]) if "flow" in layers else 1.0
         return cls(layers, near, far, longest)
 
     def encode(self, layer: str, values: NDArray[Any]) -> str:
         """A contact sheet of one layer of an episode, as a data URL."""
         if layer == "rgb":
-            return pictures.embed(pictures.sheet(pictures.shrink(values, _SIDE_PX), _COLUMNS))
+            return thumbnails.embed(thumbnails.sheet(thumbnails.shrink(values, _SIDE_PX), _COLUMNS))
         if layer == "depth":
-            colours = pictures.depth_colours(values, self.near, self.far)
+            colours = thumbnails.depth_colours(values, self.near, self.far)
         elif layer == "instance":
-            step = -(-max(values.shape[1:3]) // _SIDE_PX)  # whole steps: colours of things never mix
-            return pictures.embed_exactly(
-                pictures.sheet(pictures.instance_colours(values[:, ::step, ::step]), _COLUMNS)
+            step = -(-max(values.shape[1:3]) // _SIDE_PX)  # whole steps: colours of objects never mix
+            return thumbnails.embed_exactly(
+                thumbnails.sheet(thumbnails.instance_colours(values[:, ::step, ::step]), _COLUMNS)
             )
         else:
-            colours = pictures.flow_colours(values, self.longest)
-        return pictures.embed(pictures.sheet(pictures.shrink(colours, _SIDE_PX), _COLUMNS))
+            colours = thumbnails.flow_colours(values, self.longest)
+        return thumbnails.embed(thumbnails.sheet(thumbnails.shrink(colours, _SIDE_PX), _COLUMNS))
 
     def legends(self) -> dict[str, Any]:
         """What the colours of each layer mean."""
@@ -121,14 +123,14 @@ class _Looks:
             "rgb": {"title": "what the camera saw"},
             "depth": {
                 "title": "depth",
-                "picture": pictures.embed_exactly(pictures.depth_bar()),
+                "picture": thumbnails.embed_exactly(thumbnails.depth_bar()),
                 "low": f"{self.near:.2g} m",
                 "high": f"{self.far:.2g} m",
             },
             "instance": {"title": "instance mask, a colour for each thing"},
             "flow": {
                 "title": f"flow to the next frame; full colour: {self.longest:.2g} px",
-                "wheel": pictures.embed_exactly(pictures.flow_wheel()),
+                "wheel": thumbnails.embed_exactly(thumbnails.flow_wheel()),
             },
         }
         return {layer: known[layer] for layer in self.layers}

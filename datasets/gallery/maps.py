@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from embodied_ssl.datasets.gallery.charts import number, round_step, words
 from embodied_ssl.datasets.read.motion import azimuth, elevation, heading
 
-_FAR_M = 30.0  # things farther away are not on the map
+_FAR_M = 30.0  # objects farther away are not on the map
 
 
 def floor_places(poses: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -27,7 +27,7 @@ def sphere_places(poses: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def floor_map(poses: NDArray[np.float64], things: dict[str, NDArray[Any]]) -> str:
-    """The floor from above in metres, x to the right and y upwards: things as boxes, the way of the body."""
+    """The floor from above in metres, x to the right and y upwards: objects as boxes, the way of the body."""
     way = poses[:, :2, 3]
     columns = (things[name] for name in ("position", "quaternion", "size"))
     corners = [footprint(*thing) for thing in zip(*columns, strict=True)]
@@ -83,7 +83,7 @@ def sphere_map(poses: NDArray[np.float64]) -> str:
 
 
 def footprint(position: ArrayLike, quaternion: ArrayLike, size: ArrayLike) -> NDArray[np.float64]:
-    """The corners of a thing's box on the floor, [4, 2] m, from its yaw."""
+    """The corners of an thing's box on the floor, [4, 2] m, from its yaw."""
     x, y, z, w = (float(value) for value in np.asarray(quaternion))
     yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
     c, s = np.cos(yaw), np.sin(yaw)

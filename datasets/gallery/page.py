@@ -1,4 +1,4 @@
-"""The page of a data set: one HTML file, with its pictures inside, that shows at a glance what was collected.
+"""The page of a data set: one HTML file, with its images inside, that shows at a glance what was collected.
 
     view("data/roam")                                        # writes data/roam.html
     view(["data/roam", "data/grasp"], "gallery.html")        # one page with a section for each
@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import episodes, motion, results
-from embodied_ssl.datasets.gallery.acts import Acts, Card, cards
 from embodied_ssl.datasets.gallery.charts import number, words
+from embodied_ssl.datasets.gallery.interactions import Card, Interactions, cards
 from embodied_ssl.datasets.gallery.videos import video
 from embodied_ssl.datasets.read.readers import Dataset, is_video
 from embodied_ssl.datasets.store.files import make_room, write_atomically
@@ -28,7 +28,7 @@ _ABOUT = {
     "roam": "A wheeled body drives through furnished scenes and logs what its forward camera saw and its wheels felt.",
     "orbit": "A camera moves over the viewing sphere of one object after another, as in NORB.",
     "grasp": "A gripper closes on a point of a cluttered table, lifts, and learns whether it holds something.",
-    "push": "A fingertip pushes through the clutter on a table in a straight line; things move.",
+    "push": "A fingertip pushes through the clutter on a table in a straight line; objects move.",
     "poke": "A fingertip descends on a point of a cluttered table at constant speed and feels the force.",
 }
 
@@ -68,7 +68,7 @@ def view(directory: Path | str | Sequence[Path | str], out: Path | str | None = 
     Args:
         directory: of a data set, or several of them: each gets a section.
         out: the page; None: beside the first data set, named after it.
-        megabytes: about how large the page may be; episodes and acts are sampled to fit.
+        megabytes: about how large the page may be; episodes and interactions are sampled to fit.
 
     The page needs nothing but itself. Raises DataError for a directory that holds no sound data set, and where the
     page cannot be written.
@@ -179,8 +179,8 @@ def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:
 
 
 def _show_acts(section: Section, dataset: Dataset, budget: int) -> None:
-    acts = Acts.sample(dataset)
-    section.cards = cards(acts, budget)
+    interactions = Interactions.sample(dataset)
+    section.cards = cards(interactions, budget)
     shape = dataset.array("interactions/rgb_before").shape
     section.picture = (shape[2], shape[1])
     section.cards_of = (
@@ -190,6 +190,6 @@ def _show_acts(section: Section, dataset: Dataset, budget: int) -> None:
     )
     outcomes, materials = [card.outcome for card in section.cards], [card.material for card in section.cards]
     section.outcomes = [(name, outcomes.count(name)) for name in results.OUTCOMES[dataset.kind]]
-    section.materials = [(name, acts.colour(name), materials.count(name)) for name in acts.materials]
-    section.tiles[1:1] = results.summary(acts)
-    section.figures = [Figure(*parts) for parts in results.figures(acts)]
+    section.materials = [(name, interactions.colour(name), materials.count(name)) for name in interactions.materials]
+    section.tiles[1:1] = results.summary(interactions)
+    section.figures = [Figure(*parts) for parts in results.figures(interactions)]

@@ -7,8 +7,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.gallery.acts import FELT_N, MOVED_M, Acts
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, rows_chart, wilson
+from embodied_ssl.datasets.gallery.interactions import FELT_N, MOVED_M, Interactions
 
 _MOST_LINES = 25  # force profiles of each material
 _ANGLE_BINS = 18
@@ -16,74 +16,74 @@ _PERCENT = tuple((value / 100, f"{value}%") for value in range(0, 101, 20))
 
 
 OUTCOMES = {"grasp": ("success", "failure"), "push": ("moved", "missed"), "poke": ("felt", "missed")}
-"""The words of `Acts.outcome`."""
+"""The words of `Interactions.outcome`."""
 
 
-def figures(acts: Acts) -> list[tuple[str, Markup, str]]:
+def figures(interactions: Interactions) -> list[tuple[str, Markup, str]]:
     """The charts of a kind: title, drawing, caption."""
-    if acts.dataset.kind == "grasp":
+    if interactions.dataset.kind == "grasp":
         return [
             (
                 "Success by angle",
-                angle_chart(acts),
+                angle_chart(interactions),
                 "Share of grasps that held, by closing direction in 18 bins (0°: to the right, 90°: down). "
                 "Whiskers: 95% intervals. Dashed: over all angles.",
             ),
-            ("Success by material", rate_chart(acts, "material"), "Of the thing held, or else aimed at."),
+            ("Success by material", rate_chart(interactions, "material"), "Of the object held, or else aimed at."),
             (
                 "Success by category",
-                rate_chart(acts, "category"),
-                "Of the thing held, or else aimed at: the most common categories, the easiest first.",
+                rate_chart(interactions, "category"),
+                "Of the object held, or else aimed at: the most common categories, the easiest first.",
             ),
         ]
-    if acts.dataset.kind == "push":
+    if interactions.dataset.kind == "push":
         return [
             (
                 "Displacement by length",
-                displacement_chart(acts),
-                "Each dot is a push; its colour is the material of the thing that moved most. On the line a thing "
+                displacement_chart(interactions),
+                "Each dot is a push; its colour is the material of the object that moved most. On the line an object "
                 "moves as far as the finger does; below it, the finger reached it late or slid past.",
             ),
             (
                 "Displacement by direction",
-                direction_chart(acts),
-                "Where things went, seen along the push: upwards is ahead. To the sides: hit off centre.",
+                direction_chart(interactions),
+                "Where objects went, seen along the push: upwards is ahead. To the sides: hit off centre.",
             ),
             (
                 "Displacement by material",
-                yield_chart(acts),
-                "How far a thing went for each centimetre of push: the median, the middle half, and how many. "
+                yield_chart(interactions),
+                "How far an object went for each centimetre of push: the median, the middle half, and how many. "
                 "More than 1: it rolled or slid on.",
             ),
         ]
     return [
         (
             "Force against depth",
-            force_depth_chart(acts),
+            force_depth_chart(interactions),
             "Each line is a poke on its way down, coloured by material: the steeper, the stiffer. Spikes beyond the "
             "axis are left out.",
         ),
         (
             "Force over time",
-            force_time_chart(acts),
+            force_time_chart(interactions),
             "The median of each material, from first contact, while the finger descends at constant speed. "
-            "The plateau of hard things: the finger stops at 60 N.",
+            "The plateau of hard objects: the finger stops at 60 N.",
         ),
         (
             "Stiffness by material",
-            stiffness_chart(acts),
+            stiffness_chart(interactions),
             "Slope of the force over depth while it rises, a dot for each poke; bars: medians. "
             "Where rows lie apart, touch tells materials apart.",
         ),
     ]
 
 
-def angle_chart(acts: Acts) -> Markup:
+def angle_chart(interactions: Interactions) -> Markup:
     """Success rate by closing angle, in 18 bins, with 95% intervals."""
     edges = np.linspace(0, 180, _ANGLE_BINS + 1)
-    place = np.minimum(np.degrees(acts.values["angle"]) // (180 / _ANGLE_BINS), _ANGLE_BINS - 1).astype(int)
+    place = np.minimum(np.degrees(interactions.values["angle"]) // (180 / _ANGLE_BINS), _ANGLE_BINS - 1).astype(int)
     trials = np.bincount(place, minlength=_ANGLE_BINS)
-    held = np.bincount(place, weights=acts.values["success"], minlength=_ANGLE_BINS).astype(int)
+    held = np.bincount(place, weights=interactions.values["success"], minlength=_ANGLE_BINS).astype(int)
     rate = held / np.maximum(trials, 1)
     low, high = np.array([wilson(int(h), int(t)) for h, t in zip(held, trials, strict=True)]).T
     ticks = tuple((float(value), f"{value}°") for value in range(0, 181, 30))
@@ -93,14 +93,14 @@ def angle_chart(acts: Acts) -> Markup:
     there = trials > 0
     middles = (edges[:-1] + edges[1:]) / 2
     chart.whiskers(middles[there], low[there], high[there])
-    chart.rule(y=float(acts.values["success"].mean()), css="rule mean")
+    chart.rule(y=float(interactions.values["success"].mean()), css="rule mean")
     return chart.svg("share of grasps that held, by closing angle")
 
 
-def rate_chart(acts: Acts, by: str) -> Markup:
+def rate_chart(interactions: Interactions, by: str) -> Markup:
     """Success rate by `category` or `material` of what was aimed at, the best first."""
-    names = acts.category if by == "category" else acts.material
-    held = {name: acts.values["success"][np.array(names) == name] for name in set(names)}
+    names = interactions.category if by == "category" else interactions.material
+    held = {name: interactions.values["success"][np.array(names) == name] for name in set(names)}
     common = sorted(held, key=lambda name: (-len(held[name]), name))[:18]
     order = sorted(common, key=lambda name: (-float(held[name].mean()), name))
     rates = [float(held[name].mean()) for name in order]
@@ -109,46 +109,50 @@ def rate_chart(acts: Acts, by: str) -> Markup:
     return rows_chart(order, rates, notes, f"held, by {by}", most=1.0, spans=spans)
 
 
-def displacement_chart(acts: Acts) -> Markup:
-    """How far things went against how far they were pushed."""
-    pushed = 100 * np.linalg.norm(acts.values["end"] - acts.values["start"], axis=1)
-    moved = 100 * np.nan_to_num(acts.moved)
+def displacement_chart(interactions: Interactions) -> Markup:
+    """How far objects went against how far they were pushed."""
+    pushed = 100 * np.linalg.norm(interactions.values["end"] - interactions.values["start"], axis=1)
+    moved = 100 * np.nan_to_num(interactions.moved)
     chart = Chart(Axis("push (cm)", 0, 1.05 * _top(pushed)), Axis("thing moved (cm)", 0, 1.05 * _top(moved)))
     end = min(chart.x.high, chart.y.high)
     chart.slope(0, 0, end, end)
-    for material in acts.materials:
-        at = acts.where(material)
-        titles = [f"{acts.category[i]}: pushed {pushed[i]:.1f} cm, moved {moved[i]:.1f} cm" for i in at]
-        chart.points(pushed[at], moved[at], acts.colour(material), titles, material)
-    return chart.svg("how far things moved against how far the finger pushed")
+    for material in interactions.materials:
+        at = interactions.where(material)
+        titles = [f"{interactions.category[i]}: pushed {pushed[i]:.1f} cm, moved {moved[i]:.1f} cm" for i in at]
+        chart.points(pushed[at], moved[at], interactions.colour(material), titles, material)
+    return chart.svg("how far objects moved against how far the finger pushed")
 
 
-def direction_chart(acts: Acts) -> Markup:
-    """Where things went, seen along the push: ahead, and to its left."""
-    push = (acts.values["end"] - acts.values["start"])[:, :2].astype("f8")
-    step = (acts.values["pose_after"] - acts.values["pose_before"])[:, :2].astype("f8")
+def direction_chart(interactions: Interactions) -> Markup:
+    """Where objects went, seen along the push: ahead, and to its left."""
+    push = (interactions.values["end"] - interactions.values["start"])[:, :2].astype("f8")
+    step = (interactions.values["pose_after"] - interactions.values["pose_before"])[:, :2].astype("f8")
     along = push / np.maximum(np.linalg.norm(push, axis=1, keepdims=True), 1e-9)
     ahead = 100 * (step * along).sum(axis=1)
     left = 100 * (along[:, 0] * step[:, 1] - along[:, 1] * step[:, 0])
-    there = acts.moved > MOVED_M
+    there = interactions.moved > MOVED_M
     reach = 1.08 * _top(np.abs(np.concatenate([ahead[there], left[there]])))
     chart = Chart(
         Axis("moved to the left of the push (cm)", reach, -reach), Axis("moved ahead (cm)", -reach / 3, reach)
     )
     chart.rule(x=0.0)
     chart.rule(y=0.0)
-    for material in acts.materials:
-        at = [i for i in acts.where(material) if there[i]]
-        chart.points(left[at], ahead[at], acts.colour(material), [acts.category[i] for i in at], material)
-    return chart.svg("where things went, seen along the push")
+    for material in interactions.materials:
+        at = [i for i in interactions.where(material) if there[i]]
+        chart.points(
+            left[at], ahead[at], interactions.colour(material), [interactions.category[i] for i in at], material
+        )
+    return chart.svg("where objects went, seen along the push")
 
 
-def yield_chart(acts: Acts) -> Markup:
-    """How far a thing of each material goes for each centimetre of push: medians."""
-    pushed = np.linalg.norm(acts.values["end"] - acts.values["start"], axis=1)
-    share = acts.moved / np.maximum(pushed, 1e-9)
+def yield_chart(interactions: Interactions) -> Markup:
+    """How far an object of each material goes for each centimetre of push: medians."""
+    pushed = np.linalg.norm(interactions.values["end"] - interactions.values["start"], axis=1)
+    share = interactions.moved / np.maximum(pushed, 1e-9)
     known = {
-        name: share[at] for name in acts.materials if (at := acts.where(name)).size and np.isfinite(share[at]).all()
+        name: share[at]
+        for name in interactions.materials
+        if (at := interactions.where(name)).size and np.isfinite(share[at]).all()
     }
     order = sorted(known, key=lambda name: -float(np.median(known[name])))
     middles = [float(np.median(known[name])) for name in order]
@@ -158,28 +162,28 @@ def yield_chart(acts: Acts) -> Markup:
     return rows_chart(order, middles, notes, "moved for each unit of push", most=1.05 * most, spans=spans)
 
 
-def force_depth_chart(acts: Acts) -> Markup:
+def force_depth_chart(interactions: Interactions) -> Markup:
     """Each poke's force against its depth: the slope is the stiffness."""
-    force, depth = acts.values["force"], 1000 * acts.values["depth_travelled"]
+    force, depth = interactions.values["force"], 1000 * interactions.values["depth_travelled"]
     chart = Chart(Axis("depth since first contact (mm)", 0, 1.03 * _top(depth)), Axis("force (N)", 0, _high(force)))
-    for material in acts.materials:
+    for material in interactions.materials:
         curves = []
-        for i in [i for i in acts.where(material) if acts.outcome(i) == "felt"][:_MOST_LINES]:
-            last = int(np.argmax(depth[i])) + 1  # the way down; things that yield may lift the finger again
+        for i in [i for i in interactions.where(material) if interactions.outcome(i) == "felt"][:_MOST_LINES]:
+            last = int(np.argmax(depth[i])) + 1  # the way down; objects that yield may lift the finger again
             there = (depth[i, :last] >= 0) & (force[i, :last] <= chart.y.high)
             curves.append((np.where(there, depth[i, :last], np.nan), force[i, :last]))
-        chart.lines(curves, acts.colour(material), "profile", material)
+        chart.lines(curves, interactions.colour(material), "profile", material)
     return chart.svg("force of each poke against its depth")
 
 
-def force_time_chart(acts: Acts) -> Markup:
+def force_time_chart(interactions: Interactions) -> Markup:
     """The median force of each material while the finger descends, from first contact."""
-    force, step = acts.values["force"], float(acts.dataset.spec.get("env", {}).get("time_step", 0) or 0)
+    force, step = interactions.values["force"], float(interactions.dataset.spec.get("env", {}).get("time_step", 0) or 0)
     scale, unit = (1000 * step, "ms") if step > 0 else (1.0, "samples")
     length = force.shape[1]
     chart = Chart(Axis(f"time since first contact ({unit})", 0, scale * length), Axis("force (N)", 0, _high(force)))
-    for material in acts.materials:
-        felt = [i for i in acts.where(material) if acts.outcome(i) == "felt"]
+    for material in interactions.materials:
+        felt = [i for i in interactions.where(material) if interactions.outcome(i) == "felt"]
         if not felt:
             continue
         aligned = np.full((len(felt), length), np.nan)
@@ -189,16 +193,16 @@ def force_time_chart(acts: Acts) -> Markup:
         known = np.isfinite(aligned).sum(axis=0) >= max(1, len(felt) // 2)
         middle = np.full(length, np.nan)
         middle[known] = np.nanmedian(aligned[:, known], axis=0)
-        chart.lines([(scale * np.arange(length), middle)], acts.colour(material), "median", material)
+        chart.lines([(scale * np.arange(length), middle)], interactions.colour(material), "median", material)
     return chart.svg("median force of each material over time")
 
 
-def stiffness_chart(acts: Acts) -> Markup:
+def stiffness_chart(interactions: Interactions) -> Markup:
     """The stiffness of each poke, one row of dots for each material, with its median."""
     measured = {}
-    for material in acts.materials:
-        at = [i for i in acts.where(material) if acts.outcome(i) == "felt"]
-        found = [stiffness(acts.values["force"][i], acts.values["depth_travelled"][i]) for i in at]
+    for material in interactions.materials:
+        at = [i for i in interactions.where(material) if interactions.outcome(i) == "felt"]
+        found = [stiffness(interactions.values["force"][i], interactions.values["depth_travelled"][i]) for i in at]
         if known := [value / 1000 for value in found if math.isfinite(value)]:
             measured[material] = np.array(known)
     every = np.concatenate(list(measured.values())) if measured else np.array([0.1, 10.0])
@@ -214,29 +218,29 @@ def stiffness_chart(acts: Acts) -> Markup:
     rng = np.random.default_rng(0)
     for i, (material, values) in enumerate(measured.items()):
         places = i + 0.5 + rng.uniform(-0.25, 0.25, len(values))
-        chart.points(values, places, acts.colour(material), [f"{number(v)} kN/m" for v in values], material)
+        chart.points(values, places, interactions.colour(material), [f"{number(v)} kN/m" for v in values], material)
         middle = float(np.median(values))
-        chart.lines([([middle, middle], [i + 0.1, i + 0.9])], acts.colour(material), "middle", material)
+        chart.lines([([middle, middle], [i + 0.1, i + 0.9])], interactions.colour(material), "middle", material)
     return chart.svg("stiffness of each poke by material")
 
 
-def summary(acts: Acts) -> list[tuple[str, str]]:
+def summary(interactions: Interactions) -> list[tuple[str, str]]:
     """The result of a kind in a few figures: (what, value)."""
-    values, count = acts.values, len(acts.rows)
-    if acts.dataset.kind == "grasp":
+    values, count = interactions.values, len(interactions.rows)
+    if interactions.dataset.kind == "grasp":
         held = int(values["success"].sum())
         low, high = wilson(held, count)
         return [("held", f"{held / count:.1%}"), ("95% interval", f"{100 * low:.0f}–{100 * high:.0f}%")]
-    share = float(np.mean([acts.outcome(i) != "missed" for i in range(count)]))
-    if acts.dataset.kind == "push":
-        moved = acts.moved[acts.moved > MOVED_M]
+    share = float(np.mean([interactions.outcome(i) != "missed" for i in range(count)]))
+    if interactions.dataset.kind == "push":
+        moved = interactions.moved[interactions.moved > MOVED_M]
         middle = f"{100 * float(np.median(moved)):.1f} cm" if len(moved) else "–"
-        return [("moved a thing", f"{share:.0%}"), ("median displacement", middle)]
+        return [("moved an thing", f"{share:.0%}"), ("median displacement", middle)]
     return [("felt a force", f"{share:.0%}"), ("largest force", f"{number(float(values['force'].max()))} N")]
 
 
 def stiffness(force: NDArray[np.floating], depth: NDArray[np.floating]) -> float:
-    """How hard a thing pushes back, N/m: slope of a line through the force from first contact to its largest.
+    """How hard an object pushes back, N/m: slope of a line through the force from first contact to its largest.
 
     It does not go through the origin: a finger that moves feels the damping too. force, depth: [T], N and m. NaN where
     less than two samples lie between.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset, is_video
 
-_SIDE_PX = 384  # pictures are enlarged by a whole number to at least this side
+_SIDE_PX = 384  # images are enlarged by a whole number to at least this side
 _LARGEST_PX = 4096  # of a side, to which players decode
 _DEFAULT_RATE = 10.0
 _BT601 = 6, 1  # FFmpeg's numbers for SMPTE 170M's matrix and for limited range
@@ -29,13 +29,15 @@ def video(directory: Path | str, episode: int, out: Path | str) -> Path:
     """Write an episode as an MP4 and return its path.
 
     H.264 (VP9 where FFmpeg was built without it), 4:2:0, the index first: what every browser plays, from the first
-    bytes on. Small pictures are enlarged by a whole number, so that they fill a player; the rate is that of the
+    bytes on. Small images are enlarged by a whole number, so that they fill a player; the rate is that of the
     episode's time. The file is either there in full or not at all. Raises DataError for a data set without videos, an
     episode that it does not have, a name that is no .mp4, a missing folder, and where PyAV or its encoders are missing.
     """
     dataset, out = Dataset.open(directory), Path(out)
     if not is_video(dataset):
-        raise DataError(f"{directory}: {dataset.kind} is single acts and has no video; leave out --video to view them")
+        raise DataError(
+            f"{directory}: {dataset.kind} is single interactions and has no video; leave out --video to view them"
+        )
     lengths = dataset.episodes["length"]
     if not 0 <= episode < len(lengths):
         raise DataError(f"{directory}: no episode {episode}; it has 0 to {len(lengths) - 1}")
@@ -64,7 +66,7 @@ def frame_rate(time_s: NDArray[np.float64]) -> float:
 
 
 def enlarge(picture: NDArray[np.uint8], side: int = _SIDE_PX) -> NDArray[np.uint8]:
-    """A picture, uint8 [H, W, 3], a whole number of times as large, its shorter side at least `side` pixels.
+    """An image, uint8 [H, W, 3], a whole number of times as large, its shorter side at least `side` pixels.
 
     A long and narrow one stays smaller, so that its longer side is within what players take. Odd sides get one more
     row or column, as encoders want even ones.
@@ -79,7 +81,7 @@ def enlarge(picture: NDArray[np.uint8], side: int = _SIDE_PX) -> NDArray[np.uint
 
 
 def _write(path: Path, pictures: NDArray[np.uint8], rate: float) -> None:
-    """Encode pictures, uint8 [T, H, W, 3]; DataError where nothing can."""
+    """Encode images, uint8 [T, H, W, 3]; DataError where nothing can."""
     av = _pyav()
     path.touch()  # a folder that takes no files is told apart from what FFmpeg has to say
     encoder = _encoder(av)

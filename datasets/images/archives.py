@@ -1,4 +1,4 @@
-"""Where pictures lie: a folder, or a zip or tar archive; their names, and the bytes of each at random."""
+"""Where images lie: a folder, or a zip or tar archive; their names, and the bytes of each at random."""
 
 import os
 import stat
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from embodied_ssl.datasets.errors import DataError
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".avif", ".ppm", ".pgm")
-"""Of names of pictures, in any case; what a file holds tells its format, whatever it is called."""
+"""Of names of images, in any case; what a file holds tells its format, whatever it is called."""
 _JUNK = ("__macosx", "thumbs.db", "desktop.ini")
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd")  # how gzip, bzip2, xz and Zstandard begin
-_MOST_BYTES = 1 << 30  # of one picture in an archive, as it claims: no more is taken from it
+_MOST_BYTES = 1 << 30  # of one image in an archive, as it claims: no more is taken from it
 
 
 class Place(NamedTuple):
@@ -34,15 +34,15 @@ class Place(NamedTuple):
 
 @dataclass
 class Store:
-    """The pictures in a folder or an archive: names with `/` between folders, sorted."""
+    """The images in a folder or an archive: names with `/` between folders, sorted."""
 
     path: Path
     name: str
     names: list[str] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
-    """What is called like a picture and is none, and why: a folder, a link to nothing."""
+    """What is called like an image and is none, and why: a folder, a link to nothing."""
     others: list[str] = field(default_factory=list)
-    """Files that are no pictures by their name; what systems hide (`.DS_Store`, `__MACOSX`) is not among them."""
+    """Files that are no images by their name; what systems hide (`.DS_Store`, `__MACOSX`) is not among them."""
     signature: Any = None
     """Changes when a file does: names, sizes and times."""
 
@@ -180,7 +180,7 @@ def _tar(path: Path) -> Archive:
     with path.open("rb") as file:
         if file.read(6).startswith(_COMPRESSED):
             raise DataError(
-                f"{path}: pictures of a compressed tar cannot be read at random; unpack it (tar -xf {path.name}) and "
+                f"{path}: images of a compressed tar cannot be read at random; unpack it (tar -xf {path.name}) and "
                 "name the folder"
             )
     store = Archive(path, _without_ending(path))
@@ -216,7 +216,7 @@ def _note_folder(store: Store, name: str) -> None:
 
 
 def _refuse(store: Store, name: str, why: str) -> None:
-    """Note what cannot be looked at: one that is called like a picture as damaged, another beside."""
+    """Note what cannot be looked at: one that is called like an image as damaged, another beside."""
     if _is_picture(name):
         store.damaged[name] = why
     else:
@@ -258,5 +258,5 @@ def listed(names: Iterable[str], most: int = 4) -> str:
 
 
 def reason(error: OSError | ValueError) -> str:
-    """Why a picture cannot be used, as it follows its name."""
+    """Why an image cannot be used, as it follows its name."""
     return f"cannot be read ({error.strerror or error})" if isinstance(error, OSError) else str(error)

@@ -1,9 +1,9 @@
-"""Encoded pictures of any format to squares: JPEG, PNG, BMP, WebP, GIF, TIFF, AVIF, PNM.
+"""Encoded images of any format to squares: JPEG, PNG, BMP, WebP, GIF, TIFF, AVIF, PNM.
 
 OpenCV decodes what is common, twice as fast; Pillow the rest, and all that has transparency, 16 bits or four inks.
 
-- Transparent pictures lie on white.
-- 16 bits are scaled by their range: 65535 is white. Pictures of 32-bit numbers by the smallest and largest they hold.
+- Transparent images lie on white.
+- 16 bits are scaled by their range: 65535 is white. Images of 32-bit numbers by the smallest and largest they hold.
 - The turn that a camera noted (EXIF) is done. Of several frames it is the first.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 
 MOST_PIXELS = 89_478_485
-"""Of one picture; from here on Pillow warns of an attack."""
+"""Of one image; from here on Pillow warns of an attack."""
 _FORMATS = ("JPEG", "PNG", "BMP", "DIB", "WEBP", "GIF", "TIFF", "AVIF", "PPM")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _REDUCED = {
@@ -29,7 +29,7 @@ _REDUCED = {
 
 
 class Header(NamedTuple):
-    """What the first bytes of a picture say of it."""
+    """What the first bytes of an image say of it."""
 
     width: int
     height: int
@@ -38,7 +38,7 @@ class Header(NamedTuple):
 
 
 def read_header(content: bytes) -> Header:
-    """The size of a picture, without decoding it. Raises ValueError where it is none, is cut, or is far too large."""
+    """The size of an image, without decoding it. Raises ValueError where it is none, is cut, or is far too large."""
     if not content:
         raise ValueError("is empty")
     if content[:2] == b"\xff\xd8":
@@ -61,7 +61,7 @@ def read_header(content: bytes) -> Header:
 
 
 def decode(content: bytes, side: int) -> Picture:
-    """The square in the middle of a picture, its shorter side resized to `side`: uint8 [side, side, 3].
+    """The square in the middle of an image, its shorter side resized to `side`: uint8 [side, side, 3].
 
     It is averaged over areas where it shrinks. Raises ValueError where it cannot be decoded.
     """

@@ -1,4 +1,4 @@
-"""Which picture it is, by content: what tells whether one was learned from that is measured on."""
+"""Which image it is, by content: what tells whether one was learned from that is measured on."""
 
 import hashlib
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ _BATCH = 256
 
 
 def digest_of(content: bytes | memoryview) -> int:
-    """The first 8 bytes of the SHA-256 of a picture's content, as a number.
+    """The first 8 bytes of the SHA-256 of an picture's content, as a number.
 
     Of a file that is its bytes as they lie in a folder or archive, so that a folder and the archive of it agree. Of a
-    picture in HDF5 or IDX it is the pixels. The two are never equal: a picture that was copied out of HDF5 into a PNG
+    image in HDF5 or IDX it is the pixels. The two are never equal: an image that was copied out of HDF5 into a PNG
     file, or saved anew in another format, counts as another one.
     """
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "little")
 
 
 def digests_of(pictures: Any) -> Digests:
-    """The digest of each picture, [N]; `pictures[rows]` gives uint8 [B, ...] for int64 rows [B]."""
+    """The digest of each image, [N]; `pictures[rows]` gives uint8 [B, ...] for int64 rows [B]."""
     found = np.empty(len(pictures), np.uint64)
     for first in range(0, len(found), _BATCH):
         rows = np.arange(first, min(first + _BATCH, len(found)))

@@ -1,4 +1,4 @@
-"""Pictures of files, decoded when they are asked for: any number, in memory that is bounded."""
+"""Images of files, decoded when they are asked for: any number, in memory that is bounded."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +17,14 @@ from embodied_ssl.datasets.images.scanning import threads
 Index = NDArray[np.int64]
 
 KEPT_BYTES = 256 << 20
-"""Of decoded pictures that are kept in memory, over all processes that read one set."""
+"""Of decoded images that are kept in memory, over all processes that read one set."""
 
 
 class EncodedImages:
     """`images[rows]` gives uint8 [B, side, side, 3] for rows of any shape, a slice or a mask.
 
     The first that were decoded are kept, as many as there is room for: to make room by dropping the oldest would keep
-    nothing from one epoch to the next. In the worker processes of a DataLoader each picture is decoded by its worker,
+    nothing from one epoch to the next. In the worker processes of a DataLoader each image is decoded by its worker,
     elsewhere by threads.
     """
 
@@ -71,7 +71,7 @@ class EncodedImages:
         return picture
 
     def _decoded(self, row: int) -> Picture:
-        """Picture `row`; where it is damaged and that is to be skipped, the next of its kind that is not."""
+        """Image `row`; where it is damaged and that is to be skipped, the next of its kind that is not."""
         why: dict[str, str] = {}
         for each in self._in_turn(row):
             try:
@@ -82,7 +82,7 @@ class EncodedImages:
         raise damage(self._store, why)
 
     def _in_turn(self, row: int) -> Iterator[int]:
-        """What may stand for a picture: it, and if damage is skipped those of its kind after it, around to it."""
+        """What may stand for an image: it, and if damage is skipped those of its kind after it, around to it."""
         yield row
         if self._skip:
             alike = np.flatnonzero(self._kinds == self._kinds[row])
@@ -90,7 +90,7 @@ class EncodedImages:
 
 
 def damage(store: Store, damaged: dict[str, str]) -> DataError:
-    """The error about pictures that cannot be used, by name, and why."""
+    """The error about images that cannot be used, by name, and why."""
     count = len(damaged)
     named = "; ".join(f"{name} {why}" for name, why in sorted(damaged.items())[:3])
     more = f"; and {count - 3:,} others" if count > 3 else ""

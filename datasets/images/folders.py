@@ -1,10 +1,10 @@
-"""Which pictures are of which class and part, by the folders that they lie in.
+"""Which images are of which class and part, by the folders that they lie in.
 
-Known are CLASS/x, PART/CLASS/x, CLASS/PART/x, PART/x and pictures side by side, below any number of folders that hold
+Known are CLASS/x, PART/CLASS/x, CLASS/PART/x, PART/x and images side by side, below any number of folders that hold
 nothing else. A part is called train, training, val, valid, validation, eval, test or testing, in any case. Where there
 is no test, what is called val is measured on: so ImageNet is laid out, and validation is then taken from train.
 
-A class is the folder that pictures lie in, by its path below the part; a few in folders within it belong to it.
+A class is the folder that images lie in, by its path below the part; a few in folders within it belong to it.
 """
 
 from collections import Counter
@@ -21,17 +21,17 @@ _PARTS = {
 }  # fmt: skip
 
 Places = dict[int, tuple[str, ...]]
-"""Pictures by row: the folders that each lies in, and its name."""
+"""Images by row: the folders that each lies in, and its name."""
 
 
 @dataclass
 class Arrangement:
-    """The class and the part of each picture that is taken."""
+    """The class and the part of each image that is taken."""
 
     rows: list[int] = field(default_factory=list)
     """Of the names, those that are taken."""
     label: list[str] = field(default_factory=list)
-    """Name of the class; empty where pictures lie side by side."""
+    """Name of the class; empty where images lie side by side."""
     part: list[str] = field(default_factory=list)
     """`train`, `validation` or `test`; empty where the source has none."""
     notes: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Arrangement:
 
 
 def arrange(names: Sequence[str]) -> Arrangement:
-    """Find classes and parts by the names of pictures, `folder/folder/name`."""
+    """Find classes and parts by the names of images, `folder/folder/name`."""
     found = Arrangement()
     places = _unwrap(dict(enumerate(tuple(name.split("/")) for name in names)), found)
     by_part = _parts(places, found)
@@ -56,7 +56,7 @@ def arrange(names: Sequence[str]) -> Arrangement:
 
 
 def _unwrap(places: Places, found: Arrangement) -> Places:
-    """Places below any number of folders, one in the other, that hold one folder more and hardly a picture."""
+    """Places below any number of folders, one in the other, that hold one folder more and hardly an image."""
     while True:
         beside, inside = _divide(places)
         most = sum(len(place) > 2 for place in inside.values())
@@ -101,7 +101,7 @@ def _parts(places: Places, found: Arrangement) -> dict[str, Places]:
 
 
 def _classes(places: Places, found: Arrangement) -> dict[int, str]:
-    """The class of each picture of one part. A folder is one where at least half of what it holds lies right in it."""
+    """The class of each image of one part. A folder is one where at least half of what it holds lies right in it."""
     beside, inside = _divide(places)
     if 2 * len(beside) >= len(places):
         return dict.fromkeys(places, "")
@@ -126,7 +126,7 @@ def _compare_parts(found: Arrangement) -> None:
 
 
 def described(label: Sequence[str], part: Sequence[str], notes: Sequence[str]) -> str:
-    """Of pictures, in words: `3 classes (a, b, c); train 800, validation 100, test 100 images`."""
+    """Of images, in words: `3 classes (a, b, c); train 800, validation 100, test 100 images`."""
     classes, counts = sorted(set(label)), Counter(part)
     each = ", ".join(f"{name} {counts[name]:,}" for name in (TRAIN, VALIDATION, TEST) if counts[name])
     said = (

@@ -1,4 +1,4 @@
-"""Labelled pictures to learn from and to measure on, whatever they come from."""
+"""Labelled images to learn from and to measure on, whatever they come from."""
 
 import hashlib
 from collections.abc import Callable
@@ -24,7 +24,7 @@ PART_TYPE = "U10"
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Pictures with labels. N pictures in C classes."""
+    """Images with labels. N images in C classes."""
 
     name: str
     images: Any  # `images[rows]` gives uint8 [B, H, W, 3] for int64 rows [B]
@@ -34,7 +34,7 @@ class ImageSet:
     part: NDArray[np.str_]  # [N] `train`, `validation` or `test` where the source says so, else empty
     fingerprint: str  # SHA-256 of what it holds, and of the side of squares that were made of it
     find_digests: Callable[[], Digests] | None = None  # None: those of the pixels of `images`
-    side: int | None = None  # px, of the squares that were made of pictures of any size; None: they are as they were
+    side: int | None = None  # px, of the squares that were made of images of any size; None: they are as they were
     told: str = ""  # what was taken for what, in a line
 
     def __len__(self) -> int:
@@ -44,12 +44,12 @@ class ImageSet:
     def digests(self) -> Digests:
         """The digest of each picture's content, uint64 [N], found when first asked for: see `digest_of`.
 
-        Of a patch about a thing on a table it is that of the picture that the patch was cut from.
+        Of a patch about an object on a table it is that of the image that the patch was cut from.
         """
         return self.find_digests() if self.find_digests is not None else digests_of(self.images)
 
     def at(self, rows: Index) -> "ImageSet":
-        """The set of these pictures only; none is read before it is asked for."""
+        """The set of these images only; none is read before it is asked for."""
         return replace(
             self,
             images=Chosen(self.images, rows),
@@ -68,7 +68,7 @@ class ImageSet:
         return images.damaged() if isinstance(images, EncodedImages) else []
 
     def only(self, part: str) -> "ImageSet":
-        """The pictures of one part, where the source has parts, else all: `train` is what may be learned from.
+        """The images of one part, where the source has parts, else all: `train` is what may be learned from.
 
         Raises DataError where there are parts, but not this one.
         """
@@ -92,7 +92,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Some rows of pictures, read when they are asked for."""
+    """Some rows of images, read when they are asked for."""
 
     images: Any
     rows: Index
@@ -111,7 +111,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class FrameStream:
-    """The pictures of a set, as `Frames`."""
+    """The images of a set, as `Frames`."""
 
     images: ImageSet
 
@@ -129,7 +129,7 @@ class FrameStream:
 
 @dataclass(frozen=True)
 class LabelledStream:
-    """The pictures of a set and their classes, as `LabelledFrames`."""
+    """The images of a set and their classes, as `LabelledFrames`."""
 
     images: ImageSet
 

@@ -1,4 +1,4 @@
-"""Labelled pictures to measure features on: out of our data sets, folders and archives of class folders."""
+"""Labelled images to measure features on: out of our data sets, folders and archives of class folders."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ from embodied_ssl.datasets.store.manifest import MANIFEST
 Index = NDArray[np.int64]
 
 CROP_SHARE = 0.3
-"""Side of the patch about a thing on the table, as a share of the picture."""
+"""Side of the patch about an object on the table, as a share of the image."""
 LABELS = ("category", "material")
 SIDE = 256
-"""Of the squares that are made of pictures of any size, px; squares of up to this are left as they are."""
+"""Of the squares that are made of images of any size, px; squares of up to this are left as they are."""
 
 
 def image_set(
@@ -37,15 +37,15 @@ def image_set(
     skip_damaged: bool = False,
     usual_side: int = SIDE,
 ) -> ImageSet:
-    """The labelled pictures of a data set of ours, or of a folder, zip or tar archive of pictures.
+    """The labelled images of a data set of ours, or of a folder, zip or tar archive of images.
 
     Files are hashed and their headers read before this returns; they are decoded when they are asked for, as
-    `decoding.py` says. Squares of one size, up to 256 px, stay as they are; of pictures of any other sizes the square
+    `decoding.py` says. Squares of one size, up to 256 px, stay as they are; of images of any other sizes the square
     in the middle is taken and resized to 256 px, or to the largest shorter side if all are smaller.
 
     Args:
         source: roam: every frame, by scene, in groups of a room. orbit: every frame, by category, in groups of an
-            object. grasp, push, poke: a patch about each thing on the table before the first act of an episode.
+            object. grasp, push, poke: a patch about each object on the table before an episode's first interaction.
             A folder or archive has class folders, and above them folders of parts if there are any: see `folders.py`.
             A folder with the four files of MNIST or Fashion-MNIST serves as well.
         label: of orbit and table: `category` (default) or `material`; others have but one.
@@ -53,7 +53,7 @@ def image_set(
         skip_damaged: whether to leave out files that are damaged, instead of refusing them all.
         usual_side: in the place of 256 px where they have to be resized.
 
-    Raises DataError where there are no pictures, damaged ones, or an unknown label.
+    Raises DataError where there are no images, damaged ones, or an unknown label.
     """
     path = Path(source)
     if label not in (None, *LABELS):
@@ -73,7 +73,7 @@ def _store_of(path: Path) -> Store | None:
     if (store := open_store(path)) is not None:
         return store
     remedy = "apt-get install dataset-fashion-mnist" if "fashion-mnist" in path.name else "is the path right?"
-    raise DataError(f"{path}: no data set, folder, zip or tar archive of pictures; {remedy}")
+    raise DataError(f"{path}: no data set, folder, zip or tar archive of images; {remedy}")
 
 
 def _of_arrays(path: Path, label: str | None) -> ImageSet:
@@ -97,7 +97,7 @@ def _of_video(dataset: Dataset, label: str) -> ImageSet:
 
 
 def _of_table(dataset: Dataset, label: str) -> ImageSet:
-    """Patches about the things as they lay at the start of each episode, projected by the overhead camera."""
+    """Patches about the objects as they lay at the start of each episode, projected by the overhead camera."""
     objects, episodes = dataset.objects, dataset.episodes
     pixel = dataset.project(objects["position"])
     size = dataset.array("interactions/rgb_before").shape[1]
@@ -105,7 +105,7 @@ def _of_table(dataset: Dataset, label: str) -> ImageSet:
     inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
     patches = np.empty((len(inside), 2 * half, 2 * half, 3), np.uint8)
     before = dataset.array("interactions/rgb_before")
-    rows = episodes["start"][objects["episode"][inside]]  # the picture that each is cut from
+    rows = episodes["start"][objects["episode"][inside]]  # the image that each is cut from
     for place, (thing, row_of_picture) in enumerate(zip(inside, rows.tolist(), strict=True)):
         picture = before[row_of_picture]
         column, row = np.round(pixel[thing]).astype(int)
@@ -138,19 +138,19 @@ def _ours(
 
 
 def _digests_of_rows(pictures: Any, rows: Index) -> Digests:
-    """Those of the pictures at `rows`, some of which come several times."""
+    """Those of the images at `rows`, some of which come several times."""
     each, which = np.unique(rows, return_inverse=True)
     return digests_of(Chosen(pictures, each))[which]
 
 
 def _of_idx(path: Path) -> ImageSet:
-    """MNIST's kin: grey pictures, by class number."""
+    """MNIST's kin: grey images, by class number."""
     digest = hashlib.sha256()
     pictures, labels, parts = [], [], []
     for part, (images_name, labels_name) in FILES.items():
         images, numbers = read_idx(path / images_name, 3), read_idx(path / labels_name, 1)
         if len(images) != len(numbers):
-            raise DataError(f"{path}: {len(images)} pictures and {len(numbers)} labels of {part}; fetch them again")
+            raise DataError(f"{path}: {len(images)} images and {len(numbers)} labels of {part}; fetch them again")
         digest.update(images.tobytes() + numbers.tobytes())
         pictures.append(np.repeat(images[..., None], 3, axis=3))
         labels.append(numbers.astype("i8"))
@@ -162,14 +162,14 @@ def _of_idx(path: Path) -> ImageSet:
 
 
 def _of_files(store: Store, side: int | None, usual_side: int, skip_damaged: bool) -> ImageSet:
-    """Pictures in a folder or an archive."""
+    """Images in a folder or an archive."""
     found, scanned = arrange(store.names), scan(store)
     damaged = store.damaged | {store.names[row]: why for row, why in scanned.damaged.items()}
     if damaged and not skip_damaged:
         raise damage(store, damaged)
     sound = np.array([row not in scanned.damaged for row in found.rows], bool)
     if not sound.any():
-        raise DataError(f"{store.path}: no pictures ({', '.join(ENDINGS)}) in it; name a folder of class folders")
+        raise DataError(f"{store.path}: no images ({', '.join(ENDINGS)}) in it; name a folder of class folders")
     rows = np.array(found.rows, np.int64)[sound]
     part, labels = np.array(found.part, PART_TYPE)[sound], np.array(found.label)[sound]
     classes, label = np.unique(labels, return_inverse=True)
@@ -185,7 +185,7 @@ def _of_files(store: Store, side: int | None, usual_side: int, skip_damaged: boo
         images=EncodedImages(store, rows, squares, kinds.astype("i8"), skip_damaged),
         label=label.astype("i8"),
         classes=tuple(str(name) for name in classes),
-        group=np.arange(len(rows)),  # every picture stands for itself
+        group=np.arange(len(rows)),  # every image stands for itself
         part=part,
         fingerprint=_fingerprint(
             part.tolist(), labels.tolist(), names, scanned.sha256[rows], squares if resized else 0
@@ -197,7 +197,7 @@ def _of_files(store: Store, side: int | None, usual_side: int, skip_damaged: boo
 
 
 def _side_of(size: NDArray[np.int32], side: int | None, usual: int) -> tuple[int, bool]:
-    """The side of the squares, px, and whether pictures of these sizes, [N, 2], have to be resized."""
+    """The side of the squares, px, and whether images of these sizes, [N, 2], have to be resized."""
     if (size == size[0, 0]).all() and size[0, 0] <= SIDE and side in (None, size[0, 0]):
         return int(size[0, 0]), False
     return side or min(usual, int(size.min(axis=1).max())), True

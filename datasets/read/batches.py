@@ -32,10 +32,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Frames(Batch):
-    """Pictures, whatever they come from."""
+    """Images, whatever they come from."""
 
     images: Tensor  # uint8 [B, 3, H, W]
-    index: Tensor  # int64 [B]: which pictures of the data set they are
+    index: Tensor  # int64 [B]: which images of the data set they are
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Grasps(Batch):
 
     images: Tensor  # uint8 [B, 3, H, W], before
     pixel: Tensor  # float32 [B, 2]: (u, v) of the grasp
-    angle: Tensor  # float32 [B]: closing direction in the picture, rad in [0, π)
+    angle: Tensor  # float32 [B]: closing direction in the image, rad in [0, π)
     success: Tensor  # bool [B]
     object: Tensor  # int64 [B]: row of the data set's objects, -1 = none
 
@@ -97,28 +97,28 @@ class Pokes(Batch):
 
 @dataclass(frozen=True)
 class ObjectPairs(Batch):
-    """Two pictures of one object in different poses, and where it is in each."""
+    """Two images of one object in different poses, and where it is in each."""
 
     first: Tensor  # uint8 [B, 3, H, W]
     second: Tensor  # uint8 [B, 3, H, W]
     first_pixel: Tensor  # float32 [B, 2]: (u, v) of the object's position
     second_pixel: Tensor  # float32 [B, 2]
-    object: Tensor  # int64 [B]: a number of the thing, the same in every episode
+    object: Tensor  # int64 [B]: a number of the object, the same in every episode
 
 
 @dataclass(frozen=True)
 class CaptionedFrames(Batch):
-    """Pictures and what a caption says of them."""
+    """Images and what a caption says of them."""
 
     images: Tensor  # uint8 [B, 3, H, W]
     words: Tensor  # int64 [B, L]: rows of the stream's vocabulary, 0 where there is none
-    index: Tensor  # int64 [B]: which pictures of the stream they are
+    index: Tensor  # int64 [B]: which images of the stream they are
 
 
 @dataclass(frozen=True)
 class LabelledFrames(Batch):
-    """Pictures and what they show."""
+    """Images and what they show."""
 
     images: Tensor  # uint8 [B, 3, H, W]
     label: Tensor  # int64 [B]: row of the classes
-    index: Tensor  # int64 [B]: which pictures of the set they are
+    index: Tensor  # int64 [B]: which images of the set they are

@@ -1,6 +1,6 @@
-"""Captions of what a picture shows, from what the simulator knows: things, materials, colours, places, acts, outcomes.
+"""Captions of what an image shows, from what the simulator knows: objects, materials, colours, places, acts, outcomes.
 
-A stream of `CaptionedFrames`: each time a picture is drawn, its caption says another part of what is known, such as
+A stream of `CaptionedFrames`: each time an image is drawn, its caption says another part of what is known, such as
 "a soft red plush ball on the left , poked" or "a ball , poked".
 """
 
@@ -28,7 +28,7 @@ LENGTH = 20
 PADDING, UNKNOWN = "", "?"
 COLOURS = ("black", "grey", "white", "brown", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 FEELS = ("soft", "firm", "hard")
-_FELT_N = (6.0, 40.0)  # peak forces of a poke, below which a thing is soft, and firm
+_FELT_N = (6.0, 40.0)  # peak forces of a poke, below which an object is soft, and firm
 _GRAMMAR = (
     "a a room with on in the left right middle seen from above side , and poked grasped held slipped pushed "
     "away near stayed it"
@@ -39,7 +39,7 @@ _MOVED_M = 0.005
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a picture; what is empty is not."""
+    """What is known of an image; what is empty is not."""
 
     thing: str
     """Its category or, of a room, the type."""
@@ -53,7 +53,7 @@ class Facts:
 
 
 def compose(facts: Facts, rng: np.random.Generator, said: float = _SAID) -> str:
-    """A caption that names the thing, and each other fact with the probability `said`; its words apart by spaces."""
+    """A caption that names the object, and each other fact with the probability `said`; its words apart by spaces."""
     tell = [part if part and rng.random() < said else "" for part in (facts.feel, facts.colour, facts.material)]
     place, act = (part if part and rng.random() < said else "" for part in (facts.place, facts.act))
     parts = ["a", *tell, facts.thing, place, f", {act}" if act else ""]
@@ -61,7 +61,7 @@ def compose(facts: Facts, rng: np.random.Generator, said: float = _SAID) -> str:
 
 
 def words_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The vocabulary of captions about things, materials and scenes of these names; the first two are no words."""
+    """The vocabulary of captions about objects, materials and scenes of these names; the first two are no words."""
     known = {word for name in names for word in name.split()} | set(_GRAMMAR.split()) | {*COLOURS, *FEELS}
     return (PADDING, UNKNOWN, *sorted(known))
 
@@ -77,7 +77,7 @@ def tokenise(captions: Sequence[str], vocabulary: Sequence[str]) -> Index:
 
 
 def colour_of(patches: NDArray[np.uint8]) -> list[str]:
-    """The name of the colour in the middle third of pictures, uint8 [B, H, W, 3]."""
+    """The name of the colour in the middle third of images, uint8 [B, H, W, 3]."""
     height, width = patches.shape[1:3]
     middle = patches[:, height // 3 : height - height // 3, width // 3 : width - width // 3]
     rgb = np.median(middle.reshape(len(patches), -1, 3), axis=1).astype(np.uint8)
@@ -94,7 +94,7 @@ def colour_of(patches: NDArray[np.uint8]) -> list[str]:
 
 
 class Captions:
-    """Pictures with captions: frames of a video; of acts a patch about the thing aimed at, before the act."""
+    """Images with captions: frames of a video; of interactions a patch about the object aimed at, before."""
 
     def __init__(self, dataset: "Dataset"):
         self._dataset = dataset
@@ -107,7 +107,7 @@ class Captions:
         else:
             self._find_acts()
         if len(self._rows) == 0:
-            raise DataError(f"{dataset.path}: no act aimed at a thing in sight; collect more episodes")
+            raise DataError(f"{dataset.path}: no interaction aimed at an object in sight; collect more episodes")
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -123,7 +123,7 @@ class Captions:
         return CaptionedFrames(torch.from_numpy(pictures).movedim(-1, -3), words, torch.from_numpy(index))
 
     def captions(self, index: Index, rng: np.random.Generator) -> list[str]:
-        """Captions of the pictures number `index`, drawn anew."""
+        """Captions of the images number `index`, drawn anew."""
         return [compose(facts, rng) for facts in self._facts(index, self._pictures(index))]
 
     def _find_acts(self) -> None:
@@ -165,7 +165,7 @@ class Captions:
         ]
 
     def _of_rooms(self, rows: Index) -> list[Facts]:
-        """The room, and where masks are stored the thing that is largest in sight, with its side."""
+        """The room, and where masks are stored the object that is largest in sight, with its side."""
         dataset, episodes = self._dataset, self._dataset.episodes
         episode = np.searchsorted(episodes["start"], rows, side="right") - 1
         rooms = [self._scene[scene] for scene in episodes["scene"][episode]]
@@ -210,7 +210,7 @@ class Captions:
 
 
 def _sides(share: NDArray[np.floating]) -> list[str]:
-    """Where a thing is in a picture, by its column as a share of the width."""
+    """Where an object is in an image, by its column as a share of the width."""
     return np.select([share < 1 / 3, share > 2 / 3], ["on the left", "on the right"], "in the middle").tolist()
 
 

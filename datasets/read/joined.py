@@ -19,9 +19,9 @@ Index = NDArray[np.int64]
 
 
 class Joined:
-    """What is numbered within a stream (pictures, objects, classes, words) is numbered over all of them.
+    """What is numbered within a stream (images, objects, classes, words) is numbered over all of them.
 
-    The same thing in two data sets has one number, and so has a class or a word of one name.
+    The same object in two data sets has one number, and so has a class or a word of one name.
     """
 
     def __init__(self, streams: Sequence[Stream], names: Sequence[str]):
@@ -82,7 +82,7 @@ class Joined:
                 each = ", ".join(f"{' × '.join(map(str, shape))} in {name}" for shape, name in shapes.items())
                 raise DataError(
                     f"{' and '.join(names)} do not fit together: {what} are {each}; collect them alike, or name one of "
-                    "them; pictures of files are brought to one size by --picture_side"
+                    "them; images of files are brought to one size by --decode_size"
                 )
 
 

@@ -101,7 +101,7 @@ class Dataset:
         return self._whole("objects")
 
     def table(self, name: str) -> Table:
-        """`interactions` or `frames`, `episodes` or `objects` whole, without pictures: `pandas.DataFrame` takes it.
+        """`interactions` or `frames`, `episodes` or `objects` whole, without images: `pandas.DataFrame` takes it.
 
         Every index is a row of the whole data set: `episode` of `episodes`, `object` of `objects`. Strings are str;
         `scene_type` is the name of an episode's scene.
@@ -121,12 +121,12 @@ class Dataset:
 
     @cached_property
     def things(self) -> NDArray[np.int64]:
-        """A number for each row of `objects` that is the same for the same thing in another episode."""
+        """A number for each row of `objects` that is the same for the same object in another episode."""
         return self._things[1].astype(np.int64)
 
     @property
     def thing_names(self) -> tuple[str, ...]:
-        """The name of the thing of each number, such as `mug 17`: the same in every data set."""
+        """The name of the object of each number, such as `mug 17`: the same in every data set."""
         return tuple(self._things[0].tolist())
 
     @cached_property
@@ -142,11 +142,11 @@ class Dataset:
         return (in_picture[:, :2] / in_picture[:, 2:]).astype(np.float32)
 
     def digests(self) -> Digests:
-        """The digest of each of its pictures, uint64 [N]: of frames, or of all before acts and then all after them."""
+        """The digest of each of its images, uint64 [N]: of frames, or of all images before and then all after."""
         return np.concatenate([digests_of(self.array(path)) for path in picture_paths(self.kind)])
 
     def images(self) -> Images:
-        """Every picture as a stream of `Frames`: of interactions those before and those after."""
+        """Every image as a stream of `Frames`: of interactions those before and those after."""
         return Images(self)
 
     def pairs(self, max_gap: int | None = None, max_gap_s: float | None = None) -> Pairs:
@@ -157,16 +157,16 @@ class Dataset:
         """Runs of `length` frames of an episode, `stride` frames apart, as `Clips`; `flow`: with that logged."""
         return Clips(self, length, stride, flow)
 
-    def acts(self) -> Interactions:
+    def trials(self) -> Interactions:
         """Interactions as a stream of `Grasps`, `Pushes` or `Pokes`."""
         return Interactions(self)
 
     def object_pairs(self, across: str = "tables") -> ObjectPairs:
-        """Two pictures of one object, as `ObjectPairs`: on two tables, or two views of an orbit."""
+        """Two images of one object, as `ObjectPairs`: on two tables, or two views of an orbit."""
         return ObjectPairs(self, across)
 
     def captions(self) -> "Captions":
-        """Pictures with captions, as `CaptionedFrames`."""
+        """Images with captions, as `CaptionedFrames`."""
         from embodied_ssl.datasets.read.captions import Captions
 
         return Captions(self)
@@ -192,7 +192,7 @@ class Dataset:
         }
 
     def _whole(self, table: str) -> Table:
-        """All fields of a table but its pictures; strings as str."""
+        """All fields of a table but its images; strings as str."""
         return Table(
             {
                 field.name: text(self.array(path)[:])

@@ -60,7 +60,7 @@ class Batches:
 
 
 class Images:
-    """Every picture, as `Frames`."""
+    """Every image, as `Frames`."""
 
     def __init__(self, dataset: "Dataset"):
         self._arrays = [dataset.array(path) for path in picture_paths(dataset.kind)]
@@ -179,7 +179,7 @@ class Clips:
 
 
 class Interactions:
-    """Acts on a table, as `Grasps`, `Pushes` or `Pokes`."""
+    """Interactions on a table, as `Grasps`, `Pushes` or `Pokes`."""
 
     def __init__(self, dataset: "Dataset"):
         if dataset.kind in VIDEO_KINDS:
@@ -211,32 +211,32 @@ class Interactions:
 
 
 class ObjectPairs:
-    """Two pictures of one thing, as `ObjectPairs`: on two tables, in other poses and company, or two views of an orbit.
+    """Two images of one object, as `ObjectPairs`: on two tables, in other poses and company, or two views of an orbit.
 
-    Across `tables` every thing that lies in the picture before the first act of an episode, and in that of another, is
-    a first one; its partner is drawn from the other episodes. Across an `act` it is the thing aimed at, before and
-    after. (That can give the thing away by the table that it lies on.)
+    Across `tables` every object that lies in the image before the first interaction of an episode, and in that of
+    another, is a first one; its partner is of the other episodes. Across an `interaction` it is the object aimed
+    at, before and after. (That can give the object away by the table that it lies on.)
     """
 
     def __init__(self, dataset: "Dataset", across: str = "tables"):
-        if across not in ("tables", "act"):
-            raise unknown_name("across", across, ("tables", "act"))
+        if across not in ("tables", "interaction"):
+            raise unknown_name("across", across, ("tables", "interaction"))
         if dataset.kind == "roam":
             raise DataError(f"{dataset.path}: a roam data set follows no object; take orbit, grasp, push or poke")
         self._dataset, self._across = dataset, across
         if dataset.kind == "orbit":
-            if across == "act":
+            if across == "interaction":
                 raise DataError(f"{dataset.path}: nothing is done to the object of an orbit; take grasp, push or poke")
             self._views = _Runs(dataset, 1, "pairs of views")
             self._length = len(self._views)
-        elif across == "act":
+        elif across == "interaction":
             self._find_acts(dataset)
             self._length = len(self._rows)
         else:
             self._place_things(dataset)
             self._length = len(self._rows)
         if self._length == 0:
-            missing = "stays in sight when something is done to it" if across == "act" else "is on two tables"
+            missing = "stays in sight when something is done to it" if across == "interaction" else "is on two tables"
             raise DataError(f"{dataset.path}: no object {missing}; collect more episodes, or fewer --instances")
 
     def __len__(self) -> int:
@@ -244,13 +244,13 @@ class ObjectPairs:
 
     @property
     def thing_names(self) -> tuple[str, ...]:
-        """The name of the thing that each number in `object` stands for."""
+        """The name of the object that each number in `object` stands for."""
         return self._dataset.thing_names
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         if self._dataset.kind == "orbit":
             return self._orbit(index, rng)
-        return self._act(index) if self._across == "act" else self._table(index, rng)
+        return self._act(index) if self._across == "interaction" else self._table(index, rng)
 
     def _orbit(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         """The camera looks at the object's middle: it is at the principal point."""
@@ -271,7 +271,7 @@ class ObjectPairs:
         )
 
     def _find_acts(self, dataset: "Dataset") -> None:
-        """The acts that aimed at a thing which lies in the picture before and after, and where."""
+        """The interactions that aimed at an object which lies in the image before and after, and where."""
         aimed = np.flatnonzero(dataset.array("interactions/object")[:] >= 0)
         size = dataset.array("interactions/rgb_before").shape[1]
         pixels = [dataset.project(dataset.array(f"interactions/pose_{when}")[aimed][:, :3]) for when in _WHEN]
@@ -288,11 +288,11 @@ class ObjectPairs:
         return ObjectPairs(first, second, first_pixel, second_pixel, thing)
 
     def _place_things(self, dataset: "Dataset") -> None:
-        """All placements of things that occur in several episodes, those of one thing side by side."""
+        """All placements of objects that occur in several episodes, those of one object side by side."""
         objects, size = dataset.objects, dataset.array("interactions/rgb_before").shape[1]
         pixel = dataset.project(objects["position"])
         inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
-        # One placement of a thing per table: two of the same thing on one table would again share their background.
+        # One placement of an object per table: two of the same object on one table would again share their background.
         tables = np.stack([dataset.things[inside], objects["episode"][inside]])
         inside = inside[np.unique(tables, axis=1, return_index=True)[1]]
         things = dataset.things[inside]
@@ -301,7 +301,7 @@ class ObjectPairs:
         inside, things = inside[often], things[often]
         order = np.argsort(things, kind="stable")
         self._rows, self._pixel, self._thing = inside[order], pixel[inside[order]], things[order]
-        self._start = np.searchsorted(self._thing, self._thing)  # where the placements of the same thing start
+        self._start = np.searchsorted(self._thing, self._thing)  # where the placements of the same object start
         self._count = np.searchsorted(self._thing, self._thing, side="right") - self._start
 
     def _table(self, first: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
@@ -310,8 +310,8 @@ class ObjectPairs:
         start, count = self._start[first], self._count[first]
         second = start + (first - start + rng.integers(1, count)) % count
         objects, episodes = self._dataset.objects, self._dataset.episodes
-        acts = episodes["start"][objects["episode"][self._rows[np.stack([first, second])]]]
-        pictures = self._dataset.array("interactions/rgb_before")[acts]
+        interactions = episodes["start"][objects["episode"][self._rows[np.stack([first, second])]]]
+        pictures = self._dataset.array("interactions/rgb_before")[interactions]
         return ObjectPairs(
             first=_images(pictures[0]),
             second=_images(pictures[1]),

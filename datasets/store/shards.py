@@ -69,7 +69,7 @@ def write_shard(
         arrays: the contents by path.
         attributes: of the file: schema and package version, kind, spec, seed, shard index.
         identity: what the shard is a function of, in at most 64 characters; a resumed collection compares it.
-        compression: of the pictures: `none`, `lz4` or `zstd` (one chunk per row). The rest is never compressed.
+        compression: of the images: `none`, `lz4` or `zstd` (one chunk per row). The rest is never compressed.
 
     The same arguments give the same bytes. Raises DataError where the contents do not fit the schema, or the disk
     is full or not writable; nothing is then left behind.

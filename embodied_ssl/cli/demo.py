@@ -28,7 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "poke": {"instance": True},
 }
 ROBOT = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
-# What each method learns from, its encoder, the side of the pictures that it sees, updates, and samples of each stream.
+# What each method learns from, its encoder, the side of the images that it sees, updates, and samples of each stream.
 LEARNING: dict[str, tuple[dict[str, str], str, int, int, int]] = {
     "equivariance": ({"pairs": "roam"}, "kitti_net", 64, 200, 64),
     "curious_robot": (ROBOT, "conv4", 48, 300, 32),
@@ -51,7 +51,7 @@ def demo(out: Path = Path("demo"), scale: Annotated[float, Limits(1)] = 1.0, see
         kind: _collect(out / "data" / kind, kind, round(count * scale), seed, workers, SETTINGS[kind])
         for kind, count in EPISODES.items()
     }
-    held_out = [  # rooms of other seeds, and other instances of the things
+    held_out = [  # rooms of other seeds, and other instances of the objects
         _collect(out / "held_out" / kind, kind, round(count * scale), seed + 1000, workers, SETTINGS[kind] | others)
         for kind, (count, others) in HELD_OUT.items()
     ]

@@ -92,7 +92,7 @@ def evaluate_command(arguments: list[str]) -> int:
 
     parser = make_parser("evaluate", first_line(evaluate))
     parser.add_argument("runs", nargs="+", type=Path, help="run directories")
-    parser.add_argument("--on", nargs="+", type=Path, required=True, help="sets of pictures to measure on")
+    parser.add_argument("--on", nargs="+", type=Path, required=True, help="sets of images to measure on")
     parser.add_argument(
         "--out", type=Path | None, default=None,
         help="a folder for results.json, results.csv and report.html; those of an earlier evaluation are replaced",
@@ -184,7 +184,7 @@ def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -
         "--encoder.name", type=str, default=kind.usual_encoder, help="as `embodied-ssl encoders` lists them"
     )
     encoder.add_argument("--encoder.weights", type=str | None, default=None, help=_WEIGHTS)
-    encoder.add_argument("--encoder.image_size", type=Count, default=64, help="side of the pictures that it sees, px")
+    encoder.add_argument("--encoder.image_size", type=Count, default=64, help="side of the images that it sees, px")
     add_settings(parser, "Optimiser and schedule, in full --recipe.NAME", "recipe", Recipe)
     parser.set_defaults({f"recipe.{field}": value for field, value in asdict(kind.recipe).items()})
     add_settings(parser, "How to train, in full --training.NAME", "training", train, {"method", "streams", "recipe"})

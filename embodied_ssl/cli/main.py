@@ -20,7 +20,7 @@ learning:
   train METHOD   learn an encoder from data
   methods        list the methods, their papers, what they learn from
   encoders       list the encoders
-  evaluate RUN   measure encoders on held-out pictures
+  evaluate RUN   measure encoders on held-out images
   compare        train and evaluate several methods on the same data and budget
 
   demo           all of it at small scale: collect, learn, measure, and write two pages that show it

@@ -7,20 +7,20 @@ import torch
 from torch import Tensor, nn
 
 MEAN, DEVIATION = 0.45, 0.225
-"""What pictures in [0, 1] are normalised with, all channels alike."""
+"""What images in [0, 1] are normalised with, all channels alike."""
 
 
 class Encoder(nn.Module):
-    """A picture's features.
+    """An picture's features.
 
-    Every encoder takes float pictures [B, 3, H, W] in [0, 1], of `image_size` (convolutional ones take any), and
+    Every encoder takes float images [B, 3, H, W] in [0, 1], of `image_size` (convolutional ones take any), and
     normalises them itself.
     """
 
     name: str
     """As `make_encoder` takes it."""
     image_size: int
-    """Side of the square pictures that it is made for, px. Views and evaluations resize to it."""
+    """Side of the square images that it is made for, px. Views and evaluations resize to it."""
     channels: dict[str, int]
     """Channels of each stage, from the shallowest to the deepest, by name."""
     dim: int
@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         return stages[next(reversed(stages))].mean(dim=(2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """The pooled features [B, dim] of pictures."""
+        """The pooled features [B, dim] of images."""
         return self.pool(self.stages(images))
 
     def last_maps(self, images: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Encoder(nn.Module):
 
 
 class Backbone(Encoder):
-    """A network of another library, in its own naming, for pictures normalised as its own configuration says."""
+    """A network of another library, in its own naming, for images normalised as its own configuration says."""
 
     def __init__(
         self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
@@ -77,7 +77,7 @@ class Backbone(Encoder):
         self.name, self.image_size, self.network = name, image_size, network
         self.mean: Tensor
         self.deviation: Tensor
-        # Kept with the weights, which hold for pictures in these units alone.
+        # Kept with the weights, which hold for images in these units alone.
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
 
@@ -85,6 +85,6 @@ class Backbone(Encoder):
         return (images - self.mean) / self.deviation
 
     def sample(self) -> Tensor:
-        """A picture of noise of the usual size, normalised, by which the layout of the network is found out."""
+        """An image of noise of the usual size, normalised, by which the layout of the network is found out."""
         size, generator = self.image_size, torch.Generator().manual_seed(0)
         return self.normalised(torch.rand(1, 3, size, size, generator=generator))

@@ -1,4 +1,4 @@
-"""Small convolutional encoders for pictures of 32 to 96 px."""
+"""Small convolutional encoders for images of 32 to 96 px."""
 
 from itertools import pairwise
 
@@ -78,7 +78,7 @@ def alexnet(image_size: int, share: float = 1.0) -> Encoder:
 
 
 class FlatEncoder(ConvolutionalEncoder):
-    """Blocks, then a linear layer on the last map, which keeps where things are; its outputs are the features."""
+    """Blocks, then a linear layer on the last map, which keeps where objects are; its outputs are the features."""
 
     def __init__(self, name: str, image_size: int, blocks: dict[str, nn.Module], channels: dict[str, int], dim: int):
         super().__init__(name, image_size, blocks, channels)

@@ -20,7 +20,7 @@ _OTHER_SIZES: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"stric
 def timm_encoder(name: str, image_size: int, pretrained: bool) -> "TimmEncoder":
     """A backbone of timm, `NAME` or `NAME.TAG`, untrained or with the weights that timm has for it.
 
-    Raises DataError for an unknown name, for one that takes no pictures of this size or has no pooled features, and
+    Raises DataError for an unknown name, for one that takes no images of this size or has no pooled features, and
     where there are no weights or they can't be had.
     """
     import timm
@@ -183,7 +183,7 @@ class TransformerEncoder(TimmEncoder):
 
 
 def vit_tiny(image_size: int) -> TimmEncoder:
-    """A vision transformer of 6 blocks, 192 wide, over 8×8 patches of a picture of 32 to 96 px (Dosovitskiy 2021)."""
+    """A vision transformer of 6 blocks, 192 wide, over 8×8 patches of an image of 32 to 96 px (Dosovitskiy 2021)."""
     return _vit("vit_tiny", image_size, "avg")
 
 
@@ -224,7 +224,7 @@ def _names(network: Any, maps: list[Tensor], pools_maps: bool) -> list[str]:
 
 
 def _layout(final: Any, last: Tensor) -> str:
-    """How a network lays out what its head takes, of a square picture, if that is the last map in another shape."""
+    """How a network lays out what its head takes, of a square image, if that is the last map in another shape."""
     side = last.shape[-1]
     if not isinstance(final, Tensor):
         return "other"

@@ -20,7 +20,7 @@ _HALF = (0.5, 0.5, 0.5)
 def torchvision_encoder(name: str, image_size: int, pretrained: bool) -> Backbone:
     """A classification network of torchvision, untrained or with the weights that torchvision has for it.
 
-    Raises DataError for an unknown name, for one that takes no pictures of this size, and where the weights can't be
+    Raises DataError for an unknown name, for one that takes no images of this size, and where the weights can't be
     had.
     """
     from torchvision import models
@@ -103,7 +103,7 @@ class TorchvisionEncoder(_OfTorchvision):
 
 
 class TorchvisionTransformer(_OfTorchvision):
-    """A vision transformer of torchvision, for pictures of one size. Its features are its [CLS] token's."""
+    """A vision transformer of torchvision, for images of one size. Its features are its [CLS] token's."""
 
     def __init__(
         self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
@@ -187,7 +187,7 @@ def _stages(network: nn.Module, maps: Tensor) -> list[tuple[list[str], bool]]:
 
 
 def _layers(network: nn.Module) -> list[str]:
-    """The layers that a picture passes on its way to the last map."""
+    """The layers that an image passes on its way to the last map."""
     found = []
     for name, child in network.named_children():
         if name not in _HEADS:

@@ -1,4 +1,4 @@
-"""An encoder in two halves: one sees the lightness of a picture, the other its colours."""
+"""An encoder in two halves: one sees the lightness of an image, the other its colours."""
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ _HALVES = {"conv4": conv4, "alexnet": alexnet}
 
 
 class SplitEncoder(Encoder):
-    """Two encoders of half the channels, of which one sees the lightness of a picture and the other its colours.
+    """Two encoders of half the channels, of which one sees the lightness of an image and the other its colours.
 
     Their maps and features lie side by side, the lightness's first. Zhang, Isola & Efros, CVPR 2017, section 3.1.
     """
@@ -39,7 +39,7 @@ class SplitEncoder(Encoder):
 
 
 def split_colors(lab: Tensor) -> tuple[Tensor, Tensor]:
-    """What the halves of a SplitEncoder see of pictures in CIE Lab: lightness as grey, and (a, b) as two colours."""
+    """What the halves of a SplitEncoder see of images in CIE Lab: lightness as grey, and (a, b) as two colours."""
     lightness, ab = lab[:, :1] / 100, lab[:, 1:]
     color = torch.cat([MEAN + ab * (DEVIATION / 20), torch.full_like(lightness, MEAN)], 1)
     return lightness.expand(-1, 3, -1, -1), color

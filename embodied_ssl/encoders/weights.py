@@ -71,7 +71,7 @@ def read_weights(source: Path | str) -> dict[str, Tensor]:
 
 
 REFUSALS = RuntimeError, AssertionError, ValueError, IndexError, TypeError, AttributeError, ZeroDivisionError
-"""What networks raise on pictures of a size that they are not made for."""
+"""What networks raise on images of a size that they are not made for."""
 
 
 def without_classifier(
@@ -94,10 +94,10 @@ def no_weights(name: str, error: Exception) -> DataError:
 
 
 def takes_no(name: str, image_size: int, usual: int, error: Exception) -> DataError:
-    """What is said where a network can't see pictures of a size."""
+    """What is said where a network can't see images of a size."""
     why = " ".join(str(error).split())[:150] or type(error).__name__
     remedy = f"give --image_size {usual}, which it is made for, or " if usual != image_size else ""
-    return DataError(f"{name} takes no pictures of {image_size} px ({why}); {remedy}take another, as timm/resnet18")
+    return DataError(f"{name} takes no images of {image_size} px ({why}); {remedy}take another, as timm/resnet18")
 
 
 def _load_pickled(path: Path) -> Any:

@@ -73,7 +73,7 @@ def evaluate(
         on: sets of images: data sets of ours, folders, zip or tar archives of class folders.
         protocols: by name: linear_probe, few_labels, knn, retrieval, equivariance, next_best_view; those that take
             longer: stage_probe, semi_supervised, fine_tune.
-        label: of sets of things, orbits and tables: `category` (None: this) or `material`.
+        label: of sets of objects, orbits and tables: `category` (None: this) or `material`.
         baselines: whether to add the rows `raw pixels`, `random`, the same encoder before any training, and where the
             extra `[imagenet]` is installed a network of another architecture that learned from ImageNet's labels.
         device: to encode and to fit classifiers on: `cpu`, `cuda`, `mps`, or `auto`, the best there is.

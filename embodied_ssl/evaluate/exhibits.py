@@ -33,7 +33,7 @@ Features = NDArray[np.float32]
 
 
 def task_panels(rows: Sequence[Sequence[Panel]], side: int = 96) -> TaskPanels:
-    """Rows of as many panels each, brought to one size, px; pixels of small pictures stay visible."""
+    """Rows of as many panels each, brought to one size, px; pixels of small images stay visible."""
     each = [panel for row in rows for panel in row]
     shown = [nn.functional.interpolate(panel.picture[None].float(), (side, side)) for panel in each]  # nearest
     pictures = (torch.cat(shown).clamp(0, 1) * 255).round().byte().movedim(1, -1).cpu().numpy()
@@ -48,10 +48,10 @@ def task_panels(rows: Sequence[Sequence[Panel]], side: int = 96) -> TaskPanels:
 def retrieval_wall(
     features: Features, images: "ImageSet", queries: int = 8, neighbours: int = 8, seed: int = 0
 ) -> RetrievalWall:
-    """The pictures nearest to some queries by cosine: of other objects or rooms than the query's, the best of each.
+    """The images nearest to some queries by cosine: of other objects or rooms than the query's, the best of each.
 
     Args:
-        features: float [N, D], of all the pictures of `images`, in their order.
+        features: float [N, D], of all the images of `images`, in their order.
         images: the labelled set.
         queries: how many, of classes as different as there are.
         neighbours: shown for each.
@@ -78,7 +78,7 @@ def retrieval_wall(
 def feature_map(
     features: Features, images: "ImageSet", most: int = 800, thumbnails: int = 70, seed: int = 0
 ) -> FeatureMap:
-    """Features of at most `most` pictures in two dimensions by t-SNE, and some of the pictures, well spread."""
+    """Features of at most `most` images in two dimensions by t-SNE, and some of the images, well spread."""
     from sklearn.manifold import TSNE
 
     rng = np.random.default_rng(seed)
@@ -141,12 +141,12 @@ def grasp_angles(
     Args:
         dataset: of grasps; held-out ones.
         predict: probabilities [B, A] of success at each angle, of a batch of grasps.
-        side: of the patch to show, px of the picture.
+        side: of the patch to show, px of the image.
         count: how many.
         seed: which.
     """
     rows = _balanced(dataset.array("interactions/success")[:], count, seed)
-    batch = dataset.acts().batch(rows, np.random.default_rng(seed))
+    batch = dataset.trials().batch(rows, np.random.default_rng(seed))
     assert isinstance(batch, Grasps)
     probability = predict(batch).float().cpu().numpy()
     angles = probability.shape[1]
@@ -164,12 +164,12 @@ def grasp_angles(
 def force_profiles(
     dataset: Dataset, predict: Callable[[Pokes], Tensor], side: int, count: int = 12, seed: int = 0
 ) -> ForceProfiles:
-    """Pokes of as many materials as there are, the force felt and the one predicted ([B, T], N) from the picture."""
+    """Pokes of as many materials as there are, the force felt and the one predicted ([B, T], N) from the image."""
     thing = dataset.array("interactions/object")[:]
     rows = np.flatnonzero(thing >= 0)
     material = np.unique(dataset.objects["material"], return_inverse=True)[1]
     rows = rows[_of_many_classes(material[thing[rows]], count, seed)]
-    batch = dataset.acts().batch(rows, np.random.default_rng(seed))
+    batch = dataset.trials().batch(rows, np.random.default_rng(seed))
     assert isinstance(batch, Pokes)
     return ForceProfiles(
         patch=_patches(dataset, rows, batch.pixel.numpy(), side),
@@ -214,7 +214,7 @@ def _spread(point: NDArray[np.floating], count: int) -> NDArray[np.int64]:
 
 
 def _patches(dataset: Dataset, rows: NDArray[np.int64], pixel: NDArray[np.floating], side: int) -> NDArray[np.uint8]:
-    """Squares about (u, v) of the pictures before the act; beyond the edge the picture goes on with its border."""
+    """Squares about (u, v) of the images before the interaction; beyond the edge the image goes on with its border."""
     pictures = dataset.array("interactions/rgb_before")[rows]
     size = (side, side)
     return np.stack([
@@ -224,7 +224,7 @@ def _patches(dataset: Dataset, rows: NDArray[np.int64], pixel: NDArray[np.floati
 
 
 def _things(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:
-    """What each act aimed at: material and category."""
+    """What each interaction aimed at: material and category."""
     thing, objects = dataset.array("interactions/object")[rows], dataset.objects
     return tuple(
         f"{words(objects['material'][i])} {words(objects['category'][i])}" if i >= 0 else "bare table" for i in thing

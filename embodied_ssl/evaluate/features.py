@@ -1,4 +1,4 @@
-"""Features, extracted once per encoder and set of pictures; every protocol then uses them."""
+"""Features, extracted once per encoder and set of images; every protocol then uses them."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ Features = NDArray[np.float32]
 
 
 class Pixels(Encoder):
-    """Raw pixels as features: the picture at 16×16, flattened. The row that learning must beat."""
+    """Raw pixels as features: the image at 16×16, flattened. The row that learning must beat."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,9 +39,9 @@ def extract(
     batch_size: int = 256,
     cache: Path | None = None,
 ) -> Features:
-    """The pooled features of pictures, float32 [N, dim], by an encoder at rest; it is left as it was found.
+    """The pooled features of images, float32 [N, dim], by an encoder at rest; it is left as it was found.
 
-    rows: which pictures; None: all. cache: a folder that keeps features by what the encoder and the set hold.
+    rows: which images; None: all. cache: a folder that keeps features by what the encoder and the set hold.
     """
     wanted = np.arange(len(images)) if rows is None else rows
     kept = None if cache is None else cache / f"{_fingerprint(encoder, images, wanted)}.npy"

@@ -1,4 +1,4 @@
-"""The pictures of a report: what a run's encoder and heads make of held-out data."""
+"""The images of a report: what a run's encoder and heads make of held-out data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ ROWS = 6  # of a method's task
 
 
 def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
-    """The exhibits of a run on held-out sets: nearest pictures, a map of the features, and what its heads say."""
+    """The exhibits of a run on held-out sets: nearest images, a map of the features, and what its heads say."""
     shown: list[Exhibit] = []
     for images in named_sets(on, skip_damaged=True):  # had it not been to be skipped, nothing would have been measured
         shown += portray_features(load_encoder(run), images)
@@ -67,7 +67,7 @@ def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
 
 
 def portray_features(encoder: Encoder, images: ImageSet) -> list[Exhibit]:
-    """Nearest pictures and a map of the features of a set, of up to 1,500 of its pictures, which its name then says."""
+    """Nearest images and a map of the features of a set, of up to 1,500 of its images, which its name then says."""
     rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST_PICTURES])
     part = images.at(rows)
     if len(part) < len(images):
@@ -128,10 +128,18 @@ def _acts(method: CuriousRobot, on: Sequence[Path | str]) -> list[Exhibit]:
     if (source := source_for(Grasps, on)) is not None:
         dataset = Dataset.open(source)
         side = _side(method, dataset)
-        shown.append(exhibits.grasp_angles(dataset, lambda acts: method.predict_grasp(acts.images, acts.pixel), side))
+        shown.append(
+            exhibits.grasp_angles(
+                dataset, lambda interactions: method.predict_grasp(interactions.images, interactions.pixel), side
+            )
+        )
     if (source := source_for(Pokes, on)) is not None:
         dataset = Dataset.open(source)
-        shown.append(exhibits.force_profiles(dataset, lambda acts: _profile(method, acts), _side(method, dataset)))
+        shown.append(
+            exhibits.force_profiles(
+                dataset, lambda interactions: _profile(method, interactions), _side(method, dataset)
+            )
+        )
     return shown
 
 

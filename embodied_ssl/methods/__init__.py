@@ -43,7 +43,7 @@ def make_method(
     Args:
         name: as `embodied-ssl methods` lists them.
         encoder: as `embodied-ssl encoders` lists them; None: the method's usual one.
-        image_size: side of the pictures that the encoder sees, px.
+        image_size: side of the images that the encoder sees, px.
         seed: of the first weights, as far as they are drawn.
         weights: what the encoder begins with: `pretrained`, a run, a file; None: at random. See `make_encoder`.
         settings: parameters of the method.

@@ -1,4 +1,4 @@
-"""CLIP: pictures and captions that belong together are told from those that do not."""
+"""CLIP: images and captions that belong together are told from those that do not."""
 
 import math
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class CLIP(Method):
 
     Scaled for captions of a few words: a text transformer of 2 blocks, 128 wide, over the words of the data. It can
     start from word vectors (word2vec, Mikolov et al. 2013) or from masked words (BERT, Devlin et al. 2019), learned
-    on the same captions before any picture is seen.
+    on the same captions before any image is seen.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.1, second_beta=0.98, batch_size=128, steps=2000)
@@ -46,17 +46,17 @@ class CLIP(Method):
         start: Literal["random", "word2vec", "masked_words"] = "random", start_steps: Count = 1000,
         least_crop: SomeShare = 0.5,
     ):  # fmt: skip
-        """An encoder of pictures and one of captions.
+        """An encoder of images and one of captions.
 
         Args:
-            encoder: of pictures; what is kept.
+            encoder: of images; what is kept.
             dim: of the space that both come to.
             text_width: of the text transformer, a multiple of 32.
             text_depth: its blocks.
             words: most words of the vocabulary.
             start: what the text transformer has learned before.
             start_steps: updates of that.
-            least_crop: smallest share of a picture that a random crop keeps, which is all the augmentation.
+            least_crop: smallest share of an image that a random crop keeps, which is all the augmentation.
         """
         super().__init__(encoder)
         self.dim, self.text_width, self.text_depth, self.words = dim, text_width, text_depth, words
@@ -88,11 +88,11 @@ class CLIP(Method):
     def loss(self, captions: CaptionedFrames, step: Step) -> dict[str, Tensor]:
         views = random_resized_crop(
             captions.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0), flip=0.0
-        )  # a mirrored picture would belie its caption
+        )  # a mirrored image would belie its caption
         seen = in_parts((self.encoder, self.image_projection), views, step.parts)
         said = in_parts((self.text, self.text_projection), captions.words, step.parts)
         temperature = (-self.log_scale).exp()
-        # A picture that is there twice is no negative of its own caption.
+        # An image that is there twice is no negative of its own caption.
         loss = symmetric_info_nce(seen, said, temperature, digest(captions.images))
         return {"loss": loss, "temperature": temperature.detach()}
 
@@ -108,7 +108,7 @@ class CLIP(Method):
 
     @torch.no_grad()
     def embed_images(self, images: Tensor) -> Tensor:
-        """Pictures, float [B, 3, s, s] in [0, 1], in the common space: unit length, [B, dim]."""
+        """Images, float [B, 3, s, s] in [0, 1], in the common space: unit length, [B, dim]."""
         return functional.normalize(self.image_projection(self.encoder(images)).float(), dim=1)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Colorization: tell the colours of a picture from its lightness."""
+"""Colorization: tell the colours of an image from its lightness."""
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class Colorization(Method):
             rebalance: λ, the share of even frequencies that is mixed into those of the data before classes are weighted
                 by their inverse; 1: all classes weigh the same.
             temperature: of the annealed mean that makes a colour of a distribution.
-            least_crop: smallest share of the square picture that a view keeps.
+            least_crop: smallest share of the square image that a view keeps.
         """
         super().__init__(encoder)
         self.step_ab, self.rebalance, self.temperature, self.least_crop = step_ab, rebalance, temperature, least_crop
@@ -61,10 +61,10 @@ class Colorization(Method):
         self.register_buffer("weights", torch.ones(len(classes)))
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Weights of the classes, from how often each occurs (section 2.2). Raises DataError for grey pictures."""
+        """Weights of the classes, from how often each occurs (section 2.2). Raises DataError for grey images."""
         frequency = class_frequencies(streams["frames"], self.classes, rng)
         if frequency.max() > 0.99:
-            raise DataError("colorization: the pictures have no colours to learn from; take others")
+            raise DataError("colorization: the images have no colours to learn from; take others")
         self.weights.copy_(class_weights(smoothed(frequency, self.classes), self.rebalance))
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
@@ -79,7 +79,7 @@ class Colorization(Method):
         return self.head(self.encoder.last_maps((lightness / 100).expand(-1, 3, -1, -1)))
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """Each picture grey, coloured, and as it was."""
+        """Each image grey, coloured, and as it was."""
         images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
         lightness = rgb_to_lab(images)[:, :1]
         ab = annealed_mean(self.classify(lightness), self.classes, self.temperature)
@@ -96,7 +96,7 @@ def class_weights(frequency: Tensor, rebalance: float) -> Tensor:
 
 
 def class_frequencies(frames: Stream, classes: Tensor, rng: np.random.Generator, most: int = 2000) -> Tensor:
-    """How often each colour class [Q, 2] occurs in up to `most` pictures: float [Q], of sum 1."""
+    """How often each colour class [Q, 2] occurs in up to `most` images: float [Q], of sum 1."""
     index = rng.permutation(len(frames))[:most]
     count = torch.zeros(len(classes))
     for part in np.array_split(index, -(-len(index) // 100)):

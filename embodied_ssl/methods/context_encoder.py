@@ -1,4 +1,4 @@
-"""Context encoder: fill a hole in a picture from what surrounds it."""
+"""Context encoder: fill a hole in an image from what surrounds it."""
 
 from typing import Literal
 
@@ -22,9 +22,9 @@ Hole = Literal["centre", "random"]
 class ContextEncoder(Method):
     """Context encoders: feature learning by inpainting. Pathak et al., CVPR 2016.
 
-    The hole is filled with the mean colour before the encoder sees the picture. `centre`: a square of half the side, of
+    The hole is filled with the mean colour before the encoder sees the image. `centre`: a square of half the side, of
     which a rim (7 of 227 px, here in proportion) stays visible and weighs ten times, so that the filling joins what is
-    around it. `random`: blobs of any shape over up to a quarter of the picture, by which the network cannot latch onto
+    around it. `random`: blobs of any shape over up to a quarter of the image, by which the network cannot latch onto
     one border; the paper cuts them out of segmentations, here they are level sets of smooth noise. Generator and
     discriminator share one optimiser and one learning rate: neither's term has a gradient in the other's weights.
     """
@@ -48,7 +48,7 @@ class ContextEncoder(Method):
             reconstruction: weight of the squared error.
             adversarial: weight of the adversarial loss; 0: without a discriminator.
             rim: width of the rim of a central hole that stays visible, as a share of the side.
-            least_crop: smallest share of the square picture that a view keeps.
+            least_crop: smallest share of the square image that a view keeps.
         """
         super().__init__(encoder)
         size = encoder.image_size
@@ -91,12 +91,12 @@ class ContextEncoder(Method):
         return region, region
 
     def fill(self, images: Tensor, hidden: Tensor) -> Tensor:
-        """What the network makes of pictures [B, 3, s, s] whose `hidden` part it does not see; the same shape."""
+        """What the network makes of images [B, 3, s, s] whose `hidden` part it does not see; the same shape."""
         maps = self.encoder.last_maps(covered(images, hidden))
         return self.decode(self.connect(maps)).sigmoid()
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """Each picture with its hole, filled, and whole."""
+        """Each image with its hole, filled, and whole."""
         images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
         _, hidden = self.holes(images, step.rng)
         seen, filled = covered(images, hidden), torch.where(hidden > 0, self.fill(images, hidden), images)
@@ -130,13 +130,13 @@ class ChannelwiseConnected(nn.Module):
 
 @in_float32
 def covered(images: Tensor, hidden: Tensor) -> Tensor:
-    """Pictures [B, 3, s, s] with the mean colour where `hidden`, [B, 1, s, s], is 1."""
+    """Images [B, 3, s, s] with the mean colour where `hidden`, [B, 1, s, s], is 1."""
     return torch.lerp(images, images.new_tensor(MEAN), hidden)
 
 
 @in_float32
 def random_blobs(count: int, size: int, share: Range, rng: torch.Generator) -> Tensor:
-    """Regions of random shape over a random share of the picture: 1 inside, 0 outside, float [B, 1, size, size]."""
+    """Regions of random shape over a random share of the image: 1 inside, 0 outside, float [B, 1, size, size]."""
     noise = torch.randn((count, 6, 6), generator=rng, device=rng.device)
     ramp = functional.interpolate(torch.eye(6, device=rng.device)[None, None], (size, 6), mode="bicubic")[0, 0]
     field = ramp @ noise @ ramp.T

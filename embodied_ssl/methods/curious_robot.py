@@ -1,4 +1,4 @@
-"""The Curious Robot: one trunk learned from grasping, pushing, poking, and seeing a thing again."""
+"""The Curious Robot: one trunk learned from grasping, pushing, poking, and seeing an object again."""
 
 import math
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class CuriousRobot(Method):
     """The Curious Robot: learning visual representations via physical interactions. Pinto et al., ECCV 2016."""
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=3000)
-    whole_batch = True  # the other things of which are what a thing is to be unlike
+    whole_batch = True  # the other objects of which are what an object is to be unlike
 
     def __init__(
         self,
@@ -56,13 +56,13 @@ class CuriousRobot(Method):
 
         Args:
             encoder: the trunk, shared by all tasks.
-            crop: side of the patch about the point of contact, as a share of the picture.
+            crop: side of the patch about the point of contact, as a share of the image.
             grasp_first: share of the training in which grasping, where there is any, is learned alone.
             grasp_weight: of the grasp loss.
             push_weight: of the push loss.
             poke_weight: of the poke loss.
             pair_weight: of the identity loss.
-            margin: cosine similarity up to which pictures of different things cost nothing.
+            margin: cosine similarity up to which images of different objects cost nothing.
             jitter: of brightness, contrast and saturation of the patches.
             hue: of their colours, in turns.
         """
@@ -82,7 +82,7 @@ class CuriousRobot(Method):
             self.register_buffer(f"{name}_scale", torch.ones(size))
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Mean and spread of what is regressed, over up to 1,000 acts."""
+        """Mean and spread of what is regressed, over up to 1,000 interactions."""
         for stream in streams.values():
             batch = stream.batch(rng.permutation(len(stream))[:1000], rng)
             if isinstance(batch, Pushes):
@@ -130,7 +130,7 @@ class CuriousRobot(Method):
         return _Task(self._patches(grasps.images, grasps.pixel, rng, turn), self.grasp_weight, loss)
 
     def _push(self, pushes: Pushes) -> "_Task":
-        """ℓ2 on start, direction and length of the push, from the pictures before and after."""
+        """ℓ2 on start, direction and length of the push, from the images before and after."""
         views = to_float(torch.cat([pushes.before, pushes.after]), self.encoder.image_size)
 
         def loss(maps: Tensor) -> dict[str, Tensor]:
@@ -150,7 +150,7 @@ class CuriousRobot(Method):
         return _Task(self._patches(pokes.images, pokes.pixel, rng, turn), self.poke_weight, loss)
 
     def _identity(self, pairs: ObjectPairs, rng: torch.Generator) -> "_Task":
-        """Cosine embedding loss: a thing is like itself in another pose, and unlike the others of the batch."""
+        """Cosine embedding loss: an object is like itself in another pose, and unlike the others of the batch."""
         views = [
             self._patches(images, pixel, rng, uniform(len(pairs), -math.pi, math.pi, rng))
             for images, pixel in ((pairs.first, pairs.first_pixel), (pairs.second, pairs.second_pixel))
@@ -208,7 +208,7 @@ def angle_bin(angle: Tensor) -> Tensor:
 
 
 def push_target(pushes: Pushes) -> Tensor:
-    """Start in the picture (as a share of it), direction (cosine, sine) and length (m) of pushes, [B, 5]."""
+    """Start in the image (as a share of it), direction (cosine, sine) and length (m) of pushes, [B, 5]."""
     path = (pushes.end - pushes.start)[:, :2]
     length = path.norm(dim=1, keepdim=True)
     direction = functional.normalize(pushes.end_pixel - pushes.start_pixel, dim=1)
@@ -219,7 +219,7 @@ def poke_target(pokes: Pokes) -> Tensor:
     """Logarithms of the slope (N/m) of the line through 0 fitted to the force over the depth, and of its peak, [B, 2].
 
     The paper regresses slope and intercept of a line. The depth here is that since contact, so that the line starts at
-    0; the peak tells what a hard thing does, which stops the finger at once: depths count as at least 0.1 mm. Both
+    0; the peak tells what a hard object does, which stops the finger at once: depths count as at least 0.1 mm. Both
     span decades, hence logarithms.
     """
     touching = pokes.force > 0.1

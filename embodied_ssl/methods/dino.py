@@ -1,4 +1,4 @@
-"""DINO: from a part of a picture, a student tells what its teacher says of the whole."""
+"""DINO: from a part of an image, a student tells what its teacher says of the whole."""
 
 import copy
 import math
@@ -26,7 +26,7 @@ class DINO(Method):
 
     Scaled for 32 to 96 px and short runs: 1,024 prototypes for 65,536, a head 512 wide for 2,048 with a bottleneck of
     64 for 256, with batch norm and ReLU where the paper has GELU alone (`paper_head`), a teacher that follows with 0.95
-    for 0.996, a constant weight decay. Through the centre alone the teacher comes to say much the same of all pictures
+    for 0.996, a constant weight decay. Through the centre alone the teacher comes to say much the same of all images
     before it has learned to tell them apart; the balance of Sinkhorn and Knopp, in long runs as good (table 7 of the
     paper), keeps it from that. The teacher is the
     encoder that is kept.
@@ -58,9 +58,9 @@ class DINO(Method):
 
         Args:
             encoder: the student.
-            local_crops: how many small crops the student sees of each picture, beside the two large ones.
+            local_crops: how many small crops the student sees of each image, beside the two large ones.
             local_size: side of the small crops, px; None: half of the encoder's.
-            border: share of the picture that the large crops exceed and the small ones do not.
+            border: share of the image that the large crops exceed and the small ones do not.
             prototypes: K, outputs of the head.
             width: of the hidden layers of the head.
             bottleneck: what the prototypes are compared with.
@@ -69,7 +69,7 @@ class DINO(Method):
             teacher_temperature: where it ends, after `warming`.
             warming: share of the steps in which it rises.
             momentum: with which the teacher follows at first; it rises to 1.
-            balance: what keeps the teacher from saying the same of all pictures: `sinkhorn`, by which the pictures of a
+            balance: what keeps the teacher from saying the same of all images: `sinkhorn`, by which the images of a
                 batch take all prototypes alike, or `centre`: the mean of its outputs so far is taken from them.
             centre_momentum: of the mean of the teacher's outputs.
             frozen: share of the steps, at first, in which the prototypes stay as they are.

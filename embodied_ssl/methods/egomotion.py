@@ -31,7 +31,7 @@ class Egomotion(Method):
         """
         super().__init__(encoder)
         self.bins, self.max_gap, self.jitter = bins, max_gap, jitter
-        # An average over the last maps forgets where things are, which tells the motion: then the head sees the maps.
+        # An average over the last maps forgets where objects are, which tells the motion: then the head sees the maps.
         self._flat = isinstance(encoder, FlatEncoder)
         self.head = (
             mlp((2 * encoder.dim, 256, 2 * bins))

@@ -58,8 +58,8 @@ class Equivariance(Method):
             places: weight of a contrast with the other places of the batch, ours: led by its map, a frame's features
                 name the frame that it became among those of all pairs. Without both it is the paper's loss.
             drlim: weight of the DrLIM term beside it (equiv + drlim).
-            recognition: weight of the softmax loss on labelled pictures, where some are given.
-            classes: of the labelled pictures; None: as many as the data have.
+            recognition: weight of the softmax loss on labelled images, where some are given.
+            classes: of the labelled images; None: as many as the data have.
         """
         super().__init__(encoder)
         self.motions, self.margin, self.max_gap_s, self.jitter = motions, margin, max_gap_s, jitter
@@ -77,7 +77,7 @@ class Equivariance(Method):
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """The number of classes, where labelled pictures are given."""
+        """The number of classes, where labelled images are given."""
         if "labelled" in streams:
             self.classes, self.classifier = fitted(self.classifier, self.classes, streams["labelled"], rng)
 

@@ -1,4 +1,4 @@
-"""Jigsaw: tell in which order the nine tiles of a picture were laid."""
+"""Jigsaw: tell in which order the nine tiles of an image were laid."""
 
 import itertools
 from functools import cache
@@ -25,7 +25,7 @@ class Jigsaw(Method):
     """Unsupervised learning of visual representations by solving jigsaw puzzles. Noroozi & Favaro, ECCV 2016.
 
     The paper cuts a crop of 225 px into cells of 75 and takes a tile of 64 out of each. Here they are shares of the
-    picture, and a tile is brought to `tile` px; 64 permutations for its 1,000.
+    image, and a tile is brought to `tile` px; 64 permutations for its 1,000.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -49,7 +49,7 @@ class Jigsaw(Method):
             tile: side of a tile as the encoder sees it, px.
             tile_share: side of a tile as a share of its cell, of which it takes a random place: what is cut away leaves
                 a gap, so that no line goes on from tile to tile.
-            least_crop: smallest share of the square picture that a puzzle covers.
+            least_crop: smallest share of the square image that a puzzle covers.
             jitter: of the colours of each puzzle; besides, each colour of a tile is displaced by up to a pixel.
             grey: share of the puzzles that are grey.
             normalise: whether each tile is brought to the same mean and deviation, so that neither tells its place.
@@ -71,7 +71,7 @@ class Jigsaw(Method):
         return {"loss": cross_entropy(logits, order), "accuracy": accuracy}
 
     def cut(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """The tiles of a random square of each picture, row by row, [B, 9, 3, tile, tile]."""
+        """The tiles of a random square of each image, row by row, [B, 9, 3, tile, tile]."""
         count, (height, width) = len(images), images.shape[-2:]
         rim = self.tile_share / 3 / self.tile  # what colours are displaced by, as a share of the square
         square = uniform(count, self.least_crop, 1.0, rng).sqrt() * min(height, width) / (1 + 2 * rim)

@@ -23,8 +23,8 @@ class Labels(Method):
 
         Args:
             encoder: what is learned.
-            classes: of the pictures; None: as many as the data have.
-            least_crop: smallest share of a picture that a random crop keeps.
+            classes: of the images; None: as many as the data have.
+            least_crop: smallest share of an image that a random crop keeps.
         """
         super().__init__(encoder)
         self.classes, self.least_crop = classes, least_crop

@@ -1,4 +1,4 @@
-"""MAE: from a quarter of its patches, a transformer tells a picture's other three."""
+"""MAE: from a quarter of its patches, a transformer tells an picture's other three."""
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class MAE(Method):
             masked: share of the patches that are hidden.
             depth: blocks of the decoder.
             width: of the decoder, a multiple of 32 and of 4.
-            least_crop: smallest share of a picture that a random crop keeps; there is no other augmentation.
+            least_crop: smallest share of an image that a random crop keeps; there is no other augmentation.
             normalise: whether each patch is to be told up to its mean and deviation.
             class_token: whether the decoder sees the encoder's [CLS] token beside its patches, as in the paper. Where
                 it does not, all that it needs to know must be in the patches, whose mean is the feature.
@@ -75,7 +75,7 @@ class MAE(Method):
         return {"loss": loss, "explained": 1 - loss.detach() / truth.var().clamp(min=1e-6)}
 
     def choose(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """For each picture its patches in a random order: those shown, int64 [B, n], and those hidden, [B, P − n]."""
+        """For each image its patches in a random order: those shown, int64 [B, n], and those hidden, [B, P − n]."""
         order = torch.rand(count, self.patches, generator=rng, device=rng.device).argsort(1)
         return order[:, : self._visible], order[:, self._visible :]
 
@@ -90,7 +90,7 @@ class MAE(Method):
         return self.leave(self.decoder(torch.cat([*context, asked], 1))[:, -hidden.shape[1] :])
 
     def targets(self, images: Tensor) -> Tensor:
-        """The patches of pictures, [B, P, 3 · patch²], each about its mean and in units of its deviation."""
+        """The patches of images, [B, P, 3 · patch²], each about its mean and in units of its deviation."""
         patches = to_patches(images, self._patch)
         if not self.normalise:
             return patches
@@ -98,9 +98,9 @@ class MAE(Method):
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What is shown of pictures [B, 3, s, s], the rest grey, and what is made of it.
+        """What is shown of images [B, 3, s, s], the rest grey, and what is made of it.
 
-        Of a patch that is told up to mean and deviation, these two are taken from the picture.
+        Of a patch that is told up to mean and deviation, these two are taken from the image.
         """
         shown, hidden = self.choose(len(images), rng)
         told = self.tell(images, shown, hidden).float()
@@ -123,7 +123,7 @@ class MAE(Method):
 
 
 def to_patches(images: Tensor, side: int) -> Tensor:
-    """Pictures [B, 3, H, W] cut into squares, row by row: [B, P, 3 · side²]."""
+    """Images [B, 3, H, W] cut into squares, row by row: [B, P, 3 · side²]."""
     return nn.functional.unfold(images, side, stride=side).transpose(1, 2)
 
 

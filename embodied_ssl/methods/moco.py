@@ -34,7 +34,7 @@ class MoCo(Method):
     4,096 for the paper's 65,536, and m 0.99 for its 0.999 in v1 and v2, whose runs are a hundred times as long. By
     default the heads of v2 and v3 are alike, two layers with batch norm between them, and all versions see SimCLR's
     views at half strength, v1 without blur; `paper_heads` and `paper_views` take what each paper has. Keys that the
-    queue still holds of a picture, where an epoch is shorter than the queue, are no negatives of that picture.
+    queue still holds of an image, where an epoch is shorter than the queue, are no negatives of that image.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
@@ -56,7 +56,7 @@ class MoCo(Method):
         least_crop: SomeShare = 0.2,
         condition: bool = True,
         max_gap_s: Positive = 1.0,
-        across: Literal["tables", "act"] = "tables",
+        across: Literal["tables", "interaction"] = "tables",
         crop: SomeShare = 0.3,
     ):
         """Queries of the encoder that learns, keys of one that follows it.
@@ -64,7 +64,7 @@ class MoCo(Method):
         Args:
             encoder: what is learned.
             version: of the papers: 1, 2 or 3.
-            views: what makes two views of a thing: `augmentation` of one of the `frames`; the `body`, in `pairs` of
+            views: what makes two views of an object: `augmentation` of one of the `frames`; the `body`, in `pairs` of
                 frames and of `objects`; or `both`, augmentation of what the body gives.
             queue: how many keys of earlier batches are negatives, in versions 1 and 2.
             momentum: m, with which the keys' encoder follows; in version 3 it rises to 1.
@@ -76,13 +76,13 @@ class MoCo(Method):
                 None of fewer than two samples.
             paper_heads: v2: without batch norm; v3: a batch norm without scale and shift after the projection, which
                 on a transformer has three layers, where the prediction ends in one as well. (v1 is linear either way.)
-            paper_views: v1: colours of all pictures change, hue as much as the rest; v3: less saturation, first views
+            paper_views: v1: colours of all images change, hue as much as the rest; v3: less saturation, first views
                 always blurred, second ones in one of ten, and in one of five solarised. (v2 has SimCLR's either way.)
-            least_crop: smallest share of a picture that a view keeps.
+            least_crop: smallest share of an image that a view keeps.
             condition: whether the code of a first frame is led to the second by the motor signal between them.
             max_gap_s: longest time between the frames of a pair, s.
-            across: what lies between two pictures of an object: other `tables`, or the `act` done to it.
-            crop: side of the patch about an object, as a share of the picture; 1 for orbits.
+            across: what lies between two images of an object: other `tables`, or the `interaction` done to it.
+            crop: side of the patch about an object, as a share of the image; 1 for orbits.
         """
         super().__init__(encoder)
         self.version, self.views, self.queue, self.momentum = version, views, queue, momentum
@@ -102,7 +102,7 @@ class MoCo(Method):
         self.place: Tensor
         length = 0 if version == 3 else queue
         self.register_buffer("keys", functional.normalize(torch.randn(length, dim), dim=1))
-        self.register_buffer("owners", torch.zeros(length, dtype=torch.int64))  # of which pictures they are
+        self.register_buffer("owners", torch.zeros(length, dtype=torch.int64))  # of which images they are
         self.register_buffer("place", torch.zeros((), dtype=torch.int64))
         self._fresh: list[tuple[Tensor, Tensor]] = []  # keys of this step and their owners, until `after_step`
 
@@ -174,7 +174,7 @@ class MoCo(Method):
         return info_nce(scores, first, same)
 
     def _encode(self, layers: Sequence[nn.Module], images: Tensor, step: Step) -> Tensor:
-        """Codes of pictures, of which batch norm sees a group at a time, where there is something to hide from it."""
+        """Codes of images, of which batch norm sees a group at a time, where there is something to hide from it."""
         shuffled = self.version != 3 and any(norms_of(layer) for layer in layers)
         groups = chunks(images, self.groups if shuffled else 1)
         return torch.cat([in_parts(layers, group, -(-step.parts // len(groups))) for group in groups])

@@ -25,8 +25,8 @@ Guard = Literal["drop", "project", "none"]
 class RelativePatch(Method):
     """Unsupervised visual representation learning by context prediction. Doersch, Gupta & Efros, ICCV 2015.
 
-    The paper cuts patches of 96 px with gaps of 48 and a jitter of 7 out of large pictures. Here they are shares of the
-    picture, so that a pair fits into one of 32 to 96 px, and are brought to half the side that the encoder is made for.
+    The paper cuts patches of 96 px with gaps of 48 and a jitter of 7 out of large images. Here they are shares of the
+    image, so that a pair fits into one of 32 to 96 px, and are brought to half the side that the encoder is made for.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -44,7 +44,7 @@ class RelativePatch(Method):
 
         Args:
             encoder: what is learned.
-            patch: side of a patch, as a share of the shorter side of the picture.
+            patch: side of a patch, as a share of the shorter side of the image.
             gap: between the two patches, as a share of a patch: no line goes on from one to the other.
             jitter: most displacement of each patch, as a share of a patch, along each axis.
             colors: guard against chromatic aberration, which tells where in a lens a patch was: `drop` two of three
@@ -53,7 +53,7 @@ class RelativePatch(Method):
             coarse: share of the patches that are brought to a lower resolution.
         """
         super().__init__(encoder)
-        why = f"two patches with a gap of {gap:g} and a jitter of {jitter:g} of their side do not fit into a picture"
+        why = f"two patches with a gap of {gap:g} and a jitter of {jitter:g} of their side do not fit into an picture"
         check_at_most("relative_patch", "patch", patch, 1 / (2 + gap + 2 * jitter), why)
         self.patch, self.gap, self.jitter, self.colors, self.coarse = patch, gap, jitter, colors, coarse
         self.size = encoder.image_size // 2
@@ -68,7 +68,7 @@ class RelativePatch(Method):
         return {"loss": cross_entropy(logits, side), "accuracy": accuracy}
 
     def pairs(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """A patch and a neighbour of each picture, [B, 2, 3, s, s], at a random place, and on which side it is, [B]."""
+        """A patch and a neighbour of each image, [B, 2, 3, s, s], at a random place, and on which side it is, [B]."""
         count, (height, width) = len(images), images.shape[-2:]
         side = torch.randint(len(SIDES), (count,), generator=rng, device=rng.device)
         patch = self.patch * min(height, width)
@@ -82,7 +82,7 @@ class RelativePatch(Method):
         return windows_at(images, middle, torch.full_like(room[:, 0], patch), self.size), side
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """Both patches of each picture, and where the second was said to be."""
+        """Both patches of each image, and where the second was said to be."""
         patches, side = self.pairs(frames.images, step.rng)
         answer = self._classify(self.guarded(patches, step.rng)).argmax(1)
         return [

@@ -1,4 +1,4 @@
-"""Rotation: tell by which of four angles a picture was turned."""
+"""Rotation: tell by which of four angles an image was turned."""
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ class Rotation(Method):
 
         Args:
             encoder: what is learned.
-            least_crop: smallest share of the square picture that a view keeps.
+            least_crop: smallest share of the square image that a view keeps.
         """
         super().__init__(encoder)
         self.least_crop = least_crop
@@ -41,7 +41,7 @@ class Rotation(Method):
         return {"loss": cross_entropy(logits, quarters), "accuracy": accuracy}
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """Each picture in its four rotations, and the angle that was predicted for each."""
+        """Each image in its four rotations, and the angle that was predicted for each."""
         views = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
         turned, quarters = rotations(views)
         predicted = self.head(self.encoder.last_maps(turned)).argmax(1)

@@ -1,4 +1,4 @@
-"""SimCLR: two views of a picture agree, and differ from those of all other pictures of the batch."""
+"""SimCLR: two views of an image agree, and differ from those of all other images of the batch."""
 
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from embodied_ssl.parts.positives import Lead, cuts_of_views, needs_of_views, po
 class SimCLR(Method):
     """A simple framework for contrastive learning of visual representations. Chen et al., ICML 2020.
 
-    Scaled for 32 to 96 px and small encoders: crops of at least a fifth of the picture, τ 0.2, AdamW with batches of
+    Scaled for 32 to 96 px and small encoders: crops of at least a fifth of the image, τ 0.2, AdamW with batches of
     256; the paper's LARS is `--optimizer lars --learning_rate 0.3 --weight_decay 1e-6`.
     """
 
@@ -40,26 +40,26 @@ class SimCLR(Method):
         blur: Share = 0.5,
         condition: bool = True,
         max_gap_s: Positive = 1.0,
-        across: Literal["tables", "act"] = "tables",
+        across: Literal["tables", "interaction"] = "tables",
         crop: SomeShare = 0.3,
     ):
         """Cosine similarity of projections, negatives from all devices.
 
         Args:
             encoder: what is learned.
-            views: what makes two views of a thing: `augmentation` of one of the `frames`; the `body`, in `pairs` of
+            views: what makes two views of an object: `augmentation` of one of the `frames`; the `body`, in `pairs` of
                 frames and of `objects`; or `both`, augmentation of what the body gives.
             temperature: τ; 0.1 for ImageNet and 0.5 for CIFAR in the paper.
             width: of the hidden layer of the projection.
             dim: of what is compared.
-            least_crop: smallest share of a picture that a view keeps; 0.08 in the paper.
+            least_crop: smallest share of an image that a view keeps; 0.08 in the paper.
             strength: of the change of colours; 1 for ImageNet and 0.5 for CIFAR in the paper.
             grey: probability that a view loses its colours.
             blur: probability that a view is blurred; 0 for CIFAR in the paper.
             condition: whether the code of a first frame is led to the second by the motor signal between them.
             max_gap_s: longest time between the frames of a pair, s.
-            across: what lies between two pictures of an object: other `tables`, or the `act` done to it.
-            crop: side of the patch about an object, as a share of the picture; 1 for orbits.
+            across: what lies between two images of an object: other `tables`, or the `interaction` done to it.
+            crop: side of the patch about an object, as a share of the image; 1 for orbits.
         """
         super().__init__(encoder)
         self.views, self.temperature, self.width, self.dim = views, temperature, width, dim

@@ -39,7 +39,7 @@ class SplitBrain(Method):
             encoder: what is learned; one that is not in halves yet is made anew in halves.
             step_ab: side of the classes in the plane of (a, b).
             levels: classes of lightness.
-            least_crop: smallest share of the square picture that a view keeps.
+            least_crop: smallest share of the square image that a view keeps.
         """
         if encoder.weights is not None and not isinstance(encoder, SplitEncoder):
             raise DataError(
@@ -83,7 +83,7 @@ class SplitBrain(Method):
         return (mean / 100 * self.levels).long().clamp(0, self.levels - 1)
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """Each picture, its lightness with predicted colours, and its colours with predicted lightness."""
+        """Each image, its lightness with predicted colours, and its colours with predicted lightness."""
         images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
         lab = rgb_to_lab(images)
         to_color, to_lightness = self.predict(lab)

@@ -20,12 +20,12 @@ class ViewPrediction(Method):
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
     def __init__(self, encoder: Encoder, max_gap_s: Positive = 0.5, size: Count = 32):
-        """The motion joins the code, and a convolutional decoder draws the picture.
+        """The motion joins the code, and a convolutional decoder draws the image.
 
         Args:
             encoder: what is learned.
             max_gap_s: longest time between the frames of a pair, s.
-            size: of the picture that is predicted, px.
+            size: of the image that is predicted, px.
         """
         super().__init__(encoder)
         self.max_gap_s, self.size = max_gap_s, size
@@ -46,6 +46,6 @@ class ViewPrediction(Method):
         return {"loss": nn.functional.l1_loss(predicted, target)}
 
     def predict(self, images: Tensor, motion: Tensor) -> Tensor:
-        """What uint8 pictures [B, 3, H, W] will look like after motions [B, 2]: float [B, 3, size, size]."""
+        """What uint8 images [B, 3, H, W] will look like after motions [B, 2]: float [B, 3, size, size]."""
         code = self.encoder(to_float(images, self.encoder.image_size))
         return self.decoder(torch.cat([code, (motion / self.scale).to(code.dtype)], 1))

@@ -101,7 +101,7 @@ def annealed_mean(logits: Tensor, classes: Tensor, temperature: float = 0.38) ->
 
 @in_float32
 def cell_colors(lab: Tensor, cells: int) -> Tensor:
-    """The mean colours (a, b) of the cells of pictures in Lab [B, 3, s, s], float [B, 2, cells, cells]."""
+    """The mean colours (a, b) of the cells of images in Lab [B, 3, s, s], float [B, 2, cells, cells]."""
     return functional.adaptive_avg_pool2d(lab[:, 1:], cells)
 
 

@@ -1,4 +1,4 @@
-"""Whether settings fit each other: shares of a picture, and pictures of a size that an encoder takes."""
+"""Whether settings fit each other: shares of an image, and images of a size that an encoder takes."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def check_at_most(method: str, name: str, value: float, largest: float, why: str
 
 @torch.no_grad()
 def check_size(method: str, encoder: Encoder, call: Callable[[Tensor], Tensor], size: int, advice: str) -> None:
-    """Raise DataError where `call`, a way into an encoder, takes no pictures of so many px."""
+    """Raise DataError where `call`, a way into an encoder, takes no images of so many px."""
     training = encoder.training
     encoder.eval()
     try:
@@ -28,4 +28,4 @@ def check_size(method: str, encoder: Encoder, call: Callable[[Tensor], Tensor], 
     finally:
         encoder.train(training)
     if not fits:
-        raise DataError(f"{method}: {encoder.name} takes no pictures of {size} px; {advice}, or another encoder")
+        raise DataError(f"{method}: {encoder.name} takes no images of {size} px; {advice}, or another encoder")

@@ -40,14 +40,14 @@ def classifier(dim: int, classes: int | None) -> nn.Linear:
 
 
 def fitted(layer: nn.Linear, classes: int | None, labelled: Stream, rng: np.random.Generator) -> tuple[int, nn.Linear]:
-    """The number of classes of a stream of labelled pictures, and a classifier of so many.
+    """The number of classes of a stream of labelled images, and a classifier of so many.
 
     Where the number was given, it is kept, and so is the layer. Raises DataError where the data have
     more, or but one.
     """
     there = len(labelled.classes)  # type: ignore[attr-defined]
     if there < 2:
-        raise DataError(f"labels: all pictures are of one class ({labelled.classes[0]}); give pictures of two or more")  # type: ignore[attr-defined]
+        raise DataError(f"labels: all images are of one class ({labelled.classes[0]}); give images of two or more")  # type: ignore[attr-defined]
     if classes is None:
         layer = nn.Linear(layer.in_features, there)
         bound = layer.in_features**-0.5
@@ -55,14 +55,14 @@ def fitted(layer: nn.Linear, classes: int | None, labelled: Stream, rng: np.rand
         layer.load_state_dict(dict(zip(("weight", "bias"), numbers, strict=True)))
         return there, layer
     if there > classes:
-        raise DataError(f"classes: {classes}, but the labelled pictures are of {there}; leave --classes out")
+        raise DataError(f"classes: {classes}, but the labelled images are of {there}; leave --classes out")
     return classes, layer
 
 
 class PrototypeHead(nn.Module):
     """A perceptron to a bottleneck of unit length, and the cosines of it with prototypes (Caron et al. 2021).
 
-    Its batch norm and ReLU, in whose place the paper has GELU alone, take away what the features of all pictures share;
+    Its batch norm and ReLU, in whose place the paper has GELU alone, take away what the features of all images share;
     those of an untrained encoder share so much that hardly a difference would be left. plain: as the paper has it.
     """
 
@@ -104,7 +104,7 @@ class Tower(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A code to a picture: from 4×4 up by nearest neighbour and convolution, [B, D] → float [B, 3, size, size]."""
+    """A code to an image: from 4×4 up by nearest neighbour and convolution, [B, D] → float [B, 3, size, size]."""
 
     def __init__(self, dim: int, size: int, width: int = 128):
         super().__init__()
@@ -112,12 +112,12 @@ class Decoder(nn.Module):
         self.grow = growing(width, 4, size)
 
     def forward(self, code: Tensor) -> Tensor:
-        """code [B, D] → pictures in [0, 1]."""
+        """code [B, D] → images in [0, 1]."""
         return self.grow(self.start(code).unflatten(1, (-1, 4, 4))).sigmoid()
 
 
 def growing(width: int, start: int, size: int) -> nn.Sequential:
-    """Layers from maps [B, width, start, start] to pictures [B, 3, size, size]: doubled, convolved, doubled …"""
+    """Layers from maps [B, width, start, start] to images [B, 3, size, size]: doubled, convolved, doubled …"""
     steps = max(1, (size // start - 1).bit_length())
     layers: list[nn.Module] = []
     for i in range(steps):
@@ -129,7 +129,7 @@ def growing(width: int, start: int, size: int) -> nn.Sequential:
 
 
 class CellClassifier(nn.Module):
-    """Classes for each cell of a picture, from the maps of an encoder: [B, channels, h, w] → [B, classes, n, n]."""
+    """Classes for each cell of an image, from the maps of an encoder: [B, channels, h, w] → [B, classes, n, n]."""
 
     def __init__(self, channels: int, classes: int, cells: int, width: int = 128):
         super().__init__()

@@ -1,8 +1,8 @@
-"""Two views of a thing for contrastive methods: made by augmentation, given by the body, or both.
+"""Two views of an object for contrastive methods: made by augmentation, given by the body, or both.
 
-SimCLR and MoCo take their positives from here. `augmentation` makes two views of one picture. `body` takes what a body
+SimCLR and MoCo take their positives from here. `augmentation` makes two views of one image. `body` takes what a body
 gives: two frames along a path (time-contrastive, after Sermanet et al. 2018), two views around an orbit, one object
-on two tables or before and after an act. `both` augments what the body gives.
+on two tables or before and after an interaction. `both` augments what the body gives.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def positives(
         views: what makes them.
         rng: of the augmentation.
         size: of the views, px.
-        crop: side of the patch about an object, as a share of the picture.
+        crop: side of the patch about an object, as a share of the image.
         settings: of `augment`, for the first views and for the second ones.
         frames: for `augmentation`.
         pairs: for `body` and `both`.
@@ -83,7 +83,7 @@ def positives(
         known = isinstance(batch, FramePairs)
         motion.append(batch.motion if isinstance(batch, FramePairs) else first.new_zeros(len(first), 2))
         moved.append(torch.full((len(first),), known, device=first.device))
-        thing = batch.object if isinstance(batch, ObjectPairs) else 0  # of which a picture may show several
+        thing = batch.object if isinstance(batch, ObjectPairs) else 0  # of which an image may show several
         identity.append(digest(first_of(batch)) + thing)
     if not made:
         raise DataError(f"views '{views}' were given no data; name a data set for one of pairs, objects")
@@ -92,12 +92,12 @@ def positives(
 
 
 def first_of(batch: Frames | FramePairs | ObjectPairs) -> Tensor:
-    """The first picture of each sample, uint8 [B, 3, H, W]."""
+    """The first image of each sample, uint8 [B, 3, H, W]."""
     return batch.images if isinstance(batch, Frames) else batch.first
 
 
 def digest(images: Tensor) -> Tensor:
-    """A number of each picture that tells it from all others, by its content: uint8 [B, 3, H, W] → int64 [B].
+    """A number of each image that tells it from all others, by its content: uint8 [B, 3, H, W] → int64 [B].
 
     The same on any device: sums of integers, modulo 2⁶⁴.
     """
@@ -111,7 +111,7 @@ def digest(images: Tensor) -> Tensor:
 
 
 def _pictures(batch: Frames | FramePairs | ObjectPairs, crop: float) -> tuple[Tensor, Tensor]:
-    """The pictures that the two views are made of, uint8 [B, 3, H, W]."""
+    """The images that the two views are made of, uint8 [B, 3, H, W]."""
     if isinstance(batch, Frames):
         return batch.images, batch.images
     if isinstance(batch, FramePairs):

@@ -1,6 +1,6 @@
-"""Views of pictures, made on their device: batched, every sample with random parameters of its own.
+"""Views of images, made on their device: batched, every sample with random parameters of its own.
 
-Pictures are uint8 [B, 3, H, W] until `to_float`, `crop_at` or `random_resized_crop` makes floats in [0, 1] of them.
+Images are uint8 [B, 3, H, W] until `to_float`, `crop_at` or `random_resized_crop` makes floats in [0, 1] of them.
 All randomness comes from the generator that is passed in. Whatever the precision of the training, views are float32.
 """
 
@@ -37,14 +37,14 @@ def chosen(count: int, probability: float, rng: torch.Generator) -> Tensor:
 
 @in_float32
 def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor | None = None) -> Tensor:
-    """Square crops about given pixels; beyond the picture its border goes on.
+    """Square crops about given pixels; beyond the image its border goes on.
 
     Args:
         images: uint8 [B, 3, H, W].
         pixel: float [B, 2], (u, v) of the middle of each crop, px.
-        side: of the crops, in pixels of the pictures.
+        side: of the crops, in pixels of the images.
         size: of the crops that are returned, px.
-        angle: float [B], rad: the crop is turned by it, so that what lies in the picture in direction φ (from u
+        angle: float [B], rad: the crop is turned by it, so that what lies in the image in direction φ (from u
             towards v) lies in the crop in direction φ − angle.
 
     Returns float32 [B, 3, size, size] in [0, 1].
@@ -88,9 +88,9 @@ def random_resized_crop(
 def random_square(
     images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.5, 1.0), flip: float = 0.5
 ) -> Tensor:
-    """Square crops of a random share of the largest square in a picture, at a random place, mirrored by `flip`.
+    """Square crops of a random share of the largest square in an image, at a random place, mirrored by `flip`.
 
-    Both axes are resized alike, whatever the shape of the pictures: a view tells nothing of which axis was which.
+    Both axes are resized alike, whatever the shape of the images: a view tells nothing of which axis was which.
     images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
     """
     count, (height, width) = len(images), images.shape[-2:]
@@ -103,12 +103,12 @@ def random_square(
 
 @in_float32
 def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: Tensor | None = None) -> Tensor:
-    """Several upright square windows of each picture; beyond the picture its border goes on.
+    """Several upright square windows of each image; beyond the image its border goes on.
 
     Args:
         images: uint8 [B, 3, H, W].
-        middle: float [B, K, 2], (u, v) of the middle of each window, px from the corner of the picture.
-        side: float [B], of the windows, in pixels of the pictures.
+        middle: float [B, K, 2], (u, v) of the middle of each window, px from the corner of the image.
+        side: float [B], of the windows, in pixels of the images.
         size: of the windows that are returned, px.
         shift: float [B, 3, K, 2], px: what each colour of a window is displaced by.
 
@@ -117,7 +117,7 @@ def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: T
     sides = side[:, None].expand(-1, 2)
     if shift is None:
         return _upright(images, middle, sides, size)
-    each, middle = images.flatten(0, 1)[:, None], (middle[:, None] + shift).flatten(0, 1)  # each colour is a picture
+    each, middle = images.flatten(0, 1)[:, None], (middle[:, None] + shift).flatten(0, 1)  # each colour is an image
     return _upright(each, middle, sides.repeat_interleave(3, 0), size).unflatten(0, (-1, 3)).squeeze(3).transpose(1, 2)
 
 
@@ -137,7 +137,7 @@ def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ..
 def _upright(images: Tensor, middle: Tensor, sides: Tensor, size: int) -> Tensor:
     """Upright windows [B, K, C, size, size] in [0, 1] of images uint8 [B, C, H, W], resized one axis after the other.
 
-    middle: [B, K, 2], px from the corner of the picture. sides: [B, 2], px along u and v; mirrored where negative.
+    middle: [B, K, 2], px from the corner of the image. sides: [B, 2], px along u and v; mirrored where negative.
     A sample is a weighted sum of whole rows, which runs at the speed of memory: twice as fast as `grid_sample`.
     """
     count, colors, height, width = images.shape
@@ -276,9 +276,9 @@ def augment(
 
     Args:
         images: uint8 [B, 3, H, W].
-        rng: on the device of the pictures.
+        rng: on the device of the images.
         size: of the views, px.
-        scale: range of the share of the picture that is kept.
+        scale: range of the share of the image that is kept.
         strength: of the colours: 0.8 of it for brightness and contrast.
         grey: probability of losing the colours.
         blurred: probability of a blur of 0.1 to 2 px, by a kernel of a tenth of the side. (The paper's σ for 224 px; at

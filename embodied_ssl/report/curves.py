@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _TITLES = {
     "loss": ("Loss", "What training minimises; each method has its own scale."),
-    "probe_accuracy": ("Probe accuracy", "A linear classifier on the frozen features, held-out pictures."),
-    "knn_accuracy": ("Nearest-neighbour accuracy", "Of the frozen features, held-out pictures."),
+    "probe_accuracy": ("Probe accuracy", "A linear classifier on the frozen features, held-out images."),
+    "knn_accuracy": ("Nearest-neighbour accuracy", "Of the frozen features, held-out images."),
     "feature_rank": ("Effective rank", "RankMe: how many dimensions the features use. Near 1 they have collapsed."),
     "feature_deviation": ("Deviation of the features", "Mean standard deviation per dimension. Near 0: collapsed."),
 }

@@ -1,4 +1,4 @@
-"""Exhibits as charts and drawn-on pictures: SVG coloured by the page's style sheet, and pictures inside of it."""
+"""Exhibits as charts and drawn-on images: SVG coloured by the page's style sheet, and images inside of it."""
 
 import math
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
-from embodied_ssl.datasets.gallery import pictures
+from embodied_ssl.datasets.gallery import thumbnails
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number
 from embodied_ssl.report.colours import class_colours
 from embodied_ssl.report.exhibits import (
@@ -23,7 +23,7 @@ from embodied_ssl.report.exhibits import (
 Key = list[tuple[str, str]]
 """Colours and what they stand for."""
 
-_SIDE_PX = 128  # of pictures on the page
+_SIDE_PX = 128  # of images on the page
 _THUMBNAIL_PX = 48
 _MOST_POINTS = 1500
 _MOST_QUERIES, _MOST_CARDS = 12, 24
@@ -32,7 +32,7 @@ _TRUE, _PREDICTED = "var(--ink)", "#e2570c"
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture with a caption; `right` says how it is framed, `drawn` is SVG upon it (a box of 1 × 1 about 0)."""
+    """An image with a caption; `right` says how it is framed, `drawn` is SVG upon it (a box of 1 × 1 about 0)."""
 
     url: str
     text: str
@@ -54,7 +54,7 @@ def wall(exhibit: RetrievalWall) -> list[tuple[Shown, list[Shown]]]:
 
 
 def task_rows(exhibit: TaskPanels) -> list[list[Shown]]:
-    """Each row of pictures with captions, framed by whether what they show is right."""
+    """Each row of images with captions, framed by whether what they show is right."""
     count = exhibit.right.shape[1]
     return [
         [
@@ -185,7 +185,7 @@ def _line(angle: int, angles: int, half: float, css: str, opacity: float = 1.0) 
 
 
 def _urls(shown: np.ndarray, side: int = _SIDE_PX) -> list[str]:
-    return [pictures.embed(picture) for picture in pictures.shrink(shown, side)] if len(shown) else []
+    return [thumbnails.embed(picture) for picture in thumbnails.shrink(shown, side)] if len(shown) else []
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

@@ -15,7 +15,7 @@ Texts = tuple[str, ...]
 class RetrievalWall:
     """Queries and what the features hold nearest to them, the nearest first."""
 
-    set: Texts  # one text: of what pictures, by which label
+    set: Texts  # one text: of what images, by which label
     query: Pictures  # uint8 [Q, H, W, 3]
     query_class: Texts  # Q names
     neighbours: Pictures  # uint8 [Q, K, H, W, 3]
@@ -46,7 +46,7 @@ class Equivariance:
 
 @dataclass(frozen=True)
 class ForceProfiles:
-    """Pokes: what was in the picture, the force that the finger felt, and the one that was predicted from sight."""
+    """Pokes: what was in the image, the force that the finger felt, and the one that was predicted from sight."""
 
     patch: Pictures  # uint8 [N, H, W, 3]: around the contact
     name: Texts  # N: what was touched
@@ -80,7 +80,7 @@ class FeatureMap:
 
 @dataclass(frozen=True)
 class TaskPanels:
-    """What the task of a method shows it, and what it answers: rows of pictures with captions."""
+    """What the task of a method shows it, and what it answers: rows of images with captions."""
 
     picture: Pictures  # uint8 [R, K, H, W, 3]
     text: Texts  # R·K captions, those of the first row first

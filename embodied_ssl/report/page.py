@@ -39,15 +39,15 @@ _ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance, G
 _HEADINGS = {
     TaskPanels: (
         "tasks", "What each method was asked",
-        "The task that a method sets itself, on held-out pictures, and what it answers.",
+        "The task that a method sets itself, on held-out images, and what it answers.",
         "tasks",
     ),
     RetrievalWall: (
         "wall", "Nearest neighbours",
-        "A query, then the pictures whose features are nearest to its own: of other objects or rooms, one of each.",
+        "A query, then the images whose features are nearest to its own: of other objects or rooms, one of each.",
         "neighbours",
     ),
-    FeatureMap: ("map", "Map of the features", "Each dot is a picture; near dots have like features.", "map"),
+    FeatureMap: ("map", "Map of the features", "Each dot is an image; near dots have like features.", "map"),
     MotionClusters: (
         "motions", "Motion patterns", "What the body felt between two frames, grouped by k-means.", "motions",
     ),
@@ -64,7 +64,7 @@ _HEADINGS = {
         "grasps",
     ),
     ForceProfiles: (
-        "forces", "Force of a poke", "Predicted from the picture alone, before anything is touched.", "forces",
+        "forces", "Force of a poke", "Predicted from the image alone, before anything is touched.", "forces",
     ),
 }  # fmt: skip
 

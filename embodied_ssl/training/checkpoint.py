@@ -1,7 +1,7 @@
 """What a run leaves behind: its configuration as JSON, its weights as safetensors, and a state to go on from.
 
 RUN/run.json               method, settings, encoder, recipe, first weights and data with fingerprints, versions
-RUN/samples.npy            digests of all pictures that it may learn from: see embodied_ssl/data.py
+RUN/samples.npy            digests of all images that it may learn from: see embodied_ssl/data.py
 RUN/encoder.safetensors    what is kept: the encoder, once training has ended
 RUN/method.safetensors     the whole method, heads included
 RUN/state.pt               while training: weights, optimiser and step, replaced atomically
@@ -42,7 +42,7 @@ def load_encoder(run: Path | str) -> Encoder:
     """The encoder that a run has learned, in evaluation mode. Raises DataError where there is none or it is damaged."""
     encoder = _encoder_of(run, read_configuration(run))
     load_weights(encoder, Path(run) / ENCODER)
-    encoder.weights = str(run)  # what learns on from it has learned from the same pictures
+    encoder.weights = str(run)  # what learns on from it has learned from the same images
     return encoder.eval()
 
 

@@ -25,7 +25,7 @@ LEAST_RANK, LEAST_DEVIATION = 1.5, 1e-3
 class Probe:
     """A linear probe and k-NN on a part of a labelled set, for a look at the features while they are learned."""
 
-    MOST = 1500  # pictures: a second or two for a small encoder on a CPU
+    MOST = 1500  # images: a second or two for a small encoder on a CPU
 
     def __init__(self, images: ImageSet):
         """Raises DataError where fewer than two classes have three groups or more; others are left out."""
@@ -68,19 +68,19 @@ class Monitor:
         if not features.isfinite().all():
             raise DataError("the encoder's features are not finite numbers, though its weights are")
         found = self._probe(encoder, str(device)) if self._probe is not None else {}
-        if len(features) < 2:  # of one picture there is nothing to tell it apart from
+        if len(features) < 2:  # of one image there is nothing to tell it apart from
             return found
         rank, deviation = rank_me(features), feature_deviation(features)
         if not self._collapsed and (rank < LEAST_RANK or deviation < LEAST_DEVIATION):
             self._collapsed = True
             self._warn(
                 f"the features have collapsed (effective rank {rank:.2f}, deviation {deviation:.1e}): "
-                "they no longer tell pictures apart"
+                "they no longer tell images apart"
             )
         return {"feature_rank": rank, "feature_deviation": deviation, **found}
 
 
 def _pictures(batches: dict[str, Batch]) -> Tensor:
-    """The first pictures of the first batch, uint8 [N, 3, H, W]."""
+    """The first images of the first batch, uint8 [N, 3, H, W]."""
     batch = next(iter(batches.values()))
     return getattr(batch, fields(batch)[0].name).flatten(0, -4)

@@ -59,7 +59,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
 def follow(average: nn.Module, module: nn.Module, decay: float, buffers: bool = True) -> None:
     """Move the weights of `average` towards those of `module` by 1 − decay.
 
-    buffers: whether its buffers are copied; not where it sees pictures itself, and has statistics of its own.
+    buffers: whether its buffers are copied; not where it sees images itself, and has statistics of its own.
     """
     mine: list[torch.Tensor] = list(average.parameters())
     theirs: list[torch.Tensor] = list(module.parameters())

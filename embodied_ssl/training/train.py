@@ -1,6 +1,6 @@
 """One trainer for every method: device, precision, accumulation, several devices, logs, and resuming bit for bit.
 
-Lightning's Fabric puts things on devices and joins them; the loop is ours, since a run that ends with the same bits
+Lightning's Fabric puts tensors on devices and joins them; the loop is ours, since a run that ends with the same bits
 after a kill takes batches and generators that depend on (seed, step, rank) alone, which its Trainer has no place for.
 """
 
@@ -79,7 +79,7 @@ def train(
     accumulate: Count = 1,
     compile: bool = False,
     workers: Whole = 0,
-    picture_side: Count | None = None,
+    decode_size: Count | None = None,
     skip_damaged: bool = False,
     probe_on: Source | None = None,
     monitor_every: Count = 200,
@@ -103,7 +103,7 @@ def train(
         seed: of batches and of all randomness while training.
         device: `cpu`, `cuda`, `mps`, or `auto`: the best there is.
         devices: how many of them, on each node; they share every batch. Losses and gradients are those of one device
-            with the whole batch, also where a loss compares samples, but for three things: each process draws views
+            with the whole batch, also where a loss compares samples, but in three respects: each process draws views
             of its own; in sums of 32-bit numbers the order differs; and batch norm, which on GPUs takes its
             statistics over all processes, on CPUs takes them over the share of each.
         nodes: how many machines, which share the file system of data and `out`; start the same command on each, by
@@ -113,11 +113,11 @@ def train(
         accumulate: parts that a batch is split into, one after the other, to save memory. Where the loss compares the
             samples of a batch (SimCLR), it is that of the whole batch all the same; batch norm sees a part at a time.
         compile: compile encoders, what follows them, and heads (torch.compile), as they are called first.
-        workers: processes that read batches; 0: this one, which is fastest for mapped data. Files of pictures are
+        workers: processes that read batches; 0: this one, which is fastest for mapped data. Files of images are
             decoded by them.
-        picture_side: of the squares that are made of files of pictures, px; None: those that are squares of one size
+        decode_size: of the squares that are made of files of images, px; None: those that are squares of one size
             of up to 256 px stay as they are, others become squares of 1.5 times `image_size`.
-        skip_damaged: whether to leave out files of pictures that are damaged, instead of stopping. One whose damage is
+        skip_damaged: whether to leave out files of images that are damaged, instead of stopping. One whose damage is
             seen only when it is decoded is replaced by the next of its class.
         probe_on: a labelled set; while training, a linear probe and k-NN on up to 1,500 images of it are logged
             beside the loss.
@@ -129,7 +129,7 @@ def train(
     directory holds another run, the loss diverges, or the disk is full.
     """
     out, recipe = Path(out).expanduser(), recipe or method.recipe
-    taken = take_streams(method, streams, picture_side, skip_damaged)
+    taken = take_streams(method, streams, decode_size, skip_damaged)
     opened = {name: each.stream for name, each in taken.items()}
     method.take_shape(opened, np.random.default_rng([seed, _TAKE_SHAPE]))
     probe = Probe(image_set(probe_on, skip_damaged=skip_damaged)) if probe_on is not None else None
@@ -363,7 +363,7 @@ class _Safely(MapStyle[dict[str, Batch] | DataError]):
 
 
 def _pictures(batches: dict[str, Batch]) -> int:
-    """How many pictures there are in batches."""
+    """How many images there are in batches."""
     tensors = [getattr(batch, field.name) for batch in batches.values() for field in fields(batch)]
     return sum(tensor.flatten(0, -4).shape[0] for tensor in tensors if tensor.dtype == torch.uint8 and tensor.ndim > 3)
 

@@ -123,7 +123,7 @@ class Panda:
 
 @functools.cache
 def _reduced_panda(round_finger: bool) -> "ElementTree.ElementTree[Any]":
-    """PyBullet's Panda without pictures and without collisions but for its fingers: loads in a few milliseconds."""
+    """PyBullet's Panda without images and without collisions but for its fingers: loads in a few milliseconds."""
     import pybullet_data
 
     source = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"

@@ -17,15 +17,15 @@ from embodied_ssl.envs.world import exact
 Observation = dict[str, NDArray[Any]]
 
 
-class _OnThings:
-    """What the policies that look at the table share: its mask, its things, its scale."""
+class _OnObjects:
+    """What the policies that look at the table share: its mask, its objects, its scale."""
 
     def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
         self.env: Any = env.unwrapped
         self.rng = rng
 
     def pick(self) -> NDArray[np.int64]:
-        """The pixels (column, row) [P, 2] of a thing drawn at random; of the whole table where there is none."""
+        """The pixels (column, row) [P, 2] of an object drawn at random; of the whole table where there is none."""
         mask = self.env.frame.instance
         things, counts = np.unique(mask[mask > 0], return_counts=True)
         things = things[counts >= 8]
@@ -37,16 +37,16 @@ class _OnThings:
         return float(self.env.camera.width / VIEW_M)
 
 
-class Center(_OnThings):
-    """Grasps at the middle of a thing, with a little noise, at a random angle."""
+class Center(_OnObjects):
+    """Grasps at the middle of an object, with a little noise, at a random angle."""
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
         u, v = self.pick().mean(axis=0) + self.rng.normal(size=2)
         return self.env.action_of(u, v, self.rng.uniform(0, np.pi))
 
 
-class Antipodal(_OnThings):
-    """Grasps across a thing where its outline is narrow: between two edge points that face each other.
+class Antipodal(_OnObjects):
+    """Grasps across an object where its outline is narrow: between two edge points that face each other.
 
     Of some angles and lines through the mask it draws one whose width fits between the fingers, the narrower the
     likelier; where none fits, it closes across the narrowest.
@@ -72,8 +72,8 @@ class Antipodal(_OnThings):
         return self.env.action_of(u, v, (angles[best] + self.rng.normal() * self.NOISE_RAD) % np.pi)
 
 
-class Mixed(_OnThings):
-    """Half the time as Antipodal, else anywhere on a thing at any angle: tries that fail and tries that succeed."""
+class Mixed(_OnObjects):
+    """Half the time as Antipodal, else anywhere on an object at any angle: tries that fail and tries that succeed."""
 
     def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
         super().reset(env, rng)
@@ -87,8 +87,8 @@ class Mixed(_OnThings):
         return self.env.action_of(*points[self.rng.integers(len(points))], self.rng.uniform(0, np.pi))
 
 
-class PushThrough(_OnThings):
-    """Pushes from beside a thing through its middle."""
+class PushThrough(_OnObjects):
+    """Pushes from beside an object through its middle."""
 
     CLEAR_M = 0.018
 
@@ -101,8 +101,8 @@ class PushThrough(_OnThings):
         return self.env.action_of(u, v, direction, self.rng.uniform(0.07, 0.15))
 
 
-class PokeThings(_OnThings):
-    """Pokes a thing, rather near its middle."""
+class PokeObjects(_OnObjects):
+    """Pokes an object, rather near its middle."""
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
         points = self.pick().astype(float)
@@ -114,5 +114,5 @@ class PokeThings(_OnThings):
 POLICIES = {
     "grasp": {"mixed": Mixed, "antipodal": Antipodal, "center": Center, "random": RandomActions},
     "push": {"through": PushThrough, "random": RandomActions},
-    "poke": {"things": PokeThings, "random": RandomActions},
+    "poke": {"things": PokeObjects, "random": RandomActions},
 }

@@ -17,7 +17,7 @@ Footprint = tuple[NDArray[Any], float, float]
 
 @dataclass(frozen=True)
 class Material:
-    """What a thing is made of: ties how it looks to how it feels.
+    """What an object is made of: ties how it looks to how it feels.
 
     textures: the texture families it can wear. density: kg/m³. friction: lateral, Coulomb. restitution: in [0, 1].
     stiffness: N/m and damping: N·s/m of a contact. gloss: mirror-like share of the light, in [0, 1].
@@ -35,7 +35,7 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """A tileable picture. image: uint8 [S, S, 3], sRGB, S a power of two. Row 0 is at v = 0 (the bottom)."""
+    """A tileable image. image: uint8 [S, S, 3], sRGB, S a power of two. Row 0 is at v = 0 (the bottom)."""
 
     image: NDArray[np.uint8]
 
@@ -60,7 +60,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Asset:
-    """A thing: how it looks (parts), what it collides with (convex hulls), how heavy and of what it is.
+    """An object: how it looks (parts), what it collides with (convex hulls), how heavy and of what it is.
 
     Its frame: metres, z up, origin at its centre of mass. mass: kg, 0 = never moves.
     hulls: convex point sets float32 [K, 3] in the same frame; empty = a ghost that nothing touches.

@@ -28,7 +28,7 @@ class Camera:
         if not 0 < fov_rad < np.pi:
             raise ValueError(f"the vertical field of view must lie in (0, π) rad, not {fov_rad}")
         if width < 1 or height < 1:
-            raise ValueError(f"a picture needs at least one pixel each way, not {width} × {height}")
+            raise ValueError(f"an image needs at least one pixel each way, not {width} × {height}")
         focal = height / 2 / exact.tan(fov_rad / 2)
         return cls(width, height, np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]))
 
@@ -59,7 +59,7 @@ class Camera:
 
 
 def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> Doubles:
-    """The pose [4, 4] of a camera at `eye` [3] that looks at `target` [3] (m) with `up` [3] upwards in the picture."""
+    """The pose [4, 4] of a camera at `eye` [3] that looks at `target` [3] (m) with `up` [3] upwards in the image."""
     position = np.asarray(eye, float)
     forward = np.asarray(target, float) - position
     distance = exact.length(forward)
@@ -79,7 +79,7 @@ def optical_flow(
     """Exact optical flow [H, W, 2] (px) from a frame to the next, from geometry.
 
     depth: [H, W], m, 0 where nothing was hit (there the flow is that of a point at infinity). pose, next_pose: [4, 4]
-    of the camera. motions: [H, W, 4, 4] world motion of what each pixel shows, where things move; None = all at rest.
+    of the camera. motions: [H, W, 4, 4] world motion of what each pixel shows, where objects move; None = all at rest.
     Pixels that end behind the next camera have flow NaN.
     """
     z = np.asarray(depth, float)

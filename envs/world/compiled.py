@@ -136,7 +136,7 @@ class _Kept(FunctionCache):
                 lock.close()
 
     def _lock(self) -> IO[bytes] | None:
-        """None where there is no such thing, as in a folder that can no longer be written to."""
+        """None where there is no such object, as in a folder that can no longer be written to."""
         if fcntl is None:
             return None
         try:

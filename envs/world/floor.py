@@ -16,10 +16,10 @@ STEP_M = 0.03  # wheels run over rugs and thresholds up to this high
 
 
 class Floor:
-    """How far each place of a scene's floor is from the nearest thing that a body of some height would touch."""
+    """How far each place of a scene's floor is from the nearest object that a body of some height would touch."""
 
     def __init__(self, scene: Scene, body_height: float):
-        """body_height: m; things that begin above it are passed under."""
+        """body_height: m; objects that begin above it are passed under."""
         x_min, y_min, x_max, y_max = scene.bounds
         self.origin, self._left, self._bottom = np.array([x_min, y_min]), float(x_min), float(y_min)
         self._columns = max(3, int(np.ceil((x_max - x_min) / CELL_M)))

@@ -1,6 +1,6 @@
-"""What things are made of. The first eight materials make objects: each feels unlike the others, and looks it.
+"""What objects are made of. The first eight materials make objects: each feels unlike the others, and looks it.
 
-Stiffness is that of a contact in N/m: how hard a thing pushes back when a finger presses into it. The eight lie a
+Stiffness is that of a contact in N/m: how hard an object pushes back when a finger presses into it. The eight lie a
 factor of two to three apart, so that force profiles separate; the hard ones saturate a finger's motor.
 """
 

@@ -1,4 +1,4 @@
-"""One PyBullet client: what stands in the world, how it moves, and the pictures taken of it."""
+"""One PyBullet client: what stands in the world, how it moves, and the images taken of it."""
 
 import os
 import tempfile
@@ -24,7 +24,7 @@ MOST_BOXES = 16  # of one PyBullet shape; it drops any more without a word
 
 
 class World:
-    """A PyBullet DIRECT client that owns assets, stepping and pictures.
+    """A PyBullet DIRECT client that owns assets, stepping and images.
 
     Nothing survives `reset`: what is added and stepped after it depends on nothing before it, so one seed gives the
     same physics and pixels bit for bit, in any process and any order.
@@ -47,7 +47,7 @@ class World:
             antialias: samples per pixel and axis.
             time_step: of the physics, s.
             iterations: of the contact solver.
-            textures: a folder of pictures that everything wears instead of its own; empty: none.
+            textures: a folder of images that everything wears instead of its own; empty: none.
 
         Raises ValueError for a setting that is none.
         """
@@ -117,7 +117,7 @@ class World:
     def _register(self, asset: Asset, body: int) -> int:
         instance = len(self.assets) + 1
         if instance > MOST_INSTANCES:
-            raise ValueError(f"a world holds at most {MOST_INSTANCES} things; mark walls and floors as structure")
+            raise ValueError(f"a world holds at most {MOST_INSTANCES} objects; mark walls and floors as structure")
         self.assets[instance] = asset
         self._body_of_instance[instance] = body
         return instance
@@ -133,7 +133,7 @@ class World:
         self._loaded = False
 
     def _dress(self, asset: Asset) -> Asset:
-        """The asset in pictures of the folder: one for each texture, which one follows from what it looked like."""
+        """The asset in images of the folder: one for each texture, which one follows from what it looked like."""
         if asset not in self._dressed:
             parts = []
             for part in asset.parts:
@@ -179,7 +179,7 @@ class World:
         return pybullet.createCollisionShape(pybullet.GEOM_MESH, fileName=paths[key], physicsClientId=self.client)
 
     def _make_static_bodies(self, placements: Sequence[Placement]) -> dict[int, int]:
-        """Bodies for things that never move, by id(placement). Links of a few bodies: ten times faster to make."""
+        """Bodies for objects that never move, by id(placement). Links of a few bodies: ten times faster to make."""
         boxes, links = [], []
         owners: list[Sequence[Placement]] = []  # of each link
         for placement in placements:
@@ -221,7 +221,7 @@ class World:
     def _box_shape(
         self, things: Sequence[Placement], middles: Sequence[NDArray[Any]], halves: Sequence[NDArray[Any]]
     ) -> int:
-        """Boxes of upright things, each upright in its thing's frame, as one shape in the world's."""
+        """Boxes of upright objects, each upright in its thing's frame, as one shape in the world's."""
         quaternions = [thing.quaternion for thing in things]
         frames = matrices_of([thing.position for thing in things], quaternions)
         places = exact.moved(frames, np.array(middles))
@@ -234,18 +234,18 @@ class World:
         )
 
     def body(self, instance: int) -> int:
-        """The PyBullet body of a thing; −1 for a ghost, which nothing touches."""
+        """The PyBullet body of an object; −1 for a ghost, which nothing touches."""
         return self._body_of_instance[instance]
 
     def pose(self, instance: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Position [3] (m) and quaternion (x, y, z, w) of a thing."""
+        """Position [3] (m) and quaternion (x, y, z, w) of an object."""
         row = self._row_of_instance[instance]
         body, link = self._links[row]
         position, quaternion = self._places[row] if body < 0 else self._link_pose(body, link)
         return np.array(position, float), np.array(quaternion, float)
 
     def set_pose(self, instance: int, position: ArrayLike, quaternion: ArrayLike) -> None:
-        """Put a thing that can move somewhere, at rest. position: m; quaternion: (x, y, z, w)."""
+        """Put an object that can move somewhere, at rest. position: m; quaternion: (x, y, z, w)."""
         pybullet.resetBasePositionAndOrientation(self.body(instance), position, quaternion, physicsClientId=self.client)
 
     def _link_pose(self, body: int, link: int) -> tuple[Sequence[float], Sequence[float]]:
@@ -268,7 +268,7 @@ class World:
             pybullet.stepSimulation(physicsClientId=self.client)
 
     def render(self, camera: Camera, pose: ArrayLike) -> Frame:
-        """The picture from a camera at a camera-to-world pose [4, 4]."""
+        """The image from a camera at a camera-to-world pose [4, 4]."""
         if not self._loaded:
             self.renderer.load(self._items, self.light)
             self._pose_buffer = matrices_of([place for place, _ in self._places], [turn for _, turn in self._places])

@@ -48,7 +48,7 @@ def test_train_evaluate_and_report(rooms, tmp_path, capsys):
 
 
 def test_held_out_categories_are_measured_on(tmp_path, capsys):
-    """As the README has it: things of kinds that were never trained on."""
+    """As the README has it: objects of kinds that were never trained on."""
     seen, kept = ["mug", "bowl", "book"], ["hammer", "teapot"]
     for folder, names in ("train", seen), ("held_out", kept):
         settings = ["--episodes", str(5 * len(names)), "--size", "32", "--length", "3", "--progress", "false"]

@@ -37,7 +37,7 @@ def settings_of(kind):
 
 
 def streams_of(name, sets):
-    """The options that name a data set for each stream that the usual settings can take: labels of things."""
+    """The options that name a data set for each stream that the usual settings can take: labels of objects."""
     needs = make_method(name, None, 32).needs()
     where = {stream: sets[1:] if need.batch is LabelledFrames else sets for stream, need in needs.items()}
     return [f"--{stream}={source_for(need.batch, where[stream])}" for stream, need in needs.items()]

@@ -1,4 +1,4 @@
-"""Captions say what is there; words of one kind become neighbours; CLIP brings pictures and captions together."""
+"""Captions say what is there; words of one kind become neighbours; CLIP brings images and captions together."""
 
 import math
 
@@ -177,7 +177,7 @@ def test_the_scale_of_clip_comes_back_from_its_largest_value():
 
 
 def test_clip_learns_which_caption_belongs_to_which_picture():
-    """Four colours of pictures, four words; afterwards prompts name held-out pictures."""
+    """Four colours of images, four words; afterwards prompts name held-out images."""
     torch.manual_seed(0)
     names = ("red", "green", "blue", "white")
     values = torch.tensor([[200, 30, 30], [30, 180, 40], [30, 40, 200], [230, 230, 230]])

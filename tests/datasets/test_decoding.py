@@ -1,4 +1,4 @@
-"""Pictures of every format and mode, against the arrays that they were written from."""
+"""Images of every format and mode, against the arrays that they were written from."""
 
 import io
 import struct
@@ -144,7 +144,7 @@ def test_every_format_and_mode(case):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
 @pytest.mark.parametrize("size", [(60, 100), (100, 60), (48, 48), (20, 31), (500, 700)])
 def test_any_size_becomes_the_square_in_its_middle(kind, size):
-    """Against Pillow's own averaging of the whole picture."""
+    """Against Pillow's own averaging of the whole image."""
     picture = Image.fromarray(smooth(3, size))
     if kind == "GIF":
         picture = picture.convert("L")
@@ -169,7 +169,7 @@ def test_a_picture_that_shrinks_has_no_aliases(size):
 
 
 def bomb(kind):
-    """The header of a picture of 60,000 × 60,000 px."""
+    """The header of an image of 60,000 × 60,000 px."""
     side = 60_000
     if kind == "png":
         chunk = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
@@ -217,7 +217,7 @@ def test_what_is_no_picture_is_noticed(content):
 
 @pytest.mark.parametrize("case", CASES)
 def test_random_damage_is_noticed_or_survived(case):
-    """Never anything but a picture or a ValueError."""
+    """Never anything but an image or a ValueError."""
     content, _, _ = CASES[case]
     rng = np.random.default_rng(0)
     for _ in range(20):

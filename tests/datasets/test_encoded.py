@@ -1,4 +1,4 @@
-"""Files of pictures of any size: read when asked for, within bounds of memory, and what is damaged among them."""
+"""Files of images of any size: read when asked for, within bounds of memory, and what is damaged among them."""
 
 import json
 import pickle
@@ -25,7 +25,7 @@ SIZES = [(40, 60), (60, 40), (50, 50), (33, 71)]
 
 
 def write(root, each=6, sizes=SIZES, parts=("train", "test")):
-    """Pictures of one colour each, which is told by their names."""
+    """Images of one colour each, which is told by their names."""
     for p, part in enumerate(parts):
         for c, name in enumerate(("a", "b")):
             (root / part / name).mkdir(parents=True)
@@ -150,7 +150,7 @@ def damage_header(folder):
 
 
 def damage_body(path):
-    """Damage that is seen only when a picture is decoded."""
+    """Damage that is seen only when an image is decoded."""
     content = bytearray(path.read_bytes())
     place = content.index(b"IDAT") + 8
     content[place : place + 8] = b"\xff" * 8
@@ -210,7 +210,7 @@ def test_training_goes_past_damage_and_tells_of_it(folder, tmp_path, capsys, wor
 
 @pytest.mark.parametrize("command", ["evaluate", "compare"])
 def test_measuring_goes_past_damage_and_tells_of_it(folder, tmp_path, capsys, command):
-    """Up to the page, which shows pictures of the set."""
+    """Up to the page, which shows images of the set."""
     damage_header(folder)
     run, small = str(tmp_path / "run-0"), ["--image_size", "32", "--steps", "1", "--batch_size", "8"]
     train = ["train", "rotation", "--frames", str(folder), "--out", run, "--skip_damaged", *small]

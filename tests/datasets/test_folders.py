@@ -1,4 +1,4 @@
-"""Every way in which people lay out pictures, as a folder, a zip, a zip made on Windows, and a tar."""
+"""Every way in which people lay out images, as a folder, a zip, a zip made on Windows, and a tar."""
 
 import tarfile
 import zipfile
@@ -15,7 +15,7 @@ PNG = {}
 
 
 def content(name):
-    """A picture of its own for each name."""
+    """An image of its own for each name."""
     if name not in PNG:
         pixels = np.random.default_rng(zlib.crc32(name.encode())).integers(0, 256, (8, 8, 3), np.uint8)
         PNG[name] = cv2.imencode(".png", pixels)[1].tobytes()

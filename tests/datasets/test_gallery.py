@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.gallery import pictures
-from embodied_ssl.datasets.gallery.acts import Acts, cards, closing_line, pixels_per_metre, project
+from embodied_ssl.datasets.gallery import thumbnails
 from embodied_ssl.datasets.gallery.episodes import episode_labels, spread, wall
+from embodied_ssl.datasets.gallery.interactions import Interactions, cards, closing_line, pixels_per_metre, project
 from embodied_ssl.datasets.gallery.maps import footprint
 from embodied_ssl.datasets.gallery.page import view
 from embodied_ssl.datasets.gallery.results import stiffness
@@ -62,13 +62,13 @@ class Page(HTMLParser):
 
 
 def decode(url: str) -> np.ndarray:
-    """The RGB picture of a data URL."""
+    """The RGB image of a data URL."""
     content = base64.b64decode(url.partition(",")[2])
     return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
 def same_picture(shown: np.ndarray, stored: np.ndarray) -> bool:
-    """Whether two pictures differ by no more than a lossy encoder's error: 8 levels of 255 in the mean."""
+    """Whether two images differ by no more than a lossy encoder's error: 8 levels of 255 in the mean."""
     return shown.shape == stored.shape and bool(np.abs(shown.astype(float) - stored).mean() < 8)
 
 
@@ -92,10 +92,10 @@ def test_a_page_is_one_balanced_document_that_needs_nothing_else(page, data):
 def test_pictures_are_as_many_as_there_are_acts_and_episodes(page, data):
     content = Page(page)
     sets = {kind: Dataset.open(path) for kind, path in data.items()}
-    acts = sum(len(sets[kind]) for kind in ACT_KINDS)
+    interactions = sum(len(sets[kind]) for kind in ACT_KINDS)
     tiles = sum(len(sets[kind].episodes["start"]) for kind in VIDEO_KINDS)
     legends = 2  # of depth and flow
-    assert len(content.all("img")) == 2 * acts + 2 * tiles + legends
+    assert len(content.all("img")) == 2 * interactions + 2 * tiles + legends
     players = [json.loads(script) for script in content.scripts if script.lstrip().startswith("{")]
     assert [len(player["episodes"]) for player in players] == [5, 4]
     assert players[0]["layers"] == ["rgb", "depth", "instance", "flow"]
@@ -122,17 +122,17 @@ def test_a_scrubber_holds_the_frames_and_the_motion_of_its_episode(page, data):
         assert same_picture(rgb[place], stored["rgb"][frame])
         errors = np.abs(rgb[place].astype(float) - stored["rgb"]).mean(axis=(1, 2, 3))
         assert errors[frame] <= errors.min() + 0.5  # no other frame fits better
-        np.testing.assert_array_equal(instance[place], pictures.instance_colours(stored["instance"][frame]))
+        np.testing.assert_array_equal(instance[place], thumbnails.instance_colours(stored["instance"][frame]))
 
 
 @pytest.mark.parametrize("kind", ACT_KINDS)
 def test_cards_show_the_pictures_of_their_act(data, kind):
     dataset = Dataset.open(data[kind])
-    acts = Acts.sample(dataset)
-    shown = cards(acts, budget=10**7)
+    interactions = Interactions.sample(dataset)
+    shown = cards(interactions, budget=10**7)
     assert len(shown) == len(dataset)
     for i, card in enumerate(shown):
-        stored = dataset.interactions[int(acts.rows[i])]
+        stored = dataset.interactions[int(interactions.rows[i])]
         assert same_picture(decode(card.before), stored["rgb_before"])
         assert same_picture(decode(card.after), stored["rgb_after"])
         if kind == "grasp":
@@ -159,11 +159,11 @@ def test_closing_line_has_its_angle_length_and_middle(angle):
 
 def test_the_drawn_grasp_is_that_of_the_record(data):
     dataset = Dataset.open(data["grasp"])
-    acts = Acts.sample(dataset)
-    for i, card in enumerate(cards(acts, 10**7)):
+    interactions = Interactions.sample(dataset)
+    for i, card in enumerate(cards(interactions, 10**7)):
         start, end = re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", str(card.drawn_before))[:2]
         along = np.subtract(np.array(end, float), np.array(start, float))
-        record = dataset.interactions[int(acts.rows[i])]
+        record = dataset.interactions[int(interactions.rows[i])]
         turned = (np.arctan2(along[1], along[0]) - record["angle"] + np.pi / 2) % np.pi - np.pi / 2
         assert abs(turned) < 0.01
         middle = np.add(np.array(start, float), np.array(end, float)) / 2

@@ -1,4 +1,4 @@
-"""Labelled pictures out of data sets, folders and archives."""
+"""Labelled images out of data sets, folders and archives."""
 
 import gzip
 import struct
@@ -54,12 +54,12 @@ def test_what_is_wrong_is_named(folder, tmp_path):
     with pytest.raises(DataError, match="is the path right"):
         image_set(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no pictures"):
+    with pytest.raises(DataError, match="no images"):
         image_set(tmp_path / "empty")
     (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(DataError, match=r"cut\.zip"):
         image_set(tmp_path / "cut.zip")
-    (folder / "train" / "cup" / "large.png").write_bytes(b"not a picture")
+    (folder / "train" / "cup" / "large.png").write_bytes(b"not an picture")
     with pytest.raises(DataError, match=r"large\.png is damaged"):
         image_set(folder)
 
@@ -87,7 +87,7 @@ def test_things_on_a_table_are_in_the_middle_of_their_patches(tmp_path):
             if mask.sum() < 30:
                 continue
             ys, xs = np.nonzero(mask)
-            # The patch of a thing, found by its pixels somewhere near the middle of its mask, if it is this one's.
+            # The patch of an object, found by its pixels somewhere near the middle of its mask, if it is this one's.
             for y in range(int(ys.mean()) - 3, int(ys.mean()) + 4):
                 for x in range(int(xs.mean()) - 3, int(xs.mean()) + 4):
                     window = before[objects["episode"][thing], y - half : y + half, x - half : x + half]

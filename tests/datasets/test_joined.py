@@ -69,7 +69,7 @@ def joined(batch, sources):
 
         def cuts(self):
             on_table = batch is ObjectPairs and Dataset.open(np.ravel(sources)[0]).kind == "push"
-            return {"taken": {"across": "act"} if on_table else CUTS.get(batch, {})}
+            return {"taken": {"across": "interaction"} if on_table else CUTS.get(batch, {})}
 
     return open_streams(Takes(random_encoder("conv4", 32, seed=0)), {"taken": sources})["taken"]
 
@@ -121,8 +121,8 @@ def test_things_classes_and_words_have_one_number_over_all_sets(data, others):
     spelled = [[captions.vocabulary[word] for word in row] for row in words.tolist()]
     assert spelled == [[parts[1].vocabulary[word] for word in row] for row in alone.tolist()]
     assert captions.vocabulary[:2] == parts[0].vocabulary[:2]  # no word, and one that is not known
-    acts = joined(Grasps, [data["grasp"], others / "grasp"])
-    last = acts.batch(np.arange(6, len(acts)), np.random.default_rng(0)).object
+    interactions = joined(Grasps, [data["grasp"], others / "grasp"])
+    last = interactions.batch(np.arange(6, len(interactions)), np.random.default_rng(0)).object
     own = Dataset.open(others / "grasp").array("interactions/object")[:]
     assert (last.numpy() == np.where(own >= 0, own + len(Dataset.open(data["grasp"]).things), own)).all()
 
@@ -148,9 +148,9 @@ def test_what_does_not_fit_together_is_said(data, tmp_path):
 
 
 def test_the_command_line_takes_several_sets_in_both_ways(data, tmp_path):
-    """Pictures of files, of another size, join those of our own at theirs."""
+    """Images of files, of another size, join those of our own at theirs."""
     noise = write_noise(tmp_path / "noise", 5)
-    common = ["--picture_side", "24", "--steps", "2", "--batch_size", "8", "--image_size", "32", "--progress", "false"]
+    common = ["--decode_size", "24", "--steps", "2", "--batch_size", "8", "--image_size", "32", "--progress", "false"]
     told = []
     for name, given in (
         ("one", ["--frames", str(data["roam"]), str(noise)]),

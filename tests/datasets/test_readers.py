@@ -111,7 +111,7 @@ def test_clips_stay_within_their_episode(data):
 @pytest.mark.parametrize(("kind", "shown"), [("grasp", "images"), ("push", "before"), ("poke", "images")])
 def test_acts_are_the_rows_of_their_data_set(data, kind, shown):
     dataset = Dataset.open(data[kind])
-    batch = dataset.acts().batch(np.array([3, 0]), np.random.default_rng(0))
+    batch = dataset.trials().batch(np.array([3, 0]), np.random.default_rng(0))
     row = dataset.interactions[[3, 0]]
     np.testing.assert_array_equal(getattr(batch, shown).permute(0, 2, 3, 1), row["rgb_before"])
     for name in set(vars(batch)) & set(row):
@@ -142,7 +142,7 @@ def test_object_pairs_of_an_orbit_are_two_views_of_its_object(data):
 
 
 def test_object_pairs_of_a_table_are_one_thing_on_two_tables(tmp_path):
-    """The instance masks tell what lies at the pixels: the same thing, in pictures of two episodes."""
+    """The instance masks tell what lies at the pixels: the same object, in images of two episodes."""
     few = {"categories": "cup,ball,book,mug", "instances": (0, 1), "clutter": 3}
     collect("push", tmp_path / "push", episodes=6, size=64, instance=True, progress=False, **few)
     dataset = Dataset.open(tmp_path / "push")
@@ -160,7 +160,7 @@ def test_object_pairs_of_a_table_are_one_thing_on_two_tables(tmp_path):
             right.append(masks[episode, row, column] in objects["index"][thing])
             episodes.append(episode)
         assert episodes[0] != episodes[1]
-    assert np.mean(right) > 0.8  # of a cup one may look into, the middle is its ground, of a tall thing its foot
+    assert np.mean(right) > 0.8  # of a cup one may look into, the middle is its ground, of a tall object its foot
     collect("push", tmp_path / "one", episodes=1, size=32, clutter=2, progress=False)
     with pytest.raises(DataError, match="no object is on two tables"):
         Dataset.open(tmp_path / "one").object_pairs()
@@ -172,7 +172,7 @@ def test_a_request_for_what_a_data_set_has_not_says_what_it_has(data):
         (lambda: roam.interactions, "has frames"),
         (lambda: push.frames, "has interactions"),
         (lambda: push.pairs(max_gap=1), "take a roam or orbit"),
-        (lambda: roam.acts(), "take grasp, push or poke"),
+        (lambda: roam.trials(), "take grasp, push or poke"),
         (lambda: roam.array("frames/rbg"), "did you mean 'frames/rgb'"),
         (lambda: roam.pairs(), "either max_gap"),
     ):

@@ -115,7 +115,7 @@ def test_no_damage_gets_past_the_footer(tmp_path_factory, draw):
 
 
 def test_a_file_in_memory_grows_with_what_is_written():
-    """More than was thought at first, as many small compressed pictures come to: HDF5 dies where a write fails."""
+    """More than was thought at first, as many small compressed images come to: HDF5 dies where a write fails."""
     image = _Image(4)
     for text in (b"abcdef", b"gh" * 20):
         assert image.write(text) == len(text)

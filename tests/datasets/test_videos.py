@@ -26,7 +26,7 @@ def has_encoder(name: str) -> bool:
 
 
 def decoded(path) -> tuple[object, np.ndarray]:
-    """The stream of a video and its pictures, uint8 [T, H, W, 3]."""
+    """The stream of a video and its images, uint8 [T, H, W, 3]."""
     with av.open(str(path)) as container:
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         return container.streams.video[0], np.stack(pictures)
@@ -93,7 +93,7 @@ def test_a_browser_plays_a_video_to_its_end(tmp_path):
 
 
 def test_videos_that_cannot_be_made_are_refused_and_leave_nothing(data, tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="single acts"):
+    with pytest.raises(DataError, match="single interactions"):
         video(data["grasp"], 0, tmp_path / "a.mp4")
     for wrong in (-1, 5):
         with pytest.raises(DataError, match=r"no episode -?\d; it has 0 to 4"):

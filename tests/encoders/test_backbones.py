@@ -12,7 +12,7 @@ from embodied_ssl.encoders import make_encoder, random_encoder
 from embodied_ssl.evaluate.protocols.fine_tuning import parameters_of
 from embodied_ssl.training.checkpoint import load_weights, save_weights
 
-OF_TIMM = {  # one of each kind of layout and head, and how many pixels of a picture a place of each stage has
+OF_TIMM = {  # one of each kind of layout and head, and how many pixels of an image a place of each stage has
     "test_resnet": [2, 4, 8, 16, 32],
     "test_nfnet": [2, 4, 8, 16, 32],
     "test_convnext": [4, 8, 16, 32],
@@ -62,7 +62,7 @@ SIZE = 64
 def backbone(request):
     encoder = random_encoder(request.param, SIZE, seed=0)
     norms = [module for module in encoder.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:  # untrained ones would let the differences of pictures fade away
+    for norm in norms:  # untrained ones would let the differences of images fade away
         norm.momentum = 1.0
     with torch.no_grad():
         encoder.train()(pictures(4)) if norms else None
@@ -78,7 +78,7 @@ def pictures(count=2):
 
 
 def theirs(encoder):
-    """What the library makes of pictures with the same weights, before the last layer of its classifier."""
+    """What the library makes of images with the same weights, before the last layer of its classifier."""
     library, _, name = encoder.name.partition("/")
     if library == "timm":
         try:
@@ -119,7 +119,7 @@ def test_features_are_those_of_the_library(backbone):
     found = backbone(images)
     assert found.shape == (2, backbone.dim)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
-    assert (found[0] - found[1]).abs().max() > 1e-4 * found.abs().max()  # pictures are told apart at all
+    assert (found[0] - found[1]).abs().max() > 1e-4 * found.abs().max()  # images are told apart at all
 
 
 @torch.no_grad()

@@ -170,9 +170,9 @@ def unreachable(*args, **kwargs):
 
 
 def test_a_size_that_is_not_taken_is_told_of():
-    with pytest.raises(DataError, match=r"takes no pictures of 60 px .*--image_size 160, which it is made for"):
+    with pytest.raises(DataError, match=r"takes no images of 60 px .*--image_size 160, which it is made for"):
         make_encoder("timm/test_vit", 60)
-    with pytest.raises(DataError, match=r"takes no pictures of 60 px .*--image_size 224, which it is made for"):
+    with pytest.raises(DataError, match=r"takes no images of 60 px .*--image_size 224, which it is made for"):
         make_encoder("torchvision/vit_b_32", 60)
 
 

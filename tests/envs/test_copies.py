@@ -202,7 +202,7 @@ def test_a_moment_of_another_kind_or_other_settings_is_refused():
 
 @pytest.mark.parametrize("name", ["Roam", "Orbit", "Grasp"])
 def test_what_an_observation_shows_is_the_callers(name):
-    """Whoever draws into a picture changes nothing of the world."""
+    """Whoever draws into an image changes nothing of the world."""
     env, other = start(name), start(name)
     env.action_space.seed(0)
     action = env.action_space.sample()

@@ -74,7 +74,7 @@ def test_gymnasiums_own_checker_finds_nothing(name):
 @every_env
 @pytest.mark.parametrize("limit", [1, 2])
 def test_what_ends_an_episode(name, limit):
-    """On a table the last act of the task, before a camera the number of frames."""
+    """On a table the last interaction of the task, before a camera the number of frames."""
     table = name.removeprefix("embodied_ssl/")[:4] not in ("Roam", "Orbi")
     env = gymnasium.make(name, size=16, **{"interactions" if table else "length": limit + (not table)})
     env.reset(seed=3)

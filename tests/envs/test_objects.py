@@ -131,7 +131,7 @@ def test_things_suit_a_table_and_a_gripper(category):
 
 @pytest.mark.parametrize("category", ["cup", "bowl", "plate", "ball", "star", "cube", "banana", "ring"])
 def test_the_origin_is_the_centre_of_mass(category):
-    """Against trimesh's own integration, for things of one piece and one material."""
+    """Against trimesh's own integration, for objects of one piece and one material."""
     for instance in INSTANCES:
         (part,) = make_object(category, instance).parts
         assert closed(part.mesh).center_mass == pytest.approx([0, 0, 0], abs=2e-5)

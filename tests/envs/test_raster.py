@@ -1,4 +1,4 @@
-"""The rasteriser against TinyRenderer, closed forms, and the rule that adjoining triangles tile the picture."""
+"""The rasteriser against TinyRenderer, closed forms, and the rule that adjoining triangles tile the image."""
 
 import numpy as np
 import pytest
@@ -106,7 +106,7 @@ def test_far_texture_is_its_mean():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_adjoining_triangles_leave_no_crack_and_share_no_sample(seed):
-    """A fan of slivers over the whole picture: all of it is covered, and each sample by exactly one triangle."""
+    """A fan of slivers over the whole image: all of it is covered, and each sample by exactly one triangle."""
     rng = np.random.default_rng(seed)
     count = 40
     angles = np.sort(rng.uniform(0, 2 * np.pi, count))
@@ -219,7 +219,7 @@ def test_the_sky_rises_from_the_horizon_to_the_zenith_also_where_a_scene_was_bef
 
 
 def test_antialiasing_is_the_mean_of_finer_pictures():
-    """An edge pixel's linear colour is near the area that a much finer picture gives it."""
+    """An edge pixel's linear colour is near the area that a much finer image gives it."""
 
     def picture(size: int, antialias: int) -> np.ndarray:
         world = World("raster", shadows=False, antialias=antialias)

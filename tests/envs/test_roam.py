@@ -131,7 +131,7 @@ def test_the_orbit_keeps_its_distance_and_sees_its_object():
             np.testing.assert_allclose(observation["motor"], turned, rtol=0.06, atol=1e-6)
             assert np.linalg.norm(info["pose"][:3, 3] - env.target) == pytest.approx(env.distance, rel=1e-5)
             assert 0.02 < (observation["instance"] == 1).mean() < 0.9
-            assert (observation["instance"][[0, -1]] == 0).mean() > 0.9  # it fits the picture
+            assert (observation["instance"][[0, -1]] == 0).mean() > 0.9  # it fits the image
 
 
 def test_unknown_scenes_name_the_near_one():

@@ -1,4 +1,4 @@
-"""Acts on the table: forces follow materials, pushes move what they meet, grasps hold, policies are balanced."""
+"""On the table: forces follow materials, pushes move what they meet, grasps hold, policies are balanced."""
 
 from itertools import pairwise
 

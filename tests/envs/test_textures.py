@@ -147,7 +147,7 @@ def test_a_folder_of_pictures_is_a_family(tmp_path):
     image[:20] = (0, 0, 255)  # the top half red, as OpenCV writes it
     assert cv2.imwrite(str(tmp_path / "b.png"), image)
     assert cv2.imwrite(str(tmp_path / "a.jpg"), np.full((8, 8, 3), 200, np.uint8))
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not an picture")
     first, second = image_textures(tmp_path, 32)
     assert isinstance(first, Texture)
     assert first.image.shape == (32, 32, 3)
@@ -158,7 +158,7 @@ def test_a_folder_of_pictures_is_a_family(tmp_path):
 def test_bad_folders_of_pictures_are_named(tmp_path):
     with pytest.raises(ValueError, match="nowhere is not a folder"):
         image_textures(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="holds no picture"):
+    with pytest.raises(ValueError, match="holds no image"):
         image_textures(tmp_path)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nonsense")
     with pytest.raises(ValueError, match=r"broken\.png"):

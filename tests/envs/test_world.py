@@ -31,7 +31,7 @@ def ground() -> Asset:
 
 
 def tumble(world: World, seed: int) -> str:
-    """Drop things, let them fall, and take a picture: one hash of all of it."""
+    """Drop objects, let them fall, and take an image: one hash of all of it."""
     rng = np.random.default_rng(seed)
     world.reset()
     world.add(ground(), structure=True)
@@ -185,9 +185,7 @@ def test_a_folder_of_pictures_is_worn_instead(tmp_path):
     frames = [RoamEnv(scenes="kitchen", size=48, textures=str(tmp_path), shadows=False) for _ in range(2)]
     seen, again = (env.reset(seed=3)[0]["rgb"] for env in frames)
     np.testing.assert_array_equal(seen, again)
-    assert (
-        seen[..., 2].max() <= seen[..., :2].max(-1).max() // 2
-    )  # red and green pictures leave little blue: highlights
+    assert seen[..., 2].max() <= seen[..., :2].max(-1).max() // 2  # red and green images leave little blue: highlights
     plain = RoamEnv(scenes="kitchen", size=48, shadows=False).reset(seed=3)[0]["rgb"]
     assert plain[..., 2].mean() > 3 * seen[..., 2].mean()
     with pytest.raises(ValueError, match="nowhere is not a folder"):

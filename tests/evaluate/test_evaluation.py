@@ -43,7 +43,7 @@ def labelled(label, group=None, size=8):
 
 
 def clusters(classes=4, groups=10, each=6, spread=0.5, dim=16, seed=0):
-    """Features of classes about random middles: every class has groups, every group pictures."""
+    """Features of classes about random middles: every class has groups, every group images."""
     rng = np.random.default_rng(seed)
     label = np.repeat(np.arange(classes), groups * each)
     group = np.repeat(np.arange(classes * groups), each)

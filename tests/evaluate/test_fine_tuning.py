@@ -14,7 +14,7 @@ from embodied_ssl.evaluate.splits import split
 
 
 def stripes(count=240, size=16):
-    """Pictures of noise with stripes across or along, which are the classes."""
+    """Images of noise with stripes across or along, which are the classes."""
     rng = np.random.default_rng(0)
     label = np.arange(count) % 2
     wave = np.where(np.arange(size) % 4 < 2, 40, -40)

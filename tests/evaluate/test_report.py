@@ -265,7 +265,7 @@ def test_a_browser_shows_the_page_without_complaint(tmp_path, results, run, widt
 
 
 def features_of_classes() -> tuple[np.ndarray, SimpleNamespace]:
-    """Ten objects of two pictures each; the features tell the class and nothing else."""
+    """Ten objects of two images each; the features tell the class and nothing else."""
     group = np.repeat(np.arange(10), 2)
     label = group % 2
     features = np.stack([1 - label, label], 1).astype("f4")

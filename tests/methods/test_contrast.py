@@ -111,7 +111,7 @@ def test_the_lead_finds_the_way_of_a_motion():
 
 def test_an_object_is_itself_before_and_after_an_act(data):
     dataset = Dataset.open(data["push"])
-    pairs = dataset.object_pairs(across="act")
+    pairs = dataset.object_pairs(across="interaction")
     batch = pairs.batch(np.arange(len(pairs)), np.random.default_rng(0))
     rows = [
         int(np.flatnonzero((dataset.array("interactions/rgb_before")[:] == first.numpy()).all((1, 2, 3)))[0])
@@ -121,8 +121,8 @@ def test_an_object_is_itself_before_and_after_an_act(data):
     np.testing.assert_array_equal(batch.second.movedim(1, -1).numpy(), after)
     where = dataset.project(dataset.array("interactions/pose_after")[rows][:, :3])
     np.testing.assert_allclose(batch.second_pixel.numpy(), where)
-    with pytest.raises(DataError, match=r"unknown across 'acts': did you mean 'act'\?"):
-        dataset.object_pairs(across="acts")
+    with pytest.raises(DataError, match=r"unknown across 'interactions': did you mean 'interaction'\?"):
+        dataset.object_pairs(across="interactions")
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -184,7 +184,7 @@ def test_no_group_has_a_single_sample(parts):
 
 
 def test_older_keys_of_a_picture_are_no_negatives_of_it():
-    """An epoch as short as the queue: it holds the keys of the very pictures of the batch."""
+    """An epoch as short as the queue: it holds the keys of the very images of the batch."""
     method = make_method("moco", "conv4", SIZE, queue=COUNT, temperature=0.5).eval()
     method.loss(step(), frames())
     method.after_step(step())
@@ -262,7 +262,7 @@ def test_batch_norm_of_keys_sees_other_company_than_that_of_queries():
     method.loss(step(), pairs=FramePairs(pictures(0), pictures(0), *(torch.zeros(COUNT, n) for n in (2, 1, 1))))
     assert [len(part) for part in seen["encoder"]] == [4, 4, 4] == [len(part) for part in seen["key_encoder"]]
     groups = [{frozenset(part.tolist()) for part in seen[name]} for name in ("encoder", "key_encoder")]
-    assert set().union(*groups[0]) == set().union(*groups[1])  # the same pictures
+    assert set().union(*groups[0]) == set().union(*groups[1])  # the same images
     assert not groups[0] & groups[1]
 
 

@@ -25,7 +25,7 @@ def step(seed=0, progress=0.5):
 
 
 def test_the_loss_is_equation_3():
-    """Every view of the student with every other large crop of the teacher, picture by picture."""
+    """Every view of the student with every other large crop of the teacher, image by image."""
     rng = np.random.default_rng(1)
     teacher, student = rng.dirichlet(np.ones(7), (2, 3)), rng.normal(size=(5, 3, 7))
     terms = []
@@ -99,7 +99,7 @@ def test_crops_have_their_shares_and_sizes():
     method.encoder.register_forward_pre_hook(lambda module, inputs: sizes.append(tuple(inputs[0].shape)))
     method.loss(frames(), step())
     assert sizes == [(2 * COUNT, 3, 32, 32), (3 * COUNT, 3, 16, 16)]
-    with pytest.raises(DataError, match="kitti_net takes no pictures of 16 px; choose --local_size 32"):
+    with pytest.raises(DataError, match="kitti_net takes no images of 16 px; choose --local_size 32"):
         make_method("dino", "kitti_net", SIZE)
     make_method("dino", "kitti_net", SIZE, local_size=SIZE).loss(frames(), step())
 

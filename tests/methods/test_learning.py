@@ -1,4 +1,4 @@
-"""The contrastive and later methods learn: pictures of one kind come together in their features."""
+"""The contrastive and later methods learn: images of one kind come together in their features."""
 
 import functools
 
@@ -46,7 +46,7 @@ def a_batch(name, settings, rng):
     """What a method is given to learn from; never the kind itself."""
     kind = torch.from_numpy(rng.integers(0, KINDS, BATCH))
     images = pictures(kind.numpy(), rng)
-    if settings.get("views") == "body":  # that shows a thing of the same kind twice
+    if settings.get("views") == "body":  # that shows an object of the same kind twice
         other = pictures(kind.numpy(), rng)
         return {"pairs": FramePairs(images, other, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
     if name == "clip":  # a word of the kind, after one of no account

@@ -1,4 +1,4 @@
-"""MAE: what is hidden is never seen, the loss is that of the hidden patches, and pictures come back in their places."""
+"""MAE: what is hidden is never seen, the loss is that of the hidden patches, and images come back in their places."""
 
 import numpy as np
 import pytest

@@ -147,7 +147,7 @@ def test_equivariance_is_equation_5():
 
 DEGENERATE = {
     "alike": lambda tensor: tensor[:1].expand(tensor.shape).clone(),  # one object, one class, one motion
-    "still": lambda tensor: torch.zeros_like(tensor),  # black pictures, no motion, no force
+    "still": lambda tensor: torch.zeros_like(tensor),  # black images, no motion, no force
 }
 
 

@@ -36,7 +36,7 @@ def rng(seed=0):
 
 
 def noise(generator, count, height, width, grain=1):
-    """Grey pictures of random grains of so many px, uint8: nothing in them but what a view adds."""
+    """Grey images of random grains of so many px, uint8: nothing in them but what a view adds."""
     field = torch.rand(count, 1, height // grain + 2, width // grain + 2, generator=generator)
     field = functional.interpolate(field, scale_factor=grain, mode="bicubic") if grain > 1 else field
     return (field[..., grain : grain + height, grain : grain + width] * 255).clamp(0, 255).byte().expand(-1, 3, -1, -1)
@@ -65,7 +65,7 @@ def test_a_patch_that_does_not_fit_is_refused():
     assert make_method("relative_patch", "conv4", 64, patch=0.378).patch < largest
     with pytest.raises(DataError, match="nothing of a hole would be hidden"):
         make_method("context_encoder", "conv4", 32, hole="centre", rim=0.25)
-    with pytest.raises(DataError, match="takes no pictures of 2 px; choose a larger --tile, as 32"):
+    with pytest.raises(DataError, match="takes no images of 2 px; choose a larger --tile, as 32"):
         make_method("jigsaw", "conv4", 32, tile=2)
 
 
@@ -91,7 +91,7 @@ def learns_from_pictures(name):
 @pytest.mark.parametrize("name", [name for name in method_names() if learns_from_pictures(name)])
 @pytest.mark.parametrize("largest", [False, True])
 def test_views_lie_within_the_picture(monkeypatch, name, largest):
-    """Beyond it, its border goes on, which tells where in the picture a view was."""
+    """Beyond it, its border goes on, which tells where in the image a view was."""
     cut, outside = views._upright, []
 
     def watched(images, middle, sides, size):
@@ -233,7 +233,7 @@ def test_generator_and_discriminator_learn_from_their_own_terms_alone():
 
 @pytest.mark.parametrize("name", ["colorization", "split_brain"])
 def test_no_colour_leaks_into_what_predicts_it(name):
-    """Pictures of one lightness and other colours get the same prediction."""
+    """Images of one lightness and other colours get the same prediction."""
     method = make_method(name, "conv4", 32).eval()
     lab = torch.stack([torch.full((3, 32, 32), 50.0), *(torch.rand(2, 3, 32, 32, generator=rng()) * 30 - 15)], 1)
     other = lab * torch.tensor([1.0, -1.0, -1.0])[:, None, None]

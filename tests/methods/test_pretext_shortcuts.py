@@ -1,6 +1,6 @@
 """The known ways around a pretext task are closed: who can see nothing else stays at chance, and would not unguarded.
 
-Pictures are noise, in which there is nothing to learn: whatever is solved on them is solved by what the view adds.
+Images are noise, in which there is nothing to learn: whatever is solved on them is solved by what the view adds.
 """
 
 import numpy as np
@@ -23,14 +23,14 @@ def rng(seed=0):
 
 
 def noise(generator, count, height, width, grain=1):
-    """Grey pictures of random grains of so many px, uint8: nothing in them but what a view adds."""
+    """Grey images of random grains of so many px, uint8: nothing in them but what a view adds."""
     field = torch.rand(count, 1, height // grain + 2, width // grain + 2, generator=generator)
     field = functional.interpolate(field, scale_factor=grain, mode="bicubic") if grain > 1 else field
     return (field[..., grain : grain + height, grain : grain + width] * 255).clamp(0, 255).byte().expand(-1, 3, -1, -1)
 
 
 def accuracy_on(method, draw, steps, batch=64):
-    """Train on endless pictures that `draw(generator, count)` makes; the accuracy on the last, all of them unseen."""
+    """Train on endless images that `draw(generator, count)` makes; the accuracy on the last, all of them unseen."""
     torch.manual_seed(0)
     optimizer, generator, found = torch.optim.AdamW(method.parameters(), 2e-3), rng(), []
     for _ in range(steps):
@@ -56,7 +56,7 @@ def test_what_a_view_adds_tells_nothing_of_a_rotation(monkeypatch):
 
 @pytest.mark.slow
 def test_a_turn_leaves_no_corner_empty(monkeypatch):
-    """Where a picture of 48×32 px is turned by resampling, what is left empty gives turns away."""
+    """Where an image of 48×32 px is turned by resampling, what is left empty gives turns away."""
 
     def draw(generator, count):
         return noise(generator, count, 32, 48)

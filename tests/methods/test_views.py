@@ -36,13 +36,13 @@ def pictures(count=4, size=40, low=0, high=256):
 
 
 def smooth(count=4, size=40, low=80, high=150):
-    """Pictures without fine detail, so that two ways of sampling them agree."""
+    """Images without fine detail, so that two ways of sampling them agree."""
     coarse = pictures(count, 5, low, high).float()
     return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255).byte()
 
 
 def coordinates(count, size):
-    """Pictures whose red is the column and whose green is the row: a crop of them tells where it was taken."""
+    """Images whose red is the column and whose green is the row: a crop of them tells where it was taken."""
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     return torch.stack([columns, rows, torch.zeros_like(rows)]).byte().expand(count, 3, size, size)
 
@@ -90,7 +90,7 @@ def test_every_crop_has_a_place_shape_and_side_of_its_own_within_its_range():
 
 
 def test_a_crop_is_the_picture_at_the_places_that_it_was_taken_from():
-    """The same crops of coordinates tell the place of every sample; SciPy interpolates the picture there."""
+    """The same crops of coordinates tell the place of every sample; SciPy interpolates the image there."""
     images = smooth(8, 64)
     place = random_resized_crop(coordinates(8, 64), rng(3), 32, (0.1, 0.18)) * 255
     crops = random_resized_crop(images, rng(3), 32, (0.1, 0.18)) * 255

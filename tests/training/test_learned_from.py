@@ -23,7 +23,7 @@ SHORT = Recipe(steps=2, batch_size=8)
 
 
 def write_noise(root, each, size=8, parts=("train", "test")):
-    """Pictures of noise, in classes that nothing tells apart."""
+    """Images of noise, in classes that nothing tells apart."""
     rng = np.random.default_rng(0)
     for part in parts:
         for name in ("a", "b"):
@@ -55,7 +55,7 @@ def test_labels_of_noise_tell_nothing_of_other_noise(noise, tmp_path):
         run = train(method, tmp_path / f"run-{source.name}", {"labelled": source}, recipe, progress=False)
         (result,) = evaluate([run], [noise], ["knn"], baselines=False, progress=False)
         found[source.name] = result.value
-    assert 0.25 < found["noise"] < 0.75  # of 80 pictures: more than four deviations
+    assert 0.25 < found["noise"] < 0.75  # of 80 images: more than four deviations
     assert found["everything"] > 0.8
 
 
@@ -118,7 +118,7 @@ def test_what_first_weights_have_learned_from_counts_as_well(noise, tmp_path, ho
     [("roam", "rotation", 45), ("orbit", "labels", 32), ("push", "rotation", None), ("poke", "labels", None)],
 )
 def test_pictures_of_our_sets_are_known_again(data, tmp_path, kind, name, each):
-    """Patches about things count as the pictures that they are cut from."""
+    """Patches about objects count as the images that they are cut from."""
     run = learn(name, tmp_path / "run", data[kind])
     images = image_set(data[kind])
     assert each is None or each == len(images)

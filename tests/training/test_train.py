@@ -122,7 +122,7 @@ def test_queue_teacher_and_centre_survive_an_interruption(roam, tmp_path, monkey
 
 
 class Same(Method):
-    """Is content with an encoder that says nearly the same of all pictures."""
+    """Is content with an encoder that says nearly the same of all images."""
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         return {"loss": (self.encoder(frames.images.float() / 255) - 1).square().mean()}
@@ -413,7 +413,7 @@ def test_classes_come_from_the_data(tmp_path, name, stream):
     assert classifier.out_features == 70
     assert learn() == run
     if name == "labels":
-        with pytest.raises(DataError, match="classes: 64, but the labelled pictures are of 70"):
+        with pytest.raises(DataError, match="classes: 64, but the labelled images are of 70"):
             learn(classes=64)
 
 

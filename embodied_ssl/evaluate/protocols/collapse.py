@@ -1,4 +1,4 @@
-"""Whether features still tell pictures apart."""
+"""Whether features still tell images apart."""
 
 import torch
 from torch import Tensor

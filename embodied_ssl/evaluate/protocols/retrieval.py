@@ -1,4 +1,4 @@
-"""Retrieval: whether the nearest images show the same thing, or one of its kind."""
+"""Retrieval: whether the nearest images show the same object, or one of its kind."""
 
 import numpy as np
 

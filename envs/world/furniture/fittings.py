@@ -37,7 +37,7 @@ def frame_of(joiner: Joiner, skin: Skin, x: float, low: float, high: float, side
 
 
 def picture_on(joiner: Joiner, skin: Skin, x: float, low: float, high: float, y: float) -> None:
-    """A picture on the wall, facing the front."""
+    """An image on the wall, facing the front."""
     joiner.panel(skin, (-x, y, low), (2 * x, 0, 0), (0, 0, high - low))
 
 

@@ -1,4 +1,4 @@
-"""How pieces of furniture are put together: blocks, posts and tubes by the skin they wear, hulls, places to put things.
+"""How pieces of furniture are put together: blocks, posts and tubes by the skin they wear, hulls, places for objects.
 
 A piece's frame: metres, z up, the origin on the floor under its middle, its back towards +y, its front towards −y.
 """
@@ -41,7 +41,7 @@ class Skin:
 
 @dataclass(frozen=True)
 class Surface:
-    """A level place to put things on: a rectangle in the piece's frame at height z, with `clear` m of room above."""
+    """A level place to put objects on: a rectangle in the piece's frame at height z, with `clear` m of room above."""
 
     x_min: float
     y_min: float
@@ -123,7 +123,7 @@ class Joiner:
         self.add(skin, panel(origin, side_u, side_v, cut))
 
     def surface(self, x_min: float, y_min: float, x_max: float, y_max: float, z: float, clear: float = 1.0) -> None:
-        """A level place to put things on."""
+        """A level place to put objects on."""
         self._surfaces.append(Surface(x_min, y_min, x_max, y_max, z, clear))
 
     def piece(self, category: str, instance: int, material: Material) -> Piece:

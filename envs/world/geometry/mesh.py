@@ -122,7 +122,7 @@ def lathe(profile: Rows, segments: int = 16, tile: float = 0.1, crease_rad: floa
     """A surface of revolution about z.
 
     profile: [P, 2] of (radius, z) in m, run so that the outside is on its right hand: from the bottom up along
-    the outer wall (and down the inner wall of a hollow thing). Corners sharper than `crease_rad` stay sharp.
+    the outer wall (and down the inner wall of a hollow object). Corners sharper than `crease_rad` stay sharp.
     """
     points = np.asarray(profile, float)
     step = np.diff(points, axis=0)

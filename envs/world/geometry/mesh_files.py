@@ -14,7 +14,7 @@ from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Texture
 
 SUFFIXES = (".obj", ".glb", ".gltf", ".ply", ".off", ".stl")  # of files of one name, the first is taken
-MOST_COLOURS = 16  # of a thing; one of more wears their mean
+MOST_COLOURS = 16  # of an object; one of more wears their mean
 _UPWARDS_Y = (".glb", ".gltf")  # their format says so; ours is z
 _GREY = (102, 102, 102)  # trimesh's, where a material gives no colour
 
@@ -55,7 +55,7 @@ def flat_texture(colour: tuple[int, int, int]) -> Texture:
 
 
 def _pieces(scene: Any, suffix: str) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
-    """Corners, colours and whether they are any, of each thing in a scene where it stands there."""
+    """Corners, colours and whether they are any, of each object in a scene where it stands there."""
     for node in scene.graph.nodes_geometry:
         matrix, name = scene.graph[node]
         mesh = scene.geometry[name]

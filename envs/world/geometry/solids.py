@@ -1,4 +1,4 @@
-"""Bodies that things are put together from: a mesh to see, and the convex hulls to touch, made together.
+"""Bodies that objects are put together from: a mesh to see, and the convex hulls to touch, made together.
 
 Hulls have at most 48 corners. What a finger could reach into is hollow to it as well: its wall is cut into sectors.
 """
@@ -18,12 +18,12 @@ from embodied_ssl.envs.world.geometry.mesh import Mesh, Rows, box, extrude, lath
 Floats = NDArray[np.float32]
 
 MOST_CORNERS = 48
-MOST_LEVELS = 6  # rings of corners in the hull of a turned thing
+MOST_LEVELS = 6  # rings of corners in the hull of a turned object
 
 
 @dataclass(frozen=True, eq=False)
 class Solid:
-    """A closed body. mesh, hulls: in the frame of its thing, m; no hulls = decoration that nothing touches.
+    """A closed body. mesh, hulls: in the frame of its object, m; no hulls = decoration that nothing touches.
 
     coat: what it wears: "body", the thing's own material; "trim", another texture of that; or a material's name or a
     texture family's. fill: share of its volume that is matter. along: a grain runs along v, not along u.
@@ -60,7 +60,7 @@ def volume_and_center(mesh: Mesh) -> tuple[float, NDArray[np.float64]]:
     return total, origin + moment / 4 / total
 
 
-# Round things
+# Round objects
 
 
 def turned(
@@ -94,7 +94,7 @@ def vessel(
     fill: float = 1.0,
     crease_rad: float = 0.7,
 ) -> Solid:
-    """A hollow thing, open at the top.
+    """A hollow object, open at the top.
 
     outer: [P, 2] of (radius, z), m: from (0, 0) over the foot up to the rim, z rising from the third point on. wall: m.
     floor: height of the cavity's bottom. breaks: heights at which hulls are cut. The wall above the floor has
@@ -159,7 +159,7 @@ def ring(
     return bar(path, thickness, around, pieces, coat, closed=True)
 
 
-# Things with edges
+# Objects with edges
 
 
 def block(size: ArrayLike, center: ArrayLike = (0, 0, 0), coat: str = "body", fitted: bool = False) -> Solid:
@@ -286,7 +286,7 @@ def _sectors(outer: NDArray[np.float64], inner: NDArray[np.float64], segments: i
 
 @lru_cache(maxsize=16)
 def _unit_sphere(segments: int) -> Mesh:
-    """A sphere of radius 1 m whose texture repeats as on a thing of 5 cm."""
+    """A sphere of radius 1 m whose texture repeats as on an object of 5 cm."""
     return sphere(1.0, segments, tile=2.0)
 
 

@@ -1,6 +1,6 @@
 """Household objects: any number of instances of each category, and other sets of objects in their stead.
 
-A category is a shape; an instance draws its proportions, material, textures and size. Every thing is sized for a table
+A category is a shape; an instance draws its proportions, material, textures and size. Every object is sized for a table
 and a gripper, rests in the pose it is made in, and has the origin of its frame at its centre of mass.
 """
 
@@ -18,7 +18,7 @@ from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.objects import housewares, tableware, toys
 from embodied_ssl.envs.world.textures.families import nearest, texture
 
-TEXTURE_SIDE = 64  # texels over about 10 cm: as fine as a picture of a table shows
+TEXTURE_SIDE = 64  # texels over about 10 cm: as fine as an image of a table shows
 VARIANTS = 96  # of each texture family: colours and scales; more would only fill memory
 LIGHTEST_KG, HEAVIEST_KG = 0.03, 1.5
 

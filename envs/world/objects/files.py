@@ -41,7 +41,7 @@ TEXTURE_TILE_M = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A thing's meshes and hull about its centre of mass, and the volume of its matter (m³).
+    """An thing's meshes and hull about its centre of mass, and the volume of its matter (m³).
 
     meshes: by colour, uint8 sRGB; None is the one of what the file gives no colour.
     """
@@ -55,9 +55,9 @@ class Shape:
 def object_from_file(path: Path, category: str, instance: int, stamp: int = 0) -> Asset:
     """The object in a mesh or .urdf file, as a category of its own; the instance draws its material and texture.
 
-    Files say nothing of what a thing is made of. The base colours that a mesh file gives are worn in the place of a
-    texture, one per triangle; a picture in it counts by its mean. A thing whose longest side is not between 2 and 40 cm
-    is scaled to 12 cm. stamp: of the state of the files, which are read again when it is another. Raises ValueError
+    Files say nothing of what an object is made of. The base colours that a mesh file gives are worn in the place of a
+    texture, one per triangle; an image in it counts by its mean. An object whose longest side is not between 2 and 40
+    cm is scaled to 12 cm. stamp: of the state of the files, which are read again when it is another. Raises ValueError
     naming the file if there is nothing to see or touch in it.
     """
     if instance < 0:

@@ -1,4 +1,4 @@
-"""Things of the house and the workshop: shapes drawn from a generator, in metres, in the pose in which they rest."""
+"""Objects of the house and the workshop: shapes drawn from a generator, in metres, in the pose in which they rest."""
 
 from dataclasses import replace
 

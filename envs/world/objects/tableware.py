@@ -1,4 +1,4 @@
-"""Things of the kitchen and the table: shapes drawn from a generator, in metres, standing on z = 0 or above."""
+"""Objects of the kitchen and the table: shapes drawn from a generator, in metres, standing on z = 0 or above."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Toys, fruit and sports things: shapes drawn from a generator, in metres, in the pose in which they rest."""
+"""Toys, fruit and sports objects: shapes drawn from a generator, in metres, in the pose in which they rest."""
 
 from dataclasses import replace
 

@@ -19,7 +19,7 @@ from embodied_ssl.envs.world.raster.visibility import HIGHEST, Samples, Stage, S
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """A picture. rgb: uint8 [H, W, 3], sRGB. depth: float32 [H, W], m along the optical axis, 0 = nothing there.
+    """An image. rgb: uint8 [H, W, 3], sRGB. depth: float32 [H, W], m along the optical axis, 0 = nothing there.
 
     instance: uint8 [H, W], the thing's id in its world, 0 = background. Depth and instance are those at pixel centres.
     """
@@ -38,7 +38,7 @@ class Item:
 
 
 class Renderer(Protocol):
-    """Draws items at poses. `load` is called once per world, `draw` once per picture."""
+    """Draws items at poses. `load` is called once per world, `draw` once per image."""
 
     def load(self, items: Sequence[Item], light: Light) -> None:
         """Take over what is to be drawn from now on."""

@@ -1,4 +1,4 @@
-"""Shading: what a picture shows of the triangles that its samples see.
+"""Shading: what an image shows of the triangles that its samples see.
 
 A fragment is what a pixel shows of one triangle. Each is shaded once: texture, sun with shadow, ambient light,
 highlight; then they are blended by their shares of the pixel.
@@ -31,7 +31,7 @@ NEARNESS, U, V, NORMAL_X, NORMAL_Y, NORMAL_Z, MAP_U, MAP_V, MAP_HEIGHT = range(I
 LENGTH = 256  # most fragments of a block
 RUN = 8  # fragments of a span that go into a block at once
 
-# Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the picture in
+# Where the rows of a block begin in its numbers: first what is interpolated, over w; the place in the image in
 # samples; gloss; emission, below 0 for the background; texels² per pixel, over w³.
 _ROWS = 14
 (
@@ -53,13 +53,13 @@ class Fragments(NamedTuple):
     depth: NDArray[np.float32]  # [F] m
     color: NDArray[np.float32]  # [3, F] linear red, green, blue
     bytes: NDArray[np.int32]  # [F] the same as it is stored, 0x00BBGGRR
-    pixels: NDArray[np.int32]  # [F] the picture, likewise, in the first H · W
+    pixels: NDArray[np.int32]  # [F] the image, likewise, in the first H · W
     numbers: NDArray[np.float32]  # [_ROWS · LENGTH] of a block
     integers: NDArray[np.int32]  # [_INTEGER_ROWS · LENGTH]
 
 
 def room_for_fragments(samples: int) -> Fragments:
-    """Room for the fragments of a picture of so many samples."""
+    """Room for the fragments of an image of so many samples."""
     return Fragments(
         depth=np.empty(samples, np.float32),
         color=np.empty((3, samples), np.float32),
@@ -93,7 +93,7 @@ def draw_view(
 
 @jit
 def _prepare(stage, samples, sun, poses, shown, spacing):
-    """For every triangle that shows, the planes of what is interpolated: linear in the picture once divided by w."""
+    """For every triangle that shows, the planes of what is interpolated: linear in the image once divided by w."""
     vertices, normals, uv, triangles = stage.vertices, stage.normals, stage.uv, stage.triangles
     slots, edges, planes, density = samples.slots, samples.edges, samples.planes, samples.density
     shown_slots, items = samples.shown, stage.item
@@ -128,7 +128,7 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
                 planes[slot, term, MAP_U] += e * map_u
                 planes[slot, term, MAP_V] += e * map_v
                 planes[slot, term, MAP_HEIGHT] += e * map_height
-        # The Jacobian of (u, v) by the picture is the determinant of the planes of 1/w, u/w and v/w, times w³.
+        # The Jacobian of (u, v) by the image is the determinant of the planes of 1/w, u/w and v/w, times w³.
         qx, qy, qc = planes[slot, 0, NEARNESS], planes[slot, 1, NEARNESS], planes[slot, 2, NEARNESS]
         ux, uy, uc = planes[slot, 0, U], planes[slot, 1, U], planes[slot, 2, U]
         vx, vy, vc = planes[slot, 0, V], planes[slot, 1, V], planes[slot, 2, V]
@@ -139,7 +139,7 @@ def _prepare(stage, samples, sun, poses, shown, spacing):
 
 @jit
 def _rays(camera_pose, intrinsics, spacing):
-    """Rays through the picture, in the world: what a column adds, what a row adds, and that of column and row 0.
+    """Rays through the image, in the world: what a column adds, what a row adds, and that of column and row 0.
 
     Columns and rows are those of samples. float32 [3, 3].
     """

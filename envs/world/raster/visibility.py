@@ -1,4 +1,4 @@
-"""Visibility: which triangle each sample of a picture sees, found by our rasteriser in flat buffers.
+"""Visibility: which triangle each sample of an image sees, found by our rasteriser in flat buffers.
 
 Every triangle is scanned into a buffer of samples (antialias² of them in a pixel) that keeps the nearest triangle's
 number; `shading` colours what is seen. Triangles are set up in homogeneous coordinates (Olano & Greer 1997), so that
@@ -253,7 +253,7 @@ def scan_view(stage, samples, poses, camera_pose, intrinsics, spacing, width, he
     """Scan all parts in a perspective view, nearest part first.
 
     poses: float64 [N, 4, 4], item to world. camera_pose: float64 [4, 4], camera to world. intrinsics: float64 [3, 3],
-    pixels. spacing: samples per pixel and axis. width, height: of the picture, in pixels. Returns how many spans there
+    pixels. spacing: samples per pixel and axis. width, height: of the image, in pixels. Returns how many spans there
     are, and how many triangles show.
     """
     wide, tall = width * spacing, height * spacing
@@ -284,7 +284,7 @@ def scan_view(stage, samples, poses, camera_pose, intrinsics, spacing, width, he
 
 @jit
 def _gather(samples, width, height, spacing):
-    """List the spans of a picture of width × height pixels, and the triangles that show. How many of both."""
+    """List the spans of an image of width × height pixels, and the triangles that show. How many of both."""
     slots, shown, spans, places = samples.slots, samples.shown, samples.spans, samples.places
     owners = np.empty(width + 1, np.int32)  # of each pixel of a row
     owners[width] = MIXED

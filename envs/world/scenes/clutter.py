@@ -79,7 +79,7 @@ def _put(room: Room, host: Placed, surface: Surface, categories: tuple[str, ...]
     if host.piece.asset.category in SOFT_HOSTS:
         categories = SOFT_THINGS
     thing = _draw(room, categories, False)
-    inset = min(thing.radius, 0.1)  # a long thing may reach over a narrow board's edge
+    inset = min(thing.radius, 0.1)  # a long object may reach over a narrow board's edge
     low_x, high_x = surface.x_min + thing.radius, surface.x_max - thing.radius
     low_y, high_y = surface.y_min + inset, surface.y_max - inset
     low, high = thing.rise

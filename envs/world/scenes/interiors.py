@@ -100,6 +100,6 @@ def add_ceiling_lamps(room: Room, kind: str, rows: int, columns: int) -> None:
 
 
 def add_pictures(room: Room, count: int, kind: str = "picture") -> None:
-    """Pictures or posters wherever walls are bare."""
+    """Images or posters wherever walls are bare."""
     for _ in range(count):
         room.hang(kind, room.rng.uniform(1.05, 1.4))

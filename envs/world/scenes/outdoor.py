@@ -41,7 +41,7 @@ def _draw_facade(rng: np.random.Generator) -> Skin:
 
 
 def _lay(room: Room, patches: dict[Skin, list[Rectangle]], z: float, hulls: Sequence[NDArray[np.float32]] = ()) -> None:
-    """Ground in rectangles side by side, or, above z = 0, thin things on it. What is on z = 0 carries bodies."""
+    """Ground in rectangles side by side, or, above z = 0, thin objects on it. What is on z = 0 carries bodies."""
     meshes: dict[Skin, list[Mesh]] = {}
     for skin, rectangles in patches.items():
         for x0, y0, x1, y1 in rectangles:

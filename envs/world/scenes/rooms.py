@@ -62,7 +62,7 @@ class Room:
         self._free: list[Rectangle] = []  # to be kept free
         self._walls: list[list[tuple[float, float, float, float]]] = [[], [], [], []]  # from, to, low, high
         self._instances: dict[str, int] = {}
-        self.hosts: list[Placed] = []  # pieces with surfaces to put things on
+        self.hosts: list[Placed] = []  # pieces with surfaces to put objects on
         self._tops: list[tuple[float, float, float, float]] = []  # x, y, radius, z of what stands on furniture
 
     # The shell.
@@ -193,7 +193,7 @@ class Room:
 
     @property
     def count(self) -> int:
-        """Things placed so far, without the building."""
+        """Objects placed so far, without the building."""
         return len(self._placements)
 
     def add(self, asset: Asset, triangles: int, position: tuple[float, float, float], angle: float) -> bool:
@@ -207,7 +207,7 @@ class Room:
         return True
 
     def top_is_free(self, x: float, y: float, radius: float, z: float) -> bool:
-        """Whether a thing of a radius fits at a point on a piece, and if so takes the place."""
+        """Whether an object of a radius fits at a point on a piece, and if so takes the place."""
         for other_x, other_y, other_radius, other_z in self._tops:
             if abs(other_z - z) < 0.05 and exact.hypot(x - other_x, y - other_y) < radius + other_radius:
                 return False
@@ -215,7 +215,7 @@ class Room:
         return True
 
     def floor_is_free(self, rectangle: Rectangle) -> bool:
-        """Whether a thing fits on the floor, and if so takes the place."""
+        """Whether an object fits on the floor, and if so takes the place."""
         x0, y0, x1, y1 = rectangle
         x, y = self.width / 2, self.depth / 2
         if x0 < -x or y0 < -y or x1 > x or y1 > y or overlaps(rectangle, self._solid):
@@ -331,7 +331,7 @@ class Room:
         self._solid.append(inner)
         return self._stand(placed)
 
-    # Things on furniture and on the floor.
+    # Objects on furniture and on the floor.
 
     def put_on(
         self, kind: str, host: Placed, x: float, y: float, angle: float = 0.0, surface: int = 0

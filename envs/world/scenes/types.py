@@ -114,7 +114,7 @@ def make_scene(type: str, rng: np.random.Generator, object_instances: tuple[int,
     """A furnished place of a type; the same state of `rng` gives the same place.
 
     type: a key of SCENE_TYPES. object_instances: range (first, end) of the instances of small household objects, so
-    that disjoint ranges make places with unseen things. Raises ValueError, with the nearest type's name, for an
+    that disjoint ranges make places with unseen objects. Raises ValueError, with the nearest type's name, for an
     unknown one, and for an empty or negative range.
     """
     if type not in SCENE_TYPES:

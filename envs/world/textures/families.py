@@ -1,4 +1,4 @@
-"""Procedural textures by family and variant, and pictures from a folder in their stead. All tile."""
+"""Procedural textures by family and variant, and images from a folder in their stead. All tile."""
 
 import difflib
 from collections.abc import Callable, Iterable
@@ -77,9 +77,9 @@ def texture(family: str, variant: int, size: int = 128) -> Texture:
 
 
 def image_textures(folder: str | Path, size: int = 128) -> tuple[Texture, ...]:
-    """The pictures of a folder, by name, each cut to its middle square and scaled: a family of your own.
+    """The images of a folder, by name, each cut to its middle square and scaled: a family of your own.
 
-    They tile as well as the pictures do. size: texels, a power of two. Raises ValueError naming the folder or the file
+    They tile as well as the images do. size: texels, a power of two. Raises ValueError naming the folder or the file
     that cannot be read.
     """
     _check_side(size)
@@ -88,7 +88,7 @@ def image_textures(folder: str | Path, size: int = 128) -> tuple[Texture, ...]:
         raise ValueError(f"{folder} is not a folder of pictures")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
-        raise ValueError(f"{folder} holds no picture ({', '.join(IMAGE_SUFFIXES)})")
+        raise ValueError(f"{folder} holds no image ({', '.join(IMAGE_SUFFIXES)})")
     return _read_textures(tuple((path, stamp(path)) for path in paths), size)
 
 
@@ -114,7 +114,7 @@ def _read_textures(files: tuple[tuple[Path, tuple[int, int]], ...], size: int) -
 def _read_texture(path: Path, size: int) -> Texture:
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f"{path} is not a picture that can be read")
+        raise ValueError(f"{path} is not an image that can be read")
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -1,6 +1,6 @@
 """Textures that objects wear: one family per way of making a material; the pattern tells the material, not the colour.
 
-Each family is a function of (rng, size) that gives a picture, float32 [S, S, 3], sRGB, 0 to 1.
+Each family is a function of (rng, size) that gives an image, float32 [S, S, 3], sRGB, 0 to 1.
 """
 
 import numpy as np
@@ -281,7 +281,7 @@ def beads(rng: np.random.Generator, size: int) -> Picture:
 
 
 def _pile(rng: np.random.Generator, size: int, color: Picture) -> Picture:
-    """Hair combed downwards in tufts, light at the tips, dark at the roots. color: [3] or a picture."""
+    """Hair combed downwards in tufts, light at the tips, dark at the roots. color: [3] or an image."""
     strands = 0.8 * noise(rng, size, 90, 24) + 0.6 * noise(rng, size, 45, 12) + 0.5 * noise(rng, size, 12, 6)
     shade = 1 + 0.24 * exact.tanh(strands)
     return np.asarray(color, np.float32) * (shade * 0.95)[..., None]

@@ -1,6 +1,6 @@
 """What textures are made of: noise, cells, rows of blocks, relief and colours, all periodic, so that they tile.
 
-Pictures here are float32 [S, S] or [S, S, 3] (sRGB, 0 to 1); row 0 lies at v = 0, the bottom.
+Images here are float32 [S, S] or [S, S, 3] (sRGB, 0 to 1); row 0 lies at v = 0, the bottom.
 Lattices are drawn at fixed sizes, so that a texture looks the same at another resolution.
 """
 
@@ -122,7 +122,7 @@ def step(value: Floats, edge: float, width: float = 0.02) -> Picture:
 
 
 def mix(low: ArrayLike, high: ArrayLike, share: Floats) -> Picture:
-    """[S, S, 3] between two colours ([3] or pictures) by share [S, S]."""
+    """[S, S, 3] between two colours ([3] or images) by share [S, S]."""
     first, second = np.asarray(low, np.float32), np.asarray(high, np.float32)
     return first + (second - first) * np.clip(share, 0, 1, dtype=np.float32)[..., None]
 
@@ -143,7 +143,7 @@ def draw_color(
     if hue == (0, 1):
         turn = float(np.interp(6 * turn, range(7), PAINTERS_WHEEL))
         glare = max(0.0, 1 - abs(turn - 0.36) / 0.16) + max(0.0, 1 - abs(turn - 0.84) / 0.1)
-        depth, light = depth * (1 - 0.4 * glare), light * (1 - 0.12 * glare)  # few things are neon green or magenta
+        depth, light = depth * (1 - 0.4 * glare), light * (1 - 0.12 * glare)  # few objects are neon green or magenta
     return np.array(colorsys.hsv_to_rgb(turn, depth, light), np.float32)
 
 
@@ -167,14 +167,14 @@ LETTERS = {
 
 
 class Print:
-    """Draws on a picture seen the right way up: x to the right, y down, both 0 to 1."""
+    """Draws on an image seen the right way up: x to the right, y down, both 0 to 1."""
 
     def __init__(self, picture: Picture):
         self.size = len(picture)
         self._sheet = np.ascontiguousarray(np.clip(picture[::-1] * 255 + 0.5, 0, 255).astype(np.uint8))
 
     def picture(self) -> Picture:
-        """The picture with all that was printed on it."""
+        """The image with all that was printed on it."""
         return np.divide(self._sheet[::-1], 255, dtype=np.float32)
 
     def _at(self, *values: float) -> list[int]:

@@ -1,4 +1,4 @@
-"""Pictures that things carry: goods on shelves, posters, boards, signs, views from a window, foliage, water.
+"""Images that objects carry: goods on shelves, posters, boards, signs, views from a window, foliage, water.
 
 All are drawn from (name, variant) alone and made once. Row 0 of a texture is its lower edge.
 """

@@ -1,6 +1,6 @@
 """Textures that rooms, streets and gardens are built of: floors, walls, roofs, the ground, plants.
 
-Each family is a function of (rng, size) that gives a picture, float32 [S, S, 3], sRGB, 0 to 1.
+Each family is a function of (rng, size) that gives an image, float32 [S, S, 3], sRGB, 0 to 1.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a page shows of grasps, pushes and pokes: pictures with the act drawn on them, and what came of it."""
+"""What a page shows of grasps, pushes and pokes: images with the interaction drawn on them, and what came of it."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.datasets.gallery import pictures
+from embodied_ssl.datasets.gallery import thumbnails
 from embodied_ssl.datasets.gallery.charts import number, words
 from embodied_ssl.datasets.read.readers import Dataset
 
@@ -36,7 +36,7 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True)
 class Card:
-    """One act: two data URLs, what to draw on each (SVG), words, and what the filters ask for."""
+    """One interaction: two data URLs, what to draw on each (SVG), words, and what the filters ask for."""
 
     before: str
     after: str
@@ -49,17 +49,17 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Acts:
+class Interactions:
     """Some interactions of a data set, with what was aimed at, in the order in which they are shown."""
 
     dataset: Dataset
     rows: NDArray[np.int64]
-    values: dict[str, NDArray[Any]]  # every field but the pictures
+    values: dict[str, NDArray[Any]]  # every field but the images
     category: list[str]
     material: list[str]
 
     @classmethod
-    def sample(cls, dataset: Dataset, most: int = _MOST_ROWS, seed: int = 0) -> "Acts":
+    def sample(cls, dataset: Dataset, most: int = _MOST_ROWS, seed: int = 0) -> "Interactions":
         """At most `most` interactions, drawn by seed without regard to anything."""
         rows = np.random.default_rng(seed).permutation(len(dataset))[:most]
         values = {
@@ -86,17 +86,17 @@ class Acts:
         return _COLOURS.get(material) or _OTHER_COLOURS[others.index(material) % len(_OTHER_COLOURS)]
 
     def where(self, material: str) -> NDArray[np.intp]:
-        """The places of the acts on things of a material."""
+        """The places of the interactions on objects of a material."""
         return np.flatnonzero(np.array(self.material) == material)
 
     @property
     def moved(self) -> NDArray[np.float64]:
-        """How far each thing went, m; NaN where there is none."""
+        """How far each object went, m; NaN where there is none."""
         step = self.values["pose_after"][:, :3].astype("f8") - self.values["pose_before"][:, :3]
         return np.linalg.norm(step, axis=1)
 
     def outcome(self, i: int) -> str:
-        """What came of an act, in a word that the page can filter by."""
+        """What came of an interaction, in a word that the page can filter by."""
         if self.dataset.kind == "grasp":
             return "success" if self.values["success"][i] else "failure"
         if self.dataset.kind == "push":
@@ -104,27 +104,35 @@ class Acts:
         return "felt" if self.values["force"][i].max() > FELT_N else "missed"
 
 
-def cards(acts: Acts, budget: int) -> list[Card]:
-    """Pictures before and after with the act drawn on them: the first acts, about `budget` bytes of them."""
+def cards(interactions: Interactions, budget: int) -> list[Card]:
+    """Images before and after with what was done drawn on them: the first ones, about `budget` bytes of them."""
     out: list[Card] = []
     used = 0
-    for i in range(min(MOST_CARDS, len(acts.rows))):
-        row = acts.rows[i]
+    for i in range(min(MOST_CARDS, len(interactions.rows))):
+        row = interactions.rows[i]
         before, after = (
-            pictures.embed(pictures.shrink(acts.dataset.array(f"interactions/{name}")[row][None], _SIDE_PX)[0])
+            thumbnails.embed(
+                thumbnails.shrink(interactions.dataset.array(f"interactions/{name}")[row][None], _SIDE_PX)[0]
+            )
             for name in ("rgb_before", "rgb_after")
         )
         used += len(before) + len(after)
         if out and used > budget:
             break
-        on_before, on_after, text = _DRAWN[acts.dataset.kind](acts, i)
-        title = f"{acts.category[i]}, {acts.material[i]}" if acts.category[i] != NOTHING else "bare table"
-        out.append(Card(before, after, on_before, on_after, title, text, acts.outcome(i), acts.material[i]))
+        on_before, on_after, text = _DRAWN[interactions.dataset.kind](interactions, i)
+        title = (
+            f"{interactions.category[i]}, {interactions.material[i]}"
+            if interactions.category[i] != NOTHING
+            else "bare table"
+        )
+        out.append(
+            Card(before, after, on_before, on_after, title, text, interactions.outcome(i), interactions.material[i])
+        )
     return out
 
 
 def closing_line(pixel: ArrayLike, angle: float, length: float) -> NDArray[np.float64]:
-    """Where the two fingers stand in the picture: ends [2, 2] (px) of a line of `length` px about `pixel`.
+    """Where the two fingers stand in the image: ends [2, 2] (px) of a line of `length` px about `pixel`.
 
     The angle (rad) turns from the picture's u axis (right) towards its v axis (down).
     """
@@ -133,22 +141,22 @@ def closing_line(pixel: ArrayLike, angle: float, length: float) -> NDArray[np.fl
 
 
 def pixels_per_metre(dataset: Dataset) -> float:
-    """The scale of the picture at the height of the table."""
+    """The scale of the image at the height of the table."""
     return float(dataset.camera["intrinsics"][0, 0] / max(float(dataset.camera["pose"][2, 3]), 1e-3))
 
 
 def project(dataset: Dataset, places: ArrayLike) -> NDArray[np.float64]:
-    """World places [K, 3] (m) in the overhead picture, [K, 2] (u, v) px."""
+    """World places [K, 3] (m) in the overhead image, [K, 2] (u, v) px."""
     pose = dataset.camera["pose"].astype("f8")
     seen = (np.asarray(places, "f8") - pose[:3, 3]) @ pose[:3, :3]
     image = seen @ dataset.camera["intrinsics"].T
     return image[:, :2] / image[:, 2:]
 
 
-def _draw_grasp(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
-    values, held = acts.values, bool(acts.values["success"][i])
+def _draw_grasp(interactions: Interactions, i: int) -> tuple[Markup, Markup, str]:
+    values, held = interactions.values, bool(interactions.values["success"][i])
     angle = float(values["angle"][i])
-    ends = closing_line(values["pixel"][i], angle, _OPENING_M * pixels_per_metre(acts.dataset))
+    ends = closing_line(values["pixel"][i], angle, _OPENING_M * pixels_per_metre(interactions.dataset))
     finger = 0.125 * float(np.linalg.norm(ends[1] - ends[0]))
     across = finger * np.array([-math.sin(angle), math.cos(angle)])
     path = f"M{_at(ends[0])}L{_at(ends[1])}" + "".join(f"M{_at(end - across)}L{_at(end + across)}" for end in ends)
@@ -156,27 +164,27 @@ def _draw_grasp(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
     return drawing, Markup(""), f"{'held' if held else 'not held'}, closing at {math.degrees(angle):.0f}°"
 
 
-def _draw_push(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
-    values = acts.values
+def _draw_push(interactions: Interactions, i: int) -> tuple[Markup, Markup, str]:
+    values = interactions.values
     start, end = values["start_pixel"][i].astype("f8"), values["end_pixel"][i].astype("f8")
     pushed = float(np.linalg.norm(values["end"][i] - values["start"][i]))
-    drawing, moved = _arrow(start, end, "act"), float(acts.moved[i])
+    drawing, moved = _arrow(start, end, "act"), float(interactions.moved[i])
     after = Markup("")
     if moved > MOVED_M:
         poses = np.stack([values["pose_before"][i][:3], values["pose_after"][i][:3]])
-        here, there = project(acts.dataset, poses)
+        here, there = project(interactions.dataset, poses)
         after = _arrow(here, there, "effect")
     came = f"moved {100 * moved:.1f} cm" if moved > MOVED_M else "nothing moved"
     return drawing, after, f"pushed {100 * pushed:.1f} cm, {came}"
 
 
-def _draw_poke(acts: Acts, i: int) -> tuple[Markup, Markup, str]:
-    u, v = acts.values["pixel"][i]
-    radius = 0.04 * acts.dataset.array("interactions/rgb_before").shape[2]
+def _draw_poke(interactions: Interactions, i: int) -> tuple[Markup, Markup, str]:
+    u, v = interactions.values["pixel"][i]
+    radius = 0.04 * interactions.dataset.array("interactions/rgb_before").shape[2]
     ring = f'cx="{u:.2f}" cy="{v:.2f}" r="{radius:.2f}"'
-    colour = acts.colour(acts.material[i])
+    colour = interactions.colour(interactions.material[i])
     drawing = f'<circle class="casing" {ring}/><circle class="ring" {ring} stroke="{colour}"/>'
-    force = acts.values["force"][i]
+    force = interactions.values["force"][i]
     return (
         Markup(drawing),
         Markup(""),
@@ -200,7 +208,7 @@ def _arrow(start: NDArray[np.float64], end: NDArray[np.float64], css: str) -> Ma
 
 
 def _stroke(path: str, css: str, dashed: bool = False) -> Markup:
-    """A path with a dark casing, so that it shows on any picture."""
+    """A path with a dark casing, so that it shows on any image."""
     dash = " dashed" if dashed else ""
     return Markup(f'<path class="casing" d="{path}"/><path class="{css}{dash}" d="{path}"/>')
 

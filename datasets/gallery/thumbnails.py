@@ -1,4 +1,4 @@
-"""Pictures for people to look at: colours for what is no colour, contact sheets, and encoding into a page."""
+"""Images for people to look at: colours for what is no colour, contact sheets, and encoding into a page."""
 
 import base64
 import math
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
-_QUALITY = 92  # of WebP: the loss is not seen at the size at which pages show a picture
-_NOTHING = (24, 26, 30)  # where there is no depth, and no thing
+_QUALITY = 92  # of WebP: the loss is not seen at the size at which pages show an image
+_NOTHING = (24, 26, 30)  # where there is no depth, and no object
 
 
 def embed(picture: Picture) -> str:
-    """A picture, uint8 [H, W, 3] sRGB, as a data URL: WebP, with a little loss."""
+    """An image, uint8 [H, W, 3] sRGB, as a data URL: WebP, with a little loss."""
     return _data_url(picture, ".webp", [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
 
 
 def embed_exactly(picture: Picture) -> str:
-    """A picture, uint8 [H, W, 3] sRGB, as a data URL: PNG, for flat colours."""
+    """An image, uint8 [H, W, 3] sRGB, as a data URL: PNG, for flat colours."""
     return _data_url(picture, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 def shrink(pictures: Picture, side: int) -> Picture:
-    """Pictures uint8 [K, H, W, 3], their longer side at most `side` pixels; smaller ones stay as they are."""
+    """Images uint8 [K, H, W, 3], their longer side at most `side` pixels; smaller ones stay as they are."""
     height, width = pictures.shape[1:3]
     scale = side / max(height, width)
     if scale >= 1:
@@ -34,7 +34,7 @@ def shrink(pictures: Picture, side: int) -> Picture:
 
 
 def sheet(pictures: Picture, columns: int) -> Picture:
-    """Pictures uint8 [K, H, W, 3] side by side in rows of `columns`; unused places are black."""
+    """Images uint8 [K, H, W, 3] side by side in rows of `columns`; unused places are black."""
     count, height, width = pictures.shape[:3]
     rows = math.ceil(count / columns)
     out = np.zeros((rows * columns, height, width, 3), np.uint8)
@@ -62,7 +62,7 @@ def depth_colours(depth: NDArray[np.floating], near: float, far: float) -> Pictu
 
 
 def instance_colours(instance: NDArray[np.uint8]) -> Picture:
-    """A mask [..., H, W] as uint8 [..., H, W, 3]: a colour of its own for each thing, near black for none."""
+    """A mask [..., H, W] as uint8 [..., H, W, 3]: a colour of its own for each object, near black for none."""
     return _INSTANCES[instance]
 
 
@@ -110,7 +110,7 @@ def _turbo() -> Picture:
 
 
 def _instance_palette() -> Picture:
-    """Hues a golden ratio apart: things with neighbouring numbers never look alike."""
+    """Hues a golden ratio apart: objects with neighbouring numbers never look alike."""
     number = np.arange(256)
     hsv = np.empty((256, 1, 3), np.uint8)
     hsv[:, 0, 0] = (number * 0.618034 % 1 * 180).astype(np.uint8)

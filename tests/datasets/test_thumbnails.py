@@ -5,39 +5,41 @@ import base64
 import cv2
 import numpy as np
 
-from embodied_ssl.datasets.gallery import pictures
+from embodied_ssl.datasets.gallery import thumbnails
 
 
 def test_colours_say_what_they_should():
-    near, middle, far, nothing = pictures.depth_colours(np.array([[0.5, 1.5, 5.0, 0.0]]), 0.5, 5.0)[0].astype(int)
+    near, middle, far, nothing = thumbnails.depth_colours(np.array([[0.5, 1.5, 5.0, 0.0]]), 0.5, 5.0)[0].astype(int)
     assert near[0] > near[2] + 50  # red
     assert middle[1] > max(middle[0], middle[2])  # green
     assert far[2] > far[0] + 50  # blue
     assert nothing.max() < 40
-    right, still, unknown = pictures.flow_colours(np.array([[[4.0, 0], [0, 0], [np.nan, np.nan]]]), 4.0)[0].astype(int)
+    right, still, unknown = thumbnails.flow_colours(np.array([[[4.0, 0], [0, 0], [np.nan, np.nan]]]), 4.0)[0].astype(
+        int
+    )
     assert right[0] > 200
     assert right[1:].max() < 20
     assert still.min() > 200
     assert (unknown == still).all()
-    assert len(np.unique(pictures.instance_colours(np.arange(60, dtype=np.uint8)), axis=0)) == 60
+    assert len(np.unique(thumbnails.instance_colours(np.arange(60, dtype=np.uint8)), axis=0)) == 60
 
 
 def test_sheets_are_read_row_by_row():
     tiles = np.arange(7, dtype=np.uint8)[:, None, None, None] * np.ones((2, 3, 3), np.uint8)
-    whole = pictures.sheet(tiles, 3)
+    whole = thumbnails.sheet(tiles, 3)
     assert whole.shape == (6, 9, 3)
     assert whole[::2, ::3, 0].tolist() == [[0, 1, 2], [3, 4, 5], [6, 0, 0]]
 
 
 def test_flat_colours_survive_embedding_exactly():
     picture = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
-    kind, _, content = pictures.embed_exactly(picture).partition(",")
+    kind, _, content = thumbnails.embed_exactly(picture).partition(",")
     assert kind == "data:image/png;base64"
     decoded = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(decoded[..., ::-1], picture)
 
 
 def test_pictures_shrink_to_a_side_and_never_grow():
-    assert pictures.shrink(np.zeros((2, 300, 150, 3), np.uint8), 100).shape == (2, 100, 50, 3)
+    assert thumbnails.shrink(np.zeros((2, 300, 150, 3), np.uint8), 100).shape == (2, 100, 50, 3)
     small = np.ones((1, 20, 20, 3), np.uint8)
-    assert pictures.shrink(small, 100) is small
+    assert thumbnails.shrink(small, 100) is small
