@@ -1,0 +1,110 @@
+"""What others add: methods, encoders, kinds of data, grippers, policies, object sets and protocols, by name.
+
+There are three ways to add one, and no file of this package changes for any of them:
+
+- an installed package declares an entry point in the group `embodied_ssl.GROUP`, GROUP being one of `GROUPS`;
+- `--plugin module`, or `--plugin module:Name`, names a module beside one's work (`use` does the same in Python);
+- `module:Name` stands wherever a name is asked for.
+
+This module knows nothing of the rest of the package, so that every part of it may ask here.
+"""
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+GROUPS = ("methods", "encoders", "kinds", "grippers", "policies", "object_sets", "protocols")
+VARIABLE = "EMBODIED_SSL_PLUGINS"
+"""Environment variable with the plugins of this process, apart by commas: processes that it starts have them as well."""
+
+
+class NoPlugin(ImportError):
+    """A plugin is not there, or does not import; the message says which and why."""
+
+
+def use(plugin: str) -> None:
+    """Add what a module declares, or one member of it.
+
+    Args:
+        plugin: `module` or `module:Name`; the module is importable from the working directory as well.
+
+    Raises NoPlugin.
+    """
+    member(plugin) if ":" in plugin else _module(plugin)
+    if plugin not in (given := _given()):
+        os.environ[VARIABLE] = ",".join([*given, plugin])
+
+
+def member(name: str) -> Any:
+    """What `module:Name` stands for. Raises NoPlugin."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(_module(module), attribute)
+    except AttributeError:
+        raise NoPlugin(f"{name}: the module {module} has no {attribute}") from None
+
+
+def added(group: str, is_one: Callable[[Any], bool]) -> dict[str, Any]:
+    """Everything that was added to a group, by name.
+
+    Args:
+        group: one of `GROUPS`.
+        is_one: whether a member of a module of `use` belongs to the group; those of entry points do.
+
+    A class or function of `use` is called by its own name in snake case, unless it has an attribute `name`. Raises
+    NoPlugin for what does not import.
+    """
+    found = {name: _loaded(entry) for name, entry in _declared(group).items()}
+    for plugin in _given():
+        several = _public(_module(plugin)) if ":" not in plugin else [member(plugin)]
+        found |= {name_of(each): each for each in several if is_one(each)}
+    return found
+
+
+def name_of(thing: Any) -> str:
+    """Its attribute `name`, or its own name in snake case: `BYOL` is `byol`, `MyMethod` is `my_method`."""
+    name = getattr(thing, "name", None)
+    if isinstance(name, str):
+        return name
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", thing.__name__).lower()
+
+
+def _given() -> list[str]:
+    return [each for each in os.environ.get(VARIABLE, "").split(",") if each]
+
+
+@cache
+def _declared(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=f"embodied_ssl.{group}")}
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise NoPlugin(f"the entry point {entry.name} = {entry.value} does not load: {error}") from error
+
+
+def _module(name: str) -> ModuleType:
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise NoPlugin(f"{name}: {error}; a plugin is a module that is importable from here") from error
+
+
+def _public(module: ModuleType) -> list[Any]:
+    """The members that a module defines itself."""
+    return [
+        each
+        for name, each in vars(module).items()
+        if not name.startswith("_") and getattr(each, "__module__", module.__name__) == module.__name__
+    ]
