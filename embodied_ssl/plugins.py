@@ -10,6 +10,7 @@ This module knows nothing of the rest of the package, so that every part of it m
 """
 
 import importlib
+import inspect
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ from typing import Any
 
 GROUPS = ("methods", "encoders", "kinds", "grippers", "policies", "object_sets", "protocols")
 VARIABLE = "EMBODIED_SSL_PLUGINS"
-"""Environment variable with the plugins of this process, apart by commas: processes that it starts have them as well."""
+"""Environment variable with the plugins of this process, apart by commas; processes that it starts inherit them."""
 
 
 class NoPlugin(ImportError):
@@ -102,9 +103,10 @@ def _module(name: str) -> ModuleType:
 
 
 def _public(module: ModuleType) -> list[Any]:
-    """The members that a module defines itself."""
+    """The members of a module, without the classes and functions that it imported."""
     return [
         each
         for name, each in vars(module).items()
-        if not name.startswith("_") and getattr(each, "__module__", module.__name__) == module.__name__
+        if not name.startswith("_")
+        and (not (inspect.isclass(each) or inspect.isroutine(each)) or each.__module__ == module.__name__)
     ]
