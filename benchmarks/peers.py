@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from timing import installed, interleaved, options, table
 
 from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.envs.bodies.wheeled import HEIGHT_M, RADIUS_M
 from embodied_ssl.envs.grasp import GraspEnv
-from embodied_ssl.envs.roam import HEIGHT_M, RADIUS_M, RoamEnv
+from embodied_ssl.envs.roam import RoamEnv
 from embodied_ssl.envs.table import TRAVEL_MPS
 from embodied_ssl.envs.world.assets import Asset, Part, Texture
 from embodied_ssl.envs.world.camera import Camera, look_at

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.bodies.wheeled import HEIGHT_M, Wheels, eye_pose, wrapped
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
@@ -18,16 +19,11 @@ from embodied_ssl.envs.observation import (
     whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
-from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.camera import Camera, optical_flow
-from embodied_ssl.envs.world.engine import pybullet
-from embodied_ssl.envs.world.floor import CELL_M, STEP_M, Floor
+from embodied_ssl.envs.world.floor import Floor
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, make_scene
 from embodied_ssl.envs.world.textures.families import nearest
-
-RADIUS_M, HEIGHT_M = 0.2, 0.5  # of the body, a cylinder
-TOUCH_M = 0.005  # it stops this far from what it would hit
 
 
 class RoamEnv(SimulatedEnv):
@@ -43,7 +39,7 @@ class RoamEnv(SimulatedEnv):
     [S, S, 2], px from the frame before to this one.
     """
 
-    SIMULATED = frozenset({"world", "scene", "floor", "_shape"})
+    SIMULATED = frozenset({"world", "scene", "floor", "_wheels"})
 
     def __init__(
         self,
@@ -126,11 +122,8 @@ class RoamEnv(SimulatedEnv):
         self.world.reset()
         self.world.add_scene(self.scene)
         self.floor = Floor(self.scene, HEIGHT_M)
-        self._shape = pybullet.createCollisionShape(  # a body to it would take longer than all that stands in the scene
-            pybullet.GEOM_CYLINDER, radius=RADIUS_M, height=HEIGHT_M, physicsClientId=self.world.client
-        )
-        self.position = self.floor.start(rng, RADIUS_M)
-        self.heading = self._open_heading(rng.uniform(-np.pi, np.pi, 4))
+        self._wheels = Wheels(self.world, self.floor)
+        self.position, self.heading = self._wheels.start(rng)
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
@@ -138,8 +131,8 @@ class RoamEnv(SimulatedEnv):
         (forward, yaw), noise = command.tolist(), self.np_random.normal(size=4).tolist()
         forward *= 1 - self.slip * abs(noise[0]) + self.motor_noise * noise[2]
         yaw *= 1 - self.slip * abs(noise[1]) + self.motor_noise * noise[3]
-        self.heading = (self.heading + yaw + math.pi) % (2 * math.pi) - math.pi
-        driven = self._drive(forward)
+        self.heading = wrapped(self.heading + yaw)
+        self.position, driven = self._wheels.drive(self.position, self.heading, forward)
         noise = self.np_random.normal(size=2).tolist()
         measured = driven * (1 + self.odometry_noise * noise[0]), yaw * (1 + self.odometry_noise * noise[1])
         self._steps += 1
@@ -149,61 +142,9 @@ class RoamEnv(SimulatedEnv):
             info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.pose)
         return self._observe(measured), abs(driven), False, self._steps >= self.length - 1, info
 
-    def _open_heading(self, headings: NDArray[np.float64]) -> float:
-        """The one of some headings that looks onto the most open floor: few episodes begin with a wall."""
-        ahead = self.position + exact.circle(headings)
-        return float(headings[np.argmax(self.floor.clearance(ahead))])
-
-    def _drive(self, forward: float) -> float:
-        """Move along the heading until done or stopped by an obstacle; the distance driven, m."""
-        sense = 1.0 if forward >= 0 else -1.0
-        cosine, sine = sense * exact.cos(self.heading), sense * exact.sin(self.heading)
-        x, y = self.position.tolist()
-        left, driven = abs(forward), 0.0
-        while left > 1e-6:
-            room = self.floor.clearance_at(x, y) - RADIUS_M - 2 * CELL_M
-            if room < left:  # the map is too coarse here: ask the physics
-                room = self._distance_to_obstacle(x, y, left + TOUCH_M) - TOUCH_M
-            stride = min(left, room)
-            if stride <= 1e-3:
-                break
-            x, y = x + stride * cosine, y + stride * sine
-            driven, left = driven + stride, left - stride
-        self.position = np.array([x, y])
-        return sense * driven
-
-    def _distance_to_obstacle(self, x: float, y: float, reach: float) -> float:
-        """Distance (m) from the body at a place to the nearest object it would touch, at most `reach`."""
-        client, place, top = self.world.client, (x, y, STEP_M + HEIGHT_M / 2), STEP_M + HEIGHT_M
-        span = RADIUS_M + reach
-        low, high = (x - span, y - span, STEP_M), (x + span, y + span, top)
-        near = set(pybullet.getOverlappingObjects(low, high, physicsClientId=client) or ())
-        distances = [reach]
-        for body, link in sorted(near):
-            upright = (body, link) in self.world.upright_boxes  # one of several may be what it passes under or over:
-            for contact in pybullet.getClosestPoints(  # its sides tell, being vertical, by the height of the contact
-                -1, body, reach, linkIndexB=link, collisionShapeA=self._shape, collisionShapePositionA=place,
-                physicsClientId=client,
-            ):  # fmt: skip
-                height, normal, distance = contact[6][2], contact[7], contact[8]
-                beside = not upright or STEP_M - 1e-3 <= height <= top + 1e-3
-                if (beside and abs(normal[2]) < 0.9) or distance < 0:
-                    distances.append(distance)
-        return min(distances)
-
     def _look(self) -> None:
         """Take the image from where the body stands."""
-        c, s = exact.cos(self.heading), exact.sin(self.heading)
-        level, rise = exact.cos(self.camera_pitch), exact.sin(self.camera_pitch)
-        x, y = self.position
-        self.pose = np.array(
-            [
-                [s, rise * c, level * c, x],
-                [-c, rise * s, level * s, y],
-                [0, -level, rise, self.camera_height],
-                [0, 0, 0, 1],
-            ]
-        )
+        self.pose = eye_pose(self.position, self.heading, self.camera_height, self.camera_pitch)
         self._frame = self.world.render(self.camera, self.pose)
 
     def _observe(self, motor: ArrayLike) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.roam import RADIUS_M
+from embodied_ssl.envs.bodies.wheeled import RADIUS_M
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.compiled import jit
 from embodied_ssl.envs.world.floor import CELL_M
