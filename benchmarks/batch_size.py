@@ -17,7 +17,7 @@ from methods import part_of_archive
 from timing import existing, figure, options
 
 from embodied_ssl.datasets.gallery.charts import Axis, Chart
-from embodied_ssl.evaluate.evaluation import evaluate
+from embodied_ssl.evaluation.evaluate import evaluate
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.train import train
 

@@ -22,8 +22,8 @@ from joblib import Parallel, delayed
 from timing import options
 
 from embodied_ssl.datasets.collect.collection import collect
-from embodied_ssl.evaluate.evaluation import evaluate
-from embodied_ssl.evaluate.results import Result, read_results, write_results
+from embodied_ssl.evaluation.evaluate import evaluate
+from embodied_ssl.evaluation.results import Result, read_results, write_results
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.text import markdown_table

@@ -22,7 +22,7 @@ from embodied_ssl.comparison import compare
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.images.idx import FILES, read_idx
 from embodied_ssl.datasets.store.files import write_atomically
-from embodied_ssl.evaluate.results import Result
+from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.text import markdown_table
 
 KNOWN, UNKNOWN = (0, 64), (64, 96)  # instances of each category: those learned from, and those measured on

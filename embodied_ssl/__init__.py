@@ -1,17 +1,16 @@
 """Embodied self-supervised learning: bodies in worlds, their data, representations learned from them, their measure.
 
-import embodied_ssl
-from embodied_ssl.training.train import train
+import embodied_ssl as es
 
-method = embodied_ssl.make_method("equivariance", "conv4")
-train(method, "runs/equivariance-0", {"pairs": "data/roam"})
-encoder = embodied_ssl.load_encoder("runs/equivariance-0")  # a plain nn.Module
+es.collect("roam", "data/roam", episodes=64, size=64)
+es.train(es.make_method("equivariance", "conv4"), "runs/equivariance-0", {"pairs": "data/roam"})
+encoder = es.load_encoder("runs/equivariance-0")  # a plain nn.Module
 """
 
 from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
 from pathlib import Path as _Path
-from typing import Any as _Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -24,17 +23,40 @@ if _find_spec("gymnasium") is not None:
 
     _register()
 
-_LAZY = {
-    "make_method": "methods",
-    "load_encoder": "training.checkpoint",
-}  # they import torch; `import embodied_ssl` does not
+if TYPE_CHECKING:  # what a type checker sees of the names below
+    from embodied_ssl.comparison import compare as compare
+    from embodied_ssl.datasets.collect.collection import collect as collect
+    from embodied_ssl.datasets.read.readers import Dataset as _Dataset
+    from embodied_ssl.environments import make_env as make_env
+    from embodied_ssl.evaluation.evaluate import evaluate as evaluate
+    from embodied_ssl.methods import make_method as make_method
+    from embodied_ssl.training.checkpoint import load_encoder as load_encoder
+    from embodied_ssl.training.train import train as train
 
+    open = _Dataset.open
 
-def __getattr__(name: str) -> _Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(_import_module(f"{__name__}.{_LAZY[name]}"), name)
+_DOORS = {  # where each is; it is imported when it is asked for, since most import torch
+    "collect": "datasets.collect.collection:collect",
+    "open": "datasets.read.readers:Dataset.open",
+    "make_env": "environments:make_env",
+    "make_method": "methods:make_method",
+    "train": "training.train:train",
+    "load_encoder": "training.checkpoint:load_encoder",
+    "evaluate": "evaluation.evaluate:evaluate",
+    "compare": "comparison:compare",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name not in _DOORS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, path = _DOORS[name].partition(":")
+        found = _import_module(f"{__name__}.{module}")
+        for part in path.split("."):
+            found = getattr(found, part)
+        return found
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_LAZY]
+    return [*globals(), *_DOORS]

@@ -15,10 +15,10 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.store.directory import claim
-from embodied_ssl.evaluate.evaluation import OF_MOTIONS, PROTOCOLS, evaluate, plan
-from embodied_ssl.evaluate.portrait import present
-from embodied_ssl.evaluate.results import Result
-from embodied_ssl.evaluate.settings import USUAL, Settings
+from embodied_ssl.evaluation.evaluate import OF_MOTIONS, PROTOCOLS, evaluate, plan
+from embodied_ssl.evaluation.portrait import present
+from embodied_ssl.evaluation.results import Result
+from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
@@ -71,7 +71,8 @@ def compare(
         settings: of the protocols.
 
     Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results. OUT is held
-    meanwhile: nobody else writes into it.
+    meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained or
+    measured.
     """
     if not methods:
         raise DataError("compare: name at least one method")

@@ -10,9 +10,12 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ SomeShare = Annotated[float, Limits(0, 1, least_too=False)]
 Seed = Annotated[int, Limits(0, 2**63 - 1)]
 
 
-def within_limits(function: Callable[..., Any]) -> Callable[..., Any]:
+def within_limits(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """A function that raises DataError where an argument is outside its limits; numbers of NumPy come in as Python's.
 
     Held are numbers, which are always finite ones, and choices (Literal), by the annotations of the function.
@@ -53,7 +56,7 @@ def within_limits(function: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(function)
 
     @functools.wraps(function)
-    def checked(*args: Any, **kwargs: Any) -> Any:
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         given = signature.bind(*args, **kwargs)
         given.arguments.update(hold(get_type_hints(function, include_extras=True), given.arguments))
         return function(*given.args, **given.kwargs)

@@ -86,8 +86,8 @@ def encoders_command(arguments: list[str]) -> int:
 def evaluate_command(arguments: list[str]) -> int:
     """`embodied-ssl evaluate`."""
     from embodied_ssl.datasets.store.directory import claim
-    from embodied_ssl.evaluate.evaluation import evaluate
-    from embodied_ssl.evaluate.portrait import present
+    from embodied_ssl.evaluation.evaluate import evaluate
+    from embodied_ssl.evaluation.portrait import present
     from embodied_ssl.report.text import print_tables
 
     parser = make_parser("evaluate", first_line(evaluate))
@@ -130,7 +130,7 @@ def compare_command(arguments: list[str]) -> int:
 
 def _add_protocols(parser: Any) -> None:
     """The option of what to measure by, of both commands that measure."""
-    from embodied_ssl.evaluate.evaluation import OF_ENCODERS, OF_MOTIONS, PROTOCOLS
+    from embodied_ssl.evaluation.evaluate import OF_ENCODERS, OF_MOTIONS, PROTOCOLS
 
     usual = (*PROTOCOLS, *OF_MOTIONS)
     parser.add_argument(
@@ -142,7 +142,7 @@ def _add_protocols(parser: Any) -> None:
 
 def _measuring(parser: Any, arguments: list[str]) -> dict[str, Any]:
     """The values of arguments of either command, with the settings of the protocols."""
-    from embodied_ssl.evaluate.settings import Settings
+    from embodied_ssl.evaluation.settings import Settings
 
     add_settings(parser, "Settings of the protocols, in full --settings.NAME", "settings", Settings)
     shorten(parser, ("settings",))

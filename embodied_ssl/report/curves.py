@@ -15,7 +15,7 @@ from embodied_ssl.report.runs import Run
 from embodied_ssl.report.tables import LEAVE_OUT, Cell, cells, row_order
 
 if TYPE_CHECKING:
-    from embodied_ssl.evaluate.results import Result
+    from embodied_ssl.evaluation.results import Result
 
 _TITLES = {
     "loss": ("Loss", "What training minimises; each method has its own scale."),

@@ -18,7 +18,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import charts
 from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.datasets.store.files import write_atomically
-from embodied_ssl.evaluate.results import Result, told_apart
+from embodied_ssl.evaluation.results import Result, told_apart
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves

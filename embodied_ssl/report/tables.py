@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from embodied_ssl.datasets.gallery.charts import words
-from embodied_ssl.evaluate.results import Result, told_apart
+from embodied_ssl.evaluation.results import Result, told_apart
 
 LEAVE_OUT = " without "
 """Rows named `curious_robot without push` make the leave-one-task-out table, beside the row `curious_robot`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from embodied_ssl.evaluate.results import Result
+from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.tables import tables
 
 

@@ -11,12 +11,12 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluate.features import extract
-from embodied_ssl.evaluate.protocols.collapse import feature_deviation, rank_me
-from embodied_ssl.evaluate.protocols.knn import knn_accuracy
-from embodied_ssl.evaluate.protocols.logistic import fit
-from embodied_ssl.evaluate.settings import Settings
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation.features import extract
+from embodied_ssl.evaluation.protocols.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluation.protocols.knn import knn_accuracy
+from embodied_ssl.evaluation.protocols.logistic import fit
+from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.evaluation.splits import split
 from embodied_ssl.parts.views import to_float
 
 LEAST_RANK, LEAST_DEVIATION = 1.5, 1e-3

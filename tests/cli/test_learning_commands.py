@@ -13,7 +13,7 @@ import torch
 from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluate.results import read_results
+from embodied_ssl.evaluation.results import read_results
 from embodied_ssl.training.checkpoint import load_encoder, load_method
 
 

@@ -11,7 +11,7 @@ import pytest
 from embodied_ssl.cli.main import main
 from embodied_ssl.comparison import compare
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.evaluate.settings import Settings
+from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.limits import Count, Limits, NonNegative, Positive, Share, within_limits
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method, method_class, method_names

@@ -11,7 +11,7 @@ import pytest
 from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.store.directory import claim
-from embodied_ssl.evaluate.results import read_results
+from embodied_ssl.evaluation.results import read_results
 
 QUICK = ["--progress", "false"]
 
@@ -73,7 +73,7 @@ def no_work(monkeypatch):
 
     monkeypatch.setattr(recorder.Recorder, "episode", works)
     monkeypatch.setattr(_Run, "update", works)
-    monkeypatch.setattr("embodied_ssl.evaluate.evaluation.extract", works)
+    monkeypatch.setattr("embodied_ssl.evaluation.evaluate.extract", works)
 
 
 def refused(command: list[str], capsys) -> str:

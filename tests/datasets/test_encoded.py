@@ -15,8 +15,8 @@ from embodied_ssl.datasets.images import encoded, scanning
 from embodied_ssl.datasets.images.archives import Folder
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.read.streams import Batches
-from embodied_ssl.evaluate.features import Pixels, extract
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation.features import Pixels, extract
+from embodied_ssl.evaluation.splits import split
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.train import train

@@ -13,7 +13,7 @@ from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation.splits import split
 
 
 def picture(seed, size=8):

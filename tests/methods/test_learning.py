@@ -9,7 +9,7 @@ import torch
 from embodied_ssl.datasets.read.batches import CaptionedFrames, FramePairs, Frames
 from embodied_ssl.datasets.read.captions import LENGTH
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.evaluate.protocols.knn import knn_accuracy
+from embodied_ssl.evaluation.protocols.knn import knn_accuracy
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 

@@ -12,8 +12,8 @@ from embodied_ssl.data import SAMPLES, learned_from, open_streams
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluate.evaluation import evaluate
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation.evaluate import evaluate
+from embodied_ssl.evaluation.splits import split
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.checkpoint import load_encoder

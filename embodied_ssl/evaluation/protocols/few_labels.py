@@ -3,12 +3,12 @@
 import numpy as np
 
 from embodied_ssl.datasets.images.sources import ImageSet
-from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.protocols.linear_probe import STRENGTHS, tell_unconverged
-from embodied_ssl.evaluate.protocols.logistic import fit
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import USUAL, Settings
-from embodied_ssl.evaluate.splits import Rows, split
+from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.protocols.linear_probe import STRENGTHS, tell_unconverged
+from embodied_ssl.evaluation.protocols.logistic import fit
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import USUAL, Settings
+from embodied_ssl.evaluation.splits import Rows, split
 
 LABELS = (1, 6, 20)
 """Labelled images of each class; 6 as in Jayaraman & Grauman 2015, table 2."""

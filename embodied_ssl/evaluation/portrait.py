@@ -17,10 +17,10 @@ from embodied_ssl.datasets.read.batches import FramePairs, Grasps, Pokes
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.schema import MOTOR_SIGNALS
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluate import exhibits
-from embodied_ssl.evaluate.features import extract
-from embodied_ssl.evaluate.names import named_sets, shortest
-from embodied_ssl.evaluate.results import Result, told_apart, write_results
+from embodied_ssl.evaluation import exhibits
+from embodied_ssl.evaluation.features import extract
+from embodied_ssl.evaluation.names import named_sets, shortest
+from embodied_ssl.evaluation.results import Result, told_apart, write_results
 from embodied_ssl.method import Method, Step
 from embodied_ssl.methods.curious_robot import CuriousRobot
 from embodied_ssl.methods.equivariance import Equivariance

@@ -3,10 +3,10 @@
 import numpy as np
 
 from embodied_ssl.datasets.images.sources import ImageSet
-from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.protocols.neighbours import nearest
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import USUAL, Settings
+from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.protocols.neighbours import nearest
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import USUAL, Settings
 
 COUNTS = (1, 5, 10, 20)
 

@@ -9,13 +9,13 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet, image_set
 from embodied_ssl.datasets.read.motion import relative_motion
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.protocols.equivariance_error import fit_map, patterns_of
-from embodied_ssl.evaluate.protocols.knn import votes, votes_settings
-from embodied_ssl.evaluate.protocols.neighbours import unit
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import USUAL, Settings
-from embodied_ssl.evaluate.splits import TEST, TRAINING, UNUSED, VALIDATION, Rows, Split, split
+from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.protocols.equivariance_error import fit_map, patterns_of
+from embodied_ssl.evaluation.protocols.knn import votes, votes_settings
+from embodied_ssl.evaluation.protocols.neighbours import unit
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import USUAL, Settings
+from embodied_ssl.evaluation.splits import TEST, TRAINING, UNUSED, VALIDATION, Rows, Split, split
 from embodied_ssl.parts.motions import cluster_motions
 
 Reals = NDArray[np.float64]

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluate.protocols.few_labels import draw_rows
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import Settings
-from embodied_ssl.evaluate.splits import Rows, split
+from embodied_ssl.evaluation.protocols.few_labels import draw_rows
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.evaluation.splits import Rows, split
 from embodied_ssl.parts.views import random_square, to_float
 
 LABELS = (20, 100, 400)

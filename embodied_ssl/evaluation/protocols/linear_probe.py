@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from embodied_ssl.datasets.images.sources import ImageSet
-from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.protocols.logistic import MOST_STEPS, Classifier, fit
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import USUAL, Settings
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.protocols.logistic import MOST_STEPS, Classifier, fit
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import USUAL, Settings
+from embodied_ssl.evaluation.splits import split
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the regularisation, of which validation chooses."""

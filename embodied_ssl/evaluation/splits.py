@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
-from embodied_ssl.evaluate.settings import USUAL, Settings
+from embodied_ssl.evaluation.settings import USUAL, Settings
 
 Rows = NDArray[np.int64]
 

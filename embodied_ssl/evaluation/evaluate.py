@@ -16,20 +16,20 @@ from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.schema import VIDEO_KINDS
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluate.candidates import Candidate, candidates
-from embodied_ssl.evaluate.features import Features, extract
-from embodied_ssl.evaluate.names import named_sets
-from embodied_ssl.evaluate.protocols.equivariance_error import equivariance_error, motion_pairs
-from embodied_ssl.evaluate.protocols.few_labels import few_labels
-from embodied_ssl.evaluate.protocols.fine_tuning import fine_tune, semi_supervised
-from embodied_ssl.evaluate.protocols.knn import knn
-from embodied_ssl.evaluate.protocols.linear_probe import linear_probe
-from embodied_ssl.evaluate.protocols.next_best_view import next_best_view, view_pairs
-from embodied_ssl.evaluate.protocols.retrieval import retrieval
-from embodied_ssl.evaluate.protocols.stage_probe import stage_probe
-from embodied_ssl.evaluate.results import Measure, Result
-from embodied_ssl.evaluate.settings import USUAL, Settings, found_device
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation.candidates import Candidate, candidates
+from embodied_ssl.evaluation.features import Features, extract
+from embodied_ssl.evaluation.names import named_sets
+from embodied_ssl.evaluation.protocols.equivariance_error import equivariance_error, motion_pairs
+from embodied_ssl.evaluation.protocols.few_labels import few_labels
+from embodied_ssl.evaluation.protocols.fine_tuning import fine_tune, semi_supervised
+from embodied_ssl.evaluation.protocols.knn import knn
+from embodied_ssl.evaluation.protocols.linear_probe import linear_probe
+from embodied_ssl.evaluation.protocols.next_best_view import next_best_view, view_pairs
+from embodied_ssl.evaluation.protocols.retrieval import retrieval
+from embodied_ssl.evaluation.protocols.stage_probe import stage_probe
+from embodied_ssl.evaluation.results import Measure, Result
+from embodied_ssl.evaluation.settings import USUAL, Settings, found_device
+from embodied_ssl.evaluation.splits import split
 from embodied_ssl.training.memory import keep_memory
 
 PROTOCOLS: dict[str, Callable[[Features, ImageSet, int, Settings, str], list[Measure]]] = {

@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.protocols.linear_probe import linear_probe
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import Settings
+from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.protocols.linear_probe import linear_probe
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.parts.views import to_float
 
 MOST = 256

@@ -11,10 +11,10 @@ from embodied_ssl.data import learned_from
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder, random_encoder
-from embodied_ssl.evaluate import imagenet
-from embodied_ssl.evaluate.features import Pixels
-from embodied_ssl.evaluate.names import shortest
-from embodied_ssl.evaluate.splits import Rows
+from embodied_ssl.evaluation import imagenet
+from embodied_ssl.evaluation.features import Pixels
+from embodied_ssl.evaluation.names import shortest
+from embodied_ssl.evaluation.splits import Rows
 from embodied_ssl.training.checkpoint import comparable, load_encoder, read_configuration
 
 

@@ -17,9 +17,9 @@ import torch
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluate import exhibits as computed
-from embodied_ssl.evaluate.portrait import portray_equivariance
-from embodied_ssl.evaluate.results import Result
+from embodied_ssl.evaluation import exhibits as computed
+from embodied_ssl.evaluation.portrait import portray_equivariance
+from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.exhibits import (
     Equivariance,
     FeatureMap,

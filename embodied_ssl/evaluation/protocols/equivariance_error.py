@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import USUAL, Settings
-from embodied_ssl.evaluate.splits import TEST, TRAINING, VALIDATION, Rows
+from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import USUAL, Settings
+from embodied_ssl.evaluation.splits import TEST, TRAINING, VALIDATION, Rows
 from embodied_ssl.parts.motions import cluster_motions, nearest_pattern
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)

@@ -17,20 +17,20 @@ from embodied_ssl.datasets.images.sources import ImageSet, image_set
 from embodied_ssl.datasets.read.motion import azimuth, elevation
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.evaluate import imagenet
-from embodied_ssl.evaluate.features import extract
-from embodied_ssl.evaluate.protocols import few_labels as few_labels_module
-from embodied_ssl.evaluate.protocols import logistic, neighbours
-from embodied_ssl.evaluate.protocols.collapse import feature_deviation, rank_me
-from embodied_ssl.evaluate.protocols.equivariance_error import _error, _fits, equivariance_error, motion_pairs
-from embodied_ssl.evaluate.protocols.few_labels import few_labels
-from embodied_ssl.evaluate.protocols.knn import knn
-from embodied_ssl.evaluate.protocols.linear_probe import linear_probe
-from embodied_ssl.evaluate.protocols.next_best_view import next_best_view, view_pairs
-from embodied_ssl.evaluate.protocols.retrieval import retrieval
-from embodied_ssl.evaluate.results import Result, read_results, write_results
-from embodied_ssl.evaluate.settings import Settings
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation import imagenet
+from embodied_ssl.evaluation.features import extract
+from embodied_ssl.evaluation.protocols import few_labels as few_labels_module
+from embodied_ssl.evaluation.protocols import logistic, neighbours
+from embodied_ssl.evaluation.protocols.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluation.protocols.equivariance_error import _error, _fits, equivariance_error, motion_pairs
+from embodied_ssl.evaluation.protocols.few_labels import few_labels
+from embodied_ssl.evaluation.protocols.knn import knn
+from embodied_ssl.evaluation.protocols.linear_probe import linear_probe
+from embodied_ssl.evaluation.protocols.next_best_view import next_best_view, view_pairs
+from embodied_ssl.evaluation.protocols.retrieval import retrieval
+from embodied_ssl.evaluation.results import Result, read_results, write_results
+from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.evaluation.splits import split
 
 
 def labelled(label, group=None, size=8):

@@ -5,11 +5,11 @@ import torch
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.images.sources import ImageSet
-from embodied_ssl.evaluate.features import Features
-from embodied_ssl.evaluate.protocols.neighbours import nearest
-from embodied_ssl.evaluate.results import Measure
-from embodied_ssl.evaluate.settings import USUAL, Settings
-from embodied_ssl.evaluate.splits import Rows, split
+from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.protocols.neighbours import nearest
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.evaluation.settings import USUAL, Settings
+from embodied_ssl.evaluation.splits import Rows, split
 
 
 def knn(

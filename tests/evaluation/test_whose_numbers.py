@@ -11,10 +11,10 @@ import pytest
 
 from embodied_ssl.comparison import compare
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.evaluate import evaluation, imagenet
-from embodied_ssl.evaluate.evaluation import evaluate
-from embodied_ssl.evaluate.names import named_sets, shortest
-from embodied_ssl.evaluate.results import Result, read_results, told_apart, write_results
+from embodied_ssl.evaluation import evaluation, imagenet
+from embodied_ssl.evaluation.evaluate import evaluate
+from embodied_ssl.evaluation.names import named_sets, shortest
+from embodied_ssl.evaluation.results import Result, read_results, told_apart, write_results
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.tables import tables

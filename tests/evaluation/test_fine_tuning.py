@@ -6,11 +6,11 @@ import torch
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import MEAN, make_encoder, random_encoder
-from embodied_ssl.evaluate.protocols import fine_tuning
-from embodied_ssl.evaluate.protocols.fine_tuning import fine_tune, parameters_of, semi_supervised, train_on
-from embodied_ssl.evaluate.protocols.stage_probe import stage_features, stage_probe
-from embodied_ssl.evaluate.settings import Settings
-from embodied_ssl.evaluate.splits import split
+from embodied_ssl.evaluation.protocols import fine_tuning
+from embodied_ssl.evaluation.protocols.fine_tuning import fine_tune, parameters_of, semi_supervised, train_on
+from embodied_ssl.evaluation.protocols.stage_probe import stage_features, stage_probe
+from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.evaluation.splits import split
 
 
 def stripes(count=240, size=16):

@@ -1,0 +1,28 @@
+"""What a type checker makes of `import embodied_ssl as es`; `make types` checks it, and nothing runs it."""
+
+from pathlib import Path
+from typing import assert_type
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+import embodied_ssl as es
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.spec import Summary
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluation.results import Result
+from embodied_ssl.method import Method
+
+assert_type(es.__version__, str)
+assert_type(es.collect("roam", "data/roam", episodes=64, size=64), Summary)
+assert_type(es.open("data/roam"), Dataset)
+assert_type(es.make_env("roam", size=64), gymnasium.Env[dict[str, NDArray[np.generic]], NDArray[np.float32]])
+assert_type(es.make_method("simclr", temperature=0.2), Method)
+assert_type(es.train(es.make_method("simclr"), "runs/simclr-0", {"frames": "data/roam"}), Path)
+assert_type(es.load_encoder("runs/simclr-0"), Encoder)
+assert_type(es.evaluate(["runs/simclr-0"], ["data/held_out"]), list[Result])
+assert_type(es.compare(["simclr"], Path("out"), [Path("data/roam")], [Path("data/held_out")]), list[Result])
+
+es.train("simclr", "runs/simclr-0", {})  # type: ignore[arg-type]
+es.trian  # type: ignore[attr-defined]  # noqa: B018
