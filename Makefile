@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lowest lint types clean
+.PHONY: demo test docs lowest lint types clean
 
 $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,16 @@ types: $(VENV)/.installed
 	cd $(VENV)/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml -p embodied_ssl
 	cd $(VENV)/types && ../bin/mypy --config-file $(CURDIR)/pyproject.toml --warn-unused-ignores \
 		--follow-imports silent $(CURDIR)/tests/typed_doors.py
+
+# The pages of docs/, into build/site: tutorials are run, cards are made from the code, links are followed.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/.docs
+	$(BIN)/python -m mkdocs --quiet build --strict
+	$(BIN)/python docs/links.py build/site
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[docs]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

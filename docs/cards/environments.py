@@ -1,0 +1,118 @@
+"""A card per environment, as Gymnasium's pages have it: picture, action, observation, reward, record, settings."""
+
+import inspect
+import re
+
+import cv2
+import gymnasium
+import numpy as np
+
+from cards.markdown import code, first_paragraph, settings, table
+from embodied_ssl.datasets.schema import KINDS, all_fields, rows_table
+from embodied_ssl.envs.simulated import SimulatedEnv
+
+LABELS = re.compile(r"^(Action|Act|Observation|Reward|info[^:]*|An episode|Episodes)\b", re.MULTILINE)
+SHOWN, SIDE_PX = 3, 240
+
+
+def pages() -> dict[str, str | bytes]:
+    """The overview, and for each environment a card and a picture, by path."""
+    found: dict[str, str | bytes] = {}
+    rows = []
+    for kind in KINDS:
+        name = f"embodied_ssl/{kind.capitalize()}-v0"
+        env = gymnasium.make(name, render_mode="rgb_array", disable_env_checker=True)
+        plain = env.unwrapped
+        assert isinstance(plain, SimulatedEnv)
+        found[f"environments/{kind}.png"] = _picture(plain)
+        found[f"environments/{kind}.md"] = _card(kind, name, plain)
+        rows.append([f"[{code(name)}]({kind}.md)", first_paragraph(type(plain).__doc__)])
+        env.close()
+    return {"environments/index.md": _INDEX + table(["environment", "what it is"], rows), **found}
+
+
+_INDEX = """# Environments
+
+Bodies in simulated worlds, as [Gymnasium](https://gymnasium.farama.org) environments. They pass its checker, run in
+vector environments, and can be looked ahead in: `copy.deepcopy(env)`, pickling, `env.unwrapped.save()` and `restore`
+give the same bits.
+
+"""
+
+
+def _card(kind: str, name: str, env: SimulatedEnv) -> str:
+    said = _said(type(env))
+    rows = rows_table(kind)
+    fields = [field for field in all_fields(kind).values() if field.table == rows]
+    recorded = [
+        [code(field.path), f"{np.dtype(field.dtype).name} {_shape(field.shape)}", field.unit, field.description]
+        for field in fields
+    ]
+    return "\n\n".join(
+        [
+            f"# {kind.capitalize()}",
+            f"![Three episodes of {name}]({kind}.png)",
+            said["about"],
+            f'```python\nimport embodied_ssl.envs, gymnasium\n\nenv = gymnasium.make("{name}")\n'
+            "observation, info = env.reset(seed=0)\n```",
+            "## Action",
+            said["action"],
+            f"{code(env.action_space)}",
+            "## Observation",
+            said["observation"],
+            _observations(type(env)),
+            "## Reward and end",
+            said["reward"],
+            said["info"],
+            "## Record",
+            f"What `embodied-ssl collect {kind}` writes of each step; the rest is on [the data card](../data.md).",
+            table(["field", "type", "unit", "what it is"], recorded),
+            "## Settings",
+            "Of `gymnasium.make`, and of `embodied-ssl collect` as `--NAME`.",
+            settings(type(env), skip=("render_mode",)),
+        ]
+    )
+
+
+def _said(env: type[SimulatedEnv]) -> dict[str, str]:
+    """The docstrings of an environment and of what it is made from, by what they speak of."""
+    found = {"about": "", "action": "", "observation": "", "reward": "", "info": ""}
+    for kind in (each for each in env.__mro__ if issubclass(each, SimulatedEnv) and each is not SimulatedEnv):
+        about, *labelled = LABELS.split(inspect.cleandoc(kind.__doc__ or ""))
+        found["about"] += "\n\n" + about.strip()
+        for label, text in zip(labelled[::2], labelled[1::2], strict=True):
+            key = {"Act": "action", "An episode": "reward", "Episodes": "reward"}.get(label, label.split()[0].lower())
+            found[key] += f"\n\n{label}{text.rstrip()}"
+    return {key: text.strip() for key, text in found.items()}
+
+
+def _observations(kind: type[SimulatedEnv]) -> str:
+    """A table of the observation space with everything that can be asked for."""
+    asked = {name: True for name in ("depth", "instance") if name in inspect.signature(kind).parameters}
+    env = kind(**asked)
+    spaces = env.observation_space.spaces
+    env.close()
+    size = spaces["rgb"].shape[0]
+    rows = [
+        [code(name), str(space.dtype), _shape(["S" if side == size else side for side in space.shape]), _range(space),
+         "" if name not in asked else f"with {code(f'{name}=True')}"]
+        for name, space in spaces.items()
+    ]  # fmt: skip
+    return table(["key", "dtype", "shape", "range", ""], rows)
+
+
+def _range(space: gymnasium.spaces.Box) -> str:
+    return f"{space.low.min():g} to {space.high.max():g}"
+
+
+def _shape(shape: object) -> str:
+    return "[" + ", ".join(map(str, shape)) + "]"  # type: ignore[call-overload]
+
+
+def _picture(env: SimulatedEnv) -> bytes:
+    """The beginning of some episodes side by side, as PNG."""
+    shown = []
+    for seed in range(SHOWN):
+        env.reset(seed=seed + 3)
+        shown.append(cv2.resize(env.render(), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA))
+    return cv2.imencode(".png", np.hstack(shown)[..., ::-1])[1].tobytes()

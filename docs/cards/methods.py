@@ -1,0 +1,93 @@
+"""A card per method, from its class: docstring, signatures of `__init__` and `loss`, recipe; a figure from a run."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+
+from cards.markdown import code, settings, table
+from embodied_ssl.data import origin
+from embodied_ssl.method import Method, Recipe, needs_of
+from embodied_ssl.methods import method_class, method_names
+
+LABELS = ("Idea", "Loss", "Differs")
+"""Paragraphs of a method's docstring that begin so, and a colon, have a place of their own on its card."""
+
+
+def pages(figures: Mapping[str, object]) -> dict[str, str | bytes]:
+    """The overview and a card per method, by path. figures: what tutorials have drawn, `figures/NAME.png`."""
+    names = method_names()
+    found = {f"methods/{name}.md": _card(name, method_class(name), f"figures/{name}.png" in figures) for name in names}
+    rows = [[f"[{code(name)}]({name}.md)", *_about(method_class(name))] for name in names]
+    index = (
+        "# Methods\n\nA method is an encoder to keep, heads to throw away, and the loss of its paper. Each is one "
+        "file, whose signatures are its settings, its command line and the check of its data. "
+        "All of them at work: [the lecture](../tutorials/index.md).\n\n"
+    )
+    return {"methods/index.md": index + table(["name", "what it is", "learns from"], rows), **found}
+
+
+def _about(method: type[Method]) -> list[str]:
+    return [_parts(method)["title"], "; ".join(_streams(method))]
+
+
+def _card(name: str, method: type[Method], drawn: bool) -> str:
+    parts = _parts(method)
+    sections = [f"# {name}", f"**{parts['title']}**", parts["paper"]]
+    sections += [f"**Idea.** {parts['Idea']}"] if parts["Idea"] else []
+    sections += [f'<div class="formula" markdown>\n{parts["Loss"]}\n</div>'] if parts["Loss"] else []
+    sections += [f"**Where it differs from the paper.** {parts['Differs']}"] if parts["Differs"] else []
+    sections += [parts["rest"]]
+    if drawn:
+        sections += [
+            f"![What {name} is shown, and what it answers](../figures/{name}.png)",
+            "*After a few updates only.*",
+        ]
+    sections += ["## Learn", _command(name, method)]
+    sections += ["## Settings", settings(method, skip=("encoder",)), "## Recipe", _recipe(method.recipe)]
+    sections += [f"Usual encoder: {code(method.usual_encoder)}. Source: `embodied_ssl/methods/{name}.py`."]
+    return "\n\n".join(each for each in sections if each) + "\n"
+
+
+def _parts(method: type[Method]) -> dict[str, str]:
+    """What a docstring says, by part: title, paper, those of LABELS, and the rest; what it does not say is empty.
+
+    The paper stands on the first line, after the title, or in the paragraph below it, and ends with its year.
+    """
+    first, *others = inspect.cleandoc(method.__doc__ or "").split("\n\n")
+    found = dict.fromkeys((*LABELS, "rest"), "")
+    title, _, paper = " ".join(first.split()).partition(". ")
+    if not paper and others and re.search(r"\b(19|20)\d\d\b", others[0]) and not others[0].startswith(LABELS):
+        paper = " ".join(others.pop(0).split())
+    for other in others:
+        label, _, text = other.partition(":")
+        if label in LABELS:
+            found[label] = inspect.cleandoc(text)
+        else:
+            found["rest"] += f"\n\n{other}"
+    return found | {"title": title.rstrip(".") + ".", "paper": paper}
+
+
+def _streams(method: type[Method]) -> list[str]:
+    needs = needs_of(method)
+    if not needs:
+        return ["what its methods learn from"]
+    return [
+        f"{code(name)}: {origin(need.batch)}{'' if need.required else ' (optional)'}" for name, need in needs.items()
+    ]
+
+
+def _command(name: str, method: type[Method]) -> str:
+    needs = needs_of(method)
+    required = [stream for stream, need in needs.items() if need.required] or list(needs)[:1]
+    data = "".join(f" --{stream} DATA" for stream in required)
+    streams = "".join(f"- {each}\n" for each in _streams(method))
+    return f"```sh\nembodied-ssl train {name}{data} --out runs/{name}-0\n```\n\nIt learns from\n\n{streams}"
+
+
+def _recipe(recipe: Recipe) -> str:
+    usual = Recipe()
+    shown = [f.name for f in fields(Recipe) if getattr(recipe, f.name) != getattr(usual, f.name)]
+    always = ("optimizer", "learning_rate", "batch_size", "steps")
+    values = [f"{name.replace('_', ' ')} {getattr(recipe, name)}" for name in dict.fromkeys((*always, *shown))]
+    return "; ".join(values) + ". All else as [`Recipe`](../reference.md) has it.\n"
