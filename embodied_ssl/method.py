@@ -68,19 +68,13 @@ class Need:
 
 @dataclass(frozen=True)
 class Panel:
-    """An image for the report, and what is said of it."""
+    """An image for a report or a notebook, and what is said of it."""
 
-    picture: Tensor
-    """Float [3, h, w] in [0, 1]."""
+    image: Tensor
+    """Float [3, h, w] in [0, 1]; of any size."""
     text: str = ""
     right: bool | None = None
     """Whether it shows a prediction that is right or wrong; None: neither."""
-
-
-def panels(*columns: tuple[Tensor, str]) -> list[list[Panel]]:
-    """Rows of panels from columns of images, float [B, 3, h, w] each, and the text of each column."""
-    rows = zip(*(pictures for pictures, _ in columns), strict=True)
-    return [[Panel(picture, text) for picture, (_, text) in zip(row, columns, strict=True)] for row in rows]
 
 
 class Method(nn.Module):
@@ -141,9 +135,10 @@ class Method(nn.Module):
         return self.encoder
 
     def show(self, *args: Any, **kwargs: Any) -> list[list[Panel]]:
-        """Rows of images: what the method's own task shows it, and what it answers. None where it has no such task.
+        """Rows of panels: what the method's own task shows it, and what it answers; none where it has no such task.
 
-        Takes what `loss` takes, in evaluation mode, on held-out data. Called by the report.
+        Takes what `loss` takes, and changes nothing of the method. Of a large batch the first few rows are shown.
+        Called by `parts.panels.panels_of`, in evaluation mode and without gradients, for reports and notebooks.
         """
         return []
 

@@ -35,7 +35,7 @@ Features = NDArray[np.float32]
 def task_panels(rows: Sequence[Sequence[Panel]], side: int = 96) -> TaskPanels:
     """Rows of as many panels each, brought to one size, px; pixels of small images stay visible."""
     each = [panel for row in rows for panel in row]
-    shown = [nn.functional.interpolate(panel.picture[None].float(), (side, side)) for panel in each]  # nearest
+    shown = [nn.functional.interpolate(panel.image[None].float(), (side, side)) for panel in each]  # nearest
     pictures = (torch.cat(shown).clamp(0, 1) * 255).round().byte().movedim(1, -1).cpu().numpy()
     shape = (len(rows), len(rows[0]))
     return TaskPanels(

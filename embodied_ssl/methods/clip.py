@@ -15,11 +15,12 @@ from embodied_ssl.datasets.read.captions import LENGTH, tokenise
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, SomeShare
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.losses import symmetric_info_nce
+from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import digest
-from embodied_ssl.parts.views import random_resized_crop
+from embodied_ssl.parts.views import random_resized_crop, to_float
 from embodied_ssl.text.encoder import TextEncoder
 from embodied_ssl.text.masked_words import learn_masked_words
 from embodied_ssl.text.word2vec import word2vec
@@ -95,6 +96,15 @@ class CLIP(Method):
         # An image that is there twice is no negative of its own caption.
         loss = symmetric_info_nce(seen, said, temperature, digest(captions.images))
         return {"loss": loss, "temperature": temperature.detach()}
+
+    def show(self, captions: CaptionedFrames, step: Step) -> list[list[Panel]]:
+        """Each image with its caption, and the captions of the batch that are ranked first, with their images."""
+        images = to_float(captions.images, self.encoder.image_size)
+        said = functional.normalize(self.text_projection(self.text(captions.words)).float(), dim=1)
+        words = self.vocabulary()
+        texts = [" ".join(words[word] for word in row if word) for row in captions.words.tolist()]
+        right = (captions.words[:, None] == captions.words).all(2)  # of like captions each is right
+        return with_nearest(columns((images, texts)), images, self.embed_images(images) @ said.T, right, texts)
 
     @torch.no_grad()
     def after_step(self, step: Step) -> None:

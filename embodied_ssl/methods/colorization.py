@@ -10,7 +10,7 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Positive, Share, SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step, panels
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.colors import (
     annealed_mean,
     cell_colors,
@@ -20,6 +20,7 @@ from embodied_ssl.parts.colors import (
     soft_cross_entropy,
 )
 from embodied_ssl.parts.heads import CellClassifier
+from embodied_ssl.parts.panels import columns
 from embodied_ssl.parts.views import random_square
 
 
@@ -86,7 +87,7 @@ class Colorization(Method):
         ab = functional.interpolate(ab, images.shape[-2:], mode="bilinear")
         colored = lab_to_rgb(torch.cat([lightness, ab], 1))
         grey = (lightness / 100).expand(-1, 3, -1, -1)
-        return panels((grey, "seen"), (colored, "coloured"), (images, "as it was"))
+        return columns((grey, "seen"), (colored, "coloured"), (images, "as it was"))
 
 
 def class_weights(frequency: Tensor, rebalance: float) -> Tensor:

@@ -10,9 +10,10 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import MEAN, Encoder
 from embodied_ssl.limits import NonNegative, ShareButAll, SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step, panels
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.fitting import check_at_most
 from embodied_ssl.parts.heads import growing
+from embodied_ssl.parts.panels import columns
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import Range, random_square, uniform
 
@@ -100,7 +101,7 @@ class ContextEncoder(Method):
         images = random_square(frames.images, step.rng, self.encoder.image_size, (1.0, 1.0), flip=0.0)
         _, hidden = self.holes(images, step.rng)
         seen, filled = covered(images, hidden), torch.where(hidden > 0, self.fill(images, hidden), images)
-        return panels((seen, "seen"), (filled, "filled"), (images, "as it was"))
+        return columns((seen, "seen"), (filled, "filled"), (images, "as it was"))
 
     def _adversarial(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """How badly the filling passes for real, and how badly the discriminator tells them apart.

@@ -8,12 +8,13 @@ from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.losses import euclidean, mean_where
 from embodied_ssl.parts.motions import sample_motions, spread
+from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.parts.views import frame_pair
+from embodied_ssl.parts.views import frame_pair, to_float
 from embodied_ssl.training.distributed import gather
 
 
@@ -71,6 +72,13 @@ class ContinuousEquivariance(Method):
         before, after = (gather(each) for each in features)
         pull, push = self._terms(before, after, (gather(pairs.motion) - self.middle) / self.scale)
         return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
+
+    def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
+        """Pairs of frames, and the second frames of the batch nearest to what the map of the motion predicts."""
+        size = self.encoder.image_size
+        before, after = (self.encoder(to_float(frames, size)).float() for frames in (pairs.first, pairs.second))
+        predicted = self.lead(before, (pairs.motion - self.middle) / self.scale)
+        return nearest_frames(pairs, size, predicted, after)
 
     @in_float32
     def _terms(self, before: Tensor, after: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:

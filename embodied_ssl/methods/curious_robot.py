@@ -14,10 +14,11 @@ from embodied_ssl.datasets.read.batches import Grasps, ObjectPairs, Pokes, Pushe
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Share, SomeShare
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.losses import cosine_embedding, mean_where
+from embodied_ssl.parts.panels import PREDICTED, TRUE, arrow, columns, curves_chart, with_lines, with_nearest
 from embodied_ssl.parts.views import color_jitter, crop_at, to_float, uniform
 from embodied_ssl.training.distributed import gather
 
@@ -195,6 +196,84 @@ class CuriousRobot(Method):
         views = crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size)
         return self.poke(self.encoder.last_maps(views)).float() * self.poke_scale + self.poke_mean
 
+    @torch.no_grad()
+    def predict_push(self, before: Tensor, after: Tensor) -> Tensor:
+        """Start, direction and length of pushes as `push_target` has them, from both images, float [B, 5]."""
+        maps = self.encoder.last_maps(to_float(torch.cat([before, after]), self.encoder.image_size))
+        return self.push(torch.cat(maps.chunk(2), 1)).float() * self.push_scale + self.push_mean
+
+    def show(
+        self,
+        step: Step,
+        grasps: Grasps | None = None,
+        pushes: Pushes | None = None,
+        pokes: Pokes | None = None,
+        pairs: ObjectPairs | None = None,
+    ) -> list[list[Panel]]:
+        """Where and how grasps would hold, pushes and forces as they were and as predicted, objects seen again."""
+        rows = self._show_grasps(grasps) if grasps is not None else []
+        rows += self._show_pushes(pushes) if pushes is not None else []
+        rows += self._show_pokes(pokes) if pokes is not None else []
+        return rows + (self._show_pairs(pairs) if pairs is not None else [])
+
+    def _show_grasps(self, grasps: Grasps) -> list[list[Panel]]:
+        """The longer the line at an angle, the likelier it holds; blue is the angle that was tried."""
+        likely = self.predict_grasp(grasps.images, grasps.pixel)
+        rows = columns((self._patch(grasps.images, grasps.pixel), "the grasp is in the middle"))
+        tried = angle_bin(grasps.angle).tolist()
+        for row, each, own, held in zip(rows, likely.tolist(), tried, grasps.success.tolist(), strict=False):
+            lines = []
+            for angle in [*(set(range(ANGLES)) - {own}), own]:  # that one on top
+                turn, reach = math.pi * angle / ANGLES, 0.08 + 0.4 * each[angle]
+                u, v = reach * math.cos(turn), reach * math.sin(turn)
+                ends = ((0.5 - u, 0.5 - v), (0.5 + u, 0.5 + v))
+                lines.append((ends, TRUE if angle == own else PREDICTED, 2.0))
+            text = f"{each[own]:.0%} at the angle tried, {'held' if held else 'not held'}; at best {max(each):.0%}"
+            row.append(Panel(with_lines(row[0].image, lines), text, (each[own] > 0.5) == held))
+        return rows
+
+    def _show_pushes(self, pushes: Pushes) -> list[list[Panel]]:
+        """Images before and after; blue is the way of the fingertip, orange the one that is told from them."""
+        told, side = self.predict_push(pushes.before, pushes.after), pushes.before.shape[-1]
+        lengths = (pushes.end - pushes.start)[:, :2].norm(dim=1)  # m
+        shares = (
+            (pushes.end_pixel - pushes.start_pixel).norm(dim=1) / side / lengths.clamp(min=1e-6)
+        )  # of the side, 1/m
+        ends = told[:, :2] + functional.normalize(told[:, 2:4], dim=1) * (told[:, 4] * shares)[:, None]
+        rows = columns((to_float(pushes.before), "before the push"), (to_float(pushes.after), "after it"))
+        for i, row in enumerate(rows):
+            was = arrow((pushes.start_pixel[i] / side).tolist(), (pushes.end_pixel[i] / side).tolist())
+            lines = [(was, TRUE, 3.0), (arrow(told[i, :2].tolist(), ends[i].tolist()), PREDICTED, 3.0)]
+            text = f"pushed {100 * lengths[i]:.1f} cm, told {100 * told[i, 4]:.1f} cm"
+            row.append(Panel(with_lines(row[0].image, lines), text))
+        return rows
+
+    def _show_pokes(self, pokes: Pokes) -> list[list[Panel]]:
+        """Where the finger came down, and the force over the depth; blue as it was felt, orange as predicted."""
+        predicted = poke_profile(self.predict_poke(pokes.images, pokes.pixel), pokes.depth_travelled)
+        rows = columns((self._patch(pokes.images, pokes.pixel), "the finger comes down in the middle"))
+        for row, depth, felt, told in zip(
+            rows, pokes.depth_travelled.clamp(min=0), pokes.force, predicted, strict=False
+        ):
+            most = max(float(felt.amax()), float(told.amax()), 1e-3)
+            curves = [(depth.tolist(), felt.tolist(), TRUE), (depth.tolist(), told.tolist(), PREDICTED)]
+            chart = curves_chart(curves, max(float(depth.amax()), 1e-6), most)
+            row.append(Panel(chart, f"force over depth: {felt.amax():.1f} N felt, {told.amax():.1f} N predicted"))
+        return rows
+
+    def _show_pairs(self, pairs: ObjectPairs) -> list[list[Panel]]:
+        """Two images of each object, and those of the batch that are nearest to the first."""
+        first = self._patch(pairs.first, pairs.first_pixel)
+        second = self._patch(pairs.second, pairs.second_pixel)
+        features = self.encoder(torch.cat([first, second])).float()
+        query, key = functional.normalize(features - features.mean(0), dim=1).chunk(2)
+        right = pairs.object[:, None] == pairs.object
+        return with_nearest(columns((first, "an object"), (second, "the same object")), second, query @ key.T, right)
+
+    def _patch(self, images: Tensor, pixel: Tensor) -> Tensor:
+        """The patch about the point of contact, upright."""
+        return crop_at(images, pixel, self.crop * images.shape[-1], self.encoder.image_size)
+
 
 def _measure(values: Tensor, mean: Tensor, scale: Tensor) -> None:
     mean.copy_(values.mean(0))
@@ -213,6 +292,12 @@ def push_target(pushes: Pushes) -> Tensor:
     length = path.norm(dim=1, keepdim=True)
     direction = functional.normalize(pushes.end_pixel - pushes.start_pixel, dim=1)
     return torch.cat([pushes.start_pixel / pushes.before.shape[-1], direction, length], 1)
+
+
+def poke_profile(parameters: Tensor, depth: Tensor) -> Tensor:
+    """The force (N) over depths [B, T] (m) of pokes of logarithms of slope and peak [B, 2]: a line up to the peak."""
+    slope, peak = parameters.exp().unbind(1)
+    return torch.minimum(slope[:, None] * depth.clamp(min=0), peak[:, None])
 
 
 def poke_target(pokes: Pokes) -> Tensor:

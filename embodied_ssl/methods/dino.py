@@ -11,11 +11,12 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.heads import PrototypeHead
-from embodied_ssl.parts.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize
+from embodied_ssl.parts.panels import columns, overlaid, saliency
+from embodied_ssl.parts.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize, to_float
 from embodied_ssl.training.distributed import gather, mean_over_processes, rank
 from embodied_ssl.training.optimization import follow
 
@@ -118,6 +119,16 @@ class DINO(Method):
             mean = mean_over_processes(torch.stack(self._outputs).mean(0))
             self.centre.lerp_(mean, 1 - self.centre_momentum)
             self._outputs.clear()
+
+    def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
+        """Each image, its two large crops and a small one, and where the teacher looks."""
+        images = to_float(frames.images, self.encoder.image_size)
+        first, second = self._global_crops(frames.images, step.rng).chunk(2)
+        small = [(self._local_crops(frames.images, step.rng)[: len(frames)], "small crop")] if self.local_crops else []
+        maps, what = saliency(self.kept, images)
+        return columns(
+            (images, "image"), (first, "large crop"), (second, "large crop"), *small, (overlaid(images, maps), what)
+        )
 
     def _says(self, outputs: Tensor, temperature: float) -> Tensor:
         """What the teacher says of each large crop, probabilities of the prototypes, [2 B, K]."""

@@ -7,11 +7,12 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.losses import euclidean, mean_where
+from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.parts.views import frame_pair
+from embodied_ssl.parts.views import frame_pair, to_float
 from embodied_ssl.training.distributed import gather
 
 
@@ -47,6 +48,15 @@ class DrLIM(Method):
         features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
         near, far = self._terms(*(gather(functional.normalize(each, dim=1)) for each in features))
         return {"loss": near + far, "near": near.detach(), "far": far.detach()}
+
+    def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
+        """Pairs of frames, and the second frames of the batch whose features are nearest to those of the first."""
+        size = self.encoder.image_size
+        before, after = (
+            functional.normalize(self.encoder(to_float(frames, size)).float(), dim=1)
+            for frames in (pairs.first, pairs.second)
+        )
+        return nearest_frames(pairs, size, before, after)
 
     @in_float32
     def _terms(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,18 +1,21 @@
 """Learning to see by moving: tell from two frames how the body moved between them."""
 
+import math
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder, FlatEncoder
 from embodied_ssl.limits import Count, NonNegative
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.motions import sample_motions
-from embodied_ssl.parts.views import frame_pair
+from embodied_ssl.parts.panels import bars_chart, frame_pairs
+from embodied_ssl.parts.views import frame_pair, to_float
 
 
 class Egomotion(Method):
@@ -52,8 +55,31 @@ class Egomotion(Method):
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        found = self.encoder(images) if self._flat else list(self.encoder.stages(images).values())[-1]
-        logits = self.head(torch.cat(found.chunk(2), 1)).unflatten(1, (2, self.bins))  # [B, 2, bins]
-        target = torch.searchsorted(self.edges, pairs.motion.T.contiguous()).T  # [B, 2]
+        logits, target = self._classify(images), self.classes(pairs.motion)
         loss = cross_entropy(logits.flatten(0, 1), target.flatten()) * 2  # summed over the components
         return {"loss": loss, "accuracy": (logits.argmax(2) == target).float().mean()}
+
+    def classes(self, motion: Tensor) -> Tensor:
+        """The bins of both components of motions [B, 2], int64 [B, 2]."""
+        return torch.searchsorted(self.edges, motion.T.contiguous()).T
+
+    def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
+        """Both frames of each pair, and how likely each bin of either component of the motion is held to be."""
+        images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
+        likely = self._classify(images).float().softmax(2)
+        said, target = likely.argmax(2), self.classes(pairs.motion)
+        edges = nn.functional.pad(self.edges, (1, 0), value=-math.inf)
+        edges = nn.functional.pad(edges, (0, 1), value=math.inf)  # [2, bins + 1]
+        rows = frame_pairs(pairs, self.encoder.image_size)
+        for i, row in enumerate(rows):
+            for part in range(2):
+                bin_, true = int(said[i, part]), int(target[i, part])
+                low, high = (f"{edge:.2f}".replace("-", "−") for edge in edges[part, bin_ : bin_ + 2].tolist())
+                text = f"motion {part + 1}: {low} to {high}"
+                row.append(Panel(bars_chart(likely[i, part], true), text, bin_ == true))
+        return rows
+
+    def _classify(self, images: Tensor) -> Tensor:
+        """Logits of the bins, [B, 2, bins], of first and then second frames [2 B, 3, s, s]."""
+        found = self.encoder(images) if self._flat else self.encoder.last_maps(images)
+        return self.head(torch.cat(found.chunk(2), 1)).unflatten(1, (2, self.bins))

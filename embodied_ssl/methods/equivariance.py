@@ -9,11 +9,12 @@ from embodied_ssl.datasets.read.batches import FramePairs, LabelledFrames
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.heads import classifier, fitted
 from embodied_ssl.parts.losses import contrastive_margin, cross_entropy, euclidean, info_nce
 from embodied_ssl.parts.motions import cluster_motions, nearest_pattern, sample_motions, spread
+from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.positives import digest
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import frame_pair, to_float
@@ -98,6 +99,13 @@ class Equivariance(Method):
             found["recognition"] = cross_entropy(logits, labelled.label)
             found["loss"] = found["loss"] + self.recognition * found["recognition"]
         return found
+
+    def show(self, pairs: FramePairs, step: Step, labelled: LabelledFrames | None = None) -> list[list[Panel]]:
+        """Pairs of frames, and the second frames of the batch nearest to what the map of the motion predicts."""
+        size = self.encoder.image_size
+        before, after = (self.encoder(to_float(frames, size)).float() for frames in (pairs.first, pairs.second))
+        maps = self.maps[nearest_pattern(pairs.motion, self.centres, self.scale)]
+        return nearest_frames(pairs, size, torch.einsum("bde,be->bd", maps, before), after)
 
     @in_float32
     def _terms(self, before: Tensor, after: Tensor, pattern: Tensor, identity: Tensor) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import color_jitter, grayscale, uniform, windows_at
 
@@ -98,7 +99,7 @@ class Jigsaw(Method):
                 Panel(mosaic(whole), "as it was"),
             ]
             for puzzle, solution, whole, said, true in zip(laid, solved, tiles, answer, order, strict=True)
-        ]
+        ][:ROWS]
 
     def seen(self, tiles: Tensor, rng: torch.Generator) -> Tensor:
         """Tiles [B, 9, 3, t, t] as the encoder sees them: colours jittered by puzzle, statistics the same for all."""

@@ -1,5 +1,6 @@
 """Joint: several methods on one shared encoder, each on its own data."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,13 @@ class Joint(Method):
         return {"loss": torch.stack(terms).sum(), **found}
 
     def show(self, *, step: Step, **batches: Batch) -> list[list[Panel]]:
-        return [row for name, part in self._parts() for row in part.show(**_own(name, batches), step=step)]
+        """The rows of each method, its name before the text of their first panels."""
+        rows = []
+        for name, part in self._parts():
+            for first, *others in part.show(**_own(name, batches), step=step):
+                text = f"{name.replace('_', ' ')}: {first.text}" if first.text else name.replace("_", " ")
+                rows.append([replace(first, text=text), *others])
+        return rows
 
     def after_step(self, step: Step) -> None:
         for _, part in self._parts():

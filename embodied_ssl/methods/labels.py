@@ -7,10 +7,11 @@ from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, SomeShare
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.heads import classifier, fitted
 from embodied_ssl.parts.losses import cross_entropy
-from embodied_ssl.parts.views import color_jitter, random_resized_crop
+from embodied_ssl.parts.panels import ROWS, bars_chart
+from embodied_ssl.parts.views import color_jitter, random_resized_crop, to_float
 
 
 class Labels(Method):
@@ -40,3 +41,17 @@ class Labels(Method):
         logits = self.classifier(self.encoder(images))
         accuracy = (logits.argmax(1) == labelled.label).float().mean()
         return {"loss": cross_entropy(logits, labelled.label), "accuracy": accuracy}
+
+    def show(self, labelled: LabelledFrames, step: Step) -> list[list[Panel]]:
+        """Each image with the class that is predicted, and how likely every class is held to be."""
+        images = to_float(labelled.images, self.encoder.image_size)[:ROWS]
+        likely = self.classifier(self.encoder(images)).float().softmax(1)
+        return [
+            [
+                Panel(image, f"class {said}" + ("" if said == true else f", is {true}"), said == true),
+                Panel(bars_chart(each, true), "how likely each class is"),
+            ]
+            for image, each, said, true in zip(
+                images, likely, likely.argmax(1).tolist(), labelled.label.tolist(), strict=False
+            )
+        ]

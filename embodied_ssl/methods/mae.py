@@ -7,8 +7,9 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder, TransformerEncoder
 from embodied_ssl.limits import Count, SomeShare
-from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.parts.views import random_resized_crop
+from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.panels import columns
+from embodied_ssl.parts.views import random_resized_crop, to_float
 
 
 class MAE(Method):
@@ -95,6 +96,12 @@ class MAE(Method):
         if not self.normalise:
             return patches
         return (patches - patches.mean(2, keepdim=True)) / (patches.var(2, keepdim=True) + 1e-6).sqrt()
+
+    def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
+        """The patches of each image that are seen, what is made of them, and the image."""
+        images = to_float(frames.images, self.encoder.image_size)
+        masked, whole = self.reconstruct(images, step.rng)
+        return columns((masked, "seen"), (whole, "reconstructed"), (images, "as it was"))
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:

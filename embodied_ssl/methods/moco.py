@@ -14,10 +14,11 @@ from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share, SomeShare
-from embodied_ssl.method import Method, Need, Recipe, Step, needs_of
+from embodied_ssl.method import Method, Need, Panel, Recipe, Step, needs_of
 from embodied_ssl.parts.gradient_cache import chunks, in_parts, norms_of
 from embodied_ssl.parts.heads import mlp, plain_mlp
 from embodied_ssl.parts.losses import in_batch_nce, info_nce
+from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import Lead, cuts_of_views, needs_of_views, positives
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.training.distributed import gather
@@ -139,6 +140,24 @@ class MoCo(Method):
             self._fresh.append((key, made.identity))
             loss = self._among_queue(query, key, made.identity, tau)
         return {"loss": loss, "agreement": (query * key).sum(1).mean().detach()}
+
+    def show(
+        self,
+        step: Step,
+        frames: Frames | None = None,
+        pairs: FramePairs | None = None,
+        objects: ObjectPairs | None = None,
+    ) -> list[list[Panel]]:
+        """Both views of each sample, the place of its key in the queue, and the nearest keys of the batch."""
+        size = self.encoder.image_size
+        made = positives(self.views, step.rng, size, self.crop, self._augmentations(), frames, pairs, objects)
+        moving = (made.motion, made.moved) if self.condition and pairs is not None else None
+        query, key = self._queries(made.first, step, moving), self._keys(made.second, step)
+        similarity = query @ key.T  # [B, B]
+        nearer = (query @ self.keys.T > similarity.diagonal()[:, None]).sum(1).tolist()
+        told = [f"its key, place {place + 1:,} of {len(self.keys) + 1:,}" for place in nearer]
+        rows = columns((made.first, "a query"), (made.second, told if len(self.keys) else "its key"))
+        return with_nearest(rows, made.second, similarity, made.identity[:, None] == made.identity)
 
     def _queries(self, images: Tensor, step: Step, moving: tuple[Tensor, Tensor] | None) -> Tensor:
         modules = self.encoder, self.projection, self.prediction

@@ -12,6 +12,7 @@ from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.fitting import check_at_most, check_size
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import random_resolution, uniform, windows_at
 
@@ -94,7 +95,7 @@ class RelativePatch(Method):
             for picture, (first, second), said, true in zip(
                 frames.images, patches, answer.tolist(), side.tolist(), strict=True
             )
-        ]
+        ][:ROWS]
 
     def guarded(self, patches: Tensor, rng: torch.Generator) -> Tensor:
         """Patches [B, 2, 3, s, s] with their colours and resolutions guarded, [B · 2, 3, s, s]."""

@@ -9,6 +9,7 @@ from embodied_ssl.limits import SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.views import random_square
 
 
@@ -49,7 +50,7 @@ class Rotation(Method):
             Panel(view, f"{90 * int(answer)}°", bool(answer == quarter))
             for view, answer, quarter in zip(turned, predicted, quarters, strict=True)
         ]
-        return [panels[first :: len(views)] for first in range(len(views))]
+        return [panels[first :: len(views)] for first in range(min(ROWS, len(views)))]
 
 
 def rotations(views: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,11 +10,12 @@ from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share, SomeShare
-from embodied_ssl.method import Method, Need, Recipe, Step, needs_of
+from embodied_ssl.method import Method, Need, Panel, Recipe, Step, needs_of
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import nt_xent
-from embodied_ssl.parts.positives import Lead, cuts_of_views, needs_of_views, positives
+from embodied_ssl.parts.panels import columns, with_nearest
+from embodied_ssl.parts.positives import Lead, Positives, cuts_of_views, needs_of_views, positives
 
 
 class SimCLR(Method):
@@ -87,11 +88,32 @@ class SimCLR(Method):
         pairs: FramePairs | None = None,
         objects: ObjectPairs | None = None,
     ) -> dict[str, Tensor]:
+        made, first, second = self._codes(step, frames, pairs, objects)
+        agreement = torch.cosine_similarity(first, second).mean().detach()
+        return {"loss": nt_xent(first, second, self.temperature, made.identity), "agreement": agreement}
+
+    def show(
+        self,
+        step: Step,
+        frames: Frames | None = None,
+        pairs: FramePairs | None = None,
+        objects: ObjectPairs | None = None,
+    ) -> list[list[Panel]]:
+        """Both views of each sample, and the second views of the batch that are nearest to the first one."""
+        made, first, second = self._codes(step, frames, pairs, objects)
+        similarity = torch.cosine_similarity(first[:, None], second, dim=2)
+        right = made.identity[:, None] == made.identity
+        rows = columns((made.first, "a view"), (made.second, "its other view"))
+        return with_nearest(rows, made.second, similarity, right)
+
+    def _codes(
+        self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
+    ) -> tuple[Positives, Tensor, Tensor]:
+        """The two views of every sample, and the code [B, dim] of each."""
         size = self.encoder.image_size
         made = positives(self.views, step.rng, size, self.crop, self._augmentation, frames, pairs, objects)
         images = torch.cat([made.first, made.second])
         first, second = in_parts((self.encoder, self.projection), images, step.parts).float().chunk(2)
         if self.condition and pairs is not None:
             first = self.lead(first, made.motion, made.moved)
-        agreement = torch.cosine_similarity(first, second).mean().detach()
-        return {"loss": nt_xent(first, second, self.temperature, made.identity), "agreement": agreement}
+        return made, first, second

@@ -8,7 +8,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder, SplitEncoder, split_colors
 from embodied_ssl.limits import Count, Positive, SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step, panels
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.colors import (
     annealed_mean,
     cell_colors,
@@ -19,6 +19,7 @@ from embodied_ssl.parts.colors import (
 )
 from embodied_ssl.parts.heads import CellClassifier
 from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.panels import columns
 from embodied_ssl.parts.views import random_square
 
 
@@ -93,4 +94,4 @@ class SplitBrain(Method):
         ab, lightness = (functional.interpolate(each, images.shape[-2:], mode="bilinear") for each in (ab, lightness))
         colored = lab_to_rgb(torch.cat([lab[:, :1], ab], 1))
         lit = lab_to_rgb(torch.cat([lightness, lab[:, 1:]], 1))
-        return panels((images, "as it was"), (colored, "colours predicted"), (lit, "lightness predicted"))
+        return columns((images, "as it was"), (colored, "colours predicted"), (lit, "lightness predicted"))

@@ -6,9 +6,10 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
-from embodied_ssl.parts.views import frame_pair
+from embodied_ssl.parts.panels import nearest_frames
+from embodied_ssl.parts.views import frame_pair, to_float
 from embodied_ssl.training.distributed import gather
 
 
@@ -46,3 +47,12 @@ class TemporalCoherence(Method):
         near = scale * (before - after).abs().mean(1)
         far = scale * (before - after.roll(1, 0)).abs().mean(1)
         return {"loss": (near + (self.margin - far).clamp(min=0)).mean(), "near": near.detach().mean()}
+
+    def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
+        """Pairs of frames, and the second frames of the batch whose features are nearest to those of the first."""
+        size = self.encoder.image_size
+        before, after = (
+            functional.normalize(self.encoder(to_float(frames, size)).float(), dim=1)
+            for frames in (pairs.first, pairs.second)
+        )
+        return nearest_frames(pairs, size, before, after, p=1.0)

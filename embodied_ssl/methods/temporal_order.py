@@ -14,6 +14,7 @@ from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.views import chosen, color_jitter, to_float
 
 FRAMES = 5
@@ -98,12 +99,12 @@ class TemporalOrder(Method):
         tuples = order_tuples(len(frames), step.rng)
         said = said_ordered(self._classify(self._codes(frames, step), tuples)).view(-1, 4)
         rows = []
-        for number in range(len(frames)):
+        for number in range(min(ROWS, len(frames))):
             which = number % 2  # one in order, one out of it, in turn
             true, answer = which == 0, bool(said[number, which])
             panels = [Panel(frames[number, place] / 255) for place in tuples[number, which].tolist()]
             text = ("in order" if true else "out of order") + ("" if answer == true else ", taken for the other")
-            rows.append([*panels[:2], Panel(panels[2].picture, text, answer == true)])
+            rows.append([*panels[:2], Panel(panels[2].image, text, answer == true)])
         return rows
 
     def _codes(self, frames: Tensor, step: Step) -> Tensor:

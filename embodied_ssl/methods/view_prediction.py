@@ -8,9 +8,10 @@ from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.heads import Decoder
 from embodied_ssl.parts.motions import sample_motions, spread
+from embodied_ssl.parts.panels import columns, signed
 from embodied_ssl.parts.views import to_float
 
 
@@ -49,3 +50,10 @@ class ViewPrediction(Method):
         """What uint8 images [B, 3, H, W] will look like after motions [B, 2]: float [B, 3, size, size]."""
         code = self.encoder(to_float(images, self.encoder.image_size))
         return self.decoder(torch.cat([code, (motion / self.scale).to(code.dtype)], 1))
+
+    def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
+        """The first frame of each pair, what is predicted for its motion, and the second frame."""
+        first, second = (to_float(frames, self.encoder.image_size) for frames in (pairs.first, pairs.second))
+        predicted = self.predict(pairs.first, pairs.motion).float()
+        motions = [f"predicted after {signed(motion)}" for motion in pairs.motion.tolist()]
+        return columns((first, "before"), (predicted, motions), (second, "after"))
