@@ -16,7 +16,7 @@ from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.evaluation.evaluate import OF_MOTIONS, PROTOCOLS, evaluate, plan
-from embodied_ssl.evaluation.portrait import present
+from embodied_ssl.evaluation.panels import present
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits

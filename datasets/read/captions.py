@@ -96,12 +96,14 @@ def colour_of(patches: NDArray[np.uint8]) -> list[str]:
 class Captions:
     """Images with captions: frames of a video; of interactions a patch about the object aimed at, before."""
 
-    def __init__(self, dataset: "Dataset"):
+    def __init__(self, dataset: "Dataset", vocabulary: Sequence[str] | None = None):
+        """vocabulary: the words that are numbered, of a model that has learned them; None: those of the data set."""
         self._dataset = dataset
         objects = dataset.objects
         self._category, self._material = (_said(objects[name]) for name in ("category", "material"))
         self._scene = _said(dataset.scenes)
-        self.vocabulary = words_of([*set(self._category), *set(self._material), *self._scene])
+        names = [*set(self._category), *set(self._material), *self._scene]
+        self.vocabulary = words_of(names) if vocabulary is None else tuple(vocabulary)
         if dataset.kind in VIDEO_KINDS:
             self._rows = np.arange(len(dataset))
         else:

@@ -11,7 +11,7 @@ itself; a data set, a stream and `Batches` can be pickled, forked and spawned.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,11 +165,11 @@ class Dataset:
         """Two images of one object, as `ObjectPairs`: on two tables, or two views of an orbit."""
         return ObjectPairs(self, across)
 
-    def captions(self) -> "Captions":
-        """Images with captions, as `CaptionedFrames`."""
+    def captions(self, vocabulary: Sequence[str] | None = None) -> "Captions":
+        """Images with captions, as `CaptionedFrames`. vocabulary: see `Captions`."""
         from embodied_ssl.datasets.read.captions import Captions
 
-        return Captions(self)
+        return Captions(self, vocabulary)
 
     def shard(self, index: int) -> OpenShard:
         """Shard `index`, opened in this process."""

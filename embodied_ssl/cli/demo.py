@@ -8,7 +8,7 @@ from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.gallery.page import view
 from embodied_ssl.datasets.store.check import check
 from embodied_ssl.evaluation.evaluate import evaluate
-from embodied_ssl.evaluation.portrait import present
+from embodied_ssl.evaluation.panels import present
 from embodied_ssl.limits import Count, Limits, Seed, within_limits
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.text import print_tables

@@ -87,7 +87,7 @@ def evaluate_command(arguments: list[str]) -> int:
     """`embodied-ssl evaluate`."""
     from embodied_ssl.datasets.store.directory import claim
     from embodied_ssl.evaluation.evaluate import evaluate
-    from embodied_ssl.evaluation.portrait import present
+    from embodied_ssl.evaluation.panels import present
     from embodied_ssl.report.text import print_tables
 
     parser = make_parser("evaluate", first_line(evaluate))

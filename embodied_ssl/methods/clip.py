@@ -69,6 +69,10 @@ class CLIP(Method):
         self.spelling: Tensor
         self.register_buffer("spelling", torch.zeros(words, _LONGEST_WORD, dtype=torch.uint8))
 
+    def cuts(self) -> dict[str, dict[str, list[str]]]:
+        """Captions in the words that were learned, once they are; of a first data set in its own."""
+        return {"captions": {"vocabulary": self.vocabulary()}} if self.spelling.any() else {}
+
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The vocabulary of the captions, and what the text transformer learns of them alone."""
         stream = streams["captions"]

@@ -22,20 +22,11 @@ from embodied_ssl.evaluation.results import Result, told_apart
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
-from embodied_ssl.report.exhibits import (
-    Equivariance,
-    Exhibit,
-    FeatureMap,
-    ForceProfiles,
-    GraspAngles,
-    MotionClusters,
-    RetrievalWall,
-    TaskPanels,
-)
+from embodied_ssl.report.figures import Equivariance, FeatureMap, Figure, MotionClusters, RetrievalWall, TaskPanels
 from embodied_ssl.report.runs import Run, read_run
 from embodied_ssl.report.tables import Column, Table, row_order, tables
 
-_ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance, GraspAngles, ForceProfiles)
+_ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance)
 _HEADINGS = {
     TaskPanels: (
         "tasks", "What each method was asked",
@@ -58,20 +49,12 @@ _HEADINGS = {
         "Motions are named by what the body measured; * marks those that no map was fitted to.",
         "equivariance",
     ),
-    GraspAngles: (
-        "grasps", "Grasp angles",
-        "Each line is a closing direction of the gripper: the longer and fuller, the likelier it is predicted to hold.",
-        "grasps",
-    ),
-    ForceProfiles: (
-        "forces", "Force of a poke", "Predicted from the image alone, before anything is touched.", "forces",
-    ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Section:
-    """One kind of exhibit: for each run that has it, its name and what the template shows."""
+    """One kind of figure: for each run that has it, its name and what the template shows."""
 
     id: str
     title: str
@@ -84,7 +67,7 @@ def write_report(
     out: Path | str,
     results: Iterable[Result] = (),
     runs: Sequence[Path | str] = (),
-    exhibits: Mapping[str, Sequence[Exhibit]] | None = None,
+    figures: Mapping[str, Sequence[Figure]] | None = None,
     title: str = "What was learned",
 ) -> Path:
     """Write the page and return its path.
@@ -93,14 +76,14 @@ def write_report(
         out: the page; its directory is made if need be.
         results: every measured number; the tables and the few-label curves are made of them.
         runs: run directories: learning curves from `metrics.csv`, and their settings.
-        exhibits: figures by the name of what they show: a run, or a set.
+        figures: by the name of what they show: a run, or a set.
         title: of the page.
 
     Raises DataError where a run is damaged, or the page cannot be written.
     """
     page, found = Path(out), told_apart(results)
     read = sorted((read_run(Path(run)) for run in runs), key=lambda run: row_order(run.row))
-    shown = [(row, one) for row, own in (exhibits or {}).items() for one in own]
+    shown = [(row, one) for row, own in (figures or {}).items() for one in own]
     rows = [result.row for result in found] + [run.row for run in read]
     rows += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
     colours = row_colours(sorted(rows, key=row_order))
@@ -116,7 +99,7 @@ def write_report(
 
 
 def _contents(
-    results: list[Result], runs: list[Run], shown: list[tuple[str, Exhibit]], colours: dict[str, str]
+    results: list[Result], runs: list[Run], shown: list[tuple[str, Figure]], colours: dict[str, str]
 ) -> dict[str, Any]:
     found = tables(results)
     curves, parts = learning_curves(runs, colours)
@@ -172,7 +155,7 @@ def _measure(column: Column) -> str:
     return f"{words(column.protocol)}, {column.label}"
 
 
-def _sections(shown: list[tuple[str, Exhibit]], colours: dict[str, str]) -> list[Section]:
+def _sections(shown: list[tuple[str, Figure]], colours: dict[str, str]) -> list[Section]:
     found = []
     for kind in _ORDER:
         parts = [(name, _shown(one, colours)) for name, one in shown if isinstance(one, kind)]
@@ -181,24 +164,20 @@ def _sections(shown: list[tuple[str, Exhibit]], colours: dict[str, str]) -> list
     return found
 
 
-def _shown(exhibit: Exhibit, colours: dict[str, str]) -> Any:
-    """What the template needs to show an exhibit."""
-    match exhibit:
+def _shown(figure: Figure, colours: dict[str, str]) -> Any:
+    """What the template needs to show a figure."""
+    match figure:
         case TaskPanels():
-            return drawings.task_rows(exhibit)
+            return drawings.tiles(figure.rows)
         case RetrievalWall():
-            right, count = int(exhibit.right[:, :1].sum()), len(exhibit.query)
-            return {"rows": drawings.wall(exhibit), "set": exhibit.set[0], "right": right, "of": count}
+            right = sum(bool(nearest.right) for _, nearest, *_ in figure.rows)
+            return {"rows": drawings.tiles(figure.rows), "set": figure.set, "right": right, "of": len(figure.rows)}
         case FeatureMap():
-            return _chart(*drawings.map_chart(exhibit), " ".join(exhibit.method))
+            return _chart(*drawings.map_chart(figure), figure.method)
         case MotionClusters():
-            return _chart(*drawings.clusters_chart(exhibit))
+            return _chart(*drawings.clusters_chart(figure))
         case Equivariance():
-            return _chart(*drawings.equivariance_chart(exhibit, colours), drawings.motion_names(exhibit))
-        case GraspAngles():
-            return drawings.grasp_cards(exhibit)
-        case ForceProfiles():
-            return drawings.force_cards(exhibit)
+            return _chart(*drawings.equivariance_chart(figure, colours), drawings.motion_names(figure))
 
 
 def _chart(chart: Markup, key: drawings.Key, caption: str = "") -> dict[str, Any]:

@@ -132,6 +132,18 @@ def test_captions_are_ranked_by_their_cosine_with_the_image(shown):
         assert [panel.right for panel in row[1:]] == [said[k] == said[i] for k in near]
 
 
+def test_captions_of_another_data_set_are_read_in_the_words_that_were_learned(data, shown):
+    method, _, _ = shown("clip")
+    stream = open_streams(method, {"captions": data["poke"]})["captions"]
+    index = np.arange(len(stream))
+    words = method.vocabulary()
+    told = stream.batch(index, np.random.default_rng(0)).words
+    captions = stream.captions(index, np.random.default_rng(0))
+    for row, caption in zip(told.tolist(), captions, strict=True):
+        known = [word if word in words else "?" for word in caption.split()]
+        assert [words[word] for word in row if word] == known
+
+
 def test_a_class_is_right_where_it_is_the_label(shown):
     method, batches, rows = shown("labels")
     labelled = batches["labelled"]

@@ -1,4 +1,4 @@
-"""The images of a report: what a run's encoder and heads make of held-out data."""
+"""What a report shows of a run: what its encoder and its heads make of held-out data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,49 +6,44 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from embodied_ssl.data import Source, source_for, take_streams
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
-from embodied_ssl.datasets.read.batches import FramePairs, Grasps, Pokes
+from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.schema import MOTOR_SIGNALS
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluation import exhibits
+from embodied_ssl.evaluation import figures
 from embodied_ssl.evaluation.features import extract
 from embodied_ssl.evaluation.names import named_sets, shortest
 from embodied_ssl.evaluation.results import Result, told_apart, write_results
-from embodied_ssl.method import Method, Step
-from embodied_ssl.methods.curious_robot import CuriousRobot
+from embodied_ssl.method import Method
 from embodied_ssl.methods.equivariance import Equivariance
 from embodied_ssl.parts.motions import sample_motions
-from embodied_ssl.report.exhibits import Exhibit
+from embodied_ssl.parts.panels import panels_of
+from embodied_ssl.report.figures import Figure
 from embodied_ssl.report.page import write_report
 from embodied_ssl.training.checkpoint import load_encoder, load_method
 
-MOST_PICTURES = 1500
-ROWS = 6  # of a method's task
+MOST_IMAGES = 1500
+BATCH = 24  # samples that a method compares to show its task
 
 
-def portray(run: Path | str, on: Sequence[Path | str]) -> list[Exhibit]:
-    """The exhibits of a run on held-out sets: nearest images, a map of the features, and what its heads say."""
-    shown: list[Exhibit] = []
+def figures_of(run: Path | str, on: Sequence[Path | str]) -> list[Figure]:
+    """The figures of a run on held-out sets: nearest images, a map of the features, and what its heads say."""
+    shown: list[Figure] = []
     for images in named_sets(on, skip_damaged=True):  # had it not been to be skipped, nothing would have been measured
-        shown += portray_features(load_encoder(run), images)
+        shown += feature_figures(load_encoder(run), images)
     method = load_method(run)
     shown += _task(method, on)
     if isinstance(method, Equivariance) and (source_ := source_for(FramePairs, on)) is not None:
         shown.append(_clusters(method, Dataset.open(source_)))
-    if isinstance(method, CuriousRobot):
-        shown += _acts(method, on)
     return shown
 
 
-@torch.no_grad()
-def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
+def _task(method: Method, on: Sequence[Path | str]) -> list[Figure]:
     """The method's own task on held-out data, where some of the sets have what it takes."""
     needs = method.needs()
     found = {name: source_for(need.batch, on) for name, need in needs.items()}
@@ -61,26 +56,26 @@ def _task(method: Method, on: Sequence[Path | str]) -> list[Exhibit]:
     except DataError:  # such as episodes that are shorter than its clips
         return []
     opened = {name: each.stream for name, each in taken.items()}
-    batches = {name: stream.batch(rng.permutation(len(stream))[:ROWS], rng) for name, stream in opened.items()}
-    rows = method.show(**batches, step=Step(1.0, torch.Generator().manual_seed(0)))
-    return [exhibits.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # joint: of several tasks
+    batches = {name: stream.batch(rng.permutation(len(stream))[:BATCH], rng) for name, stream in opened.items()}
+    rows = panels_of(method, batches)
+    return [figures.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # of several tasks
 
 
-def portray_features(encoder: Encoder, images: ImageSet) -> list[Exhibit]:
+def feature_figures(encoder: Encoder, images: ImageSet) -> list[Figure]:
     """Nearest images and a map of the features of a set, of up to 1,500 of its images, which its name then says."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST_PICTURES])
+    rows = np.sort(np.random.default_rng(0).permutation(len(images))[:MOST_IMAGES])
     part = images.at(rows)
     if len(part) < len(images):
         part = replace(part, name=f"{images.name}, {len(part):,} of {len(images):,} images")
     features = extract(encoder, part)
     centred = features - features.mean(0)
-    return [exhibits.retrieval_wall(centred, part), exhibits.feature_map(centred, part)]
+    return [figures.retrieval_wall(centred, part), figures.feature_map(centred, part)]
 
 
-def portray_equivariance(results: Sequence[Result]) -> dict[str, list[Exhibit]]:
+def equivariance_figures(results: Sequence[Result]) -> dict[str, list[Figure]]:
     """The equivariance error of every row by motion, and of motions composed of two, by set where it was measured."""
     results = told_apart(results)
-    found: dict[str, list[Exhibit]] = {}
+    found: dict[str, list[Figure]] = {}
     for name in dict.fromkeys(result.set for result in results if result.protocol == "equivariance"):
         mine = [result for result in results if (result.set, result.protocol) == (name, "equivariance")]
         centres: dict[str, list[list[float]]] = {}
@@ -95,7 +90,7 @@ def portray_equivariance(results: Sequence[Result]) -> dict[str, list[Exhibit]]:
         for result in mine:
             if result.metric == "ρ composed":  # the last of the bars
                 rho.setdefault(result.row, {}).setdefault("composed", []).append(result.value)
-        found[name] = [exhibits.equivariance(rho, list(motions.values()))]
+        found[name] = [figures.equivariance(rho, list(motions.values()))]
     return found
 
 
@@ -109,45 +104,15 @@ def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: M
     out.mkdir(parents=True, exist_ok=True)
     write_results(results, out / "results.json")
     names = shortest([Path(run).expanduser().resolve().parts for run in shown])  # of one name there can be several
-    figures = {name: portray(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
-    return write_report(out / "report.html", results, runs, {**portray_equivariance(results), **figures})
+    shown_of = {name: figures_of(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
+    return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **shown_of})
 
 
 def _signed(motion: NDArray[np.float64]) -> str:
     return ", ".join(f"{value:+.2f}".replace("-", "−") for value in motion)
 
 
-def _clusters(method: Equivariance, dataset: Dataset) -> Exhibit:
+def _clusters(method: Equivariance, dataset: Dataset) -> Figure:
     """The motion patterns that were discovered, on held-out motions."""
     motions = sample_motions(dataset.pairs(max_gap_s=method.max_gap_s), 1500, np.random.default_rng(0))
-    return exhibits.motion_clusters(MOTOR_SIGNALS[dataset.kind], motions, method.centres.numpy())
-
-
-def _acts(method: CuriousRobot, on: Sequence[Path | str]) -> list[Exhibit]:
-    shown: list[Exhibit] = []
-    if (source := source_for(Grasps, on)) is not None:
-        dataset = Dataset.open(source)
-        side = _side(method, dataset)
-        shown.append(
-            exhibits.grasp_angles(
-                dataset, lambda interactions: method.predict_grasp(interactions.images, interactions.pixel), side
-            )
-        )
-    if (source := source_for(Pokes, on)) is not None:
-        dataset = Dataset.open(source)
-        shown.append(
-            exhibits.force_profiles(
-                dataset, lambda interactions: _profile(method, interactions), _side(method, dataset)
-            )
-        )
-    return shown
-
-
-def _side(method: CuriousRobot, dataset: Dataset) -> int:
-    return round(method.crop * dataset.array("interactions/rgb_before").shape[1])
-
-
-def _profile(method: CuriousRobot, pokes: Pokes) -> Tensor:
-    """The predicted force over the depth, [B, T]: a line of the predicted slope, up to the predicted peak."""
-    slope, peak = method.predict_poke(pokes.images, pokes.pixel).exp().unbind(1)
-    return torch.minimum(slope[:, None] * pokes.depth_travelled.clamp(min=0), peak[:, None])
+    return figures.motion_clusters(MOTOR_SIGNALS[dataset.kind], motions, method.centres.numpy())

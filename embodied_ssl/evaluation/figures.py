@@ -1,30 +1,17 @@
-"""What a report shows of features and predictions, computed: neighbours, maps, patterns, forces and grasp angles.
+"""The figures of a report, computed: rows of panels, nearest images, maps, motion patterns, errors by motion.
 
-Functions take features, data sets, and predictions as plain callables, so that this file knows no method.
+Functions take features and sets of images, so that this file knows no method.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from embodied_ssl.datasets.gallery.charts import words
-from embodied_ssl.datasets.read.batches import Grasps, Pokes
-from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.method import Panel
-from embodied_ssl.report.exhibits import (
-    Equivariance,
-    FeatureMap,
-    ForceProfiles,
-    GraspAngles,
-    MotionClusters,
-    RetrievalWall,
-    TaskPanels,
-)
+from embodied_ssl.report.figures import Equivariance, FeatureMap, MotionClusters, RetrievalWall, TaskPanels, Tile
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.images.sources import ImageSet
@@ -32,16 +19,18 @@ if TYPE_CHECKING:
 Features = NDArray[np.float32]
 
 
-def task_panels(rows: Sequence[Sequence[Panel]], side: int = 96) -> TaskPanels:
-    """Rows of as many panels each, brought to one size, px; pixels of small images stay visible."""
-    each = [panel for row in rows for panel in row]
-    shown = [nn.functional.interpolate(panel.image[None].float(), (side, side)) for panel in each]  # nearest
-    pictures = (torch.cat(shown).clamp(0, 1) * 255).round().byte().movedim(1, -1).cpu().numpy()
-    shape = (len(rows), len(rows[0]))
+def task_panels(rows: Sequence[Sequence[Panel]]) -> TaskPanels:
+    """Rows of panels as plain arrays."""
     return TaskPanels(
-        picture=pictures.reshape(*shape, side, side, 3),
-        text=tuple(panel.text for panel in each),
-        right=np.array([-1 if panel.right is None else int(panel.right) for panel in each]).reshape(shape),
+        tuple(
+            tuple(
+                Tile(
+                    (panel.image.clamp(0, 1) * 255).round().byte().movedim(0, -1).cpu().numpy(), panel.text, panel.right
+                )
+                for panel in row
+            )
+            for row in rows
+        )
     )
 
 
@@ -65,14 +54,13 @@ def retrieval_wall(
     count = min(neighbours, len(np.unique(images.group)) - 1)
     near = np.stack([_first_of_each(images.group, own)[:count] for own in order])
     names = [words(name) for name in images.classes]
-    return RetrievalWall(
-        set=(images.name,),
-        query=images.images[chosen],
-        query_class=tuple(names[i] for i in images.label[chosen]),
-        neighbours=images.images[near.ravel()].reshape(*near.shape, *images.images[chosen[:1]].shape[1:]),
-        neighbour_class=tuple(names[i] for i in images.label[near].ravel()),
-        right=images.label[near] == images.label[chosen][:, None],
-    )
+    rows = []
+    for query, others in zip(chosen, near, strict=True):
+        of_query = images.label[query]
+        found = zip(images.images[others], images.label[others], strict=True)
+        tiles = [Tile(image, names[label], bool(label == of_query)) for image, label in found]
+        rows.append((Tile(images.images[query], names[of_query]), *tiles))
+    return RetrievalWall(images.name, tuple(rows))
 
 
 def feature_map(
@@ -88,7 +76,7 @@ def feature_map(
     point = tsne.fit_transform(np.asarray(features[rows], "f4")).astype("f4")
     shown = _spread(point, thumbnails)
     return FeatureMap(
-        method=(f"{images.name}, t-SNE of {len(rows):,} images, perplexity {perplexity:g}",),
+        method=f"{images.name}, t-SNE of {len(rows):,} images, perplexity {perplexity:g}",
         point=point,
         label=images.label[rows],
         classes=tuple(words(name) for name in images.classes),
@@ -132,54 +120,6 @@ def equivariance(rho: Mapping[str, Mapping[str, Sequence[float]]], seen: Sequenc
     return Equivariance(tuple(rho), tuple(motions), np.isin(motions, list(seen)), mean, half)
 
 
-@torch.no_grad()
-def grasp_angles(
-    dataset: Dataset, predict: Callable[[Grasps], Tensor], side: int, count: int = 12, seed: int = 0
-) -> GraspAngles:
-    """Grasps drawn at random, as many that held as that did not where there are, with their predictions.
-
-    Args:
-        dataset: of grasps; held-out ones.
-        predict: probabilities [B, A] of success at each angle, of a batch of grasps.
-        side: of the patch to show, px of the image.
-        count: how many.
-        seed: which.
-    """
-    rows = _balanced(dataset.array("interactions/success")[:], count, seed)
-    batch = dataset.trials().batch(rows, np.random.default_rng(seed))
-    assert isinstance(batch, Grasps)
-    probability = predict(batch).float().cpu().numpy()
-    angles = probability.shape[1]
-    tried = np.round(batch.angle.numpy() / np.pi * angles).astype(np.int64) % angles
-    return GraspAngles(
-        _patches(dataset, rows, batch.pixel.numpy(), side),
-        _things(dataset, rows),
-        probability,
-        tried,
-        batch.success.numpy(),
-    )
-
-
-@torch.no_grad()
-def force_profiles(
-    dataset: Dataset, predict: Callable[[Pokes], Tensor], side: int, count: int = 12, seed: int = 0
-) -> ForceProfiles:
-    """Pokes of as many materials as there are, the force felt and the one predicted ([B, T], N) from the image."""
-    thing = dataset.array("interactions/object")[:]
-    rows = np.flatnonzero(thing >= 0)
-    material = np.unique(dataset.objects["material"], return_inverse=True)[1]
-    rows = rows[_of_many_classes(material[thing[rows]], count, seed)]
-    batch = dataset.trials().batch(rows, np.random.default_rng(seed))
-    assert isinstance(batch, Pokes)
-    return ForceProfiles(
-        patch=_patches(dataset, rows, batch.pixel.numpy(), side),
-        name=_things(dataset, rows),
-        depth=batch.depth_travelled.numpy(),
-        true=batch.force.numpy(),
-        predicted=predict(batch).float().cpu().numpy(),
-    )
-
-
 def _first_of_each(group: NDArray[np.integer], order: NDArray[np.intp]) -> NDArray[np.intp]:
     """The rows of an order that are the first of their group in it."""
     return order[np.sort(np.unique(group[order], return_index=True)[1])]
@@ -195,10 +135,6 @@ def _of_many_classes(label: NDArray[np.integer], count: int, seed: int) -> NDArr
     return order[np.argsort(turn[order], kind="stable")][:count]
 
 
-def _balanced(success: NDArray[np.bool_], count: int, seed: int) -> NDArray[np.int64]:
-    return np.sort(_of_many_classes(success.astype(np.int64), count, seed))
-
-
 def _spread(point: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """Rows of points far from each other: each next one the farthest from those before (Gonzalez 1985).
 
@@ -211,21 +147,3 @@ def _spread(point: NDArray[np.floating], count: int) -> NDArray[np.int64]:
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, np.linalg.norm(point - point[chosen[-1]], axis=1))
     return np.array(chosen)
-
-
-def _patches(dataset: Dataset, rows: NDArray[np.int64], pixel: NDArray[np.floating], side: int) -> NDArray[np.uint8]:
-    """Squares about (u, v) of the images before the interaction; beyond the edge the image goes on with its border."""
-    pictures = dataset.array("interactions/rgb_before")[rows]
-    size = (side, side)
-    return np.stack([
-        cv2.getRectSubPix(picture, size, (float(u), float(v)))
-        for picture, (u, v) in zip(pictures, pixel, strict=True)
-    ])  # fmt: skip
-
-
-def _things(dataset: Dataset, rows: NDArray[np.int64]) -> tuple[str, ...]:
-    """What each interaction aimed at: material and category."""
-    thing, objects = dataset.array("interactions/object")[rows], dataset.objects
-    return tuple(
-        f"{words(objects['material'][i])} {words(objects['category'][i])}" if i >= 0 else "bare table" for i in thing
-    )
