@@ -22,6 +22,7 @@ from embodied_ssl.datasets.schema import INTERACTION_KINDS, VIDEO_KINDS
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.method import Method
+from embodied_ssl.methods import method_name
 from embodied_ssl.training.checkpoint import CONFIGURATION
 
 Source = Path | str
@@ -212,11 +213,6 @@ def origin(batch: type[batches.Batch]) -> str:
         return "any pictures"
     *others, last = _CUTS[batch][0]
     return f"{', '.join(others)} or {last} data" if others else f"{last} data"
-
-
-def method_name(method: Method) -> str:
-    """The name of a method: that of its file."""
-    return type(method).__module__.rpartition(".")[2]
 
 
 def _several(source: Sources) -> Sequence[Source]:

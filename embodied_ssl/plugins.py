@@ -14,7 +14,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -51,21 +51,32 @@ def member(name: str) -> Any:
         raise NoPlugin(f"{name}: the module {module} has no {attribute}") from None
 
 
-def added(group: str, is_one: Callable[[Any], bool]) -> dict[str, Any]:
+def added(group: str, is_one: Callable[[Any], bool], built_in: Iterable[str] = ()) -> dict[str, Any]:
     """Everything that was added to a group, by name.
 
     Args:
         group: one of `GROUPS`.
         is_one: whether a member of a module of `use` belongs to the group; those of entry points do.
+        built_in: the names of the group that are taken.
 
     A class or function of `use` is called by its own name in snake case, unless it has an attribute `name`. Raises
-    NoPlugin for what does not import.
+    NoPlugin for what does not import, and for a name that two of them have.
     """
     found = {name: _loaded(entry) for name, entry in _declared(group).items()}
     for plugin in _given():
         several = _public(_module(plugin)) if ":" not in plugin else [member(plugin)]
-        found |= {name_of(each): each for each in several if is_one(each)}
+        for each in several:
+            if is_one(each):
+                _add(found, name_of(each), each, group)
+    for name in set(built_in) & set(found):
+        raise NoPlugin(f"{origin_of(found[name])}: {name} is built in; give yours an attribute `name`")
     return found
+
+
+def origin_of(thing: Any) -> str:
+    """Where a class, a function or the class of an instance is from, as `use` takes it: `module:Name`."""
+    owner = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{owner.__module__}:{owner.__qualname__}"
 
 
 def name_of(thing: Any) -> str:
@@ -74,6 +85,13 @@ def name_of(thing: Any) -> str:
     if isinstance(name, str):
         return name
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", thing.__name__).lower()
+
+
+def _add(found: dict[str, Any], name: str, thing: Any, group: str) -> None:
+    """Raises NoPlugin where something else has the name already."""
+    if found.setdefault(name, thing) is not thing:
+        both = f"{origin_of(found[name])} and {origin_of(thing)}"
+        raise NoPlugin(f"two {group.replace('_', ' ')} are called {name}: {both}; give one an attribute `name`")
 
 
 def _given() -> list[str]:
@@ -88,7 +106,7 @@ def _declared(group: str) -> dict[str, EntryPoint]:
 def _loaded(entry: EntryPoint) -> Any:
     try:
         return entry.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever is wrong in it
         raise NoPlugin(f"the entry point {entry.name} = {entry.value} does not load: {error}") from error
 
 
@@ -100,6 +118,8 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise NoPlugin(f"{name}: {error}; a plugin is a module that is importable from here") from error
+    except Exception as error:  # whatever is wrong in it
+        raise NoPlugin(f"{name} does not import: {type(error).__name__}: {error}") from error
 
 
 def _public(module: ModuleType) -> list[Any]:

@@ -116,6 +116,8 @@ class _Pieces:
 
     def _code(self, code: Any) -> str:
         """A function or class by its name; one of one's own is a piece."""
+        while hasattr(code, "__wrapped__") and isinstance(code, types.FunctionType) and not self._is_own(_where(code)):
+            code = code.__wrapped__  # a decorator of a library counts as little as the library
         name = _name(code)
         if self._is_own(_module_of(code)):
             piece = self._of_class(code) if isinstance(code, type) else self._of_function(name, code)
@@ -209,6 +211,11 @@ def _bytecode(code: types.CodeType) -> str:
 def _module_of(code: Any) -> str:
     owner = code if isinstance(code, _BARE) else type(code)
     return getattr(owner, "__module__", None) or "builtins"
+
+
+def _where(function: types.FunctionType) -> str:
+    """The module that a function was defined in, whatever `functools.wraps` made it say."""
+    return str(function.__globals__.get("__name__", ""))
 
 
 def _name(code: Any) -> str:

@@ -1,9 +1,12 @@
 """Encoders by name, all with one interface: named stages, pooled features, patch tokens where they exist."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.encoders.base import DEVIATION, MEAN, Backbone, Encoder
 from embodied_ssl.encoders.convolutional import (
@@ -14,6 +17,7 @@ from embodied_ssl.encoders.convolutional import (
     kitti_net,
     resnet18_small,
 )
+from embodied_ssl.encoders.from_outside import OutsideEncoder, added_encoders, make_outside, outside_encoder
 from embodied_ssl.encoders.of_timm import TransformerEncoder, timm_encoder, vit_tiny, vit_tiny_cls
 from embodied_ssl.encoders.of_torchvision import torchvision_encoder
 from embodied_ssl.encoders.split import SplitEncoder, split_colors
@@ -29,8 +33,11 @@ __all__ = [
     "ConvolutionalEncoder",
     "Encoder",
     "FlatEncoder",
+    "OutsideEncoder",
     "SplitEncoder",
     "TransformerEncoder",
+    "encoder_maker",
+    "encoder_names",
     "make_encoder",
     "random_encoder",
     "split_colors",
@@ -38,7 +45,7 @@ __all__ = [
 
 PRETRAINED = "pretrained"
 LIBRARIES = {"timm": timm_encoder, "torchvision": torchvision_encoder}
-ENCODERS = {
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "conv4": conv4,
     "resnet18_small": resnet18_small,
     "alexnet": alexnet,
@@ -48,11 +55,25 @@ ENCODERS = {
 }
 
 
+def encoder_names() -> list[str]:
+    """The names of encoders that need no more than one: ours, and those that were added (`plugins`)."""
+    return [*ENCODERS, *added_encoders(ENCODERS)]
+
+
+def encoder_maker(name: str) -> Callable[..., nn.Module]:
+    """The function or class that makes an encoder of `encoder_names`, or of `module:Name`. Raises DataError."""
+    if ":" in name:
+        return outside_encoder(name)
+    if name not in (found := ENCODERS | added_encoders(ENCODERS)):
+        raise unknown_name("encoder", name, found)
+    return found[name]
+
+
 def make_encoder(name: str, image_size: int = 64, weights: Path | str | None = None) -> Encoder:
     """An encoder, its weights drawn at random or taken from elsewhere.
 
-    name: one of ENCODERS, `timm/NAME` or `torchvision/NAME` for a backbone of theirs, or `split/NAME` for
-    conv4 or alexnet in two halves.
+    name: one of `encoder_names`; `module:Name` for an nn.Module of one's own (see OutsideEncoder); `timm/NAME` or
+    `torchvision/NAME` for a backbone of theirs; or `split/NAME` for conv4 or alexnet in two halves.
     weights: what it begins with: `pretrained`, what the library of a backbone downloads for it; the directory of a run;
     or a file, .safetensors or .pth, in the naming of that library or of ours. None: at random.
 
@@ -65,10 +86,9 @@ def make_encoder(name: str, image_size: int = 64, weights: Path | str | None = N
         encoder: Encoder = LIBRARIES[library](backbone, image_size, pretrained)
     elif library == "split":
         encoder = SplitEncoder(backbone, image_size)
-    elif name in ENCODERS:
-        encoder = ENCODERS[name](image_size)
     else:
-        raise unknown_name("encoder", name, ENCODERS)
+        make = encoder_maker(name)
+        encoder = make_outside(make, plugins.name_of(make) if ":" in name else name, image_size)
     if pretrained and library not in LIBRARIES:
         raise DataError(f"{name} has no pretrained weights; give the directory of a run or a file, or timm/NAME")
     if weights is not None:

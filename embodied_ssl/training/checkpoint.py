@@ -25,6 +25,7 @@ from embodied_ssl.datasets.store.files import remove_temporaries, write_atomical
 from embodied_ssl.encoders import Encoder, make_encoder
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_class
+from embodied_ssl.training.outside import CODE, PLUGINS, check_outside
 
 CONFIGURATION = "run.json"
 ENCODER = "encoder.safetensors"
@@ -40,7 +41,8 @@ _BEGINNING = (
 
 def load_encoder(run: Path | str) -> Encoder:
     """The encoder that a run has learned, in evaluation mode. Raises DataError where there is none or it is damaged."""
-    encoder = _encoder_of(run, read_configuration(run))
+    configuration = read_configuration(run)
+    encoder = _encoder_of(run, configuration)
     load_weights(encoder, Path(run) / ENCODER)
     encoder.weights = str(run)  # what learns on from it has learned from the same images
     return encoder.eval()
@@ -49,6 +51,7 @@ def load_encoder(run: Path | str) -> Encoder:
 def load_method(run: Path | str) -> Method:
     """The whole method of a run, heads included, in evaluation mode. Raises DataError as `load_encoder` does."""
     configuration = read_configuration(run)
+    check_outside(run, configuration)
     try:
         method = method_class(configuration["method"])(_encoder_of(run, configuration), **configuration["settings"])
     except TypeError as error:
@@ -80,8 +83,9 @@ def read_configuration(run: Path | str) -> dict[str, Any]:
 def _encoder_of(run: Path | str, configuration: dict[str, Any]) -> Encoder:
     """The encoder of a configuration, without its weights."""
     try:
+        check_outside(run, configuration, configuration["encoder"]["name"])
         return make_encoder(**configuration["encoder"])
-    except TypeError as error:
+    except (TypeError, KeyError) as error:
         raise _damaged(run, error) from None
 
 
@@ -105,10 +109,11 @@ def claim_run(run: Path, configuration: dict[str, Any]) -> None:
 
 
 def comparable(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Flat, as JSON gives it back, and without what the result does not depend on: places of data, and versions."""
-    flat = {key: value for key, value in configuration.items() if not key.endswith("_version")}
+    """Flat, as JSON gives it back, without what the result does not depend on: where data and code lie, versions."""
+    flat = {key: value for key, value in configuration.items() if not key.endswith("_version") and key != PLUGINS}
     for group in ("settings", "encoder", "recipe"):
         flat |= {f"{group}.{key}": value for key, value in flat.pop(group).items()}
+    flat |= {f"code of {piece}": digest for piece, digest in flat.pop(CODE, {}).items()}
     for name, entry in flat.pop("data").items():
         flat |= {f"data.{name}": entry["sha256"], f"part of {name}": entry.get("part", "")}
         flat |= {f"side of {name}": entry.get("side")}

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as MapStyle
 
 from embodied_ssl import __version__
-from embodied_ssl.data import Source, Sources, Taken, method_name, take_streams, write_samples
+from embodied_ssl.data import Source, Sources, Taken, take_streams, write_samples
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.encoded import begin_worker, replaced
 from embodied_ssl.datasets.images.sources import image_set
@@ -33,6 +33,7 @@ from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Seed, Whole, within_limits
 from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.methods import method_name
 from embodied_ssl.parts.precision import Precision, resolved, slowness
 from embodied_ssl.training.checkpoint import (
     ENCODER,
@@ -52,6 +53,7 @@ from embodied_ssl.training.logs import Log
 from embodied_ssl.training.memory import keep_memory
 from embodied_ssl.training.monitor import Monitor, Probe
 from embodied_ssl.training.optimization import follow, learning_rate, make_optimizer, set_learning_rate
+from embodied_ssl.training.outside import outside_code
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -494,6 +496,7 @@ def _configuration(
         "accumulate": accumulate,
         "world_size": world_size,
         "data": {name: taken.entry() for name, taken in streams.items()},
+        **outside_code(method),
         "package_version": __version__,
         "torch_version": torch.__version__,
     }

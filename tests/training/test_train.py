@@ -15,7 +15,7 @@ from torch import Tensor
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import FramePairs, Frames
-from embodied_ssl.encoders import random_encoder
+from embodied_ssl.encoders import Encoder, random_encoder
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
@@ -42,13 +42,18 @@ class Brightness(Method):
         loss = (self.head(features).squeeze(1) - images.mean(dim=(1, 2, 3))).square().mean()
         return {"loss": loss, "noise": noise.mean()}
 
-
-class Stops(Brightness):
-    """Stops in the middle, as a power cut would."""
+    stops_at = 2.0  # which it never comes to
 
     def after_step(self, step: Step) -> None:
-        if step.progress >= 0.75:
+        if step.progress >= self.stops_at:
             raise KeyboardInterrupt
+
+
+def stopping(encoder: Encoder) -> Brightness:
+    """The same method; it stops in the middle, as a power cut would."""
+    method = Brightness(encoder)
+    method.stops_at = 0.75
+    return method
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +80,7 @@ def weights(run):
 def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
     whole = run(roam, tmp_path / "whole", **settings)
     with pytest.raises(KeyboardInterrupt):
-        run(roam, tmp_path / "cut", Stops, **settings)
+        run(roam, tmp_path / "cut", stopping, **settings)
     assert load_state(tmp_path / "cut" / "state.pt")["step"] == 5
     torch.manual_seed(99)  # nothing may depend on where the generator stands
     cut = run(roam, tmp_path / "cut", **settings)
@@ -179,7 +184,7 @@ def test_a_run_of_other_first_weights_is_refused(roam, tmp_path, part):
     """Finished or not, and whichever of the weights is another: the same settings do not make it the same run."""
     finished = run(roam, tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
-        run(roam, tmp_path / "cut", Stops)
+        run(roam, tmp_path / "cut", stopping)
     other = method()
     with torch.no_grad():
         next(getattr(other, part).parameters())[0] += 1e-6
@@ -249,7 +254,7 @@ import sys
 from torch import Tensor
 
 from embodied_ssl.datasets.read.batches import Frames
-from embodied_ssl.encoders import random_encoder
+from embodied_ssl.encoders import Encoder, random_encoder
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.train import train
@@ -311,10 +316,15 @@ def test_weights_and_features_that_are_not_finite_stop_the_run(roam, tmp_path, s
         def after_step(self, step: Step) -> None:
             if step.progress > 0.9:
                 with torch.no_grad():
-                    spoils(self.encoder)
+                    self.spoils(self.encoder)
+
+    def spoiling(encoder):
+        method = Spoils(encoder)
+        method.spoils = spoils
+        return method
 
     with pytest.raises(DataError, match=rf"after 12 updates .*{message}.*; take a lower --learning_rate"):
-        run(roam, tmp_path / "run", Spoils)
+        run(roam, tmp_path / "run", spoiling)
     assert not (tmp_path / "run" / "encoder.safetensors").exists()
 
 

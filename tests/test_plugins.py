@@ -1,0 +1,275 @@
+"""What is added from outside: by an installed package, by a module beside one's work, by `module:Name`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from embodied_ssl import plugins
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.encoders import encoder_names, make_encoder
+from embodied_ssl.methods import make_method, method_class, method_name, method_names
+from embodied_ssl.training.checkpoint import load_encoder, load_method
+from embodied_ssl.training.train import train
+
+GREY = '''
+import torch
+from torch import Tensor
+from embodied_ssl.datasets.read.batches import Frames
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.parts.views import to_float
+
+TARGET = 0.5
+
+class GreyWorld(Method):
+    """Predict the mean colour of an image. Nobody 2026."""
+
+    recipe = Recipe(batch_size=4, steps=2)
+
+    def __init__(self, encoder: Encoder, width: int = 8):
+        super().__init__(encoder)
+        self.width = width
+        self.head = torch.nn.Linear(encoder.dim, 3)
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        images = to_float(frames.images, self.encoder.image_size)
+        return {"loss": (self.head(self.encoder(images)) - images.mean((2, 3)) * TARGET).square().mean()}
+
+
+class Tiny(torch.nn.Module):
+    """A linear encoder."""
+
+    def __init__(self, image_size: int):
+        super().__init__()
+        self.layer = torch.nn.Linear(3 * image_size**2, 5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layer(images.flatten(1))
+'''
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory in which modules can be written; what is imported from it is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def folder(here):
+    """Labelled images of noise, in class folders."""
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        (here / "images" / f"class{i % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(here / f"images/class{i % 2}/{i}.png")
+    return here / "images"
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(dedent(text))
+
+
+def fresh(*modules: str) -> None:
+    """Forget plugins, as a new process does."""
+    os.environ[plugins.VARIABLE] = ""
+    for name in modules:
+        sys.modules.pop(name, None)
+
+
+def test_a_module_adds_all_that_it_declares_and_a_name_of_it_that_alone(here):
+    write(here / "grey.py", GREY)
+    assert "grey_world" not in method_names()
+    plugins.use("grey")
+    assert method_class("grey_world") is plugins.member("grey:GreyWorld")
+    assert "grey_world" in method_names()
+    assert "tiny" in encoder_names()
+    assert method_name(make_method("grey_world", "tiny", 8)) == "grey_world"
+    fresh("grey")
+    assert "grey_world" not in method_names()
+    assert make_method("grey:GreyWorld", "grey:Tiny", 8, width=3).width == 3
+    assert "grey_world" in method_names()  # so that what it leaves behind is found again, and by workers as well
+    assert os.environ[plugins.VARIABLE].split(",") == ["grey:GreyWorld", "grey:Tiny"]
+
+
+def test_an_installed_package_adds_by_entry_points(here):
+    """In a folder of packages of its own, as pip would leave it, and in a new process."""
+    site = here / "site"
+    (site / "theirs-1.0.dist-info").mkdir(parents=True)
+    write(site / "theirs-1.0.dist-info" / "METADATA", "Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    write(
+        site / "theirs-1.0.dist-info" / "entry_points.txt",
+        """
+        [embodied_ssl.methods]
+        grey = theirs:GreyWorld
+        [embodied_ssl.encoders]
+        little = theirs:Tiny
+        """,
+    )
+    write(site / "theirs.py", GREY)
+    code = """
+    from embodied_ssl.methods import make_method, method_name, method_names
+    method = make_method("grey", "little", 8)
+    print(method_name(method), method.encoder.name, "grey" in method_names(), "rotation" in method_names())
+    """
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    asked = [sys.executable, "-c", dedent(code)]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment, cwd=here)
+    assert found.stdout.split() == ["grey", "little", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("text", "plugin", "message"),
+    [
+        (None, "absent", "absent: No module named 'absent'"),
+        ("import nothing_like_it", "broken", "broken: No module named 'nothing_like_it'"),
+        ("x = 1 / 0", "broken", "broken does not import: ZeroDivisionError"),
+        ("def", "broken", "broken does not import: SyntaxError"),
+        ("", "broken:Name", "the module broken has no Name"),
+    ],
+)
+def test_a_plugin_that_is_not_there_or_does_not_import_is_said_in_one_line(here, text, plugin, message):
+    if text is not None:
+        write(here / "broken.py", text)
+    with pytest.raises(plugins.NoPlugin, match=message) as told:
+        plugins.use(plugin)
+    assert "\n" not in str(told.value)
+    assert os.environ[plugins.VARIABLE] == ""
+
+
+def test_a_name_that_two_have_is_refused(here):
+    write(here / "one.py", GREY)
+    write(here / "two.py", GREY)
+    plugins.use("one")
+    plugins.use("one:GreyWorld")  # the same twice is fine
+    assert method_class("grey_world").__module__ == "one"
+    plugins.use("two")
+    with pytest.raises(plugins.NoPlugin, match="two methods are called grey_world: one:GreyWorld and two:GreyWorld"):
+        method_names()
+    fresh("two")
+    write(here / "two.py", GREY.replace("GreyWorld", "MoCo").replace("class Tiny", "class Conv4"))
+    write(
+        here / "two.py",
+        (here / "two.py").read_text().replace("class MoCo(Method):", 'class X(Method):\n    name = "moco"'),
+    )
+    plugins.use("two")
+    with pytest.raises(plugins.NoPlugin, match=r"two:X: moco is built in; give yours an attribute `name`"):
+        method_class("moco")
+    with pytest.raises(plugins.NoPlugin, match=r"two:Conv4: conv4 is built in"):
+        make_encoder("conv4")
+
+
+@pytest.mark.parametrize(
+    ("ask", "name", "message"),
+    [
+        (method_class, "grey:Tiny", "grey:Tiny is no method; name a class that extends"),
+        (make_encoder, "grey:GreyWorld", "grey:GreyWorld makes no encoder; name an nn.Module that needs no argument"),
+        (make_encoder, "grey:TARGET", "grey:TARGET makes no encoder"),
+        (make_encoder, "tini", "unknown encoder 'tini': did you mean 'tiny'"),
+        (method_class, "grey_word", "unknown method 'grey_word': did you mean 'grey_world'"),
+    ],
+)
+def test_a_name_of_something_else_is_refused(here, ask, name, message):
+    write(here / "grey.py", GREY)
+    plugins.use("grey")
+    with pytest.raises(DataError, match=message):
+        ask(name)
+
+
+FORMS = {
+    "features": ("images.mean((2, 3))", {"features": 3}, 3),
+    "map": ("images", {"maps": 3}, 3),
+    "list": ("[images, images.repeat(1, 2, 1, 1)[:, :, ::2, ::2]]", {"stage1": 3, "stage2": 6}, 6),
+    "names": ('{"low": images, "high": images.mean((2, 3))[:, :2]}', {"low": 3, "high": 2}, 2),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("made", ["class Own(torch.nn.Module)", "function"])
+def test_any_module_is_an_encoder_whatever_of_these_it_gives(here, form, made):
+    gives, channels, dim = FORMS[form]
+    text = f"import torch\nclass Network(torch.nn.Module):\n    def forward(self, images):\n        return {gives}\n"
+    text += "def own(image_size: int = 8) -> torch.nn.Module:\n    return Network()\n"
+    write(here / "mine.py", text)
+    encoder = make_encoder("mine:own" if made == "function" else "mine:Network", 8)
+    images = torch.rand(2, 3, 8, 8)
+    stages = encoder.stages(images)
+    assert {name: maps.shape[1] for name, maps in stages.items()} == encoder.channels == channels
+    assert encoder(images).shape == (2, encoder.dim) == (2, dim)
+    expected = images.mean((2, 3))[:, :dim] if dim <= 3 else images[:, :, ::2, ::2].mean((2, 3)).repeat(1, 2)
+    torch.testing.assert_close(encoder(images), expected)
+    assert make_encoder(**encoder.settings).channels == channels
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        ("images[0, 0, 0]", r"bad gives a tensor \[8\]; an encoder takes images \[B, 3, H, W\]"),
+        ("'text'", "bad gives a str; an encoder"),
+        ("{}", "bad gives a dict"),
+        ("images @ torch.ones(9, 9)", "bad takes no images of 8 px"),
+    ],
+)
+def test_a_module_that_gives_something_else_is_refused_at_once(here, gives, message):
+    write(
+        here / "mine.py",
+        f"import torch\nclass Bad(torch.nn.Module):\n    def forward(self, images):\n        return {gives}\n",
+    )
+    with pytest.raises(DataError, match=message):
+        make_encoder("mine:Bad", 8)
+
+
+def test_a_run_never_imports_code_by_itself_and_says_which_plugin_to_give(here, folder, capsys):
+    write(here / "grey.py", GREY)
+    run = train(make_method("grey:GreyWorld", "grey:Tiny", 8), here / "run", {"frames": folder}, progress=False)
+    code = json.loads((run / "run.json").read_text())
+    assert code["plugins"] == {"grey_world": "grey:GreyWorld", "tiny": "grey:Tiny"}
+    assert set(code["code"]) == {"grey:GreyWorld", "grey:GreyWorld.__init__", "grey:GreyWorld.loss", "grey:TARGET",
+                                 "grey:Tiny", "grey:Tiny.__init__", "grey:Tiny.forward"}  # fmt: skip
+    fresh("grey")
+    with pytest.raises(DataError, match=r"run: its tiny is code from outside .*give --plugin grey:Tiny"):
+        load_encoder(run)
+    assert "grey" not in sys.modules
+    plugins.use("grey:Tiny")
+    images = torch.rand(2, 3, 8, 8)
+    features = load_encoder(run)(images)
+    with pytest.raises(DataError, match="its grey_world is code from outside"):
+        load_method(run)
+    plugins.use("grey")
+    method = load_method(run)
+    torch.testing.assert_close(method.encoder(images), features)
+    assert capsys.readouterr().err == ""
+    # Code that has changed since is another configuration, and told of where it is loaded.
+    fresh("grey")
+    write(here / "grey.py", GREY.replace("TARGET = 0.5", "TARGET = 0.7"))
+    plugins.use("grey")
+    load_method(run)
+    assert "grey:TARGET has changed since it was trained" in capsys.readouterr().err
+    changed = make_method("grey_world", "tiny", 8)
+    with pytest.raises(DataError, match=r"holds a run whose code of grey:TARGET is \w+, not \w+; name another dir"):
+        train(changed, run, {"frames": folder}, progress=False)
+
+
+def test_runs_of_this_package_say_nothing_of_plugins(folder, here):
+    run = train(make_method("rotation", "conv4", 16), here / "run", {"frames": folder},
+                make_method("rotation").recipe.__class__(steps=1, batch_size=4), progress=False)  # fmt: skip
+    assert not {"plugins", "code"} & set(json.loads((run / "run.json").read_text()))
+
+
+def test_code_that_cannot_be_told_from_other_code_is_refused(here, folder):
+    write(here / "grey.py", GREY.replace("TARGET = 0.5", "TARGET = lambda x: x").replace("* TARGET", "* TARGET(1)"))
+    with pytest.raises(DataError, match="grey:GreyWorld cannot be told from another by its content: it has a lambda"):
+        train(make_method("grey:GreyWorld", "grey:Tiny", 8), here / "run", {"frames": folder}, progress=False)
