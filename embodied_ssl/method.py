@@ -1,14 +1,17 @@
 """The protocol of a method: an encoder to keep, heads to throw away, and the loss of its paper."""
 
+import functools
 import inspect
 import types
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
@@ -81,9 +84,10 @@ class Method(nn.Module):
     """What the trainer trains. A subclass has an `__init__`, a `loss`, and where its paper asks for it the rest.
 
     The parameters of `__init__` are the method's configuration: the first is `encoder`, the others have defaults and
-    are kept as attributes of the same names. The parameters of `loss` are its data: each but `step` is a batch, by the
-    type that it is annotated with; one whose default is None can be left out. From these two signatures come the
-    command line, the saved configuration, the check of the data, and the documentation.
+    are attributes of the same names from the first line of its body on: nothing copies them. The parameters of `loss`
+    are its data: each but `step` is a batch, by the type that it is annotated with; one whose default is None can be
+    left out. From these two signatures come the command line, the saved configuration, the check of the data, and the
+    documentation.
     """
 
     recipe: ClassVar[Recipe] = Recipe()
@@ -100,11 +104,18 @@ class Method(nn.Module):
         super().__init__()
         self.encoder = encoder
 
-    def __init_subclass__(cls, **settings: Any) -> None:
-        """Settings are held to the limits that their annotations state."""
-        super().__init_subclass__(**settings)
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Settings are held to the limits that their annotations state, and kept as attributes."""
+        super().__init_subclass__(**options)
         if "__init__" in vars(cls):
-            cls.__init__ = within_limits(cls.__init__)  # type: ignore[method-assign]
+            hidden = [name for name in settings_of(cls) if hasattr(cls, name)]
+            if hidden:
+                raise TypeError(f"{cls.__name__}: the setting '{hidden[0]}' has the name of a method; take another")
+            cls.__init__ = within_limits(_keeping_settings(cls.__init__))  # type: ignore[method-assign]
+
+    if TYPE_CHECKING:  # settings and buffers are declared by a signature and by name, where a type checker can't look
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def loss(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """The scalars of one step: `loss` is minimised, the others are logged. Called by the trainer alone.
@@ -147,9 +158,25 @@ class Method(nn.Module):
         return needs_of(type(self))
 
     def settings(self) -> dict[str, Any]:
-        """The values of the parameters of `__init__`, without the encoder."""
-        names = list(inspect.signature(type(self).__init__).parameters)[2:]
-        return {name: getattr(self, name) for name in names}
+        """The values of the parameters of `__init__`, without the encoder, as JSON can hold them.
+
+        Given to `__init__` again they make a method like this one. Raises DataError for a value that is no setting.
+        """
+        return {name: _plain(name, getattr(self, name)) for name in settings_of(type(self))}
+
+
+def settings_of(method: type[Method]) -> dict[str, inspect.Parameter]:
+    """The settings of a class of methods by name: the parameters of its `__init__`, but for the encoder.
+
+    `**` in an `__init__` stands for the settings of the class that it extends.
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for init in (vars(owner)["__init__"] for owner in method.__mro__ if "__init__" in vars(owner)):
+        own = list(inspect.signature(init).parameters.values())[2:]
+        found |= {each.name: each for each in own if each.kind is not each.VAR_KEYWORD}
+        if all(each.kind is not each.VAR_KEYWORD for each in own):
+            break
+    return found
 
 
 def needs_of(method: type[Method]) -> dict[str, Need]:
@@ -168,3 +195,34 @@ def _batch_type(hint: Any) -> type[Batch] | None:
     """The type of batch in `Batch` or `Batch | None`."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     return next((option for option in options if isinstance(option, type) and issubclass(option, Batch)), None)
+
+
+def _keeping_settings(init: Callable[..., None]) -> Callable[..., None]:
+    """An `__init__` whose settings are attributes of the method before its body runs.
+
+    They go past `nn.Module.__setattr__`, which takes no attribute before `nn.Module.__init__` has run. Modules and
+    tensors are left to the body: they are parts of the network, which only `nn.Module` can register.
+    """
+    signature = inspect.signature(init)
+    own = [name for name, each in list(signature.parameters.items())[2:] if each.kind is not each.VAR_KEYWORD]
+
+    @functools.wraps(init)
+    def keeping(self: Method, *args: Any, **kwargs: Any) -> None:
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        for name, value in ((name, given.arguments[name]) for name in own):
+            if vars(self).get(name, value) != value:
+                raise TypeError(f"{type(self).__name__}: its own '{name}' differs from what it gives to `super()`")
+            if not isinstance(value, nn.Module | Tensor):
+                vars(self)[name] = value
+        init(*given.args, **given.kwargs)
+
+    return keeping
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value of a setting as JSON can hold it: the fields of a dataclass by name."""
+    if isinstance(value, nn.Module | Tensor):
+        kind = type(value).__name__
+        raise DataError(f"{name}: a {kind} can't be saved as a setting of a run; give its name or its file")
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -60,13 +60,10 @@ class CLIP(Method):
             least_crop: smallest share of an image that a random crop keeps, which is all the augmentation.
         """
         super().__init__(encoder)
-        self.dim, self.text_width, self.text_depth, self.words = dim, text_width, text_depth, words
-        self.start, self.start_steps, self.least_crop = start, start_steps, least_crop
         self.text = TextEncoder(words, LENGTH, text_width, text_depth)
         self.image_projection = nn.Linear(encoder.dim, dim, bias=False)
         self.text_projection = nn.Linear(text_width, dim, bias=False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        self.spelling: Tensor
         self.register_buffer("spelling", torch.zeros(words, _LONGEST_WORD, dtype=torch.uint8))
 
     def cuts(self) -> dict[str, dict[str, list[str]]]:

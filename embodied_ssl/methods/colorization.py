@@ -52,12 +52,9 @@ class Colorization(Method):
             least_crop: smallest share of the square image that a view keeps.
         """
         super().__init__(encoder)
-        self.step_ab, self.rebalance, self.temperature, self.least_crop = step_ab, rebalance, temperature, least_crop
         self.cells = max(1, encoder.image_size // 4)
         classes = torch.from_numpy(color_classes(step_ab))
         self.head = CellClassifier(encoder.width, len(classes), self.cells)
-        self.classes: Tensor
-        self.weights: Tensor
         self.register_buffer("classes", classes)
         self.register_buffer("weights", torch.ones(len(classes)))
 

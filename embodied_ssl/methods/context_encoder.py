@@ -55,8 +55,6 @@ class ContextEncoder(Method):
         size = encoder.image_size
         widest = ((size - 2 * (size // 4) - 1) // 2 + 0.49) / size
         check_at_most("context_encoder", "rim", rim, widest, "nothing of a hole would be hidden")
-        self.hole, self.reconstruction, self.adversarial = hole, reconstruction, adversarial
-        self.rim, self.least_crop = rim, least_crop
         with torch.no_grad():
             side = encoder.eval().last_maps(torch.zeros(1, 3, size, size)).shape[-1]
         encoder.train()

@@ -48,12 +48,8 @@ class ContinuousEquivariance(Method):
             jitter: of the colours of each frame.
         """
         super().__init__(encoder)
-        self.bases, self.margin, self.apart = bases, margin, apart
-        self.max_gap_s, self.jitter = max_gap_s, jitter
         self.matrices = nn.Parameter(torch.randn(bases, encoder.dim, encoder.dim) / encoder.dim)
         self.mixture = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, bases))
-        self.middle: Tensor
-        self.scale: Tensor
         self.register_buffer("middle", torch.zeros(2))
         self.register_buffer("scale", torch.ones(2))
 

@@ -68,16 +68,8 @@ class CuriousRobot(Method):
             hue: of their colours, in turns.
         """
         super().__init__(encoder)
-        self.crop, self.grasp_first, self.margin = crop, grasp_first, margin
-        self.jitter, self.hue = jitter, hue
-        self.grasp_weight, self.push_weight = grasp_weight, push_weight
-        self.poke_weight, self.pair_weight = poke_weight, pair_weight
         channels = list(encoder.channels.values())[-1]
         self.grasp, self.push, self.poke = Tower(channels, ANGLES), Tower(2 * channels, 5), Tower(channels, 2)
-        self.push_mean: Tensor
-        self.push_scale: Tensor
-        self.poke_mean: Tensor
-        self.poke_scale: Tensor
         for name, size in (("push", 5), ("poke", 2)):
             self.register_buffer(f"{name}_mean", torch.zeros(size))
             self.register_buffer(f"{name}_scale", torch.ones(size))

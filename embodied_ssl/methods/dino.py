@@ -78,17 +78,11 @@ class DINO(Method):
                 paper; with it a small encoder takes far longer to begin.
         """
         super().__init__(encoder)
-        self.local_crops, self.local_size, self.border, self.prototypes = local_crops, local_size, border, prototypes
-        self.width, self.bottleneck, self.temperature = width, bottleneck, temperature
-        self.first_teacher_temperature, self.teacher_temperature = first_teacher_temperature, teacher_temperature
-        self.warming, self.momentum, self.frozen = warming, momentum, frozen
-        self.balance, self.centre_momentum, self.paper_head = balance, centre_momentum, paper_head
         self._local = local_size or encoder.image_size // 2
         check_size("dino", encoder, encoder, self._local, f"choose --local_size {encoder.image_size}")
         self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes, paper_head)
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)
         self.teacher_head = copy.deepcopy(self.head).requires_grad_(False)
-        self.centre: Tensor
         self.register_buffer("centre", torch.zeros(prototypes))
         self._outputs: list[Tensor] = []  # of the teacher in this step, until `after_step`
 

@@ -33,7 +33,6 @@ class Egomotion(Method):
             jitter: of the colours of each frame.
         """
         super().__init__(encoder)
-        self.bins, self.max_gap, self.jitter = bins, max_gap, jitter
         # An average over the last maps forgets where objects are, which tells the motion: then the head sees the maps.
         self._flat = isinstance(encoder, FlatEncoder)
         self.head = (
@@ -41,7 +40,6 @@ class Egomotion(Method):
             if self._flat
             else Tower(2 * list(encoder.channels.values())[-1], 2 * bins)
         )
-        self.edges: Tensor
         self.register_buffer("edges", torch.zeros(2, bins - 1))
 
     def cuts(self) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_parts
-from embodied_ssl.parts.heads import classifier, fitted
+from embodied_ssl.parts.heads import count_classes, linear_classifier
 from embodied_ssl.parts.losses import contrastive_margin, cross_entropy, euclidean, info_nce
 from embodied_ssl.parts.motions import cluster_motions, nearest_pattern, sample_motions, spread
 from embodied_ssl.parts.panels import nearest_frames
@@ -28,6 +28,7 @@ class Equivariance(Method):
     motion, and a hinge for each of the others; of a batch it is the mean over the pairs.
     """
 
+    classes: int | None
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
     whole_batch = True
 
@@ -63,14 +64,9 @@ class Equivariance(Method):
             classes: of the labelled images; None: as many as the data have.
         """
         super().__init__(encoder)
-        self.motions, self.margin, self.max_gap_s, self.jitter = motions, margin, max_gap_s, jitter
-        self.relative, self.places, self.drlim = relative, places, drlim
-        self.recognition, self.classes = recognition, classes
         self.maps = nn.Parameter(torch.eye(encoder.dim).repeat(motions, 1, 1))
         self.place_head = nn.Sequential(nn.Linear(encoder.dim, 256), nn.ReLU(), nn.Linear(256, 128))
-        self.classifier = classifier(encoder.dim, classes)
-        self.centres: Tensor
-        self.scale: Tensor
+        self.classifier = nn.Linear(encoder.dim, classes or 1)  # see `take_shape`
         self.register_buffer("centres", torch.zeros(motions, 2))
         self.register_buffer("scale", torch.ones(2))
 
@@ -80,7 +76,10 @@ class Equivariance(Method):
     def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The number of classes, where labelled images are given."""
         if "labelled" in streams:
-            self.classes, self.classifier = fitted(self.classifier, self.classes, streams["labelled"], rng)
+            classes = count_classes(streams["labelled"], self.classes)
+            if self.classes is None:
+                self.classifier = linear_classifier(self.encoder.dim, classes, rng)
+            self.classes = classes
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Discover the motion patterns (section 3.2): k-means over the motions of sampled pairs."""

@@ -57,11 +57,8 @@ class Jigsaw(Method):
         """
         super().__init__(encoder)
         check_size("jigsaw", encoder, encoder.last_maps, tile, f"choose a larger --tile, as {encoder.image_size}")
-        self.permutations, self.tile, self.tile_share, self.least_crop = permutations, tile, tile_share, least_crop
-        self.jitter, self.grey, self.normalise = jitter, grey, normalise
         self.code = Tower(encoder.width, 64)
         self.head = mlp((TILES * 64, 256, permutations))
-        self.orders: Tensor
         self.register_buffer("orders", torch.from_numpy(distant_permutations(permutations)))
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:

@@ -25,7 +25,7 @@ class Joint(Method):
         encoder: Encoder,
         methods: tuple[str, ...] = ("equivariance", "curious_robot"),
         loss_weights: tuple[NonNegative, ...] = (),
-        settings: dict[str, dict[str, Any]] | None = None,
+        method_settings: dict[str, dict[str, Any]] | None = None,
     ):
         """The streams of a method are named after it: `equivariance.pairs`.
 
@@ -33,7 +33,7 @@ class Joint(Method):
             encoder: shared by all.
             methods: by name.
             loss_weights: of their losses, in the same order; none: all 1.
-            settings: of the methods, by name of the method.
+            method_settings: of the methods, by name of the method.
         """
         from embodied_ssl.methods import method_class
 
@@ -42,20 +42,19 @@ class Joint(Method):
             raise DataError(
                 f"joint: {len(loss_weights)} weights for methods {', '.join(methods)}; name each method once"
             )
-        for name in settings or {}:
+        for name in method_settings or {}:
             if name not in methods:
-                raise unknown_name("method in settings of joint", name, methods)
-        self.methods, self.loss_weights = tuple(methods), tuple(loss_weights)
+                raise unknown_name("method in method_settings of joint", name, methods)
         self.parts = nn.ModuleDict()
         for name in methods:
-            self.parts[name] = part = method_class(name)(encoder, **(settings or {}).get(name, {}))
+            self.parts[name] = part = method_class(name)(encoder, **(method_settings or {}).get(name, {}))
             if part.encoder is not encoder:
                 raise DataError(f"joint: {name} takes an encoder of its own kind; share --encoder {part.encoder.name}")
         self.whole_batch = any(part.whole_batch for _, part in self._parts())
 
     def settings(self) -> dict[str, Any]:
         own = {name: part.settings() for name, part in self._parts()}
-        return {"methods": self.methods, "loss_weights": self.loss_weights, "settings": own}
+        return {"methods": self.methods, "loss_weights": self.loss_weights, "method_settings": own}
 
     def needs(self) -> dict[str, Need]:
         return {f"{name}.{stream}": need for name, part in self._parts() for stream, need in part.needs().items()}

@@ -1,14 +1,14 @@
 """Class labels only: what every method without labels is measured against."""
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.heads import classifier, fitted
+from embodied_ssl.parts.heads import count_classes, linear_classifier
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS, bars_chart
 from embodied_ssl.parts.views import color_jitter, random_resized_crop, to_float
@@ -17,6 +17,7 @@ from embodied_ssl.parts.views import color_jitter, random_resized_crop, to_float
 class Labels(Method):
     """Supervised classification with cross-entropy: the row `clsnet` of Jayaraman & Grauman 2015."""
 
+    classes: int | None
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
     def __init__(self, encoder: Encoder, classes: Count | None = None, least_crop: SomeShare = 0.5):
@@ -28,12 +29,14 @@ class Labels(Method):
             least_crop: smallest share of an image that a random crop keeps.
         """
         super().__init__(encoder)
-        self.classes, self.least_crop = classes, least_crop
-        self.classifier = classifier(encoder.dim, classes)
+        self.classifier = nn.Linear(encoder.dim, classes or 1)  # see `take_shape`
 
     def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The number of classes."""
-        self.classes, self.classifier = fitted(self.classifier, self.classes, streams["labelled"], rng)
+        classes = count_classes(streams["labelled"], self.classes)
+        if self.classes is None:
+            self.classifier = linear_classifier(self.encoder.dim, classes, rng)
+        self.classes = classes
 
     def loss(self, labelled: LabelledFrames, step: Step) -> dict[str, Tensor]:
         images = random_resized_crop(labelled.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))

@@ -47,14 +47,6 @@ class MAE(Method):
                 f"mae: {encoder.name} has no patches to leave out; take --encoder vit_tiny, or a plain transformer of "
                 "timm as timm/vit_tiny_patch16_224"
             )
-        self.masked, self.depth, self.width, self.least_crop, self.normalise = (
-            masked,
-            depth,
-            width,
-            least_crop,
-            normalise,
-        )
-        self.class_token = class_token
         self._patch = encoder.patch
         side = encoder.image_size // encoder.patch
         self.patches = side * side
@@ -64,7 +56,6 @@ class MAE(Method):
         self.mask_token = nn.Parameter(torch.randn(width) * 0.02)
         self.decoder = nn.Sequential(*(Block(width, width // 32, qkv_bias=True) for _ in range(depth)))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 3 * encoder.patch**2))
-        self.positions: Tensor
         self.register_buffer("positions", build_sincos2d_pos_embed([side, side], width))  # [patches, width]
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:

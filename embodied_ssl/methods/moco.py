@@ -86,11 +86,6 @@ class MoCo(Method):
             crop: side of the patch about an object, as a share of the image; 1 for orbits.
         """
         super().__init__(encoder)
-        self.version, self.views, self.queue, self.momentum = version, views, queue, momentum
-        self.temperature, self.width, self.dim, self.groups = temperature, width, dim, groups
-        self.paper_heads, self.paper_views = paper_heads, paper_views
-        self.least_crop, self.condition, self.max_gap_s = least_crop, condition, max_gap_s
-        self.across, self.crop = across, crop
         patches = encoder.patch_projection  # of a transformer alone
         if version == 3 and patches is not None:
             patches.requires_grad_(False)
@@ -98,9 +93,6 @@ class MoCo(Method):
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
         self.lead = Lead(dim)
-        self.keys: Tensor
-        self.owners: Tensor
-        self.place: Tensor
         length = 0 if version == 3 else queue
         self.register_buffer("keys", functional.normalize(torch.randn(length, dim), dim=1))
         self.register_buffer("owners", torch.zeros(length, dtype=torch.int64))  # of which images they are

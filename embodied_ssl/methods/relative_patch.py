@@ -56,7 +56,6 @@ class RelativePatch(Method):
         super().__init__(encoder)
         why = f"two patches with a gap of {gap:g} and a jitter of {jitter:g} of their side do not fit into an picture"
         check_at_most("relative_patch", "patch", patch, 1 / (2 + gap + 2 * jitter), why)
-        self.patch, self.gap, self.jitter, self.colors, self.coarse = patch, gap, jitter, colors, coarse
         self.size = encoder.image_size // 2
         check_size("relative_patch", encoder, encoder.last_maps, self.size, "choose a larger --image_size")
         self.code = Tower(encoder.width, 128)

@@ -31,7 +31,6 @@ class Rotation(Method):
             least_crop: smallest share of the square image that a view keeps.
         """
         super().__init__(encoder)
-        self.least_crop = least_crop
         self.head = Tower(encoder.width, 4)
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:

@@ -63,9 +63,6 @@ class SimCLR(Method):
             crop: side of the patch about an object, as a share of the image; 1 for orbits.
         """
         super().__init__(encoder)
-        self.views, self.temperature, self.width, self.dim = views, temperature, width, dim
-        self.least_crop, self.strength, self.grey, self.blur = least_crop, strength, grey, blur
-        self.condition, self.max_gap_s, self.across, self.crop = condition, max_gap_s, across, crop
         self._augmentation = ({"scale": (least_crop, 1.0), "strength": strength, "grey": grey, "blurred": blur},) * 2
         self.projection = mlp((encoder.dim, width, dim))
         self.lead = Lead(dim)

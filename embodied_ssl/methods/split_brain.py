@@ -50,12 +50,10 @@ class SplitBrain(Method):
         halves = encoder if isinstance(encoder, SplitEncoder) else SplitEncoder(encoder.name, encoder.image_size)
         super().__init__(halves)
         self.halves = (halves.lightness, halves.color)
-        self.step_ab, self.levels, self.least_crop = step_ab, levels, least_crop
         self.cells = max(1, encoder.image_size // 4)
         classes = torch.from_numpy(color_classes(step_ab))
         self.to_color = CellClassifier(halves.lightness.width, len(classes), self.cells)
         self.to_lightness = CellClassifier(halves.color.width, levels, self.cells)
-        self.classes: Tensor
         self.register_buffer("classes", classes)
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:

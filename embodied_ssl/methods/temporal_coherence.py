@@ -34,7 +34,6 @@ class TemporalCoherence(Method):
             jitter: of the colours of each frame.
         """
         super().__init__(encoder)
-        self.margin, self.max_gap_s, self.jitter = margin, max_gap_s, jitter
 
     def cuts(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}

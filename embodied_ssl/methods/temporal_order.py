@@ -49,10 +49,8 @@ class TemporalOrder(Method):
             jitter: of the colours of each frame; the paper has none.
         """
         super().__init__(encoder)
-        self.by, self.spacing, self.places, self.jitter = by, spacing, places, jitter
         self.code = Tower(encoder.width, 128)
         self.head = mlp((3 * 128, 128, 2))
-        self.scale: Tensor
         self.register_buffer("scale", torch.ones(2))
 
     def cuts(self) -> dict[str, dict[str, int | bool]]:

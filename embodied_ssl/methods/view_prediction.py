@@ -29,9 +29,7 @@ class ViewPrediction(Method):
             size: of the image that is predicted, px.
         """
         super().__init__(encoder)
-        self.max_gap_s, self.size = max_gap_s, size
         self.decoder = Decoder(encoder.dim + 2, size)
-        self.scale: Tensor
         self.register_buffer("scale", torch.ones(2))
 
     def cuts(self) -> dict[str, dict[str, float]]:

@@ -34,29 +34,26 @@ def plain_mlp(widths: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> n
     return nn.Sequential(*layers[:-1])
 
 
-def classifier(dim: int, classes: int | None) -> nn.Linear:
-    """Softmax's logits of so many classes; None: not known yet, see `fitted`."""
-    return nn.Linear(dim, classes or 1)
+def count_classes(labelled: Stream, expected: int | None) -> int:
+    """The number of classes that a classifier is to have for a stream of labelled images.
 
-
-def fitted(layer: nn.Linear, classes: int | None, labelled: Stream, rng: np.random.Generator) -> tuple[int, nn.Linear]:
-    """The number of classes of a stream of labelled images, and a classifier of so many.
-
-    Where the number was given, it is kept, and so is the layer. Raises DataError where the data have
-    more, or but one.
+    expected: as it was set; None: as many as the data have. Raises DataError where the data have more, or but one.
     """
-    there = len(labelled.classes)  # type: ignore[attr-defined]
-    if there < 2:
-        raise DataError(f"labels: all images are of one class ({labelled.classes[0]}); give images of two or more")  # type: ignore[attr-defined]
-    if classes is None:
-        layer = nn.Linear(layer.in_features, there)
-        bound = layer.in_features**-0.5
-        numbers = (torch.from_numpy(rng.uniform(-bound, bound, each.shape)) for each in layer.parameters())
-        layer.load_state_dict(dict(zip(("weight", "bias"), numbers, strict=True)))
-        return there, layer
-    if there > classes:
-        raise DataError(f"classes: {classes}, but the labelled images are of {there}; leave --classes out")
-    return classes, layer
+    names = labelled.classes  # type: ignore[attr-defined]
+    if len(names) < 2:
+        raise DataError(f"labels: all images are of one class ({names[0]}); give images of two or more")
+    if expected is not None and len(names) > expected:
+        raise DataError(f"classes: {expected}, but the labelled images are of {len(names)}; leave --classes out")
+    return expected or len(names)
+
+
+def linear_classifier(dim: int, classes: int, rng: np.random.Generator) -> nn.Linear:
+    """A layer for the logits of so many classes, drawn from `rng` as torch draws it."""
+    layer = nn.Linear(dim, classes)
+    bound = dim**-0.5
+    numbers = (torch.from_numpy(rng.uniform(-bound, bound, each.shape)) for each in layer.parameters())
+    layer.load_state_dict(dict(zip(("weight", "bias"), numbers, strict=True)))
+    return layer
 
 
 class PrototypeHead(nn.Module):

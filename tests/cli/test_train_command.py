@@ -114,7 +114,7 @@ class Greedy(Method):
 
     def __init__(
         self, encoder, momentum: float = 0.5, steps: int = 7, out: str = "in", frames: int = 3, image_size: int = 5,
-        method: int = 11, data: int = 12, recipe: int = 13,
+        method: int = 11, data: int = 12, encoder_: int = 13,
     ):  # fmt: skip
         super().__init__(encoder)
 

@@ -417,7 +417,7 @@ def test_classes_come_from_the_data(tmp_path, name, stream):
 
     run = learn()
     told = json.loads((run / "run.json").read_text())["settings"]
-    assert (told if name == "labels" else told["settings"]["labels"])["classes"] == 70
+    assert (told if name == "labels" else told["method_settings"]["labels"])["classes"] == 70
     learned = load_method(run)
     classifier = learned.classifier if name == "labels" else learned.parts["labels"].classifier
     assert classifier.out_features == 70
