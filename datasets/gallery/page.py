@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
-
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import episodes, motion, results
-from embodied_ssl.datasets.gallery.charts import number, words
+from embodied_ssl.datasets.gallery.cards import counts_of, settings_of
+from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.datasets.gallery.interactions import Card, Interactions, cards
+from embodied_ssl.datasets.gallery.template import Figure, render
 from embodied_ssl.datasets.gallery.videos import video
 from embodied_ssl.datasets.read.readers import Dataset, is_video
 from embodied_ssl.datasets.store.files import make_room, write_atomically
@@ -31,15 +30,6 @@ _ABOUT = {
     "push": "A fingertip pushes through the clutter on a table in a straight line; objects move.",
     "poke": "A fingertip descends on a point of a cluttered table at constant speed and feels the force.",
 }
-
-
-@dataclass
-class Figure:
-    """A chart and what it shows, in words."""
-
-    title: str
-    chart: Markup
-    caption: str
 
 
 @dataclass
@@ -83,15 +73,10 @@ def view(directory: Path | str | Sequence[Path | str], out: Path | str | None = 
     make_room(page)
     budget = int(megabytes * 1e6 / len(datasets))
     sections = [_section(dataset, f"{dataset.kind}-{i}", budget) for i, dataset in enumerate(datasets)]
-    text = _template().render(sections=sections, title=", ".join(section.name for section in sections))
+    title = ", ".join(section.name for section in sections)
+    text = render("page.html.j2", sections=sections, title=title, command="view")
     write_atomically(page, [text.encode()])
     return page
-
-
-def _template() -> Any:
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("page.html.j2")
 
 
 def _section(dataset: Dataset, name: str, budget: int) -> Section:
@@ -100,45 +85,13 @@ def _section(dataset: Dataset, name: str, budget: int) -> Section:
         name=dataset.path.resolve().name,
         kind=dataset.kind,
         about=_ABOUT[dataset.kind],
-        tiles=_counts(dataset),
-        spec=_spec(dataset),
+        tiles=counts_of(dataset),
+        spec=settings_of(dataset),
         figures=[],
     )
     fill = _show_episodes if is_video(dataset) else _show_acts
     fill(section, dataset, budget)
     return section
-
-
-def _counts(dataset: Dataset) -> list[tuple[str, str]]:
-    """The figures that every kind has: (what, value)."""
-    rows = "frames" if is_video(dataset) else "interactions"
-    pictures = dataset.array(f"{rows}/{'rgb' if is_video(dataset) else 'rgb_before'}").shape
-    return [
-        (rows, f"{len(dataset):,}"),
-        ("episodes", f"{dataset.manifest.count('episodes'):,}"),
-        ("picture", f"{pictures[2]} × {pictures[1]} px"),
-        ("things placed", f"{dataset.manifest.count('objects'):,}"),
-        ("on disk", f"{number(dataset.manifest.count('size') / 1e6)} MB"),
-    ]
-
-
-def _spec(dataset: Dataset) -> list[tuple[str, str]]:
-    """How the data were collected, as name and value."""
-    spec = dict(dataset.spec)
-    settings, code = spec.pop("env", {}), spec.pop("policy_code", None)
-    if isinstance(code, str):  # else digests, of which a page has no use
-        spec["policy code"] = code
-    every = {**spec, **(settings if isinstance(settings, dict) else {})}
-    every["package version"] = dataset.manifest.package_version
-    return [(name.replace("_", " "), _plain(value)) for name, value in every.items() if value not in ("", None)]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return number(value)
-    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else str(value).replace("_", " ")
 
 
 def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:

@@ -40,6 +40,15 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.label)
 
+    def __repr__(self) -> str:
+        return f"ImageSet({self.name!r}: {len(self):,} images of {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many images of which class, and one of each."""
+        from embodied_ssl.datasets.gallery.cards import image_set_card
+
+        return image_set_card(self)
+
     @cached_property
     def digests(self) -> Digests:
         """The digest of each picture's content, uint64 [N], found when first asked for: see `digest_of`.

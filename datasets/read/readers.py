@@ -59,6 +59,12 @@ class Dataset:
     def __repr__(self) -> str:
         return f"Dataset({str(self.path)!r}: {len(self):,} {rows_table(self.kind)} of {self.kind})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how much there is, images, fields, and how it was collected."""
+        from embodied_ssl.datasets.gallery.cards import dataset_card
+
+        return dataset_card(self)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_open": {}}
 

@@ -3,16 +3,15 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, words
-from embodied_ssl.report.runs import Run
+from embodied_ssl.datasets.gallery.template import Figure
 from embodied_ssl.report.tables import LEAVE_OUT, Cell, cells, row_order
+from embodied_ssl.training.run import Run
 
 if TYPE_CHECKING:
     from embodied_ssl.evaluation.results import Result
@@ -26,15 +25,6 @@ _TITLES = {
 }
 _FROM_ZERO = ("accuracy", "rank", "deviation")
 _SMOOTH_FROM = 60  # points; longer curves get a running mean over the raw one
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart and what it shows, in words."""
-
-    title: str
-    chart: Markup
-    caption: str = ""
 
 
 def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> tuple[list[Figure], list[Figure]]:

@@ -11,20 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
-
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.gallery import charts
 from embodied_ssl.datasets.gallery.charts import words
+from embodied_ssl.datasets.gallery.template import Figure as Drawn
+from embodied_ssl.datasets.gallery.template import render
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.evaluation.results import Result, told_apart
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
 from embodied_ssl.report.figures import Equivariance, FeatureMap, Figure, MotionClusters, RetrievalWall, TaskPanels
-from embodied_ssl.report.runs import Run, read_run
 from embodied_ssl.report.tables import Column, Table, row_order, tables
+from embodied_ssl.training.run import Run, read_run
 
 _ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance)
 _HEADINGS = {
@@ -54,13 +52,13 @@ _HEADINGS = {
 
 @dataclass(frozen=True)
 class Section:
-    """One kind of figure: for each run that has it, its name and what the template shows."""
+    """One kind of figure: for each run that has it what the template shows, a chart or rows of images."""
 
     id: str
     title: str
     caption: str
     short: str
-    parts: list[tuple[str, Any]] = field(default_factory=list)
+    parts: list[Any] = field(default_factory=list)
 
 
 def write_report(
@@ -87,7 +85,8 @@ def write_report(
     rows = [result.row for result in found] + [run.row for run in read]
     rows += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
     colours = row_colours(sorted(rows, key=row_order))
-    text = _template().render(title=title, **_contents(found, read, shown, colours))
+    content = _contents(found, read, shown, colours)
+    text = render("report.html.j2", Path(__file__).parent, title=title, command="evaluate", **content)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -158,35 +157,27 @@ def _measure(column: Column) -> str:
 def _sections(shown: list[tuple[str, Figure]], colours: dict[str, str]) -> list[Section]:
     found = []
     for kind in _ORDER:
-        parts = [(name, _shown(one, colours)) for name, one in shown if isinstance(one, kind)]
+        parts = [_shown(name, one, colours) for name, one in shown if isinstance(one, kind)]
         if parts:
             found.append(Section(*_HEADINGS[kind], parts=parts))
     return found
 
 
-def _shown(figure: Figure, colours: dict[str, str]) -> Any:
+def _shown(name: str, figure: Figure, colours: dict[str, str]) -> Any:
     """What the template needs to show a figure."""
     match figure:
         case TaskPanels():
-            return drawings.tiles(figure.rows)
+            return {"name": name, "rows": drawings.tiles(figure.rows)}
         case RetrievalWall():
             right = sum(bool(nearest.right) for _, nearest, *_ in figure.rows)
-            return {"rows": drawings.tiles(figure.rows), "set": figure.set, "right": right, "of": len(figure.rows)}
+            note = f"{words(figure.set)}; the nearest is right for {right} of {len(figure.rows)}"
+            return {"name": name, "note": note, "rows": drawings.tiles(figure.rows)}
         case FeatureMap():
-            return _chart(*drawings.map_chart(figure), figure.method)
+            chart, key = drawings.map_chart(figure)
+            return Drawn(name, chart, figure.method, key)
         case MotionClusters():
-            return _chart(*drawings.clusters_chart(figure))
+            chart, key = drawings.clusters_chart(figure)
+            return Drawn(name, chart, key=key)
         case Equivariance():
-            return _chart(*drawings.equivariance_chart(figure, colours), drawings.motion_names(figure))
-
-
-def _chart(chart: Markup, key: drawings.Key, caption: str = "") -> dict[str, Any]:
-    return {"chart": chart, "key": key, "caption": caption}
-
-
-def _template() -> Any:
-    """The page's template; it takes the palette from the pages of data sets, which it looks like."""
-    loader = FileSystemLoader([Path(__file__).parent, Path(charts.__file__).parent])
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["words"] = words
-    return environment.get_template("report.html.j2")
+            chart, key = drawings.equivariance_chart(figure, colours)
+            return Drawn(name, chart, drawings.motion_names(figure), key)

@@ -1,0 +1,99 @@
+"""Cards: what a notebook shows of a data set or of a set of images, in itself and at a glance."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_ssl.datasets.gallery import thumbnails
+from embodied_ssl.datasets.gallery.charts import number, words
+from embodied_ssl.datasets.gallery.template import render
+from embodied_ssl.datasets.schema import picture_paths, rows_table
+
+if TYPE_CHECKING:
+    from embodied_ssl.datasets.images.image_set import ImageSet
+    from embodied_ssl.datasets.read.readers import Dataset
+
+MOST_IMAGES = 12
+_SIDE_PX = 96
+
+
+def dataset_card(dataset: "Dataset") -> str:
+    """A data set: how much it holds, images from all over it, its fields, and how it was collected."""
+    images = dataset.array(picture_paths(dataset.kind)[0])
+    rows = spread(len(images), MOST_IMAGES)
+    fields = [
+        (path, f"{dataset.array(path).dtype} {list(dataset.array(path).shape)}, {field.description}")
+        for path, field in dataset.fields.items()
+        if field.table != "camera"
+    ]
+    return render(
+        "card.html.j2",
+        title=dataset.path.resolve().name,
+        kind=dataset.kind,
+        counts=counts_of(dataset),
+        images=list(zip(embedded(images[rows]), [f"row {row}" for row in rows], strict=True)),
+        details=[("Fields", fields), ("How it was collected", settings_of(dataset))],
+    )
+
+
+def image_set_card(images: "ImageSet") -> str:
+    """A set of labelled images: how many of which class and part, and one of each class."""
+    count = np.bincount(images.label, minlength=len(images.classes))
+    there = np.flatnonzero(count)
+    shown = [int(np.argmax(images.label == each)) for each in there[spread(len(there), MOST_IMAGES)]]
+    names = [words(images.classes[images.label[row]]) for row in shown]
+    parts = [(part or "no part", f"{(images.part == part).sum():,}") for part in np.unique(images.part).tolist()]
+    height, width = images.images.shape[1:3]
+    return render(
+        "card.html.j2",
+        title=words(images.name),
+        kind=images.told,
+        counts=[
+            ("images", f"{len(images):,}"), ("size", f"{width} × {height} px"), ("classes", f"{len(images.classes)}"),
+            ("groups", f"{len(np.unique(images.group)):,}"), *(parts if len(parts) > 1 else []),
+        ],
+        images=list(zip(embedded(images.images[np.array(shown, np.int64)]), names, strict=True)),
+        details=[("Classes", [(words(images.classes[each]), f"{count[each]:,} images") for each in there])],
+    )  # fmt: skip
+
+
+def counts_of(dataset: "Dataset") -> list[tuple[str, str]]:
+    """How much a data set of any kind holds: (what, value)."""
+    height, width = dataset.array(picture_paths(dataset.kind)[0]).shape[1:3]
+    return [
+        (rows_table(dataset.kind), f"{len(dataset):,}"),
+        ("episodes", f"{dataset.manifest.count('episodes'):,}"),
+        ("image", f"{width} × {height} px"),
+        ("objects placed", f"{dataset.manifest.count('objects'):,}"),
+        ("on disk", f"{number(dataset.manifest.count('size') / 1e6)} MB"),
+    ]
+
+
+def settings_of(dataset: "Dataset") -> list[tuple[str, str]]:
+    """How a data set was collected, as name and value."""
+    spec = dict(dataset.spec)
+    settings, code = spec.pop("env", {}), spec.pop("policy_code", None)
+    if isinstance(code, str):  # else digests, of which a page has no use
+        spec["policy code"] = code
+    every = {**spec, **(settings if isinstance(settings, dict) else {})}
+    every["package version"] = dataset.manifest.package_version
+    return [(words(name), _plain(value)) for name, value in every.items() if value not in ("", None)]
+
+
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """Up to `most` of the numbers below `count`, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def embedded(images: NDArray[np.uint8], side: int = _SIDE_PX) -> list[str]:
+    """Images uint8 [B, H, W, 3] as data URLs, at most `side` px."""
+    return [thumbnails.embed(image) for image in thumbnails.shrink(images, side)] if len(images) else []
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return number(value)
+    return ", ".join(map(_plain, value)) if isinstance(value, list | tuple) else words(str(value))
