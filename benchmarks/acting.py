@@ -14,10 +14,11 @@ import psutil
 from numpy.typing import NDArray
 from timing import options
 
+from embodied_ssl.datasets.collect.policies import built_in_policies
 from embodied_ssl.datasets.gallery.results import stiffness
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import PokeEnv
-from embodied_ssl.envs.policies.table import POLICIES
+from embodied_ssl.envs.policies.table import PokeObjects
 from embodied_ssl.envs.table import SLAB, TableEnv
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
@@ -64,7 +65,7 @@ def interval(won: int, tried: int) -> tuple[float, float]:
 def grasp_table(count: int) -> None:
     print(f"\n## Grasps that hold\n\n{count} tables each; in brackets 95 % intervals.\n")
     print("| policy | floating | panda |\n|---|---|---|")
-    for name, policy in POLICIES["grasp"].items():
+    for name, policy in built_in_policies("grasp").items():
         cells = []
         for body in ("floating", "panda"):
             won = sum(
@@ -87,7 +88,7 @@ def poke_table(count: int) -> None:
     print("|---|---|---|---|---|---|")
     felt: dict[str, dict[str, NDArray[np.float64]]] = {}
     for body in ("floating", "panda"):
-        pokes = interactions(PokeEnv(body=body, instances=INSTANCES), POLICIES["poke"]["things"](), count)
+        pokes = interactions(PokeEnv(body=body, instances=INSTANCES), PokeObjects(), count)
         felt[f"{body}, level"] = slopes([poke for poke in pokes if poke.level])
         felt[f"{body}, all"] = slopes(pokes)
     for material in OBJECT_MATERIALS:

@@ -15,10 +15,10 @@ import pybullet
 from numpy.typing import NDArray
 from timing import options
 
+from embodied_ssl.datasets.collect.policies import built_in_policies
 from embodied_ssl.envs import poke
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import POKE_SAMPLES, PokeEnv
-from embodied_ssl.envs.policies.table import POLICIES
 from embodied_ssl.envs.push import PushEnv
 from embodied_ssl.envs.table import SLAB, TableEnv
 
@@ -83,7 +83,7 @@ def interactions(
     kind: str, env: TableEnv, seeds: range, chosen: dict[int, NDArray[np.float32]], aside: float = 0.0
 ) -> NDArray[np.float64]:
     """Outcomes [seeds] of one interaction per table. chosen: actions by seed; the policy fills what is missing."""
-    policy: Any = next(iter(POLICIES[kind].values()))()
+    policy: Any = next(iter(built_in_policies(kind).values()))()
     outcomes = []
     with mock.patch.object(poke, "POKE_SAMPLES", POKE_SAMPLES * parts(env)):
         for seed in seeds:

@@ -1,9 +1,9 @@
-"""What a data set holds: every field of every kind, with dtype, shape, unit, range and meaning. The one place.
+"""What a field of a data set is, and the fields that several kinds share, with dtype, shape, unit, range and meaning.
 
-Shapes are symbolic: N rows (frames or interactions), E episodes, O objects, S scenes, H × W pixels, A motor
-signals (2), T samples of a force profile. A video data set (`roam`, `orbit`) has its rows in `frames/`, the others
-(`grasp`, `push`, `poke`) in `interactions/`. Indices stored in a shard count within that shard; the readers turn
-them into rows of the whole data set.
+Shapes are symbolic: N rows (frames or interactions), E episodes, O objects, S scenes, H × W pixels, A motor signals,
+T samples of a force profile. A video has its rows in `frames/`, interactions theirs in `interactions/`; what a kind has
+besides stands in its own file in `kinds/`. Indices stored in a shard count within that shard; the readers turn them
+into rows of the whole data set.
 """
 
 import math
@@ -14,17 +14,6 @@ import numpy as np
 
 SCHEMA_VERSION = 1
 """Raised when a reader of today could misread what a writer of tomorrow stores."""
-
-Kind = Literal["roam", "orbit", "grasp", "push", "poke"]
-VIDEO_KINDS: tuple[str, ...] = ("roam", "orbit")
-INTERACTION_KINDS: tuple[str, ...] = ("grasp", "push", "poke")
-KINDS: tuple[str, ...] = VIDEO_KINDS + INTERACTION_KINDS
-
-MOTOR_SIGNALS: dict[str, tuple[str, str]] = {
-    "roam": ("forward (m)", "yaw (rad)"),
-    "orbit": ("Δazimuth (rad)", "Δelevation (rad)"),
-}
-"""The names of the A motor signals of a video kind, in the order in which they are stored."""
 
 NanRule = Literal["never", "last row of an episode", "no object"]
 
@@ -71,13 +60,13 @@ class Field:
         return math.prod(self.resolve({**sizes, str(self.shape[0]): 1})) * np.dtype(self.dtype).itemsize
 
 
-_FAR_M = 1e4  # no world is larger; a larger number is a mistake
+FAR_M = 1e4  # no world is larger; a larger number is a mistake
 
-_FRAMES = (
+FRAMES = (
     Field("frames/rgb", "u1", ("N", "H", "W", 3), "sRGB", "what the camera saw", 0, 255, picture=True),
     Field(
         "frames/depth", "f2", ("N", "H", "W"), "m", "metric depth along the optical axis, 0 where nothing is",
-        0, _FAR_M, option="depth", picture=True,
+        0, FAR_M, option="depth", picture=True,
     ),
     Field(
         "frames/instance", "u1", ("N", "H", "W"), "1", "objects/index of the thing seen, 0 = background",
@@ -90,22 +79,22 @@ _FRAMES = (
     ),
     Field(
         "frames/pose", "f4", ("N", 4, 4), "m", "camera-to-world, OpenCV axes (x right, y down, z forward)",
-        -_FAR_M, _FAR_M,
+        -FAR_M, FAR_M,
     ),
     Field("frames/time", "f8", ("N",), "s", "since the start of the episode", 0),
     Field(
         "frames/motor", "f4", ("N", "A"), "m or rad",
         "the body's own measurement of the motion from this frame to the next; last frame of an episode: NaN",
-        -_FAR_M, _FAR_M, nan="last row of an episode",
+        -FAR_M, FAR_M, nan="last row of an episode",
     ),
     Field(
         "frames/command", "f4", ("N", "A"), "m or rad",
         "the motion that the policy asked for from this frame to the next; last frame of an episode: NaN",
-        -_FAR_M, _FAR_M, nan="last row of an episode",
+        -FAR_M, FAR_M, nan="last row of an episode",
     ),
 )  # fmt: skip
 
-_INTERACTIONS = (
+INTERACTIONS = (
     Field(
         "interactions/rgb_before", "u1", ("N", "H", "W", 3), "sRGB", "overhead camera before the act, arm out of view",
         0, 255, picture=True,
@@ -116,7 +105,7 @@ _INTERACTIONS = (
     ),
     Field(
         "interactions/depth_before", "f2", ("N", "H", "W"), "m", "metric depth along the optical axis before the act",
-        0, _FAR_M, option="depth", picture=True,
+        0, FAR_M, option="depth", picture=True,
     ),
     Field(
         "interactions/instance_before", "u1", ("N", "H", "W"), "1",
@@ -125,53 +114,21 @@ _INTERACTIONS = (
     ),
     Field(
         "interactions/pixel", "f4", ("N", 2), "px", "(u, v) of the contact point in the picture before",
-        -_FAR_M, _FAR_M,
+        -FAR_M, FAR_M,
     ),
     Field("interactions/object", "i4", ("N",), "1", "row of objects aimed at, -1 = none", -1, refers_to="objects"),
     Field(
         "interactions/pose_before", "f4", ("N", 7), "m, 1",
-        "position and quaternion (x, y, z, w) of that object before; no object: NaN", -_FAR_M, _FAR_M, nan="no object",
+        "position and quaternion (x, y, z, w) of that object before; no object: NaN", -FAR_M, FAR_M, nan="no object",
     ),
     Field(
         "interactions/pose_after", "f4", ("N", 7), "m, 1",
-        "position and quaternion (x, y, z, w) of that object after; no object: NaN", -_FAR_M, _FAR_M, nan="no object",
+        "position and quaternion (x, y, z, w) of that object after; no object: NaN", -FAR_M, FAR_M, nan="no object",
     ),
     Field("interactions/episode", "i4", ("N",), "1", "row of episodes", 0, refers_to="episodes"),
 )  # fmt: skip
 
-_OF_KIND = {
-    "roam": _FRAMES,
-    "orbit": _FRAMES,
-    "grasp": (
-        *_INTERACTIONS,
-        Field(
-            "interactions/angle", "f4", ("N",), "rad", "closing direction of the gripper in the picture, in [0, π)",
-            0, math.pi,
-        ),
-        Field("interactions/success", "?", ("N",), "1", "the object is between the fingers after the lift"),
-    ),
-    "push": (
-        *_INTERACTIONS,
-        Field("interactions/start", "f4", ("N", 3), "m", "where the fingertip starts, world", -_FAR_M, _FAR_M),
-        Field("interactions/end", "f4", ("N", 3), "m", "where the fingertip ends, world", -_FAR_M, _FAR_M),
-        Field("interactions/start_pixel", "f4", ("N", 2), "px", "(u, v) of start", -_FAR_M, _FAR_M),
-        Field("interactions/end_pixel", "f4", ("N", 2), "px", "(u, v) of end", -_FAR_M, _FAR_M),
-    ),
-    "poke": (
-        *_INTERACTIONS,
-        Field(
-            "interactions/force", "f4", ("N", "T"), "N",
-            "normal force on the fingertip while it descends at constant speed, until it stops where 60 N are exceeded",
-            -1e-3, 1e6,
-        ),
-        Field(
-            "interactions/depth_travelled", "f4", ("N", "T"), "m",
-            "depth of the fingertip below its first contact, negative before it", -_FAR_M, _FAR_M,
-        ),
-    ),
-}  # fmt: skip
-
-_TABLES = (
+TABLES = (
     Field("episodes/start", "i8", ("E",), "1", "first row of the episode in this shard", 0, refers_to="rows"),
     Field("episodes/length", "i8", ("E",), "1", "rows of the episode", 1),
     Field("episodes/seed", "i8", ("E",), "1", "seed given to the environment's reset", 0),
@@ -184,33 +141,12 @@ _TABLES = (
     Field("objects/category", "S32", ("O",), "1", "what it is"),
     Field("objects/instance", "i8", ("O",), "1", "which one of its category: the seed of its shape and looks", 0),
     Field("objects/material", "S32", ("O",), "1", "what it is made of"),
-    Field("objects/position", "f4", ("O", 3), "m", "at the start of the episode, world", -_FAR_M, _FAR_M),
+    Field("objects/position", "f4", ("O", 3), "m", "at the start of the episode, world", -FAR_M, FAR_M),
     Field("objects/quaternion", "f4", ("O", 4), "1", "(x, y, z, w) at the start of the episode, world", -1.001, 1.001),
-    Field("objects/size", "f4", ("O", 3), "m", "sides of its bounding box in its own axes", 0, _FAR_M),
+    Field("objects/size", "f4", ("O", 3), "m", "sides of its bounding box in its own axes", 0, FAR_M),
     Field("camera/intrinsics", "f8", (3, 3), "px", "pinhole matrix; pixel (u, v) = (column, row) of its centre"),
 )
 
-_TABLE_CAMERA = Field(
-    "camera/pose", "f4", (4, 4), "m", "camera-to-world of the overhead camera, OpenCV axes", -_FAR_M, _FAR_M
+TABLE_CAMERA = Field(
+    "camera/pose", "f4", (4, 4), "m", "camera-to-world of the overhead camera, OpenCV axes", -FAR_M, FAR_M
 )
-
-
-def rows_table(kind: str) -> str:
-    """The group that holds the rows of a kind: `frames` or `interactions`."""
-    return "frames" if kind in VIDEO_KINDS else "interactions"
-
-
-def picture_paths(kind: str) -> tuple[str, ...]:
-    """The fields of a kind that are pictures in colour."""
-    return ("frames/rgb",) if kind in VIDEO_KINDS else ("interactions/rgb_before", "interactions/rgb_after")
-
-
-def all_fields(kind: str) -> dict[str, Field]:
-    """Every field that a shard of this kind can have, by path, the optional ones included."""
-    camera = () if kind in VIDEO_KINDS else (_TABLE_CAMERA,)
-    return {field.path: field for field in (*_OF_KIND[kind], *_TABLES, *camera)}
-
-
-def fields_for(kind: str, options: frozenset[str] | set[str]) -> dict[str, Field]:
-    """The fields of a shard when these `options` (`depth`, `instance`, `flow`) are on, by path."""
-    return {path: field for path, field in all_fields(kind).items() if field.option in (None, *options)}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import embodied_ssl
-from embodied_ssl.datasets.collect.settings import rows_setting
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.schema import SCHEMA_VERSION, fields_for, rows_table
+from embodied_ssl.datasets.kinds import kind_of
+from embodied_ssl.datasets.schema import SCHEMA_VERSION
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.datasets.store.shards import ShardEntry
 
@@ -48,7 +48,7 @@ class CollectSpec:
     @property
     def episode_rows(self) -> int:
         """Frames or interactions of an episode."""
-        return int(self.env[rows_setting(self.kind)])
+        return int(self.env[kind_of(self.kind).rows_setting])
 
     @property
     def options(self) -> set[str]:
@@ -88,7 +88,7 @@ def episodes_of_a_shard(kind: str, settings: dict[str, Any], rows: int, episodes
 
 def refuse_too_large(kind: str, settings: dict[str, Any], episodes: int) -> None:
     """Raise DataError where a shard of so many episodes is more than a process holds."""
-    name, unit, row = rows_setting(kind), rows_table(kind), _row_bytes(kind, settings)
+    name, unit, row = kind_of(kind).rows_setting, kind_of(kind).rows, _row_bytes(kind, settings)
     size = row * settings[name] * episodes
     if size > MOST_SHARD_BYTES:
         raise DataError(
@@ -99,9 +99,10 @@ def refuse_too_large(kind: str, settings: dict[str, Any], episodes: int) -> None
 
 def _row_bytes(kind: str, settings: dict[str, Any]) -> int:
     options = {name for name in ("depth", "instance", "flow") if settings.get(name)}
-    sizes = {"H": settings["size"], "W": settings["size"], "A": 2, "T": 64}
-    fields = fields_for(kind, options).values()
-    return sum(field.row_bytes(sizes) for field in fields if field.table == rows_table(kind))
+    declared = kind_of(kind)
+    sizes = {"H": settings["size"], "W": settings["size"], "A": len(declared.motor_signals), "T": 64}
+    fields = declared.fields_for(options).values()
+    return sum(field.row_bytes(sizes) for field in fields if field.table == declared.rows)
 
 
 @dataclass(frozen=True)
@@ -126,14 +127,14 @@ class Summary:
         return self.rows_made / self.seconds
 
     def __str__(self) -> str:
-        unit = rows_table(self.kind)
+        unit = kind_of(self.kind).rows
         kept = f" ({self.shards_kept} were there already)" if self.shards_kept else ""
         lines = {
             "data set": f"{self.path}  ({self.kind})",
             unit: f"{self.rows:,} in {self.episodes:,} episodes",
             "objects": f"{self.objects:,} placed",
             "on disk": f"{self.size_bytes / 1e6:,.1f} MB in {self.shards:,} shards{kept}",
-            "success": "" if self.success_rate is None else f"{self.success_rate:.1%} of grasps",
+            "success": "" if self.success_rate is None else f"{self.success_rate:.1%} of {unit}",
             "rate": f"{self.rows_per_second:,.0f} {unit}/s, {self.seconds:,.1f} s in all",
             "next": f"embodied-ssl check {self.path}    embodied-ssl view {self.path}",
         }
@@ -145,9 +146,9 @@ def summarise(folder: Path, kind: str, entries: Sequence[ShardEntry], made: set[
     from embodied_ssl.datasets.read.readers import Dataset
 
     rows = sum(entry.rows for entry in entries)
-    rate = None
-    if kind == "grasp":
-        rate = float(Dataset.open(folder).array("interactions/success")[:].mean())
+    dataset, rate = Dataset.open(folder), None
+    if "interactions/success" in dataset.fields:
+        rate = float(dataset.array("interactions/success")[:].mean())
     return Summary(
         path=folder,
         kind=kind,

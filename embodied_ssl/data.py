@@ -14,11 +14,11 @@ from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.digests import Digests, united
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.sources import image_set
+from embodied_ssl.datasets.kinds import Kind, kinds
 from embodied_ssl.datasets.read import batches
 from embodied_ssl.datasets.read.joined import Joined
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.datasets.read.streams import Stream
-from embodied_ssl.datasets.schema import INTERACTION_KINDS, VIDEO_KINDS
+from embodied_ssl.datasets.read.streams import Stream, batch_class
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.method import Method
@@ -31,18 +31,14 @@ Sources = Source | Sequence[Source]
 SPARE = 1.5
 """Side of the squares that are made of files of any size, in sides of what the encoder sees: crops need some choice."""
 
-# What a loss asks for: the kinds of data set that have it, and how it is cut out of one.
-_CUTS: dict[type[batches.Batch], tuple[tuple[str, ...], Callable[..., Stream]]] = {
-    batches.Frames: (VIDEO_KINDS + INTERACTION_KINDS, Dataset.images),
-    batches.FramePairs: (VIDEO_KINDS, Dataset.pairs),
-    batches.CaptionedFrames: (VIDEO_KINDS + INTERACTION_KINDS, Dataset.captions),
-    batches.Clips: (VIDEO_KINDS, Dataset.clips),
-    batches.Grasps: (("grasp",), Dataset.trials),
-    batches.Pushes: (("push",), Dataset.trials),
-    batches.Pokes: (("poke",), Dataset.trials),
-    batches.ObjectPairs: (("orbit", *INTERACTION_KINDS), Dataset.object_pairs),
+_STREAMS: dict[type[batches.Batch], str] = {
+    batches.Frames: "images",
+    batches.FramePairs: "pairs",
+    batches.CaptionedFrames: "captions",
+    batches.Clips: "clips",
+    batches.ObjectPairs: "object_pairs",
 }
-
+"""The method of a data set that cuts it so; every other class of batches is of a kind's own interactions."""
 
 SAMPLES = "samples.npy"
 """Beside `run.json`: the digests of all images that a run may learn from, uint64, sorted, each once; also of those
@@ -200,7 +196,7 @@ def source_for(batch: type[batches.Batch], sources: Sequence[Source]) -> Source 
         ours = (Path(source) / MANIFEST).is_file()
         if batch is batches.LabelledFrames or (batch is batches.Frames and not ours):
             return source
-        if ours and Dataset.open(source).kind in _CUTS[batch][0]:
+        if ours and _has(Dataset.open(source).declaration, batch):
             return source
     return None
 
@@ -211,8 +207,23 @@ def origin(batch: type[batches.Batch]) -> str:
         return "any labelled pictures"
     if batch is batches.Frames:
         return "any pictures"
-    *others, last = _CUTS[batch][0]
+    *others, last = _kinds_with(batch) or ("no known kind of",)
     return f"{', '.join(others)} or {last} data" if others else f"{last} data"
+
+
+def _stream_of(batch: type[batches.Batch]) -> str:
+    return _STREAMS.get(batch, "trials")
+
+
+def _has(kind: Kind, batch: type[batches.Batch]) -> bool:
+    """Whether data sets of a kind can be cut into such batches."""
+    if batch in _STREAMS:
+        return _STREAMS[batch] in kind.streams
+    return kind.batch is not None and batch_class(kind.batch) is batch
+
+
+def _kinds_with(batch: type[batches.Batch]) -> tuple[str, ...]:
+    return tuple(name for name, kind in kinds().items() if _has(kind, batch))
 
 
 def _several(source: Sources) -> Sequence[Source]:
@@ -240,9 +251,9 @@ def _take(
 
 def _check_bodies(sources: Sequence[Source]) -> None:
     """Motions of different bodies have different units."""
-    kinds = {Dataset.open(source).kind: source for source in sources}
-    if len(kinds) > 1:
-        each = ", ".join(f"{kind} in {source}" for kind, source in kinds.items())
+    found = {Dataset.open(source).kind: source for source in sources}
+    if len(found) > 1:
+        each = ", ".join(f"{kind} in {source}" for kind, source in found.items())
         raise DataError(
             f"data sets of bodies that move differently do not fit together: {each}; name those of one kind"
         )
@@ -260,11 +271,10 @@ def _take_one(
     if batch is batches.LabelledFrames or (batch is batches.Frames and not ours):
         return _of_images(files(source), source, part, labelled=batch is batches.LabelledFrames)
     dataset = Dataset.open(source)
-    kinds, open_stream = _CUTS[batch]
-    if dataset.kind not in kinds:
-        raise DataError(f"{source}: a {dataset.kind} data set has no {name}; it takes {' or '.join(kinds)}")
-    origin = Origin(source, _of_shards(source), len(dataset.images()), dataset.digests)
-    return open_stream(dataset, **cut), origin
+    if not _has(dataset.declaration, batch):
+        raise DataError(f"{source}: a {dataset.kind} data set has no {name}; it takes {origin(batch)}")
+    taken_from = Origin(source, _of_shards(source), len(dataset.images()), dataset.digests)
+    return getattr(dataset, _stream_of(batch))(**cut), taken_from
 
 
 def _of_images(images: ImageSet, source: Source, part: str, *, labelled: bool) -> tuple[Stream, Origin]:

@@ -6,9 +6,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.collect.settings import env_settings
-from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.schema import KINDS
+from embodied_ssl.datasets.collect.settings import env_settings, registered
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.kinds import kind_of, kinds
 
 Observation = dict[str, NDArray[np.generic]]
 Action = NDArray[np.float32]
@@ -21,22 +21,17 @@ def make_env(name: str, *, render_mode: str | None = None, **settings: Any) -> g
         observation, info = env.reset(seed=0)
 
     Args:
-        name: of a kind of data, as `embodied-ssl envs` lists them (`roam`), or an id (`embodied_ssl/Roam-v0`).
+        name: of a kind of data, as `embodied-ssl envs` lists them (`roam`), an id (`embodied_ssl/Roam-v0`), or the
+            `module:Name` of a kind of your own.
         render_mode: `rgb_array`: `render` gives what the camera sees; `human`: a window shows it.
         settings: of the environment: `embodied-ssl collect KIND --help` explains them all.
 
     Raises DataError for an unknown name or setting, and where the simulator is not installed.
     """
-    ids = {_id(kind): kind for kind in KINDS}
-    kind = ids.get(name, name)
-    if kind not in KINDS:
-        raise unknown_name("environment", name, [*KINDS, *ids])
-    env_settings(kind, settings)
+    ids = {kind.env_id: kind.name for kind in kinds().values()}
+    kind = kind_of(ids.get(name, name))
+    env_settings(kind.name, settings)
     try:
-        return gymnasium.make(_id(kind), render_mode=render_mode, **settings)
+        return gymnasium.make(registered(kind), render_mode=render_mode, **settings)
     except ValueError as error:  # a setting that is out of range
         raise DataError(str(error)) from error
-
-
-def _id(kind: str) -> str:
-    return f"embodied_ssl/{kind.capitalize()}-v0"

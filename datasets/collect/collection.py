@@ -31,13 +31,13 @@ from embodied_ssl.datasets.collect.settings import (
     env_settings,
     environment_class,
     folders,
-    rows_setting,
     whole_number,
 )
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.interrupts import saying_what_is_kept
+from embodied_ssl.datasets.kinds import kind_of
 from embodied_ssl.datasets.progress import progress_bar
-from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, rows_table
+from embodied_ssl.datasets.schema import SCHEMA_VERSION
 from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, refuse_too_large, summarise
 from embodied_ssl.datasets.store.directory import claim, open_directory
 from embodied_ssl.datasets.store.manifest import UNFINISHED, Manifest, write_manifest
@@ -110,14 +110,13 @@ def make_spec(
     **env: Any,
 ) -> tuple[CollectSpec, Policy]:
     """A specification with every default filled in, checked, and its policy. As of `collect`; raises DataError."""
-    if kind not in KINDS:
-        raise unknown_name("environment", kind, KINDS)
+    kind = kind_of(kind).name
     if compression not in COMPRESSIONS:
         raise unknown_name("compression", compression, COMPRESSIONS)
     settings = env_settings(kind, env)
     episodes, seed = whole_number("episodes", episodes), whole_number("seed", seed, 0, MOST_SEED)
     if shard_episodes is None:
-        shard_episodes = episodes_of_a_shard(kind, settings, settings[rows_setting(kind)], episodes)
+        shard_episodes = episodes_of_a_shard(kind, settings, settings[kind_of(kind).rows_setting], episodes)
     shard_episodes = whole_number("shard_episodes", shard_episodes)
     refuse_too_large(kind, settings, min(episodes, shard_episodes))
     player = resolve_policy(kind, policy)
@@ -169,7 +168,7 @@ def _make_shards(
     made_now: set[int] = set()
     total = spec.episodes * spec.episode_rows
     jobs = ((folder, spec, index, policy) for index in range(spec.shards))
-    bar = progress_bar(total, rows_table(spec.kind), spec.kind, shown=progress)
+    bar = progress_bar(total, kind_of(spec.kind).rows, spec.kind, shown=progress)
     with bar, watch(folder, bar) as watching:
         for index, entry, made in run_jobs(make_shard, jobs, workers, engine, fresh=spec.policy_code is not None):
             entries[index] = entry

@@ -8,15 +8,14 @@ from typing import Any
 
 from embodied_ssl.datasets.collect.code_identity import Unidentified, code_digests
 from embodied_ssl.datasets.collect.recorder import Policy
-from embodied_ssl.datasets.collect.settings import simulation
+from embodied_ssl.datasets.collect.settings import named
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.schema import INTERACTION_KINDS
+from embodied_ssl.datasets.kinds import kind_of
 
 
 def built_in_policies(kind: str) -> dict[str, Callable[[], Policy]]:
     """The policies of a kind by name, the default one first."""
-    module = "table" if kind in INTERACTION_KINDS else "exploration"
-    return simulation(f"embodied_ssl.envs.policies.{module}").POLICIES[kind]
+    return {name: named(place) for name, place in kind_of(kind).policies.items()}
 
 
 def policy_name(kind: str, policy: str | Policy | None) -> str:

@@ -7,7 +7,8 @@ import gymnasium
 import numpy as np
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, fields_for, rows_table
+from embodied_ssl.datasets.kinds import kind_of
+from embodied_ssl.datasets.schema import Field
 
 Observation = dict[str, np.ndarray]
 Policy = Callable[[Observation], np.ndarray]
@@ -39,8 +40,9 @@ class Recorder:
         tell: Callable[[int], None] | None = None,
     ):
         self.kind = kind
+        self._declared = kind_of(kind)
         self._tell = tell
-        self.fields = fields_for(kind, options)
+        self.fields = self._declared.fields_for(options)
         self.rows = 0
         self._capacity, self._episode_rows = episodes * episode_rows, episode_rows
         self._rows_of: dict[str, np.ndarray] = {}  # by name, without the group
@@ -62,7 +64,7 @@ class Recorder:
         self._objects += [(len(self._episodes), thing) for thing in description["objects"]]
         self._see_camera(description)
         first = self.rows
-        if self.kind in VIDEO_KINDS:
+        if self._declared.is_video:
             self._video(env, policy, observation, info)
         else:
             rows = {int(thing["index"]): objects_start + i for i, thing in enumerate(description["objects"])}
@@ -73,7 +75,7 @@ class Recorder:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array of the shard by its path."""
-        rows = {f"{rows_table(self.kind)}/{name}": array[: self.rows] for name, array in self._rows_of.items()}
+        rows = {f"{self._declared.rows}/{name}": array[: self.rows] for name, array in self._rows_of.items()}
         return {path: rows[path] if path in rows else self._table(field) for path, field in self.fields.items()}
 
     def _video(self, env: gymnasium.Env[Any, Any], policy: Policy, observation: Observation, info: dict) -> None:
@@ -131,7 +133,7 @@ class Recorder:
     def _allocate(self, picture: np.ndarray, **sizes: int) -> None:
         sizes |= {"N": self._capacity, "H": picture.shape[0], "W": picture.shape[1]}
         for field in self.fields.values():
-            if field.table == rows_table(self.kind):
+            if field.table == self._declared.rows:
                 self._rows_of[field.name] = np.zeros(field.resolve(sizes), field.dtype)
 
     def _next_row(self) -> int:

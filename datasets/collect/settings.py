@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.schema import VIDEO_KINDS
+from embodied_ssl.datasets.kinds import Kind, kind_of
 
 MOST_PIXELS = 4096  # on a side
 MOST_SEED = 2**63 - 1  # it is stored as int64
@@ -21,9 +21,20 @@ _NO_FOLDERS = ("", "household", "random_urdfs")
 
 def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
     """The class of a kind's environment; its constructor's signature is the list of settings."""
-    entry_point = gymnasium.spec(f"embodied_ssl/{kind.capitalize()}-v0").entry_point
-    module, _, name = str(entry_point).partition(":")
-    return getattr(simulation(module), name)
+    return named(kind_of(kind).env)
+
+
+def registered(kind: Kind) -> str:
+    """The id of a kind's environment, which Gymnasium knows from now on, also of a kind that others have added."""
+    if kind.env_id not in gymnasium.registry:
+        gymnasium.register(kind.env_id, entry_point=kind.env)
+    return kind.env_id
+
+
+def named(name: str) -> Any:
+    """What `module:Name` of a declaration stands for. Raises DataError where what it needs is not installed."""
+    module, _, attribute = name.partition(":")
+    return getattr(simulation(module), attribute)
 
 
 def simulation(module: str) -> ModuleType:
@@ -46,14 +57,9 @@ def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
             raise unknown_name(f"setting of {kind}", name, parameters)
     settings = {name: plain(name, given.get(name, each.default)) for name, each in parameters.items()}
     settings["size"] = whole_number("size", settings["size"], 8, MOST_PIXELS)
-    rows = rows_setting(kind)
+    rows = kind_of(kind).rows_setting
     settings[rows] = whole_number(rows, settings[rows])
     return settings
-
-
-def rows_setting(kind: str) -> str:
-    """The setting that says how many rows an episode has."""
-    return "length" if kind in VIDEO_KINDS else "interactions"
 
 
 def folders(settings: dict[str, Any]) -> dict[str, Path]:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.gallery import thumbnails
 from embodied_ssl.datasets.gallery.charts import number, words
 from embodied_ssl.datasets.gallery.template import render
-from embodied_ssl.datasets.schema import picture_paths, rows_table
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.images.image_set import ImageSet
@@ -20,7 +19,7 @@ _SIDE_PX = 96
 
 def dataset_card(dataset: "Dataset") -> str:
     """A data set: how much it holds, images from all over it, its fields, and how it was collected."""
-    images = dataset.array(picture_paths(dataset.kind)[0])
+    images = dataset.array(dataset.declaration.image_paths[0])
     rows = spread(len(images), MOST_IMAGES)
     fields = [
         (path, f"{dataset.array(path).dtype} {list(dataset.array(path).shape)}, {field.description}")
@@ -60,9 +59,9 @@ def image_set_card(images: "ImageSet") -> str:
 
 def counts_of(dataset: "Dataset") -> list[tuple[str, str]]:
     """How much a data set of any kind holds: (what, value)."""
-    height, width = dataset.array(picture_paths(dataset.kind)[0]).shape[1:3]
+    height, width = dataset.array(dataset.declaration.image_paths[0]).shape[1:3]
     return [
-        (rows_table(dataset.kind), f"{len(dataset):,}"),
+        (dataset.declaration.rows, f"{len(dataset):,}"),
         ("episodes", f"{dataset.manifest.count('episodes'):,}"),
         ("image", f"{width} × {height} px"),
         ("objects placed", f"{dataset.manifest.count('objects'):,}"),

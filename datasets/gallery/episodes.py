@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import thumbnails
 from embodied_ssl.datasets.gallery.charts import words
-from embodied_ssl.datasets.gallery.maps import floor_map, floor_places, sphere_map, sphere_places, strip
+from embodied_ssl.datasets.gallery.maps import strip
+from embodied_ssl.datasets.kinds.base import VideoPage
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.datasets.schema import MOTOR_SIGNALS
+from embodied_ssl.datasets.read.tables import Table
 
 WALL_TILES = 24
 MOST_EPISODES = 12  # to scrub through
@@ -30,8 +32,8 @@ class Tile:
 
 
 def episode_labels(dataset: Dataset) -> list[str]:
-    """What each episode shows: its scene type, or for an orbit the category of its object."""
-    if dataset.kind == "roam":
+    """What each episode shows: its scene type, or the category of its object, as images are labelled by."""
+    if dataset.declaration.labels[0] == "scene":
         return [words(dataset.scenes[scene]) for scene in dataset.episodes["scene"]]
     category, start = dataset.objects["category"], dataset.episodes["objects_start"]
     counts = dataset.episodes["objects_count"]
@@ -76,7 +78,7 @@ def scrubber(dataset: Dataset, labels: list[str], budget: int) -> dict[str, Any]
         used += size
         episodes.append(episode)
     return {
-        "signals": [_signal(name) for name, _ in zip(MOTOR_SIGNALS[dataset.kind], range(2), strict=True)],
+        "signals": [_signal(name) for name in dataset.declaration.motor_signals],
         "layers": list(episodes[0]["sheets"]),
         "legends": looks.legends(),
         "episodes": episodes,
@@ -127,7 +129,7 @@ class _Looks:
                 "low": f"{self.near:.2g} m",
                 "high": f"{self.far:.2g} m",
             },
-            "instance": {"title": "instance mask, a colour for each thing"},
+            "instance": {"title": "instance mask, a colour for each object"},
             "flow": {
                 "title": f"flow to the next frame; full colour: {self.longest:.2g} px",
                 "wheel": thumbnails.embed_exactly(thumbnails.flow_wheel()),
@@ -143,8 +145,7 @@ def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[st
     poses = dataset.array("frames/pose")[whole].astype("f8")
     motor, command = dataset.array("frames/motor")[whole], dataset.array("frames/command")[whole]
     layers = {layer: dataset.array(f"frames/{layer}")[rows] for layer in looks.layers}
-    things = _things(dataset, index)
-    roams = dataset.kind == "roam"
+    objects, page = _objects(dataset, index), page_of(dataset)
     return {
         "number": index,
         "label": f"{label}, episode {index}",
@@ -153,15 +154,23 @@ def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[st
         "frames": length,
         "time": _rounded(dataset.array("frames/time")[rows], 3),
         "motor": _rounded(motor[frames], 4),
-        "place": _rounded((floor_places(poses) if roams else sphere_places(poses))[frames], 4),
-        "map": floor_map(poses, things) if roams else sphere_map(poses),
+        "place": _rounded(page.places(poses)[frames], 4),
+        "map": page.map(poses, objects),
         "strips": [strip(motor[:, signal], command[:, signal]) for signal in range(motor.shape[1])],
-        "note": f"{len(things['category'])} things" if roams else _thing_note(things),
+        "note": page.note(objects),
         "sheets": {layer: looks.encode(layer, values) for layer, values in layers.items()},
     }
 
 
-def _things(dataset: Dataset, episode: int) -> dict[str, NDArray[Any]]:
+def page_of(dataset: Dataset) -> VideoPage:
+    """What the page of a video data set shows besides its frames."""
+    page = dataset.declaration.page
+    if not isinstance(page, VideoPage):
+        raise DataError(f"{dataset.path}: the kind {dataset.kind} is of videos, and its page is not: give a VideoPage")
+    return page
+
+
+def _objects(dataset: Dataset, episode: int) -> Table:
     first, count = dataset.episodes["objects_start"][episode], dataset.episodes["objects_count"][episode]
     return dataset.objects.at(slice(first, first + count))
 
@@ -169,13 +178,6 @@ def _things(dataset: Dataset, episode: int) -> dict[str, NDArray[Any]]:
 def _signal(name: str) -> dict[str, str]:
     text, _, unit = name.partition(" (")
     return {"name": text, "unit": unit.rstrip(")")}
-
-
-def _thing_note(things: dict[str, NDArray[Any]]) -> str:
-    if not len(things["category"]):
-        return ""
-    centimetres = " × ".join(f"{100 * side:.0f}" for side in things["size"][0])
-    return f"{words(things['material'][0])}, {centimetres} cm"
 
 
 def _rounded(values: NDArray[np.floating], digits: int) -> list[Any]:

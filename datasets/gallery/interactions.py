@@ -1,4 +1,4 @@
-"""What a page shows of grasps, pushes and pokes: images with the interaction drawn on them, and what came of it."""
+"""What a page shows of interactions: images with the interaction drawn on them, and what came of it."""
 
 import math
 from dataclasses import dataclass
@@ -8,16 +8,15 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import thumbnails
-from embodied_ssl.datasets.gallery.charts import number, words
+from embodied_ssl.datasets.gallery.charts import words
+from embodied_ssl.datasets.kinds.base import InteractionPage
 from embodied_ssl.datasets.read.readers import Dataset
 
 MOST_CARDS = 72
 _MOST_ROWS = 20_000  # that the charts count
 _SIDE_PX = 192
-_OPENING_M = 0.08  # of the gripper, as drawn
-FELT_N = 0.05  # forces below this are noise
-MOVED_M = 0.002  # and so are displacements
 
 _COLOURS = {  # from soft to hard
     "plush": "#d6569b",
@@ -67,9 +66,9 @@ class Interactions:
             for path, field in dataset.fields.items()
             if field.table == "interactions" and not field.picture
         }
-        things, objects = values["object"], dataset.objects
+        objects = dataset.objects
         category, material = (
-            [words(objects[name][thing]) if thing >= 0 else NOTHING for thing in things]
+            [words(objects[name][row]) if row >= 0 else NOTHING for row in values["object"]]
             for name in ("category", "material")
         )
         return cls(dataset, rows, values, category, material)
@@ -97,11 +96,16 @@ class Interactions:
 
     def outcome(self, i: int) -> str:
         """What came of an interaction, in a word that the page can filter by."""
-        if self.dataset.kind == "grasp":
-            return "success" if self.values["success"][i] else "failure"
-        if self.dataset.kind == "push":
-            return "moved" if self.moved[i] > MOVED_M else "missed"
-        return "felt" if self.values["force"][i].max() > FELT_N else "missed"
+        return self.page.outcome(self, i)
+
+    @property
+    def page(self) -> InteractionPage:
+        """What the page of this kind shows besides images."""
+        page = self.dataset.declaration.page
+        if not isinstance(page, InteractionPage):
+            kind = self.dataset.kind
+            raise DataError(f"{self.dataset.path}: the kind {kind} is of interactions: its page is an InteractionPage")
+        return page
 
 
 def cards(interactions: Interactions, budget: int) -> list[Card]:
@@ -119,7 +123,7 @@ def cards(interactions: Interactions, budget: int) -> list[Card]:
         used += len(before) + len(after)
         if out and used > budget:
             break
-        on_before, on_after, text = _DRAWN[interactions.dataset.kind](interactions, i)
+        on_before, on_after, text = interactions.page.draw(interactions, i)
         title = (
             f"{interactions.category[i]}, {interactions.material[i]}"
             if interactions.category[i] != NOTHING
@@ -153,49 +157,17 @@ def project(dataset: Dataset, places: ArrayLike) -> NDArray[np.float64]:
     return image[:, :2] / image[:, 2:]
 
 
-def _draw_grasp(interactions: Interactions, i: int) -> tuple[Markup, Markup, str]:
-    values, held = interactions.values, bool(interactions.values["success"][i])
-    angle = float(values["angle"][i])
-    ends = closing_line(values["pixel"][i], angle, _OPENING_M * pixels_per_metre(interactions.dataset))
-    finger = 0.125 * float(np.linalg.norm(ends[1] - ends[0]))
-    across = finger * np.array([-math.sin(angle), math.cos(angle)])
-    path = f"M{_at(ends[0])}L{_at(ends[1])}" + "".join(f"M{_at(end - across)}L{_at(end + across)}" for end in ends)
-    drawing = _stroke(path, "held" if held else "failed", dashed=not held)
-    return drawing, Markup(""), f"{'held' if held else 'not held'}, closing at {math.degrees(angle):.0f}°"
-
-
-def _draw_push(interactions: Interactions, i: int) -> tuple[Markup, Markup, str]:
-    values = interactions.values
-    start, end = values["start_pixel"][i].astype("f8"), values["end_pixel"][i].astype("f8")
-    pushed = float(np.linalg.norm(values["end"][i] - values["start"][i]))
-    drawing, moved = _arrow(start, end, "act"), float(interactions.moved[i])
-    after = Markup("")
-    if moved > MOVED_M:
-        poses = np.stack([values["pose_before"][i][:3], values["pose_after"][i][:3]])
-        here, there = project(interactions.dataset, poses)
-        after = _arrow(here, there, "effect")
-    came = f"moved {100 * moved:.1f} cm" if moved > MOVED_M else "nothing moved"
-    return drawing, after, f"pushed {100 * pushed:.1f} cm, {came}"
-
-
-def _draw_poke(interactions: Interactions, i: int) -> tuple[Markup, Markup, str]:
+def ring(interactions: Interactions, i: int) -> Markup:
+    """A ring at the point of an interaction, in the colour of the material there."""
     u, v = interactions.values["pixel"][i]
     radius = 0.04 * interactions.dataset.array("interactions/rgb_before").shape[2]
-    ring = f'cx="{u:.2f}" cy="{v:.2f}" r="{radius:.2f}"'
+    circle = f'cx="{u:.2f}" cy="{v:.2f}" r="{radius:.2f}"'
     colour = interactions.colour(interactions.material[i])
-    drawing = f'<circle class="casing" {ring}/><circle class="ring" {ring} stroke="{colour}"/>'
-    force = interactions.values["force"][i]
-    return (
-        Markup(drawing),
-        Markup(""),
-        f"at most {number(float(force.max()))} N" if force.max() > FELT_N else "no force",
-    )
+    return Markup(f'<circle class="casing" {circle}/><circle class="ring" {circle} stroke="{colour}"/>')
 
 
-_DRAWN = {"grasp": _draw_grasp, "push": _draw_push, "poke": _draw_poke}
-
-
-def _arrow(start: NDArray[np.float64], end: NDArray[np.float64], css: str) -> Markup:
+def arrow(start: NDArray[np.float64], end: NDArray[np.float64], css: str) -> Markup:
+    """An arrow between two points of an image (px), of a class of the style sheet."""
     length = float(np.linalg.norm(end - start))
     if length < 1e-6:
         return Markup("")
@@ -203,15 +175,16 @@ def _arrow(start: NDArray[np.float64], end: NDArray[np.float64], css: str) -> Ma
     head = min(0.45 * length, 7.0)
     across = np.array([-along[1], along[0]]) * 0.6 * head
     back = end - head * along
-    path = f"M{_at(start)}L{_at(end)}M{_at(back + across)}L{_at(end)}L{_at(back - across)}"
-    return _stroke(path, css)
+    path = f"M{at(start)}L{at(end)}M{at(back + across)}L{at(end)}L{at(back - across)}"
+    return stroke(path, css)
 
 
-def _stroke(path: str, css: str, dashed: bool = False) -> Markup:
+def stroke(path: str, css: str, dashed: bool = False) -> Markup:
     """A path with a dark casing, so that it shows on any image."""
     dash = " dashed" if dashed else ""
     return Markup(f'<path class="casing" d="{path}"/><path class="{css}{dash}" d="{path}"/>')
 
 
-def _at(place: NDArray[np.float64]) -> str:
+def at(place: NDArray[np.float64]) -> str:
+    """A point of an image as a path has it."""
     return f"{place[0]:.2f} {place[1]:.2f}"

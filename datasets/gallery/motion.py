@@ -7,18 +7,29 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, round_step, rows_chart
 from embodied_ssl.datasets.read.motion import azimuth, elevation
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.datasets.schema import MOTOR_SIGNALS
 
 _MOST_ROWS = 300_000  # that the charts count
 _MOST_LABELS = 20
 _BINS = 41
 
+Figure = tuple[str, Markup, str]
+"""Title, drawing, caption."""
 
-def motor_chart(dataset: Dataset, rows: NDArray[np.int64]) -> Markup:
-    """How often each motion was measured, as a density over both signals."""
-    motor = dataset.array("frames/motor")[rows]
+
+def motor_figure(dataset: Dataset, rows: NDArray[np.int64], signals: tuple[int, int] = (0, 1)) -> Figure:
+    """How often each motion was measured, as a density over two signals, with title and caption."""
+    return (
+        "Motion from frame to frame",
+        motor_chart(dataset, rows, signals),
+        "What the body measured of itself, over all frames. The fuller the colour, the more often (its logarithm).",
+    )
+
+
+def motor_chart(dataset: Dataset, rows: NDArray[np.int64], signals: tuple[int, int] = (0, 1)) -> Markup:
+    """How often each motion was measured, as a density over two signals."""
+    motor = dataset.array("frames/motor")[rows][:, signals]
     motor = motor[np.isfinite(motor).all(axis=1)].astype("f8")
-    names = MOTOR_SIGNALS[dataset.kind]
+    names = [dataset.declaration.motor_signals[signal] for signal in signals]
     axes = [Axis(name, *_ends(motor[:, i])) for i, name in enumerate(names)]
     counts, *edges = np.histogram2d(
         motor[:, 0], motor[:, 1], bins=_BINS, range=[(axis.low, axis.high) for axis in axes]

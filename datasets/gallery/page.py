@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.gallery import episodes, motion, results
+from embodied_ssl.datasets.gallery import episodes, motion
 from embodied_ssl.datasets.gallery.cards import counts_of, settings_of
-from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.datasets.gallery.interactions import Card, Interactions, cards
 from embodied_ssl.datasets.gallery.template import Figure, render
 from embodied_ssl.datasets.gallery.videos import video
@@ -22,14 +23,6 @@ from embodied_ssl.datasets.read.readers import Dataset, is_video
 from embodied_ssl.datasets.store.files import make_room, write_atomically
 
 __all__ = ["video", "view"]
-
-_ABOUT = {
-    "roam": "A wheeled body drives through furnished scenes and logs what its forward camera saw and its wheels felt.",
-    "orbit": "A camera moves over the viewing sphere of one object after another, as in NORB.",
-    "grasp": "A gripper closes on a point of a cluttered table, lifts, and learns whether it holds something.",
-    "push": "A fingertip pushes through the clutter on a table in a straight line; objects move.",
-    "poke": "A fingertip descends on a point of a cluttered table at constant speed and feels the force.",
-}
 
 
 @dataclass
@@ -47,6 +40,8 @@ class Section:
     scrubber: dict[str, Any] | None = None
     cards: list[Card] = field(default_factory=list)
     cards_of: str = ""
+    cards_caption: Markup | str = ""
+    map_caption: str = ""
     picture: tuple[int, int] = (0, 0)  # width and height, px
     outcomes: list[tuple[str, int]] = field(default_factory=list)
     materials: list[tuple[str, str, int]] = field(default_factory=list)  # name, colour, how many cards
@@ -84,12 +79,12 @@ def _section(dataset: Dataset, name: str, budget: int) -> Section:
         id=name,
         name=dataset.path.resolve().name,
         kind=dataset.kind,
-        about=_ABOUT[dataset.kind],
+        about=dataset.declaration.page.about,
         tiles=counts_of(dataset),
         spec=settings_of(dataset),
         figures=[],
     )
-    fill = _show_episodes if is_video(dataset) else _show_acts
+    fill = _show_episodes if is_video(dataset) else _show_interactions
     fill(section, dataset, budget)
     return section
 
@@ -102,37 +97,15 @@ def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:
     some = motion.sampled_episodes(dataset)
     rows = motion.rows_of(dataset, some)
     section.tiles.insert(2, ("experience", motion.duration(dataset, some)))
-    moved = Figure(
-        "Motion from frame to frame",
-        motion.motor_chart(dataset, rows),
-        "What the body measured of itself, over all frames. The fuller the colour, the more often (its logarithm).",
-    )
-    if dataset.kind == "roam":
-        section.figures = [
-            moved,
-            Figure(
-                "Way of an episode",
-                motion.distance_chart(dataset, some),
-                "Metres driven in each episode. Bars near zero are bodies that got stuck.",
-            ),
-            Figure("Scenes", motion.label_chart(labels), "How many episodes each scene type has."),
-        ]
-        return
-    materials = [words(name) for name in dataset.objects["material"]]
-    section.figures = [
-        moved,
-        Figure(
-            "Where the camera stood",
-            motion.sphere_chart(dataset, rows),
-            "Azimuth and elevation over all frames. Even colour: the viewing sphere is covered evenly.",
-        ),
-        Figure("Materials", motion.label_chart(materials, "objects"), "What the objects are made of."),
-        Figure("Categories", motion.label_chart(labels), "How many episodes show each category of object."),
-    ]
+    page = episodes.page_of(dataset)
+    section.map_caption = page.map_caption
+    section.figures = [Figure(*parts) for parts in page.figures(dataset, rows, some, labels)]
 
 
-def _show_acts(section: Section, dataset: Dataset, budget: int) -> None:
+def _show_interactions(section: Section, dataset: Dataset, budget: int) -> None:
     interactions = Interactions.sample(dataset)
+    page = interactions.page
+    section.cards_caption = Markup(page.caption)
     section.cards = cards(interactions, budget)
     shape = dataset.array("interactions/rgb_before").shape
     section.picture = (shape[2], shape[1])
@@ -142,7 +115,7 @@ def _show_acts(section: Section, dataset: Dataset, budget: int) -> None:
         else f"all {len(dataset):,}"
     )
     outcomes, materials = [card.outcome for card in section.cards], [card.material for card in section.cards]
-    section.outcomes = [(name, outcomes.count(name)) for name in results.OUTCOMES[dataset.kind]]
+    section.outcomes = [(name, outcomes.count(name)) for name in page.outcomes]
     section.materials = [(name, interactions.colour(name), materials.count(name)) for name in interactions.materials]
-    section.tiles[1:1] = results.summary(interactions)
-    section.figures = [Figure(*parts) for parts in results.figures(interactions)]
+    section.tiles[1:1] = page.summary(interactions)
+    section.figures = [Figure(*parts) for parts in page.figures(interactions)]

@@ -1,4 +1,4 @@
-"""What came of grasps, pushes and pokes: the charts and figures of a page."""
+"""What came of interactions: the charts and figures of a page."""
 
 import math
 from typing import Any
@@ -8,74 +8,44 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, rows_chart, wilson
-from embodied_ssl.datasets.gallery.interactions import FELT_N, MOVED_M, Interactions
+from embodied_ssl.datasets.gallery.interactions import Interactions
+from embodied_ssl.datasets.kinds.base import Figures
 
 _MOST_LINES = 25  # force profiles of each material
 _ANGLE_BINS = 18
 _PERCENT = tuple((value / 100, f"{value}%") for value in range(0, 101, 20))
 
 
-OUTCOMES = {"grasp": ("success", "failure"), "push": ("moved", "missed"), "poke": ("felt", "missed")}
-"""The words of `Interactions.outcome`."""
-
-
-def figures(interactions: Interactions) -> list[tuple[str, Markup, str]]:
-    """The charts of a kind: title, drawing, caption."""
-    if interactions.dataset.kind == "grasp":
-        return [
-            (
-                "Success by angle",
-                angle_chart(interactions),
-                "Share of grasps that held, by closing direction in 18 bins (0°: to the right, 90°: down). "
-                "Whiskers: 95% intervals. Dashed: over all angles.",
-            ),
-            ("Success by material", rate_chart(interactions, "material"), "Of the object held, or else aimed at."),
-            (
-                "Success by category",
-                rate_chart(interactions, "category"),
-                "Of the object held, or else aimed at: the most common categories, the easiest first.",
-            ),
-        ]
-    if interactions.dataset.kind == "push":
-        return [
-            (
-                "Displacement by length",
-                displacement_chart(interactions),
-                "Each dot is a push; its colour is the material of the object that moved most. On the line an object "
-                "moves as far as the finger does; below it, the finger reached it late or slid past.",
-            ),
-            (
-                "Displacement by direction",
-                direction_chart(interactions),
-                "Where objects went, seen along the push: upwards is ahead. To the sides: hit off centre.",
-            ),
-            (
-                "Displacement by material",
-                yield_chart(interactions),
-                "How far an object went for each centimetre of push: the median, the middle half, and how many. "
-                "More than 1: it rolled or slid on.",
-            ),
-        ]
+def success_figures(interactions: Interactions, word: str = "success", of: str = "Of the object aimed at") -> Figures:
+    """How often the first outcome came, by material and category. word: for it; of: whose material it is."""
     return [
+        ("Success by material", rate_chart(interactions, "material", word), f"{of}."),
         (
-            "Force against depth",
-            force_depth_chart(interactions),
-            "Each line is a poke on its way down, coloured by material: the steeper, the stiffer. Spikes beyond the "
-            "axis are left out.",
-        ),
-        (
-            "Force over time",
-            force_time_chart(interactions),
-            "The median of each material, from first contact, while the finger descends at constant speed. "
-            "The plateau of hard objects: the finger stops at 60 N.",
-        ),
-        (
-            "Stiffness by material",
-            stiffness_chart(interactions),
-            "Slope of the force over depth while it rises, a dot for each poke; bars: medians. "
-            "Where rows lie apart, touch tells materials apart.",
+            "Success by category",
+            rate_chart(interactions, "category", word),
+            f"{of}: the most common categories, the easiest first.",
         ),
     ]
+
+
+def success_rate(interactions: Interactions, word: str = "success") -> list[tuple[str, str]]:
+    """The share of interactions that had the first outcome, with its interval, as figures of a page."""
+    good = int(_succeeded(interactions).sum())
+    low, high = wilson(good, len(interactions.rows))
+    return [
+        (word, f"{good / len(interactions.rows):.1%}"),
+        ("95% interval", f"{100 * low:.0f}–{100 * high:.0f}%"),
+    ]
+
+
+def share_of(interactions: Interactions, outcome: str) -> float:
+    """The share of interactions that had an outcome."""
+    return float(np.mean([interactions.outcome(i) == outcome for i in range(len(interactions.rows))]))
+
+
+def _succeeded(interactions: Interactions) -> NDArray[np.bool_]:
+    good = interactions.page.outcomes[0]
+    return np.array([interactions.outcome(i) == good for i in range(len(interactions.rows))], bool)
 
 
 def angle_chart(interactions: Interactions) -> Markup:
@@ -97,23 +67,24 @@ def angle_chart(interactions: Interactions) -> Markup:
     return chart.svg("share of grasps that held, by closing angle")
 
 
-def rate_chart(interactions: Interactions, by: str) -> Markup:
-    """Success rate by `category` or `material` of what was aimed at, the best first."""
+def rate_chart(interactions: Interactions, by: str, word: str = "success") -> Markup:
+    """How often the first outcome came, by `category` or `material` of what was aimed at, the best first."""
+    good = _succeeded(interactions)
     names = interactions.category if by == "category" else interactions.material
-    held = {name: interactions.values["success"][np.array(names) == name] for name in set(names)}
+    held = {name: good[np.array(names) == name] for name in set(names)}
     common = sorted(held, key=lambda name: (-len(held[name]), name))[:18]
     order = sorted(common, key=lambda name: (-float(held[name].mean()), name))
     rates = [float(held[name].mean()) for name in order]
     notes = [f"{rate:.0%} of {len(held[name])}" for name, rate in zip(order, rates, strict=True)]
     spans = [wilson(int(held[name].sum()), len(held[name])) for name in order]
-    return rows_chart(order, rates, notes, f"held, by {by}", most=1.0, spans=spans)
+    return rows_chart(order, rates, notes, f"{word}, by {by}", most=1.0, spans=spans)
 
 
 def displacement_chart(interactions: Interactions) -> Markup:
     """How far objects went against how far they were pushed."""
     pushed = 100 * np.linalg.norm(interactions.values["end"] - interactions.values["start"], axis=1)
     moved = 100 * np.nan_to_num(interactions.moved)
-    chart = Chart(Axis("push (cm)", 0, 1.05 * _top(pushed)), Axis("thing moved (cm)", 0, 1.05 * _top(moved)))
+    chart = Chart(Axis("push (cm)", 0, 1.05 * _top(pushed)), Axis("object moved (cm)", 0, 1.05 * _top(moved)))
     end = min(chart.x.high, chart.y.high)
     chart.slope(0, 0, end, end)
     for material in interactions.materials:
@@ -123,14 +94,14 @@ def displacement_chart(interactions: Interactions) -> Markup:
     return chart.svg("how far objects moved against how far the finger pushed")
 
 
-def direction_chart(interactions: Interactions) -> Markup:
-    """Where objects went, seen along the push: ahead, and to its left."""
+def direction_chart(interactions: Interactions, least_m: float) -> Markup:
+    """Where objects that moved at least so far went, seen along the push: ahead, and to its left."""
     push = (interactions.values["end"] - interactions.values["start"])[:, :2].astype("f8")
     step = (interactions.values["pose_after"] - interactions.values["pose_before"])[:, :2].astype("f8")
     along = push / np.maximum(np.linalg.norm(push, axis=1, keepdims=True), 1e-9)
     ahead = 100 * (step * along).sum(axis=1)
     left = 100 * (along[:, 0] * step[:, 1] - along[:, 1] * step[:, 0])
-    there = interactions.moved > MOVED_M
+    there = interactions.moved > least_m
     reach = 1.08 * _top(np.abs(np.concatenate([ahead[there], left[there]])))
     chart = Chart(
         Axis("moved to the left of the push (cm)", reach, -reach), Axis("moved ahead (cm)", -reach / 3, reach)
@@ -176,7 +147,7 @@ def force_depth_chart(interactions: Interactions) -> Markup:
     return chart.svg("force of each poke against its depth")
 
 
-def force_time_chart(interactions: Interactions) -> Markup:
+def force_time_chart(interactions: Interactions, least_n: float) -> Markup:
     """The median force of each material while the finger descends, from first contact."""
     force, step = interactions.values["force"], float(interactions.dataset.spec.get("env", {}).get("time_step", 0) or 0)
     scale, unit = (1000 * step, "ms") if step > 0 else (1.0, "samples")
@@ -188,7 +159,7 @@ def force_time_chart(interactions: Interactions) -> Markup:
             continue
         aligned = np.full((len(felt), length), np.nan)
         for row, i in enumerate(felt):
-            first = int(np.argmax(force[i] > FELT_N))
+            first = int(np.argmax(force[i] > least_n))
             aligned[row, : length - first] = force[i, first:]
         known = np.isfinite(aligned).sum(axis=0) >= max(1, len(felt) // 2)
         middle = np.full(length, np.nan)
@@ -197,12 +168,14 @@ def force_time_chart(interactions: Interactions) -> Markup:
     return chart.svg("median force of each material over time")
 
 
-def stiffness_chart(interactions: Interactions) -> Markup:
+def stiffness_chart(interactions: Interactions, least_n: float) -> Markup:
     """The stiffness of each poke, one row of dots for each material, with its median."""
     measured = {}
     for material in interactions.materials:
         at = [i for i in interactions.where(material) if interactions.outcome(i) == "felt"]
-        found = [stiffness(interactions.values["force"][i], interactions.values["depth_travelled"][i]) for i in at]
+        found = [
+            stiffness(interactions.values["force"][i], interactions.values["depth_travelled"][i], least_n) for i in at
+        ]
         if known := [value / 1000 for value in found if math.isfinite(value)]:
             measured[material] = np.array(known)
     every = np.concatenate(list(measured.values())) if measured else np.array([0.1, 10.0])
@@ -224,28 +197,13 @@ def stiffness_chart(interactions: Interactions) -> Markup:
     return chart.svg("stiffness of each poke by material")
 
 
-def summary(interactions: Interactions) -> list[tuple[str, str]]:
-    """The result of a kind in a few figures: (what, value)."""
-    values, count = interactions.values, len(interactions.rows)
-    if interactions.dataset.kind == "grasp":
-        held = int(values["success"].sum())
-        low, high = wilson(held, count)
-        return [("held", f"{held / count:.1%}"), ("95% interval", f"{100 * low:.0f}–{100 * high:.0f}%")]
-    share = float(np.mean([interactions.outcome(i) != "missed" for i in range(count)]))
-    if interactions.dataset.kind == "push":
-        moved = interactions.moved[interactions.moved > MOVED_M]
-        middle = f"{100 * float(np.median(moved)):.1f} cm" if len(moved) else "–"
-        return [("moved an thing", f"{share:.0%}"), ("median displacement", middle)]
-    return [("felt a force", f"{share:.0%}"), ("largest force", f"{number(float(values['force'].max()))} N")]
-
-
-def stiffness(force: NDArray[np.floating], depth: NDArray[np.floating]) -> float:
+def stiffness(force: NDArray[np.floating], depth: NDArray[np.floating], least_n: float = 0.05) -> float:
     """How hard an object pushes back, N/m: slope of a line through the force from first contact to its largest.
 
-    It does not go through the origin: a finger that moves feels the damping too. force, depth: [T], N and m. NaN where
-    less than two samples lie between.
+    It does not go through the origin: a finger that moves feels the damping too. force, depth: [T], N and m; forces
+    below `least_n` are noise. NaN where less than two samples lie between.
     """
-    there = np.flatnonzero((depth > 0) & (force > FELT_N))
+    there = np.flatnonzero((depth > 0) & (force > least_n))
     rising = there[there <= int(np.argmax(force))]
     if len(rising) < 2:
         return math.nan

@@ -18,7 +18,6 @@ from embodied_ssl.datasets.images.idx import FILES, is_idx, read_idx
 from embodied_ssl.datasets.images.image_set import PART_TYPE, Chosen, ImageSet
 from embodied_ssl.datasets.images.scanning import scan
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.datasets.schema import VIDEO_KINDS
 from embodied_ssl.datasets.store.manifest import MANIFEST
 
 Index = NDArray[np.int64]
@@ -80,8 +79,9 @@ def _of_arrays(path: Path, label: str | None) -> ImageSet:
     if is_idx(path):
         return _of_idx(path)
     dataset = Dataset.open(path)
-    chosen = "scene" if dataset.kind == "roam" else label or LABELS[0]
-    return _of_video(dataset, chosen) if dataset.kind in VIDEO_KINDS else _of_table(dataset, chosen)
+    labels = dataset.declaration.labels
+    chosen = label if label in labels else labels[0]
+    return _of_video(dataset, chosen) if dataset.declaration.is_video else _of_table(dataset, chosen)
 
 
 def _of_video(dataset: Dataset, label: str) -> ImageSet:

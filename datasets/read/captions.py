@@ -1,4 +1,4 @@
-"""Captions of what an image shows, from what the simulator knows: objects, materials, colours, places, acts, outcomes.
+"""Captions of what an image shows, from what the simulator knows: objects, materials, places, outcomes.
 
 A stream of `CaptionedFrames`: each time an image is drawn, its caption says another part of what is known, such as
 "a soft red plush ball on the left , poked" or "a ball , poked".
@@ -6,6 +6,7 @@ A stream of `CaptionedFrames`: each time an image is drawn, its caption says ano
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,8 +15,6 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import CROP_SHARE
-from embodied_ssl.datasets.read.motion import elevation
-from embodied_ssl.datasets.schema import VIDEO_KINDS
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.read.batches import CaptionedFrames
@@ -28,40 +27,38 @@ LENGTH = 20
 PADDING, UNKNOWN = "", "?"
 COLOURS = ("black", "grey", "white", "brown", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink")
 FEELS = ("soft", "firm", "hard")
-_FELT_N = (6.0, 40.0)  # peak forces of a poke, below which an object is soft, and firm
 _GRAMMAR = (
     "a a room with on in the left right middle seen from above side , and poked grasped held slipped pushed "
     "away near stayed it"
 )
 _SAID = 0.7  # the probability of each fact that can be left out
-_MOVED_M = 0.005
 
 
 @dataclass(frozen=True)
 class Facts:
     """What is known of an image; what is empty is not."""
 
-    thing: str
-    """Its category or, of a room, the type."""
+    name: str
+    """The category of the object or, of a room, the type."""
     feel: str = ""
     colour: str = ""
     material: str = ""
     place: str = ""
     """Such as `on the left`."""
-    act: str = ""
+    interaction: str = ""
     """What was done and what came of it, such as `grasped and held`."""
 
 
 def compose(facts: Facts, rng: np.random.Generator, said: float = _SAID) -> str:
     """A caption that names the object, and each other fact with the probability `said`; its words apart by spaces."""
     tell = [part if part and rng.random() < said else "" for part in (facts.feel, facts.colour, facts.material)]
-    place, act = (part if part and rng.random() < said else "" for part in (facts.place, facts.act))
-    parts = ["a", *tell, facts.thing, place, f", {act}" if act else ""]
+    place, done = (part if part and rng.random() < said else "" for part in (facts.place, facts.interaction))
+    parts = ["a", *tell, facts.name, place, f", {done}" if done else ""]
     return " ".join(part for part in parts if part)
 
 
 def words_of(names: Sequence[str]) -> tuple[str, ...]:
-    """The vocabulary of captions about objects, materials and scenes of these names; the first two are no words."""
+    """The vocabulary of captions about what has these names, such as objects; its first two are no words."""
     known = {word for name in names for word in name.split()} | set(_GRAMMAR.split()) | {*COLOURS, *FEELS}
     return (PADDING, UNKNOWN, *sorted(known))
 
@@ -100,14 +97,13 @@ class Captions:
         """vocabulary: the words that are numbered, of a model that has learned them; None: those of the data set."""
         self._dataset = dataset
         objects = dataset.objects
-        self._category, self._material = (_said(objects[name]) for name in ("category", "material"))
-        self._scene = _said(dataset.scenes)
-        names = [*set(self._category), *set(self._material), *self._scene]
+        labels = (_said(np.unique(objects[name])) for name in ("category", "material"))
+        names = [*chain(*labels), *_said(dataset.scenes), *dataset.declaration.words]
         self.vocabulary = words_of(names) if vocabulary is None else tuple(vocabulary)
-        if dataset.kind in VIDEO_KINDS:
+        if dataset.declaration.is_video:
             self._rows = np.arange(len(dataset))
         else:
-            self._find_acts()
+            self._find_interactions()
         if len(self._rows) == 0:
             raise DataError(f"{dataset.path}: no interaction aimed at an object in sight; collect more episodes")
 
@@ -119,16 +115,16 @@ class Captions:
 
         from embodied_ssl.datasets.read.batches import CaptionedFrames
 
-        pictures = self._pictures(index)
-        captions = [compose(facts, rng) for facts in self._facts(index, pictures)]
+        images = self._images(index)
+        captions = [compose(facts, rng) for facts in self._facts(index, images)]
         words = torch.from_numpy(tokenise(captions, self.vocabulary))
-        return CaptionedFrames(torch.from_numpy(pictures).movedim(-1, -3), words, torch.from_numpy(index))
+        return CaptionedFrames(torch.from_numpy(images).movedim(-1, -3), words, torch.from_numpy(index))
 
     def captions(self, index: Index, rng: np.random.Generator) -> list[str]:
         """Captions of the images number `index`, drawn anew."""
-        return [compose(facts, rng) for facts in self._facts(index, self._pictures(index))]
+        return [compose(facts, rng) for facts in self._facts(index, self._images(index))]
 
-    def _find_acts(self) -> None:
+    def _find_interactions(self) -> None:
         dataset = self._dataset
         aimed = np.flatnonzero(dataset.array("interactions/object")[:] >= 0)
         self._size = dataset.array("interactions/rgb_before").shape[1]
@@ -137,78 +133,73 @@ class Captions:
         self._rows, self._pixel = aimed[inside], np.round(pixel[inside]).astype(int)
         self._half = round(CROP_SHARE * self._size / 2)
 
-    def _pictures(self, index: Index) -> NDArray[np.uint8]:
+    def _images(self, index: Index) -> NDArray[np.uint8]:
         rows = self._rows[index]
-        if self._dataset.kind in VIDEO_KINDS:
+        if self._dataset.declaration.is_video:
             return self._dataset.array("frames/rgb").read(rows)
         span = np.arange(-self._half, self._half)
         across, down = (np.clip(self._pixel[index, axis, None] + span, 0, self._size - 1) for axis in (0, 1))
-        pictures = self._dataset.array("interactions/rgb_before").read(rows)
-        return pictures[np.arange(len(rows))[:, None, None], down[:, :, None], across[:, None]]
+        whole = self._dataset.array("interactions/rgb_before").read(rows)
+        return whole[np.arange(len(rows))[:, None, None], down[:, :, None], across[:, None]]
 
-    def _facts(self, index: Index, pictures: NDArray[np.uint8]) -> list[Facts]:
-        rows, kind = self._rows[index], self._dataset.kind
-        if kind == "roam":
-            return self._of_rooms(rows)
-        colours = colour_of(pictures)
-        if kind == "orbit":
-            episodes = self._dataset.episodes
-            things = episodes["objects_start"][np.searchsorted(episodes["start"], rows, side="right") - 1]
-            high = elevation(self._dataset.array("frames/pose")[rows])
-            places = np.where(high > 0.6, "seen from above", "seen from the side").tolist()
-            known = zip(things.tolist(), colours, places, strict=True)
-            return [Facts(self._category[i], "", colour, self._material[i], place) for i, colour, place in known]
-        things = self._dataset.array("interactions/object")[rows]
-        places = _sides(self._pixel[index, 0] / (self._size - 1))
-        known_acts = zip(things.tolist(), colours, places, self._feels(rows), self._acts(rows), strict=True)
-        return [
-            Facts(self._category[i], feel, colour, self._material[i], place, act)
-            for i, colour, place, feel, act in known_acts
-        ]
+    def _facts(self, index: Index, images: NDArray[np.uint8]) -> list[Facts]:
+        return self._dataset.declaration.facts(self._dataset, self._rows[index], images)
 
-    def _of_rooms(self, rows: Index) -> list[Facts]:
-        """The room, and where masks are stored the object that is largest in sight, with its side."""
-        dataset, episodes = self._dataset, self._dataset.episodes
-        episode = np.searchsorted(episodes["start"], rows, side="right") - 1
-        rooms = [self._scene[scene] for scene in episodes["scene"][episode]]
-        if "frames/instance" not in dataset.fields:
-            return [Facts(room) for room in rooms]
-        found = []
-        for room, e, mask in zip(rooms, episode, dataset.array("frames/instance")[rows], strict=True):
-            shares = np.bincount(mask.ravel(), minlength=256)[1:]
-            first = episodes["objects_start"][e]
-            own = slice(first, first + episodes["objects_count"][e])
-            largest = int(shares.argmax()) + 1
-            thing = np.flatnonzero(dataset.objects["index"][own] == largest)
-            if shares[largest - 1] * 20 < mask.size or not len(thing):
-                found.append(Facts(room))
-                continue
-            (side,) = _sides(np.flatnonzero((mask == largest).any(0)).mean(keepdims=True) / (mask.shape[1] - 1))
-            i = int(first + thing[0])
-            found.append(Facts(room, place=f"with a {self._material[i]} {self._category[i]} {side}"))
-        return found
 
-    def _feels(self, rows: Index) -> list[str]:
-        if self._dataset.kind != "poke":
-            return [""] * len(rows)
-        peak = self._dataset.array("interactions/force")[rows].max(1)
-        return np.array(FEELS)[np.searchsorted(_FELT_N, peak)].tolist()
+def facts_of_rooms(dataset: "Dataset", rows: Index) -> list[Facts]:
+    """The room of each frame, and where masks are stored the object that is largest in sight, with its side."""
+    episodes = dataset.episodes
+    episode = np.searchsorted(episodes["start"], rows, side="right") - 1
+    rooms = [_said(dataset.scenes)[scene] for scene in episodes["scene"][episode]]
+    if "frames/instance" not in dataset.fields:
+        return [Facts(room) for room in rooms]
+    masks = dataset.array("frames/instance")[rows]
+    return [_in_room(dataset, room, e, mask) for room, e, mask in zip(rooms, episode, masks, strict=True)]
 
-    def _acts(self, rows: Index) -> list[str]:
-        dataset = self._dataset
-        if dataset.kind == "poke":
-            return ["poked"] * len(rows)
-        if dataset.kind == "grasp":
-            held = dataset.array("interactions/success")[rows]
-            return np.where(held, "grasped and held", "grasped , it slipped").tolist()
-        before, after = (dataset.array(f"interactions/pose_{when}")[rows][:, :3] for when in ("before", "after"))
-        moved = dataset.project(after) - dataset.project(before)
-        right, away = moved[:, 0], -moved[:, 1]
-        ways = np.where(
-            np.abs(right) > np.abs(away), np.where(right > 0, "right", "left"), np.where(away > 0, "away", "near")
-        )
-        stayed = np.linalg.norm(after - before, axis=1) < _MOVED_M
-        return np.where(stayed, "pushed , it stayed", np.char.add("pushed ", ways)).tolist()
+
+def _in_room(dataset: "Dataset", room: str, episode: int, mask: NDArray[np.uint8]) -> Facts:
+    shares = np.bincount(mask.ravel(), minlength=256)[1:]
+    first = dataset.episodes["objects_start"][episode]
+    own = slice(first, first + dataset.episodes["objects_count"][episode])
+    largest = int(shares.argmax()) + 1
+    found = np.flatnonzero(dataset.objects["index"][own] == largest)
+    if shares[largest - 1] * 20 < mask.size or not len(found):
+        return Facts(room)
+    (side,) = _sides(np.flatnonzero((mask == largest).any(0)).mean(keepdims=True) / (mask.shape[1] - 1))
+    material, category = (_said(dataset.objects[name][own][found])[0] for name in ("material", "category"))
+    return Facts(room, place=f"with a {material} {category} {side}")
+
+
+def facts_of_views(dataset: "Dataset", rows: Index, images: NDArray[np.uint8], places: Sequence[str]) -> list[Facts]:
+    """The one object that each frame shows, its colour, and from where it is seen."""
+    episode = np.searchsorted(dataset.episodes["start"], rows, side="right") - 1
+    shown = dataset.episodes["objects_start"][episode]
+    known = zip(*_names(dataset, shown), colour_of(images), places, strict=True)
+    return [Facts(category, "", colour, material, place) for category, material, colour, place in known]
+
+
+def facts_of_interactions(
+    dataset: "Dataset",
+    rows: Index,
+    images: NDArray[np.uint8],
+    outcomes: Sequence[str],
+    feels: Sequence[str] | None = None,
+) -> list[Facts]:
+    """The object aimed at, its colour, its side of the table, what was done to it, and how it felt if that is known."""
+    aimed = dataset.array("interactions/object")[rows]
+    size = dataset.array("interactions/rgb_before").shape[1]
+    pixel = dataset.project(dataset.array("interactions/pose_before")[rows][:, :3])
+    places = _sides(np.round(pixel[:, 0]).astype(int) / (size - 1))
+    known = zip(*_names(dataset, aimed), colour_of(images), places, outcomes, feels or [""] * len(rows), strict=True)
+    return [
+        Facts(category, feel, colour, material, place, outcome)
+        for category, material, colour, place, outcome, feel in known
+    ]
+
+
+def _names(dataset: "Dataset", objects: Index) -> tuple[list[str], list[str]]:
+    """Category and material of some rows of objects."""
+    return _said(dataset.objects["category"][objects]), _said(dataset.objects["material"][objects])
 
 
 def _sides(share: NDArray[np.floating]) -> list[str]:

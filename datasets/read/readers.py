@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.digests import Digests, digests_of
+from embodied_ssl.datasets.kinds import Kind, kind_of
 from embodied_ssl.datasets.read.streams import Clips, Images, Interactions, ObjectPairs, Pairs
 from embodied_ssl.datasets.read.tables import Table, text
-from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, picture_paths, rows_table
+from embodied_ssl.datasets.schema import Field
 from embodied_ssl.datasets.store.manifest import Manifest, read_manifest
 from embodied_ssl.datasets.store.shards import OpenShard
 
@@ -57,7 +58,7 @@ class Dataset:
         return self.manifest.count("rows")
 
     def __repr__(self) -> str:
-        return f"Dataset({str(self.path)!r}: {len(self):,} {rows_table(self.kind)} of {self.kind})"
+        return f"Dataset({str(self.path)!r}: {len(self):,} {self.declaration.rows} of {self.kind})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: how much there is, images, fields, and how it was collected."""
@@ -66,7 +67,13 @@ class Dataset:
         return dataset_card(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_open": {}}
+        own = {name: value for name, value in self.__dict__.items() if name != "declaration"}  # found anew by its name
+        return {**own, "_open": {}}
+
+    @cached_property
+    def declaration(self) -> Kind:
+        """What its kind is declared to be."""
+        return kind_of(self.kind)
 
     def array(self, path: str) -> "Array":
         """The field at `path`, such as `frames/rgb`, over all shards. Raises DataError where there is none."""
@@ -81,7 +88,7 @@ class Dataset:
 
     @property
     def interactions(self) -> "Rows":
-        """The interactions of a grasp, push or poke data set: `interactions[rows]` gives every field of them."""
+        """The interactions of a data set of such: `interactions[rows]` gives every field of them."""
         return Rows(self, "interactions")
 
     @cached_property
@@ -112,7 +119,7 @@ class Dataset:
         Every index is a row of the whole data set: `episode` of `episodes`, `object` of `objects`. Strings are str;
         `scene_type` is the name of an episode's scene.
         """
-        known = (rows_table(self.kind), "episodes", "objects")
+        known = (self.declaration.rows, "episodes", "objects")
         if name not in known:
             raise unknown_name(f"table of {self.path}", name, known)
         if name == "episodes":
@@ -149,7 +156,7 @@ class Dataset:
 
     def digests(self) -> Digests:
         """The digest of each of its images, uint64 [N]: of frames, or of all images before and then all after."""
-        return np.concatenate([digests_of(self.array(path)) for path in picture_paths(self.kind)])
+        return np.concatenate([digests_of(self.array(path)) for path in self.declaration.image_paths])
 
     def images(self) -> Images:
         """Every image as a stream of `Frames`: of interactions those before and those after."""
@@ -164,7 +171,7 @@ class Dataset:
         return Clips(self, length, stride, flow)
 
     def trials(self) -> Interactions:
-        """Interactions as a stream of `Grasps`, `Pushes` or `Pokes`."""
+        """Interactions as a stream of batches of their own class, such as `Grasps`."""
         return Interactions(self)
 
     def object_pairs(self, across: str = "tables") -> ObjectPairs:
@@ -187,7 +194,7 @@ class Dataset:
 
     def bounds(self, table: str) -> NDArray[np.int64]:
         """First row of each shard in a table of the whole data set, and its length at the end: int64 [shards + 1]."""
-        return self._bounds[rows_table(self.kind) if table == "rows" else table]
+        return self._bounds[self.declaration.rows if table == "rows" else table]
 
     @cached_property
     def _bounds(self) -> dict[str, NDArray[np.int64]]:
@@ -314,8 +321,8 @@ class Rows:
     """All fields of a row at once: `rows[i]` or `rows[array]` gives a dictionary of arrays by name."""
 
     def __init__(self, dataset: Dataset, table: str):
-        if rows_table(dataset.kind) != table:
-            raise DataError(f"{dataset.path}: a {dataset.kind} data set has {rows_table(dataset.kind)}, not {table}")
+        if (own := dataset.declaration.rows) != table:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has {own}, not {table}")
         self._dataset = dataset
         self._arrays: Mapping[str, Array] = {
             field.name: dataset.array(path) for path, field in dataset.fields.items() if field.table == table
@@ -330,4 +337,4 @@ class Rows:
 
 def is_video(dataset: Dataset) -> bool:
     """Whether the rows of a data set are the frames of videos."""
-    return dataset.kind in VIDEO_KINDS
+    return dataset.declaration.is_video

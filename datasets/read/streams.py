@@ -4,16 +4,16 @@ A stream has a length and `batch(index, rng)`: the batch of its elements number 
 (the gap of a pair) comes from `rng`. `Batches` turns a stream into a sequence of batches by step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.read.motion import relative_motion
+from embodied_ssl.datasets.kinds import having
 from embodied_ssl.datasets.read.sampling import generator, rows
-from embodied_ssl.datasets.schema import VIDEO_KINDS, picture_paths
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Index = NDArray[np.int64]
 _WHEN = ("before", "after")
+_IMAGES = {"images": "rgb_before", "before": "rgb_before", "after": "rgb_after"}
 
 
 class Stream(Protocol):
@@ -63,7 +64,7 @@ class Images:
     """Every image, as `Frames`."""
 
     def __init__(self, dataset: "Dataset"):
-        self._arrays = [dataset.array(path) for path in picture_paths(dataset.kind)]
+        self._arrays = [dataset.array(path) for path in dataset.declaration.image_paths]
 
     def __len__(self) -> int:
         return sum(len(array) for array in self._arrays)
@@ -86,8 +87,8 @@ class _Runs:
     """Runs of `span` + 1 successive frames of one episode, by number."""
 
     def __init__(self, dataset: "Dataset", span: int, what: str):
-        if dataset.kind not in VIDEO_KINDS:
-            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no {what}; take a roam or orbit data set")
+        if not dataset.declaration.is_video:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no {what}; take {having('pairs')}")
         self.dataset = dataset
         self._start, length = dataset.episodes["start"], dataset.episodes["length"]
         self._end = self._start + length
@@ -127,7 +128,7 @@ class Pairs:
     def motion(self, first: Index, second: Index) -> NDArray[np.float32]:
         """What the body did between the frames at these rows, [B, 2]."""
         pose = self._dataset.array("frames/pose")
-        return relative_motion(self._dataset.kind, pose[first], pose[second])
+        return self._dataset.declaration.between(pose[first], pose[second])
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.FramePairs":
         from embodied_ssl.datasets.read.batches import FramePairs
@@ -165,7 +166,7 @@ class Clips:
         rgb, pose, time = (self._dataset.array(f"frames/{name}")[taken] for name in ("rgb", "pose", "time"))
         return batches.Clips(
             images=_images(rgb),
-            motion=_tensor(relative_motion(self._dataset.kind, pose[:, :-1], pose[:, 1:])),
+            motion=_tensor(self._dataset.declaration.between(pose[:, :-1], pose[:, 1:])),
             time_s=_tensor((time - time[:, :1]).astype(np.float32)),
             flow=_tensor(self._flow_lengths(taken[:, :-1])),
         )
@@ -179,11 +180,14 @@ class Clips:
 
 
 class Interactions:
-    """Interactions on a table, as `Grasps`, `Pushes` or `Pokes`."""
+    """Interactions on a table, as batches of the kind's own class, such as `Grasps`.
+
+    Of its fields `images` and `before` are the images before, `after` those after; every other one is read by its name.
+    """
 
     def __init__(self, dataset: "Dataset"):
-        if dataset.kind in VIDEO_KINDS:
-            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no interactions; take grasp, push or poke")
+        if dataset.declaration.batch is None:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no interactions; take {having('trials')}")
         self._dataset = dataset
 
     def __len__(self) -> int:
@@ -194,20 +198,16 @@ class Interactions:
         """How many rows the data set's objects have."""
         return self._dataset.manifest.count("objects")
 
-    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Grasps | batches.Pushes | batches.Pokes":
-        from embodied_ssl.datasets.read.batches import Grasps, Pokes, Pushes
+    def batch(self, index: Index, rng: np.random.Generator) -> "batches.Batch":
+        kind = batch_class(str(self._dataset.declaration.batch))
+        return kind(**{field.name: self._values(field.name, index) for field in fields(kind)})
 
-        def read(*names: str) -> dict[str, "Tensor"]:
-            return {name: _tensor(self._dataset.array(f"interactions/{name}")[index]) for name in names}
-
-        before = _images(self._dataset.array("interactions/rgb_before")[index])
-        thing = _tensor(self._dataset.array("interactions/object")[index].astype(np.int64))
-        if self._dataset.kind == "grasp":
-            return Grasps(images=before, object=thing, **read("pixel", "angle", "success"))
-        if self._dataset.kind == "poke":
-            return Pokes(images=before, object=thing, **read("pixel", "force", "depth_travelled"))
-        after = _images(self._dataset.array("interactions/rgb_after")[index])
-        return Pushes(before=before, after=after, object=thing, **read("start_pixel", "end_pixel", "start", "end"))
+    def _values(self, name: str, index: Index) -> "Tensor":
+        path = f"interactions/{_IMAGES.get(name, name)}"
+        values = self._dataset.array(path)[index]
+        if name in _IMAGES:
+            return _images(values)
+        return _tensor(values.astype(np.int64) if self._dataset.fields[path].refers_to else values)
 
 
 class ObjectPairs:
@@ -221,19 +221,24 @@ class ObjectPairs:
     def __init__(self, dataset: "Dataset", across: str = "tables"):
         if across not in ("tables", "interaction"):
             raise unknown_name("across", across, ("tables", "interaction"))
-        if dataset.kind == "roam":
-            raise DataError(f"{dataset.path}: a roam data set follows no object; take orbit, grasp, push or poke")
-        self._dataset, self._across = dataset, across
-        if dataset.kind == "orbit":
+        kind = dataset.declaration
+        if kind.is_video and not kind.one_object:
+            raise DataError(
+                f"{dataset.path}: a {dataset.kind} data set follows no object; take {having('object_pairs')}"
+            )
+        self._dataset, self._across, self._of_views = dataset, across, kind.is_video
+        if self._of_views:
             if across == "interaction":
-                raise DataError(f"{dataset.path}: nothing is done to the object of an orbit; take grasp, push or poke")
+                raise DataError(
+                    f"{dataset.path}: nothing is done to the object of {dataset.kind} data; take {having('trials')}"
+                )
             self._views = _Runs(dataset, 1, "pairs of views")
             self._length = len(self._views)
         elif across == "interaction":
-            self._find_acts(dataset)
+            self._find_interactions(dataset)
             self._length = len(self._rows)
         else:
-            self._place_things(dataset)
+            self._place_objects(dataset)
             self._length = len(self._rows)
         if self._length == 0:
             missing = "stays in sight when something is done to it" if across == "interaction" else "is on two tables"
@@ -248,11 +253,11 @@ class ObjectPairs:
         return self._dataset.thing_names
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
-        if self._dataset.kind == "orbit":
-            return self._orbit(index, rng)
-        return self._act(index) if self._across == "interaction" else self._table(index, rng)
+        if self._of_views:
+            return self._views_of_one(index, rng)
+        return self._interaction(index) if self._across == "interaction" else self._table(index, rng)
 
-    def _orbit(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
+    def _views_of_one(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         """The camera looks at the object's middle: it is at the principal point."""
         from embodied_ssl.datasets.read.batches import ObjectPairs
 
@@ -270,7 +275,7 @@ class ObjectPairs:
             object=_tensor(self._dataset.things[episodes["objects_start"][episode]]),
         )
 
-    def _find_acts(self, dataset: "Dataset") -> None:
+    def _find_interactions(self, dataset: "Dataset") -> None:
         """The interactions that aimed at an object which lies in the image before and after, and where."""
         aimed = np.flatnonzero(dataset.array("interactions/object")[:] >= 0)
         size = dataset.array("interactions/rgb_before").shape[1]
@@ -278,7 +283,7 @@ class ObjectPairs:
         inside = np.all([(np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1) for pixel in pixels], axis=0)
         self._rows, self._pixels = aimed[inside], [pixel[inside] for pixel in pixels]
 
-    def _act(self, index: Index) -> "batches.ObjectPairs":
+    def _interaction(self, index: Index) -> "batches.ObjectPairs":
         from embodied_ssl.datasets.read.batches import ObjectPairs
 
         rows = self._rows[index]
@@ -287,7 +292,7 @@ class ObjectPairs:
         thing = _tensor(self._dataset.things[self._dataset.array("interactions/object")[rows]])
         return ObjectPairs(first, second, first_pixel, second_pixel, thing)
 
-    def _place_things(self, dataset: "Dataset") -> None:
+    def _place_objects(self, dataset: "Dataset") -> None:
         """All placements of objects that occur in several episodes, those of one object side by side."""
         objects, size = dataset.objects, dataset.array("interactions/rgb_before").shape[1]
         pixel = dataset.project(objects["position"])
@@ -300,9 +305,9 @@ class ObjectPairs:
         often = counts[where] > 1
         inside, things = inside[often], things[often]
         order = np.argsort(things, kind="stable")
-        self._rows, self._pixel, self._thing = inside[order], pixel[inside[order]], things[order]
-        self._start = np.searchsorted(self._thing, self._thing)  # where the placements of the same object start
-        self._count = np.searchsorted(self._thing, self._thing, side="right") - self._start
+        self._rows, self._pixel, self._object = inside[order], pixel[inside[order]], things[order]
+        self._start = np.searchsorted(self._object, self._object)  # where the placements of the same object start
+        self._count = np.searchsorted(self._object, self._object, side="right") - self._start
 
     def _table(self, first: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         from embodied_ssl.datasets.read.batches import ObjectPairs
@@ -317,8 +322,14 @@ class ObjectPairs:
             second=_images(pictures[1]),
             first_pixel=_tensor(self._pixel[first]),
             second_pixel=_tensor(self._pixel[second]),
-            object=_tensor(self._thing[first]),
+            object=_tensor(self._object[first]),
         )
+
+
+def batch_class(name: str) -> "type[batches.Batch]":
+    """The class of batches that `module:Class` names."""
+    module, _, own = name.partition(":")
+    return getattr(import_module(module), own)
 
 
 def _period_s(runs: _Runs) -> float:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.read.motion import motor_motion
-from embodied_ssl.datasets.schema import VIDEO_KINDS, Field, rows_table
+from embodied_ssl.datasets.kinds import kind_of
+from embodied_ssl.datasets.schema import Field
 from embodied_ssl.datasets.spec import shard_identity
 from embodied_ssl.datasets.store.files import file_sha256
 from embodied_ssl.datasets.store.manifest import MANIFEST, Manifest, read_manifest
@@ -136,9 +136,8 @@ def _nan_rows(field: Field, tables: dict[str, Any], count: int) -> NDArray[np.bo
 
 def _references(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
     """Every row number names a row that is there, and episodes tile the rows."""
-    rows = rows_table(manifest.kind)
     lengths = {
-        "rows": len(tables[f"{rows}/{'rgb' if rows == 'frames' else 'pixel'}"]),
+        "rows": len(tables[kind_of(manifest.kind).image_paths[0]]),
         "episodes": len(tables["episodes/start"]),
         "objects": len(tables["objects/index"]),
         "scenes": len(tables["scenes/type"]),
@@ -165,7 +164,7 @@ def _references(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
 
 def _masks(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
     """Instance masks show only objects of their episode."""
-    name = "frames/instance" if manifest.kind in VIDEO_KINDS else "interactions/instance_before"
+    name = kind_of(manifest.kind).mask_path
     if name not in manifest.fields:
         return
     for episode in range(len(tables["episodes/start"])):
@@ -204,14 +203,14 @@ def _geometry(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
 
 def _motion(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
     """Time runs on, and the motors measured what the poses say."""
-    if manifest.kind not in VIDEO_KINDS:
+    if not (kind := kind_of(manifest.kind)).is_video:
         return
     time, pose, motor = (np.asarray(tables[f"frames/{name}"]) for name in ("time", "pose", "motor"))
     inner = ~_last_rows(tables, len(time))[:-1]
     stuck = inner & (np.diff(time) <= 0)
     if stuck.any():
         yield f"frames/time: {_rows(stuck)}: the next frame is not later"
-    expected = motor_motion(manifest.kind, pose[:-1], pose[1:])
+    expected = kind.sensed(pose[:-1], pose[1:])
     with np.errstate(invalid="ignore"):
         error = np.abs(motor[:-1] - expected)
         off = inner & (error > _MOTOR_SLACK + _MOTOR_NOISE * np.abs(expected)).any(axis=1)

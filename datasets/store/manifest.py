@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, Field, all_fields, rows_table
+from embodied_ssl.datasets.kinds import kind_of, kinds
+from embodied_ssl.datasets.schema import SCHEMA_VERSION, Field
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.shards import ShardEntry, StoredArray, shape_problem
 
@@ -39,7 +40,7 @@ class Manifest:
     @property
     def fields(self) -> dict[str, Field]:
         """The fields that this data set has, by path."""
-        known = all_fields(self.kind)
+        known = kind_of(self.kind).all_fields
         return {path: known[path] for path in known if path in self.shards[0].arrays}
 
 
@@ -47,7 +48,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `dataset.json`, atomically."""
     counts = {
         "episodes": manifest.count("episodes"),
-        rows_table(manifest.kind): manifest.count("rows"),
+        kind_of(manifest.kind).rows: manifest.count("rows"),
         "objects": manifest.count("objects"),
         "bytes": manifest.count("size"),
     }
@@ -79,6 +80,7 @@ def read_manifest(folder: Path | str) -> Manifest:
         )
     if content.get("sha256") != _digest({key: value for key, value in content.items() if key != "sha256"}):
         raise DataError(f"{path}: altered since it was written; restore it, or delete it and collect again")
+    _refuse_unknown_kind(path, content)
     try:
         manifest = Manifest(
             kind=content["kind"],
@@ -92,6 +94,19 @@ def read_manifest(folder: Path | str) -> Manifest:
     for shard in manifest.shards:
         _check_size(folder / shard.file, shard.size)
     return manifest
+
+
+def _refuse_unknown_kind(path: Path, content: dict[str, Any]) -> None:
+    """Raise DataError for a kind that nobody has declared here; the code that it was made by says who could."""
+    if (kind := content.get("kind")) in (known := kinds()):
+        return
+    code = content.get("spec", {}).get("code")
+    modules = sorted({name.partition(":")[0] for name in code}) if isinstance(code, dict) else []
+    plugin = modules[0] if modules else "MODULE"
+    raise DataError(
+        f"{path}: of the kind {kind!r}, and known are {', '.join(known)}; give the plugin that declares it, as in "
+        f"--plugin {plugin}"
+    )
 
 
 def read_json(folder: Path) -> dict[str, Any]:
@@ -131,8 +146,6 @@ def _parse_shard(content: dict[str, Any]) -> ShardEntry:
 
 def _validate(manifest: Manifest) -> None:
     """Raise ValueError unless every array is known, of its shape, and lies within its file."""
-    if manifest.kind not in KINDS:
-        raise ValueError(f"unknown kind {manifest.kind!r}")
     if not manifest.shards:
         raise ValueError("no shards")
     fields = manifest.fields

@@ -3,12 +3,13 @@
 import numpy as np
 
 from cards.markdown import code, table
-from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, Field, all_fields
+from embodied_ssl.datasets.kinds import built_in_kinds
+from embodied_ssl.datasets.schema import SCHEMA_VERSION, Field
 
 
 def pages() -> dict[str, str | bytes]:
     """The data card."""
-    by_kind = {kind: all_fields(kind) for kind in KINDS}
+    by_kind = {name: kind.all_fields for name, kind in built_in_kinds().items()}
     shared = set.intersection(*(set(fields) for fields in by_kind.values()))
     sections = [_INDEX.format(version=SCHEMA_VERSION)]
     for kind, fields in by_kind.items():
@@ -16,7 +17,7 @@ def pages() -> dict[str, str | bytes]:
         sections += [f"## {kind}", _table(own)]
     sections += [
         "## Tables of every kind",
-        _table([by_kind[KINDS[0]][path] for path in by_kind[KINDS[0]] if path in shared]),
+        _table([field for path, field in next(iter(by_kind.values())).items() if path in shared]),
     ]
     return {"data.md": "\n\n".join(sections)}
 
@@ -27,7 +28,7 @@ A data set is a directory: `dataset.json` says what it was collected from (kind,
 each shard), and `shard-00000.h5`, `shard-00001.h5`, … are HDF5 files that any tool reads. Every array
 carries its unit and what it means as attributes. Schema version {version}.
 
-Shapes: N rows (frames or interactions), E episodes, O objects, S scenes, H × W pixels, A motor signals (2), T samples
+Shapes: N rows (frames or interactions), E episodes, O objects, S scenes, H × W pixels, A motor signals, T samples
 of a force profile. Indices in a shard count within it; `Dataset` turns them into rows of the whole set.
 
 **Licence and people.** All of it is generated: no photograph, no person, no licence to heed.

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from cards.markdown import code, first_paragraph, settings, table
-from embodied_ssl.datasets.schema import KINDS, all_fields, rows_table
+from embodied_ssl.datasets.kinds import Kind, built_in_kinds
 from embodied_ssl.envs.simulated import SimulatedEnv
 
 LABELS = re.compile(r"^(Action|Act|Observation|Reward|info[^:]*|An episode|Episodes)\b", re.MULTILINE)
@@ -19,13 +19,13 @@ def pages() -> dict[str, str | bytes]:
     """The overview, and for each environment a card and a picture, by path."""
     found: dict[str, str | bytes] = {}
     rows = []
-    for kind in KINDS:
-        name = f"embodied_ssl/{kind.capitalize()}-v0"
+    for kind, declared in built_in_kinds().items():
+        name = declared.env_id
         env = gymnasium.make(name, render_mode="rgb_array", disable_env_checker=True)
         plain = env.unwrapped
         assert isinstance(plain, SimulatedEnv)
         found[f"environments/{kind}.png"] = _picture(plain)
-        found[f"environments/{kind}.md"] = _card(kind, name, plain)
+        found[f"environments/{kind}.md"] = _card(declared, plain)
         rows.append([f"[{code(name)}]({kind}.md)", first_paragraph(type(plain).__doc__)])
         env.close()
     return {"environments/index.md": _INDEX + table(["environment", "what it is"], rows), **found}
@@ -40,10 +40,9 @@ give the same bits.
 """
 
 
-def _card(kind: str, name: str, env: SimulatedEnv) -> str:
-    said = _said(type(env))
-    rows = rows_table(kind)
-    fields = [field for field in all_fields(kind).values() if field.table == rows]
+def _card(declared: Kind, env: SimulatedEnv) -> str:
+    said, kind, name = _said(type(env)), declared.name, declared.env_id
+    fields = [field for field in declared.fields if field.table == declared.rows]
     recorded = [
         [code(field.path), f"{np.dtype(field.dtype).name} {_shape(field.shape)}", field.unit, field.description]
         for field in fields

@@ -10,16 +10,14 @@ def collect_command(arguments: list[str]) -> int:
     """`embodied-ssl collect`."""
     from embodied_ssl.datasets.collect.collection import collect
     from embodied_ssl.datasets.collect.settings import environment_class
-    from embodied_ssl.datasets.errors import unknown_name
-    from embodied_ssl.datasets.schema import KINDS
+    from embodied_ssl.datasets.kinds import kind_of, kinds
 
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: embodied-ssl collect KIND --out DIR [settings]\n\nKIND is one of {', '.join(KINDS)};")
+        print(f"usage: embodied-ssl collect KIND --out DIR [settings]\n\nKIND is one of {', '.join(kinds())};")
         print("`embodied-ssl collect KIND --help` explains every setting.")
         return 0
     kind, *rest = arguments
-    if kind not in KINDS:
-        raise unknown_name("kind", kind, KINDS)
+    kind = kind_of(kind).name
     parser = make_parser(f"collect {kind}", first_line(collect))
     parser.add_function_arguments(collect, skip={"kind", "env", "policy"})
     parser.add_argument("--policy", type=str | None, default=None, help="a built-in name, or module:name of your own")
@@ -74,12 +72,11 @@ def envs_command(arguments: list[str]) -> int:
     """`embodied-ssl envs`."""
     from embodied_ssl.datasets.collect.policies import built_in_policies
     from embodied_ssl.datasets.collect.settings import environment_class
-    from embodied_ssl.datasets.schema import KINDS
+    from embodied_ssl.datasets.kinds import kinds
 
     parse(make_parser("envs", "List the environments, and the policies that act in each."), arguments)
-    for kind in KINDS:
-        name = f"embodied_ssl/{kind.capitalize()}-v0"
+    for kind, declared in kinds().items():
         about = first_line(environment_class(kind))
-        print(f"{name:26}{about}\n{'':26}policies: {', '.join(built_in_policies(kind))}")
+        print(f"{declared.env_id:26}{about}\n{'':26}policies: {', '.join(built_in_policies(kind))}")
     print('\nmake one with gymnasium.make("embodied_ssl.envs:embodied_ssl/Roam-v0")')
     return 0

@@ -11,9 +11,9 @@ import numpy as np
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.images.sources import ImageSet
+from embodied_ssl.datasets.kinds import Kind
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.datasets.schema import VIDEO_KINDS
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.candidates import Candidate, candidates
@@ -40,11 +40,11 @@ PROTOCOLS: dict[str, Callable[[Features, ImageSet, int, Settings, str], list[Mea
 }
 """Protocols over features that were extracted once."""
 
-OF_MOTIONS: dict[str, tuple[tuple[str, ...], Callable[[ImageSet, Dataset, int, Settings], Any]]] = {
-    "equivariance": (VIDEO_KINDS, motion_pairs),
-    "next_best_view": (("orbit",), view_pairs),
+OF_MOTIONS: dict[str, tuple[Callable[[Kind], bool], Callable[[ImageSet, Dataset, int, Settings], Any]]] = {
+    "equivariance": (lambda kind: kind.is_video, motion_pairs),
+    "next_best_view": (lambda kind: kind.one_object, view_pairs),
 }
-"""Protocols that need to know how the body moved: the kinds of our data sets that they take, and the pairs of frames
+"""Protocols that need to know how the body moved: whether they take a kind of our data sets, and the pairs of frames
 that they measure on; other sets are skipped."""
 
 OF_ENCODERS: dict[str, Callable[[Encoder, ImageSet, int, Settings, str, bool], list[Measure]]] = {
@@ -189,7 +189,7 @@ class Plan:
         if not (Path(self.source) / MANIFEST).is_file():
             return None
         dataset = Dataset.open(self.source)
-        return dataset if dataset.kind in OF_MOTIONS[name][0] else None
+        return dataset if OF_MOTIONS[name][0](dataset.declaration) else None
 
     def _learned_from(self, row: Candidate, measures: Sequence[tuple[str, Measure]]) -> list[float]:
         """The share of what each was measured on that the row has learned from; a word where it is not none."""

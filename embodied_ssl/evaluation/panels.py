@@ -13,7 +13,6 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.datasets.schema import MOTOR_SIGNALS
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation import figures
 from embodied_ssl.evaluation.features import extract
@@ -115,4 +114,4 @@ def _signed(motion: NDArray[np.float64]) -> str:
 def _clusters(method: Equivariance, dataset: Dataset) -> Figure:
     """The motion patterns that were discovered, on held-out motions."""
     motions = sample_motions(dataset.pairs(max_gap_s=method.max_gap_s), 1500, np.random.default_rng(0))
-    return figures.motion_clusters(MOTOR_SIGNALS[dataset.kind], motions, method.centres.numpy())
+    return figures.motion_clusters(dataset.declaration.motor_signals, motions, method.centres.numpy())

@@ -110,9 +110,3 @@ class Walk:
         self.velocity = 0.9 * self.velocity + self.rng.normal(size=2) * np.array([0.08, 0.05])
         self.velocity[1] -= 0.05 * (body.elevation - 0.75)
         return np.clip(self.velocity, -0.5, 0.5).astype(np.float32)
-
-
-POLICIES = {
-    "roam": {"explore": Explore, "random": RandomActions},
-    "orbit": {"walk": Walk, "random": RandomActions},
-}

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.bodies.gripper import OPENING_M
-from embodied_ssl.envs.policies.exploration import RandomActions
 from embodied_ssl.envs.table import VIEW_M
 from embodied_ssl.envs.world import exact
 
@@ -109,10 +108,3 @@ class PokeObjects(_OnObjects):
         chosen = points[self.rng.integers(len(points), size=4)]
         distance = exact.length(chosen - points.mean(axis=0))
         return self.env.action_of(*chosen[np.argmin(distance)])
-
-
-POLICIES = {
-    "grasp": {"mixed": Mixed, "antipodal": Antipodal, "center": Center, "random": RandomActions},
-    "push": {"through": PushThrough, "random": RandomActions},
-    "poke": {"things": PokeObjects, "random": RandomActions},
-}

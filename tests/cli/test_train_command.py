@@ -14,8 +14,8 @@ from embodied_ssl.cli.options import parse
 from embodied_ssl.data import source_for
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.kinds import built_in_kinds
 from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
-from embodied_ssl.datasets.schema import KINDS
 from embodied_ssl.method import Method, Recipe, Step, needs_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.training.logs import read_metrics
@@ -94,7 +94,7 @@ def test_the_help_of_every_method_names_every_setting(name, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [*([name] for name in COMMANDS), [], *(["collect", kind] for kind in KINDS)], ids=" ".join
+    "command", [*([name] for name in COMMANDS), [], *(["collect", kind] for kind in built_in_kinds())], ids=" ".join
 )
 def test_every_command_has_help(command, capsys):
     try:

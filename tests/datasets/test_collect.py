@@ -19,7 +19,7 @@ import pytest
 from embodied_ssl.datasets import progress
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.schema import KINDS, all_fields
+from embodied_ssl.datasets.kinds import built_in_kinds, kind_of
 from embodied_ssl.datasets.store.check import check
 from embodied_ssl.datasets.store.directory import claim
 
@@ -198,7 +198,7 @@ def test_a_file_that_is_no_object_is_named(tmp_path, workers):
         collect("grasp", tmp_path / "grasp", workers=workers, progress=False, **settings)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", built_in_kinds())
 def test_shards_describe_themselves_to_any_hdf5_tool(data, kind):
     manifest = json.loads((data[kind] / "dataset.json").read_text())
     for entry in manifest["shards"]:
@@ -206,7 +206,7 @@ def test_shards_describe_themselves_to_any_hdf5_tool(data, kind):
             assert file.attrs["kind"].decode() == kind
             assert json.loads(file.attrs["spec"]) == manifest["spec"]
             for path in entry["arrays"]:
-                field = all_fields(kind)[path]
+                field = kind_of(kind).all_fields[path]
                 assert file[path].dtype == np.dtype(field.dtype)
                 assert file[path].attrs["unit"].decode() == field.unit
                 assert file[path].attrs["description"]
@@ -227,7 +227,7 @@ def test_compression_is_lossless_and_smaller(reference, tmp_path, compression):
 EDGES = [{"rows": 1, "episodes": 1}, {"rows": 1, "episodes": 3, "shard_episodes": 2}, {"rows": 2, "shard_episodes": 9}]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", built_in_kinds())
 @pytest.mark.parametrize("edge", EDGES, ids=str)
 def test_the_shortest_episodes_are_collected_read_and_sound(tmp_path, kind, edge):
     from embodied_ssl.datasets.read.readers import Dataset

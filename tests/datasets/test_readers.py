@@ -171,8 +171,8 @@ def test_a_request_for_what_a_data_set_has_not_says_what_it_has(data):
     for request, said in (
         (lambda: roam.interactions, "has frames"),
         (lambda: push.frames, "has interactions"),
-        (lambda: push.pairs(max_gap=1), "take a roam or orbit"),
-        (lambda: roam.trials(), "take grasp, push or poke"),
+        (lambda: push.pairs(max_gap=1), "take orbit or roam"),
+        (lambda: roam.trials(), "take grasp, poke or push"),
         (lambda: roam.array("frames/rbg"), "did you mean 'frames/rgb'"),
         (lambda: roam.pairs(), "either max_gap"),
     ):

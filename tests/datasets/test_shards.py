@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.schema import KINDS, SCHEMA_VERSION, all_fields, fields_for
+from embodied_ssl.datasets.kinds import built_in_kinds, kind_of
+from embodied_ssl.datasets.schema import SCHEMA_VERSION
 from embodied_ssl.datasets.store.files import file_sha256
 from embodied_ssl.datasets.store.shards import ForeignShard, OpenShard, _Image, read_entry, write_shard
 
@@ -25,16 +26,16 @@ def contents(kind: str, rows: int = 6) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     sizes = {**SIZES, "N": rows}
     arrays = {}
-    for path, field in all_fields(kind).items():
+    for path, field in kind_of(kind).all_fields.items():
         raw = rng.integers(0, 100, field.resolve(sizes))
         arrays[path] = raw.astype(field.dtype)
     return arrays
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", built_in_kinds())
 @pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
 def test_what_is_written_is_read(tmp_path, kind, compression):
-    arrays, fields = contents(kind), all_fields(kind)
+    arrays, fields = contents(kind), kind_of(kind).all_fields
     entry = write_shard(tmp_path / "a.h5", fields, arrays, ATTRIBUTES, "me", compression)
     assert entry == read_entry(tmp_path / "a.h5", "me")
     assert entry.sha256 == file_sha256(tmp_path / "a.h5")
@@ -47,11 +48,11 @@ def test_what_is_written_is_read(tmp_path, kind, compression):
 
 
 def test_the_same_content_gives_the_same_bytes_in_another_process(tmp_path):
-    entry = write_shard(tmp_path / "a.h5", all_fields("poke"), contents("poke"), ATTRIBUTES, "me", "lz4")
+    entry = write_shard(tmp_path / "a.h5", kind_of("poke").all_fields, contents("poke"), ATTRIBUTES, "me", "lz4")
     target = str(tmp_path / "b.h5")
     code = (
         "import sys; sys.path.insert(0, 'tests/datasets'); from pathlib import Path; from test_shards import *;"
-        f"entry = write_shard(Path({target!r}), all_fields('poke'), contents('poke'), ATTRIBUTES, 'me', 'lz4');"
+        f"entry = write_shard(Path({target!r}), kind_of('poke').all_fields, contents('poke'), ATTRIBUTES, 'me', 'lz4');"
         "print(entry.sha256)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -59,7 +60,7 @@ def test_the_same_content_gives_the_same_bytes_in_another_process(tmp_path):
 
 
 def test_empty_tables_are_stored(tmp_path):
-    fields = fields_for("roam", set())
+    fields = kind_of("roam").fields_for(set())
     arrays = {path: array[:0] if path.startswith("objects/") else array for path, array in contents("roam").items()}
     entry = write_shard(tmp_path / "a.h5", fields, {path: arrays[path] for path in fields}, ATTRIBUTES, "me", "zstd")
     assert OpenShard(tmp_path, entry, fields).array("objects/position").shape == (0, 3)
@@ -78,16 +79,16 @@ def test_what_does_not_fit_the_schema_is_not_written(tmp_path, path, change, sai
     arrays = contents("roam")
     arrays[path] = change(arrays[path])
     with pytest.raises(DataError, match=said) as error:
-        write_shard(tmp_path / "a.h5", all_fields("roam"), arrays, ATTRIBUTES, "me")
+        write_shard(tmp_path / "a.h5", kind_of("roam").all_fields, arrays, ATTRIBUTES, "me")
     assert path in str(error.value)
     del arrays[path]
     with pytest.raises(DataError, match=path):
-        write_shard(tmp_path / "a.h5", all_fields("roam"), arrays, ATTRIBUTES, "me")
+        write_shard(tmp_path / "a.h5", kind_of("roam").all_fields, arrays, ATTRIBUTES, "me")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_shard_of_somebody_else_is_told_from_a_damaged_one(tmp_path):
-    write_shard(tmp_path / "a.h5", all_fields("roam"), contents("roam"), ATTRIBUTES, "me")
+    write_shard(tmp_path / "a.h5", kind_of("roam").all_fields, contents("roam"), ATTRIBUTES, "me")
     with pytest.raises(ForeignShard):
         read_entry(tmp_path / "a.h5", "you")
     with h5py.File(tmp_path / "b.h5", "w") as file:  # no footer
@@ -102,7 +103,7 @@ def test_no_damage_gets_past_the_footer(tmp_path_factory, draw):
     folder = tmp_path_factory.getbasetemp() / "damage"
     folder.mkdir(exist_ok=True)
     path = folder / "a.h5"
-    write_shard(path, all_fields("push"), contents("push"), ATTRIBUTES, "me")
+    write_shard(path, kind_of("push").all_fields, contents("push"), ATTRIBUTES, "me")
     content = bytearray(path.read_bytes())
     place = draw.draw(st.integers(0, len(content) - 1))
     if draw.draw(st.booleans()):

@@ -8,7 +8,7 @@ from scipy.ndimage import distance_transform_edt
 from embodied_ssl.envs import roam
 from embodied_ssl.envs.bodies.wheeled import HEIGHT_M, RADIUS_M
 from embodied_ssl.envs.orbit import ELEVATION_RAD, OrbitEnv
-from embodied_ssl.envs.policies.exploration import POLICIES, Explore, Walk
+from embodied_ssl.envs.policies.exploration import Explore, RandomActions, Walk
 from embodied_ssl.envs.roam import RoamEnv
 from embodied_ssl.envs.world.assets import Asset, Part, Placement, Scene
 from embodied_ssl.envs.world.floor import CELL_M, Floor
@@ -80,7 +80,7 @@ def test_walls_and_furniture_stop_the_body(scene):
 def test_exploring_visits_the_space_and_keeps_away_from_walls():
     env = RoamEnv(size=16)
     shares, clearances = {}, {}
-    for name, policy in (("explore", Explore()), ("random", POLICIES["roam"]["random"]())):
+    for name, policy in (("explore", Explore()), ("random", RandomActions())):
         visited, clear = [], []
         for seed in range(12):
             poses, _, _ = drive(env, policy, seed, frames=200)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet, image_set
-from embodied_ssl.datasets.read.motion import relative_motion
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.evaluation.features import Features
 from embodied_ssl.evaluation.protocols.equivariance_error import fit_map, patterns_of
@@ -55,7 +54,7 @@ def view_pairs(
     kept = (part[first] != UNUSED) & (part[second] != UNUSED)
     first, second = first[kept], second[kept]
     pose = dataset.array("frames/pose")[:]
-    motion = relative_motion(dataset.kind, pose[first], pose[second])
+    motion = dataset.declaration.between(pose[first], pose[second])
     centres, scale = cluster_motions(motion.astype("f8"), motions, rng), motion.std(0) + 1e-9
     pattern = patterns_of(motion, centres, scale)
     away = np.linalg.norm((motion - centres[pattern]) / scale, axis=1)

@@ -1,0 +1,62 @@
+"""Kinds of data, one file each: the files of this folder but `base`, and what others add."""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.kinds.base import Kind
+from embodied_ssl.plugins import NoPlugin, added, member, use
+
+__all__ = ["Kind", "built_in_kinds", "having", "kind_of", "kinds"]
+
+
+def kinds() -> dict[str, Kind]:
+    """Every kind by its name: videos, then interactions, then those that others add.
+
+    Raises DataError where one of others has the name of one of ours, or does not load.
+    """
+    ours = built_in_kinds()
+    try:
+        others = {kind.name: kind for kind in added("kinds", lambda each: isinstance(each, Kind)).values()}
+    except NoPlugin as error:
+        raise DataError(str(error)) from error
+    if both := sorted(ours.keys() & others.keys()):
+        raise DataError(f"a plugin declares the kind {both[0]}, which is there already; give it another name")
+    return ours | others
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of a name, or the one that `module:Name` stands for. Raises DataError where there is none."""
+    if ":" in name:
+        return _member(name)
+    if (kind := built_in_kinds().get(name)) is not None:
+        return kind
+    if name not in (known := kinds()):
+        raise unknown_name("kind", name, known)
+    return known[name]
+
+
+def having(stream: str) -> str:
+    """The kinds whose data sets can be cut into a stream, for a message: `grasp, poke or push`."""
+    *others, last = [name for name, kind in kinds().items() if stream in kind.streams]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+@cache
+def built_in_kinds() -> dict[str, Kind]:
+    """The kinds of this package by name."""
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.name != "base")
+    found = sorted((module.KIND for module in modules), key=lambda kind: kind.rows)
+    return {kind.name: kind for kind in found}
+
+
+def _member(name: str) -> Kind:
+    try:
+        use(name)  # so that other processes know it as well, by its own name
+        kind = member(name)
+    except NoPlugin as error:
+        raise DataError(f"kind {name}: {error}") from error
+    if not isinstance(kind, Kind):
+        raise DataError(f"kind {name}: no Kind, but a {type(kind).__name__}; see embodied_ssl.datasets.kinds.base")
+    return kind
