@@ -19,6 +19,7 @@ from timing import existing, figure, options
 from embodied_ssl.datasets.gallery.charts import Axis, Chart
 from embodied_ssl.evaluation.evaluate import evaluate
 from embodied_ssl.methods import make_method
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 SIZES, PART, UPDATES, PICTURES, SEEDS = (16, 32, 64, 128, 256, 512), 16, 120, 120 * 128, 3
@@ -29,8 +30,8 @@ def learned(data: Path, out: Path, size: int, updates: int, seed: int) -> Path:
     rate = 1e-3 * (size / 128) ** 0.5  # the square root suits Adam, and is the paper's for small batches
     recipe = replace(method.recipe, steps=updates, batch_size=size, learning_rate=rate)
     run = out / f"{size} in {updates} updates-{seed}"
-    return train(method, run, {"frames": data}, recipe, seed=seed, device="cpu", accumulate=size // PART,
-                 monitor_every=10**6, progress=False)  # fmt: skip
+    how = TrainingSettings(seed=seed, accumulate=size // PART, monitor_every=10**6, progress=False)
+    return train(method, run, {"frames": data}, recipe, how, Hardware("cpu"))
 
 
 def main() -> None:

@@ -31,8 +31,10 @@ from embodied_ssl.encoders import DEVIATION, MEAN, make_encoder
 from embodied_ssl.method import Recipe, Step
 from embodied_ssl.methods.simclr import SimCLR
 from embodied_ssl.parts.losses import nt_xent
+from embodied_ssl.parts.precision import Precision
 from embodied_ssl.parts.views import augment
-from embodied_ssl.training.train import Precision, train
+from embodied_ssl.training.settings import Hardware, TrainingSettings
+from embodied_ssl.training.train import train
 
 SIZE, BATCH, TEMPERATURE, UPDATES, ROUNDS = 64, 64, 0.5, 2, 3
 SCALE, STRENGTH, GREY, BLUR = (0.08, 1.0), 1.0, 0.2, 0.5
@@ -71,8 +73,8 @@ def ours(encoder: str, precision: Precision, together: bool, data: Path, runs: I
     def work() -> float:
         method = Timed(make_encoder(encoder, SIZE), together)
         out = data.parent / f"run{next(runs)}"
-        train(method, out, {"frames": data}, README, device="cpu", precision=precision, progress=False,
-              monitor_every=10**6, checkpoint_every=10**6)  # fmt: skip
+        rarely = TrainingSettings(monitor_every=10**6, checkpoint_every=10**6, progress=False)
+        train(method, out, {"frames": data}, README, rarely, Hardware("cpu", precision=precision))
         return (method.ended[-2] - method.ended[0]) / UPDATES
 
     return work

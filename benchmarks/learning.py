@@ -27,6 +27,7 @@ from embodied_ssl.evaluation.results import Result, read_results, write_results
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.text import markdown_table
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 KNOWN, UNKNOWN, CHOOSING = (0, 64), (64, 96), (96, 128)  # of each category: acted on, measured on, chosen by
@@ -173,7 +174,8 @@ def learn(out: Path, part: Part, row: str, seed: int, scale: float) -> None:
     made = make_method(method, part.encoder, part.size, seed, **settings)
     sources = {stream: out / "data" / name for stream, name in streams.items()}
     recipe = replace(made.recipe, steps=round(part.steps * scale), batch_size=part.batch)
-    train(made, folder(out, row, seed, part), sources, recipe, seed=seed, device="cpu", progress=False)
+    how = TrainingSettings(seed=seed, progress=False)
+    train(made, folder(out, row, seed, part), sources, recipe, how, Hardware("cpu"))
 
 
 def measure(out: Path, name: str, place: int, seeds: int) -> None:

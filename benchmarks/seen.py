@@ -33,9 +33,11 @@ from embodied_ssl.methods import make_method
 from embodied_ssl.methods.clip import CLIP, PROMPTS
 from embodied_ssl.methods.dino import DINO
 from embodied_ssl.methods.mae import MAE
+from embodied_ssl.parts.precision import Precision
 from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.checkpoint import load_method
-from embodied_ssl.training.train import Precision, train
+from embodied_ssl.training.settings import Hardware, TrainingSettings
+from embodied_ssl.training.train import train
 
 SIZE, KNOWN, UNKNOWN = 64, (0, 64), (64, 96)
 DATA: dict[str, dict[str, Any]] = {
@@ -71,10 +73,10 @@ def main() -> None:
         if isinstance(made, DINO):
             watch(made, recipe.steps, curve, images, masks)
         precision: Precision = "bf16" if isinstance(made, DINO) else "32"  # twice as fast where the processor has it
+        data = {stream: given.out / "data" / "orbit"}
         train(
-            made, given.out / name, {stream: given.out / "data" / "orbit"}, recipe, precision=precision, device="cpu",
-            progress=False,
-        )  # fmt: skip
+            made, given.out / name, data, recipe, TrainingSettings(progress=False), Hardware("cpu", precision=precision)
+        )
     text = ["# What is seen", f"`python benchmarks/seen.py --scale {given.scale:g}`, one seed"]
     text += [attended(given.out, images, masks, curve), filled_in(given.out, images), speed_up()]
     text += named(given.out, dataset)

@@ -20,7 +20,9 @@ from timing import options
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.encoders import make_encoder
 from embodied_ssl.methods import make_method
-from embodied_ssl.training.train import Precision, train
+from embodied_ssl.parts.precision import Precision
+from embodied_ssl.training.settings import Hardware, TrainingSettings
+from embodied_ssl.training.train import train
 
 PRECISIONS: tuple[Precision, ...] = ("32", "bf16")
 SIZE = 64  # px
@@ -70,9 +72,15 @@ def trained(name: str, precision: Precision, folder: Path, number: int) -> float
         recipe = replace(method.recipe, steps=steps, batch_size=PAIRS[name])
         out = folder / f"{name}-{precision}-{steps}-{number}"
         return _seconds(
-            lambda: train(method, out, {"pairs": folder / "data"}, recipe, device="cpu", precision=precision,
-                          progress=False)
-        )  # fmt: skip
+            lambda: train(
+                method,
+                out,
+                {"pairs": folder / "data"},
+                recipe,
+                TrainingSettings(progress=False),
+                Hardware("cpu", precision=precision),
+            )
+        )
 
     return (LONG[name] - SHORT) * 2 * PAIRS[name] / (run(LONG[name]) - run(SHORT))
 

@@ -23,6 +23,7 @@ from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
 from embodied_ssl.training.checkpoint import ENCODER
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 _T = TypeVar("_T")
@@ -85,8 +86,8 @@ def compare(
         method = _make(name, encoder, image_size, seed)
         recipe = replace(method.recipe, steps=steps, batch_size=batch_size or method.recipe.batch_size)
         run = out / "runs" / f"{_row(name)}-{seed}"
-        damage = settings.skip_damaged
-        return train(method, run, streams[name], recipe, seed=seed, device=device, skip_damaged=damage, progress=shown)
+        how = TrainingSettings(seed=seed, skip_damaged=settings.skip_damaged, progress=shown)
+        return train(method, run, streams[name], recipe, how, Hardware(device=device))
 
     with saying_what_is_kept(kept), claim(out):  # before any work: it may not be writable, or held by another
         rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once

@@ -12,6 +12,7 @@ from embodied_ssl.evaluation.panels import present
 from embodied_ssl.limits import Count, Limits, Seed, within_limits
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.text import print_tables
+from embodied_ssl.training.settings import TrainingSettings
 from embodied_ssl.training.train import train
 
 EPISODES = {"roam": 64, "orbit": 60, "grasp": 240, "push": 160, "poke": 160}
@@ -66,7 +67,7 @@ def demo(out: Path = Path("demo"), scale: Annotated[float, Limits(1)] = 1.0, see
         recipe = replace(method.recipe, steps=round(steps * scale), batch_size=batch)
         streams = {stream: data[kind] for stream, kind in sources.items()}
         run, often = out / "runs" / f"{name}-{seed}", max(1, recipe.steps // 5)
-        runs.append(train(method, run, streams, recipe, seed=seed, monitor_every=often))
+        runs.append(train(method, run, streams, recipe, TrainingSettings(seed=seed, monitor_every=often)))
     rooms, grasps, things = held_out
     results = evaluate(runs, [rooms], ("few_labels", "knn", "equivariance"))
     results += evaluate(runs, [things], ("few_labels", "knn", "retrieval"), label="material")

@@ -26,6 +26,10 @@ _WEIGHTS = (
     "what it begins with: `pretrained`, what timm or torchvision downloads for it; the directory of a run; or a file, "
     ".safetensors or .pth, in the naming of the library or of ours; None: drawn at random by the seed"
 )
+_OUT = (
+    "the run directory; made if need be. One of another configuration, or of a run that began from other first weights, "
+    "is refused"
+)
 
 
 def train_command(arguments: list[str]) -> int:
@@ -40,13 +44,16 @@ def train_command(arguments: list[str]) -> int:
     parser = train_parser(name, kind, _needs(name, kind, rest))
     given = parse(parser, rest)
     from embodied_ssl.method import Recipe
+    from embodied_ssl.training.settings import Hardware, TrainingSettings
     from embodied_ssl.training.train import train
 
-    recipe, training = Recipe(**given.recipe), dict(vars(given.training))
+    training = dict(vars(given.training))
+    out = training.pop("out")
+    recipe, how, where = Recipe(**given.recipe), TrainingSettings(**training), Hardware(**given.hardware)
     settings = vars(given.method) if "method" in given else {}
     encoder = given.encoder
-    method = make_method(name, encoder.name, encoder.image_size, training["seed"], encoder.weights, **settings)
-    print(train(method, training.pop("out"), _streams(parser, given), recipe, **training))
+    method = make_method(name, encoder.name, encoder.image_size, how.seed, encoder.weights, **settings)
+    print(train(method, out, _streams(parser, given), recipe, how, where))
     return 0
 
 
@@ -164,7 +171,7 @@ def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -
     from embodied_ssl.data import origin
     from embodied_ssl.limits import Count
     from embodied_ssl.method import Recipe
-    from embodied_ssl.training.train import train
+    from embodied_ssl.training.settings import Hardware, TrainingSettings
 
     wanted = " ".join(f"--{stream} DIR" if need.required else f"[--{stream} DIR]" for stream, need in needs.items())
     parser = make_parser(
@@ -187,9 +194,12 @@ def train_parser(name: str, kind: "type[Method]", needs: "Mapping[str, Need]") -
     encoder.add_argument("--encoder.image_size", type=Count, default=64, help="side of the images that it sees, px")
     add_settings(parser, "Optimiser and schedule, in full --recipe.NAME", "recipe", Recipe)
     parser.set_defaults({f"recipe.{field}": value for field, value in asdict(kind.recipe).items()})
-    add_settings(parser, "How to train, in full --training.NAME", "training", train, {"method", "streams", "recipe"})
+    training = "How batches are drawn, and training is watched and saved, in full --training.NAME"
+    add_settings(parser, training, "training", TrainingSettings)
+    parser.add_argument("--training.out", type=Path, required=True, help=_OUT)
+    add_settings(parser, "Where it runs, in full --hardware.NAME", "hardware", Hardware)
     parser.short_names["--encoder"] = "--encoder.name"
-    shorten(parser, ("method", "data", "encoder", "recipe", "training"))
+    shorten(parser, ("method", "data", "encoder", "recipe", "training", "hardware"))
     return parser
 
 

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as MapStyle
 
 from embodied_ssl import __version__
-from embodied_ssl.data import Source, Sources, Taken, take_streams, write_samples
+from embodied_ssl.data import Sources, Taken, take_streams, write_samples
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.encoded import begin_worker, replaced
 from embodied_ssl.datasets.images.sources import image_set
@@ -31,10 +31,9 @@ from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Batches, Stream
 from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import Count, Seed, Whole, within_limits
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import method_name
-from embodied_ssl.parts.precision import Precision, resolved, slowness
+from embodied_ssl.parts.precision import resolved, slowness
 from embodied_ssl.training.checkpoint import (
     ENCODER,
     FIRST_WEIGHTS,
@@ -54,10 +53,13 @@ from embodied_ssl.training.memory import keep_memory
 from embodied_ssl.training.monitor import Monitor, Probe
 from embodied_ssl.training.optimization import follow, learning_rate, make_optimizer, set_learning_rate
 from embodied_ssl.training.outside import outside_code
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+USUAL_TRAINING = TrainingSettings()
+ANY_HARDWARE = Hardware()
 LOG_EVERY = 10
 _SMALLER = "take a lower --learning_rate or a --clip, and another --out"
 _PREPARE = 1 << 40  # a step that no run reaches: the randomness of `prepare`
@@ -66,27 +68,13 @@ _TAKE_SHAPE = _PREPARE + 1  # and of `take_shape`
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
-@within_limits
 def train(
     method: Method,
     out: Path | str,
-    streams: Mapping[str, Sources],
+    data: Mapping[str, Sources],
     recipe: Recipe | None = None,
-    *,
-    seed: Seed = 0,
-    device: str = "auto",
-    devices: Count = 1,
-    nodes: Count = 1,
-    precision: Precision = "32",
-    accumulate: Count = 1,
-    compile: bool = False,
-    workers: Whole = 0,
-    decode_size: Count | None = None,
-    skip_damaged: bool = False,
-    probe_on: Source | None = None,
-    monitor_every: Count = 200,
-    checkpoint_every: Count = 200,
-    progress: bool = True,
+    settings: TrainingSettings = USUAL_TRAINING,
+    hardware: Hardware = ANY_HARDWARE,
 ) -> Path:
     """Train a method into the run directory `out`, or go on with a run that was interrupted.
 
@@ -100,44 +88,23 @@ def train(
         method: what to train; its encoder is what is kept.
         out: the run directory; made if need be. One of another configuration, or of a run that began from other first
             weights, is refused.
-        streams: a data set for each stream of the method's loss, by name, or several, taken one after the other.
+        data: a data set for each stream of the method's loss, by name, or several, taken one after the other.
         recipe: optimiser and schedule; None: the method's own.
-        seed: of batches and of all randomness while training.
-        device: `cpu`, `cuda`, `mps`, or `auto`: the best there is.
-        devices: how many of them, on each node; they share every batch. Losses and gradients are those of one device
-            with the whole batch, also where a loss compares samples, but in three respects: each process draws views
-            of its own; in sums of 32-bit numbers the order differs; and batch norm, which on GPUs takes its
-            statistics over all processes, on CPUs takes them over the share of each.
-        nodes: how many machines, which share the file system of data and `out`; start the same command on each, by
-            torchrun or a scheduler.
-        precision: `32`, or the forward pass in `bf16` or, on a GPU, `16`, with weights kept in 32 bits; `auto`: the
-            fewest bits that the device has units for. Views, and what a loss compares, have 32 in any case.
-        accumulate: parts that a batch is split into, one after the other, to save memory. Where the loss compares the
-            samples of a batch (SimCLR), it is that of the whole batch all the same; batch norm sees a part at a time.
-        compile: compile encoders, what follows them, and heads (torch.compile), as they are called first.
-        workers: processes that read batches; 0: this one, which is fastest for mapped data. Files of images are
-            decoded by them.
-        decode_size: of the squares that are made of files of images, px; None: those that are squares of one size
-            of up to 256 px stay as they are, others become squares of 1.5 times `image_size`.
-        skip_damaged: whether to leave out files of images that are damaged, instead of stopping. One whose damage is
-            seen only when it is decoded is replaced by the next of its class.
-        probe_on: a labelled set; while training, a linear probe and k-NN on up to 1,500 images of it are logged
-            beside the loss.
-        monitor_every: steps between looks at the features.
-        checkpoint_every: steps between states to go on from.
-        progress: whether to show a progress bar.
+        settings: how batches are drawn, and how training is watched and saved.
+        hardware: where it runs, and with how many bits.
 
     Returns the run directory. Raises DataError where the data do not fit the method, the device is absent, the
     directory holds another run, the loss diverges, or the disk is full.
     """
     out, recipe = Path(out).expanduser(), recipe or method.recipe
-    taken = take_streams(method, streams, decode_size, skip_damaged)
-    opened = {name: each.stream for name, each in taken.items()}
-    method.take_shape(opened, np.random.default_rng([seed, _TAKE_SHAPE]))
-    probe = Probe(image_set(probe_on, skip_damaged=skip_damaged)) if probe_on is not None else None
+    seed, accumulate = settings.seed, settings.accumulate
+    taken = take_streams(method, data, settings.decode_size, settings.skip_damaged)
+    streams = {name: each.stream for name, each in taken.items()}
+    method.take_shape(streams, np.random.default_rng([seed, _TAKE_SHAPE]))
+    probe = _probe(settings)
     keep_memory()
-    precision = resolved(precision, device := _present(device))
-    fabric = _fabric(device, devices, nodes, precision)
+    precision = resolved(hardware.precision, device := _present(hardware.device))
+    fabric = _fabric(device, hardware.devices, hardware.nodes, precision)
     parts = 1 if method.whole_batch else accumulate  # of an update, each with a loss of its own
     share = _share(method, recipe, accumulate, fabric.world_size) * accumulate // parts
     configuration = _configuration(method, taken, recipe, seed, precision, accumulate, fabric.world_size)
@@ -148,24 +115,30 @@ def train(
             write_samples(out, taken, method.encoder.weights)
         if is_finished(out):
             return out
-        first = run.start(opened)
-        data = _Parts(opened, share, seed, fabric.global_rank, fabric.world_size)
-        images = _pictures(data[0]) * parts * fabric.world_size
-        for name, origin in origins if progress else ():
+        first = run.start(streams)
+        parts_of_batches = _Parts(streams, share, seed, fabric.global_rank, fabric.world_size)
+        images = _pictures(parts_of_batches[0]) * parts * fabric.world_size
+        for name, origin in origins if settings.progress else ():
             _say(f"{name}: {origin.describe()}")
         if main and (slow := slowness(precision, device)):
             _say(slow)
-        log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=progress)
-        monitor = Monitor(data[0], probe, method.encoder.image_size, log.warn) if main else None
+        log = Log(out, first, method_name(method), recipe.steps, images, main=main, progress=settings.progress)
+        monitor = Monitor(parts_of_batches[0], probe, method.encoder.image_size, log.warn) if main else None
         word = "stopping after this update; once more, and at once" if main else ""
-        with log, compiled(method) if compile else nullcontext(), postponed(word) as asked:
-            batches = _loader(data, first * parts, recipe.steps * parts, workers, fabric)
-            run.go_on(first, batches, log, monitor, monitor_every, checkpoint_every, asked)
+        with log, compiled(method) if hardware.compile else nullcontext(), postponed(word) as asked:
+            batches = _loader(parts_of_batches, first * parts, recipe.steps * parts, hardware.workers, fabric)
+            run.go_on(first, batches, log, monitor, settings.monitor_every, settings.checkpoint_every, asked)
         for name, origin in origins:
             if damaged := origin.damaged():
                 _say(f"{name}: {replaced(damaged)}")
         fabric.barrier()
     return out
+
+
+def _probe(settings: TrainingSettings) -> Probe | None:
+    if settings.probe_on is None:
+        return None
+    return Probe(image_set(settings.probe_on, skip_damaged=settings.skip_damaged))
 
 
 class _Run:

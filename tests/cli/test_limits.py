@@ -15,7 +15,7 @@ from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.limits import Count, Limits, NonNegative, Positive, Share, within_limits
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method, method_class, method_names
-from embodied_ssl.training.train import train
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 
 
 def numbers(hint):
@@ -32,7 +32,8 @@ OWNERS = {
     **{name: (method_class(name).__init__, [object()], {}) for name in method_names()},
     "recipe": (Recipe, [], {}),
     "settings": (Settings, [], {}),
-    "train": (train, [None, "out", {}], {}),
+    "training": (TrainingSettings, [], {}),
+    "hardware": (Hardware, [], {}),
     "compare": (compare, [["drlim"], "out", [], []], {}),
     "make_method": (make_method, ["drlim"], {}),
 }

@@ -19,9 +19,7 @@ from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 from embodied_ssl.method import Method, Recipe, Step, needs_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.training.logs import read_metrics
-from embodied_ssl.training.train import train
-
-OF_THE_TRAINER = [name for name in inspect.signature(train).parameters if name not in ("method", "streams", "recipe")]
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +84,8 @@ def test_the_help_of_every_method_names_every_setting(name, capsys):
         "method": settings_of(method_class(name)),
         "data": list(needs_of(method_class(name))),
         "recipe": [field.name for field in fields(Recipe)],
-        "training": OF_THE_TRAINER,
+        "training": ["out", *(field.name for field in fields(TrainingSettings))],
+        "hardware": [field.name for field in fields(Hardware)],
     }
     for group, names in groups.items():
         for each in names:

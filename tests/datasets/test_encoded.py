@@ -19,6 +19,7 @@ from embodied_ssl.evaluation.features import Pixels, extract
 from embodied_ssl.evaluation.splits import split
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 SIZES = [(40, 60), (60, 40), (50, 50), (33, 71)]
@@ -232,6 +233,7 @@ def test_damage_met_by_a_worker_is_one_line(folder, tmp_path):
     method = make_method("rotation", None, 32)
     recipe = Recipe(steps=6, batch_size=6)
     with pytest.raises(DataError) as caught:
-        train(method, tmp_path / "run", {"frames": folder}, recipe, workers=1, seed=3, progress=False)
+        how, where = TrainingSettings(seed=3, progress=False), Hardware(workers=1)
+        train(method, tmp_path / "run", {"frames": folder}, recipe, how, where)
     assert str(caught.value).startswith(f"{folder}: train/b/3.png cannot be decoded")
     assert "\n" not in str(caught.value)

@@ -19,6 +19,7 @@ from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.training.checkpoint import load_state
 from embodied_ssl.training.logs import read_metrics
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 START = """
@@ -46,10 +47,11 @@ class Brightness(Method):
         return {"loss": (features.mean(1) - images.mean(dim=(1, 2, 3))).square().mean()}
 
 
-def learn(folder, out, *signals, **settings):
+def learn(folder, out, *signals, workers=0, **settings):
     method = Brightness(random_encoder("conv4", 32, seed=1))
     method.signals = signals
-    return train(method, out, {"frames": folder}, device="cpu", progress=False, **settings)
+    how, where = TrainingSettings(progress=False, **settings), Hardware("cpu", workers=workers)
+    return train(method, out, {"frames": folder}, settings=how, hardware=where)
 
 
 def weights(run):

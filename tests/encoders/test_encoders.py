@@ -14,6 +14,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import ENCODERS, make_encoder, random_encoder
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.checkpoint import load_encoder, save_weights
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 OF_OTHERS = ["timm/resnet10t", "timm/vit_tiny_patch16_224", "torchvision/resnet18", "torchvision/mobilenet_v3_small"]
@@ -52,10 +53,8 @@ def test_a_trained_encoder_comes_back_as_it_was(name, tmp_path):
     method = make_method("drlim", name, 32, 0)
     from dataclasses import replace
 
-    run = train(
-        method, tmp_path / "run", {"pairs": tmp_path / "roam"}, replace(method.recipe, steps=2, batch_size=4),
-        device="cpu", progress=False,
-    )  # fmt: skip
+    recipe, quiet = replace(method.recipe, steps=2, batch_size=4), TrainingSettings(progress=False)
+    run = train(method, tmp_path / "run", {"pairs": tmp_path / "roam"}, recipe, quiet, Hardware("cpu"))
     images = torch.rand(2, 3, 32, 32)
     torch.testing.assert_close(load_encoder(run).eval()(images), method.encoder.eval()(images))
 

@@ -19,6 +19,7 @@ from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.tables import tables
 from embodied_ssl.report.text import markdown_table, print_tables
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 
@@ -39,7 +40,7 @@ def learned(out, data, seed=0, method="labels", size=16, steps=2, **settings):
     made = make_method(method, "conv4", size, seed, **settings)
     stream = {"labels": "labelled"}.get(method, "frames")
     recipe = replace(made.recipe, steps=steps, batch_size=8)
-    return train(made, out, {stream: data}, recipe, seed=seed, device="cpu", progress=False)
+    return train(made, out, {stream: data}, recipe, TrainingSettings(seed=seed, progress=False), Hardware("cpu"))
 
 
 @pytest.fixture(autouse=True)

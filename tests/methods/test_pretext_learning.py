@@ -15,6 +15,7 @@ from embodied_ssl.methods import make_method
 from embodied_ssl.parts.colors import cell_colors, rgb_to_lab, soft_cross_entropy
 from embodied_ssl.parts.views import random_square
 from embodied_ssl.training.checkpoint import load_method
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,8 @@ def learned(rooms, tmp_path):
         method = make_method(name, "conv4", 32, **settings)
         [stream] = method.needs()
         recipe = Recipe(learning_rate=2e-3, batch_size=32, steps=steps)
-        run = train(method, tmp_path / name, {stream: rooms["seen"]}, recipe, device="cpu", progress=False)
+        data, quiet = {stream: rooms["seen"]}, TrainingSettings(progress=False)
+        run = train(method, tmp_path / name, data, recipe, quiet, Hardware("cpu"))
         trained = load_method(run).eval()
         held_out = open_streams(trained, {stream: rooms["new"]})[stream]
         rows = np.random.default_rng(0).permutation(len(held_out))[:400]

@@ -17,9 +17,11 @@ from embodied_ssl.evaluation.splits import split
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.checkpoint import load_encoder
+from embodied_ssl.training.settings import TrainingSettings
 from embodied_ssl.training.train import train
 
 SHORT = Recipe(steps=2, batch_size=8)
+QUIET = TrainingSettings(progress=False)
 
 
 def write_noise(root, each, size=8, parts=("train", "test")):
@@ -38,9 +40,9 @@ def noise(tmp_path_factory):
     return write_noise(tmp_path_factory.mktemp("data") / "noise", each=40)
 
 
-def learn(name, out, source, recipe=SHORT, **settings):
+def learn(name, out, source, recipe=SHORT):
     method = make_method(name, None, 32)
-    return train(method, out, {next(iter(method.needs())): source}, recipe, progress=False, **settings)
+    return train(method, out, {next(iter(method.needs())): source}, recipe, QUIET)
 
 
 def test_labels_of_noise_tell_nothing_of_other_noise(noise, tmp_path):
@@ -52,7 +54,7 @@ def test_labels_of_noise_tell_nothing_of_other_noise(noise, tmp_path):
     found = {}
     for source in (noise, everything):
         method = make_method("labels", None, 16, least_crop=1.0)
-        run = train(method, tmp_path / f"run-{source.name}", {"labelled": source}, recipe, progress=False)
+        run = train(method, tmp_path / f"run-{source.name}", {"labelled": source}, recipe, QUIET)
         (result,) = evaluate([run], [noise], ["knn"], baselines=False, progress=False)
         found[source.name] = result.value
     assert 0.25 < found["noise"] < 0.75  # of 80 images: more than four deviations
@@ -105,7 +107,7 @@ def test_what_first_weights_have_learned_from_counts_as_well(noise, tmp_path, ho
     method = make_method("rotation", None, 32, weights=given)
     if how == "its encoder":
         method = type(method)(load_encoder(earlier))
-    run = train(method, tmp_path / "run", {"frames": noise}, SHORT, progress=False)
+    run = train(method, tmp_path / "run", {"frames": noise}, SHORT, QUIET)
     images = image_set(noise)
     assert learned_from(run, images, split(images, 0).test) == 80
     assert learned_from(earlier, images, split(images, 0).train) == 0

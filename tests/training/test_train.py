@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -20,9 +21,12 @@ from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
 from embodied_ssl.training.logs import read_metrics
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 SMALL = Recipe(steps=12, batch_size=8, learning_rate=1e-2)
+QUIET = TrainingSettings(progress=False)
+LOOKS = TrainingSettings(monitor_every=6, progress=False)
 
 
 class Brightness(Method):
@@ -67,9 +71,10 @@ def method(kind=Brightness, **settings):
     return kind(random_encoder("conv4", 32, seed=1), **settings)
 
 
-def run(folder, out, kind=Brightness, **settings):
+def run(folder, out, kind=Brightness, recipe=None, hardware=None, **settings):
     torch.manual_seed(0)
-    return train(method(kind), out, {"frames": folder}, progress=False, checkpoint_every=5, **settings)
+    how = TrainingSettings(progress=False, checkpoint_every=5, **settings)
+    return train(method(kind), out, {"frames": folder}, recipe, how, hardware or Hardware())
 
 
 def weights(run):
@@ -107,7 +112,7 @@ def test_queue_teacher_and_centre_survive_an_interruption(roam, tmp_path, monkey
         torch.manual_seed(0)
         method = make_method(name, None, 32, **settings)
         streams = {"captions" if name == "clip" else "frames": roam}
-        return train(method, out, streams, recipe, checkpoint_every=3, progress=False)
+        return train(method, out, streams, recipe, TrainingSettings(checkpoint_every=3, progress=False))
 
     kind = type(make_method(name, None, 32, **settings))
     after_step = kind.after_step
@@ -139,10 +144,10 @@ def test_collapse_is_logged_and_warned_of(roam, tmp_path, capsys):
     with torch.no_grad():
         encoder.network.norm.weight.fill_(1e-5)
         encoder.network.norm.bias.fill_(1.0)
-    out = train(Same(encoder), tmp_path / "run", {"frames": roam}, recipe, progress=False, monitor_every=6)
+    out = train(Same(encoder), tmp_path / "run", {"frames": roam}, recipe, LOOKS)
     assert read_metrics(out)[-1]["feature_deviation"] < 1e-3
     assert "the features have collapsed" in "".join(capsys.readouterr())
-    kept = train(method(), tmp_path / "kept", {"frames": roam}, SMALL, progress=False, monitor_every=6)
+    kept = train(method(), tmp_path / "kept", {"frames": roam}, SMALL, LOOKS)
     assert read_metrics(kept)[-1]["feature_rank"] > 1.5
     assert "collapsed" not in "".join(capsys.readouterr())
 
@@ -195,7 +200,7 @@ def test_a_run_of_other_first_weights_is_refused(roam, tmp_path, part):
         with pytest.raises(
             DataError, match=r"whose first_weights is \w{64}, not \w{64}; make the method as it was made"
         ):
-            train(other, out, {"frames": roam}, progress=False)
+            train(other, out, {"frames": roam}, settings=QUIET)
     assert weights(finished) == before
     assert weights(run(roam, tmp_path / "cut")) == before  # which was not harmed
 
@@ -206,7 +211,7 @@ def test_a_run_that_starts_from_another_says_from_which(roam, tmp_path):
 
     def go_on(weights, out):
         learner = make_method("drlim", "conv4", 32, weights=weights)
-        return train(learner, out, {"pairs": roam}, Recipe(steps=2, batch_size=4), progress=False)
+        return train(learner, out, {"pairs": roam}, Recipe(steps=2, batch_size=4), QUIET)
 
     (tmp_path / "elsewhere.safetensors").write_bytes(content)
     second = go_on(first, tmp_path / "second")
@@ -242,7 +247,8 @@ def test_parts_of_a_batch_hold_the_same_samples(roam, tmp_path):
 
     recipe = Recipe(optimizer="sgd", steps=4, batch_size=8, learning_rate=1e-2)
     for parts in (1, 2):
-        train(method(Mean), tmp_path / str(parts), {"frames": roam}, recipe, accumulate=parts, progress=False)
+        how = TrainingSettings(accumulate=parts, progress=False)
+        train(method(Mean), tmp_path / str(parts), {"frames": roam}, recipe, how)
     one, two = (load_encoder(tmp_path / name).state_dict() for name in ("1", "2"))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
@@ -257,6 +263,7 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder, random_encoder
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
+from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 
@@ -269,7 +276,8 @@ if __name__ == "__main__":
     folder, out, devices = sys.argv[1:]
     recipe = Recipe(optimizer="sgd", steps=4, batch_size=8, learning_rate=1e-2, clip=1.0)
     encoder = random_encoder("vit_tiny", 32, seed=1)
-    train(Mean(encoder), out, {"frames": folder}, recipe, device="cpu", devices=int(devices), progress=False)
+    how, where = TrainingSettings(progress=False), Hardware("cpu", devices=int(devices))
+    train(Mean(encoder), out, {"frames": folder}, recipe, how, where)
 """
 
 
@@ -355,8 +363,11 @@ def test_data_are_checked_before_training(roam, tmp_path):
     ],
 )
 def test_what_cannot_be_met_is_said(roam, tmp_path, settings, message):
+    of_hardware = {field.name for field in fields(Hardware)}
+    where = {name: value for name, value in settings.items() if name in of_hardware}
+    how = {name: value for name, value in settings.items() if name not in of_hardware}
     with pytest.raises(DataError, match=message):
-        run(roam, tmp_path / "run", **settings)
+        run(roam, tmp_path / "run", hardware=Hardware(**where), **how)
 
 
 @pytest.mark.parametrize(
@@ -364,7 +375,7 @@ def test_what_cannot_be_met_is_said(roam, tmp_path, settings, message):
 )
 def test_an_altered_configuration_is_named(roam, tmp_path, group, name):
     out = tmp_path / "run"
-    train(make_method("view_prediction", "conv4", 32), out, {"pairs": roam}, SMALL, progress=False)
+    train(make_method("view_prediction", "conv4", 32), out, {"pairs": roam}, SMALL, QUIET)
     told = json.loads((out / "run.json").read_text())
     if name:
         told[group][name] = 3
@@ -413,7 +424,7 @@ def test_classes_come_from_the_data(tmp_path, name, stream):
 
     def learn(**more):
         made = make_method(name, "conv4", 32, **settings, **more)
-        return train(made, tmp_path / "run", {stream: tmp_path / "set"}, recipe, progress=False)
+        return train(made, tmp_path / "run", {stream: tmp_path / "set"}, recipe, QUIET)
 
     run = learn()
     told = json.loads((run / "run.json").read_text())["settings"]
@@ -429,15 +440,15 @@ def test_classes_come_from_the_data(tmp_path, name, stream):
 
 def test_precision_is_what_the_processor_has_and_a_slow_one_is_said_before(roam, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("embodied_ssl.parts.precision.has_bf16", lambda device: False)
-    plain = run(roam, tmp_path / "auto", precision="auto")
+    plain = run(roam, tmp_path / "auto", hardware=Hardware(precision="auto"))
     assert json.loads((plain / "run.json").read_text())["precision"] == "32"
     assert "no units" not in capsys.readouterr().err
-    run(roam, tmp_path / "slow", precision="bf16", recipe=Recipe(steps=1, batch_size=8))
+    run(roam, tmp_path / "slow", hardware=Hardware(precision="bf16"), recipe=Recipe(steps=1, batch_size=8))
     assert "this processor has no units for bf16" in capsys.readouterr().err
 
 
 def test_precision_is_a_setting(roam, tmp_path):
-    full, half = run(roam, tmp_path / "32"), run(roam, tmp_path / "bf16", precision="bf16")
+    full, half = run(roam, tmp_path / "32"), run(roam, tmp_path / "bf16", hardware=Hardware(precision="bf16"))
     assert weights(full) != weights(half)
     first, second = read_metrics(full)[0]["loss"], read_metrics(half)[0]["loss"]
     assert first != second
