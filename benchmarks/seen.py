@@ -73,10 +73,8 @@ def main() -> None:
         if isinstance(made, DINO):
             watch(made, recipe.steps, curve, images, masks)
         precision: Precision = "bf16" if isinstance(made, DINO) else "32"  # twice as fast where the processor has it
-        data = {stream: given.out / "data" / "orbit"}
-        train(
-            made, given.out / name, data, recipe, TrainingSettings(progress=False), Hardware("cpu", precision=precision)
-        )
+        data, where = {stream: given.out / "data" / "orbit"}, Hardware("cpu", precision=precision)
+        train(made, given.out / name, data, recipe, TrainingSettings(progress=False), where)
     text = ["# What is seen", f"`python benchmarks/seen.py --scale {given.scale:g}`, one seed"]
     text += [attended(given.out, images, masks, curve), filled_in(given.out, images), speed_up()]
     text += named(given.out, dataset)

@@ -27,8 +27,8 @@ _WEIGHTS = (
     ".safetensors or .pth, in the naming of the library or of ours; None: drawn at random by the seed"
 )
 _OUT = (
-    "the run directory; made if need be. One of another configuration, or of a run that began from other first weights, "
-    "is refused"
+    "the run directory; made if need be. One of another configuration, or of a run that began from other first "
+    "weights, is refused"
 )
 
 

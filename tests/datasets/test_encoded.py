@@ -232,8 +232,8 @@ def test_damage_met_by_a_worker_is_one_line(folder, tmp_path):
     damage_body(folder / "train" / "b" / "3.png")
     method = make_method("rotation", None, 32)
     recipe = Recipe(steps=6, batch_size=6)
+    how, where = TrainingSettings(seed=3, progress=False), Hardware(workers=1)
     with pytest.raises(DataError) as caught:
-        how, where = TrainingSettings(seed=3, progress=False), Hardware(workers=1)
         train(method, tmp_path / "run", {"frames": folder}, recipe, how, where)
     assert str(caught.value).startswith(f"{folder}: train/b/3.png cannot be decoded")
     assert "\n" not in str(caught.value)
