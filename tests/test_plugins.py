@@ -15,10 +15,13 @@ from PIL import Image
 from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import encoder_names, make_encoder
+from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method, method_class, method_name, method_names
 from embodied_ssl.training.checkpoint import load_encoder, load_method
+from embodied_ssl.training.settings import TrainingSettings
 from embodied_ssl.training.train import train
 
+QUIET = TrainingSettings(progress=False)
 GREY = '''
 import torch
 from torch import Tensor
@@ -234,7 +237,7 @@ def test_a_module_that_gives_something_else_is_refused_at_once(here, gives, mess
 
 def test_a_run_never_imports_code_by_itself_and_says_which_plugin_to_give(here, folder, capsys):
     write(here / "grey.py", GREY)
-    run = train(make_method("grey:GreyWorld", "grey:Tiny", 8), here / "run", {"frames": folder}, progress=False)
+    run = train(make_method("grey:GreyWorld", "grey:Tiny", 8), here / "run", {"frames": folder}, settings=QUIET)
     code = json.loads((run / "run.json").read_text())
     assert code["plugins"] == {"grey_world": "grey:GreyWorld", "tiny": "grey:Tiny"}
     assert set(code["code"]) == {"grey:GreyWorld", "grey:GreyWorld.__init__", "grey:GreyWorld.loss", "grey:TARGET",
@@ -260,16 +263,16 @@ def test_a_run_never_imports_code_by_itself_and_says_which_plugin_to_give(here, 
     assert "grey:TARGET has changed since it was trained" in capsys.readouterr().err
     changed = make_method("grey_world", "tiny", 8)
     with pytest.raises(DataError, match=r"holds a run whose code of grey:TARGET is \w+, not \w+; name another dir"):
-        train(changed, run, {"frames": folder}, progress=False)
+        train(changed, run, {"frames": folder}, settings=QUIET)
 
 
 def test_runs_of_this_package_say_nothing_of_plugins(folder, here):
-    run = train(make_method("rotation", "conv4", 16), here / "run", {"frames": folder},
-                make_method("rotation").recipe.__class__(steps=1, batch_size=4), progress=False)  # fmt: skip
+    recipe = Recipe(steps=1, batch_size=4)
+    run = train(make_method("rotation", "conv4", 16), here / "run", {"frames": folder}, recipe, QUIET)
     assert not {"plugins", "code"} & set(json.loads((run / "run.json").read_text()))
 
 
 def test_code_that_cannot_be_told_from_other_code_is_refused(here, folder):
     write(here / "grey.py", GREY.replace("TARGET = 0.5", "TARGET = lambda x: x").replace("* TARGET", "* TARGET(1)"))
     with pytest.raises(DataError, match="grey:GreyWorld cannot be told from another by its content: it has a lambda"):
-        train(make_method("grey:GreyWorld", "grey:Tiny", 8), here / "run", {"frames": folder}, progress=False)
+        train(make_method("grey:GreyWorld", "grey:Tiny", 8), here / "run", {"frames": folder}, settings=QUIET)
