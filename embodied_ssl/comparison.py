@@ -17,7 +17,7 @@ from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.evaluation.evaluate import OF_MOTIONS, PROTOCOLS, evaluate, plan
 from embodied_ssl.evaluation.panels import present
-from embodied_ssl.evaluation.results import Result
+from embodied_ssl.evaluation.results import Results
 from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
@@ -46,7 +46,7 @@ def compare(
     workers: Count = 1,
     progress: bool = True,
     settings: Settings = USUAL,
-) -> list[Result]:
+) -> Results:
     """Train methods on the same data for as many updates each, measure them, and write tables and a report.
 
     What was trained already is not trained again.
@@ -103,7 +103,9 @@ def compare(
             evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
         )
         parts = _in_order(measured, [(runs, [each.source]) for each in sets], workers)
-        found = [replace(one, set=each.images.name) for each, part in zip(sets, parts, strict=True) for one in part]
+        found = Results(
+            replace(one, set=each.images.name) for each, part in zip(sets, parts, strict=True) for one in part
+        )
         present(out, found, runs, {run: on for run in runs if run.name.endswith("-0")})
     return found
 

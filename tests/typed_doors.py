@@ -11,8 +11,9 @@ import embodied_ssl as es
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.spec import Summary
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluation.results import Result
+from embodied_ssl.evaluation.results import Results
 from embodied_ssl.method import Method
+from embodied_ssl.training.run import Run
 
 assert_type(es.__version__, str)
 assert_type(es.collect("roam", "data/roam", episodes=64, size=64), Summary)
@@ -21,8 +22,9 @@ assert_type(es.make_env("roam", size=64), gymnasium.Env[dict[str, NDArray[np.gen
 assert_type(es.make_method("simclr", temperature=0.2), Method)
 assert_type(es.train(es.make_method("simclr"), "runs/simclr-0", {"frames": "data/roam"}), Path)
 assert_type(es.load_encoder("runs/simclr-0"), Encoder)
-assert_type(es.evaluate(["runs/simclr-0"], ["data/held_out"]), list[Result])
-assert_type(es.compare(["simclr"], Path("out"), [Path("data/roam")], [Path("data/held_out")]), list[Result])
+assert_type(es.load_run("runs/simclr-0"), Run)
+assert_type(es.evaluate(["runs/simclr-0"], ["data/held_out"]), Results)
+assert_type(es.compare(["simclr"], Path("out"), [Path("data/roam")], [Path("data/held_out")]), Results)
 
 es.train("simclr", "runs/simclr-0", {})  # type: ignore[arg-type]
 es.trian  # type: ignore[attr-defined]  # noqa: B018

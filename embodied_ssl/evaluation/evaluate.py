@@ -27,7 +27,7 @@ from embodied_ssl.evaluation.protocols.linear_probe import linear_probe
 from embodied_ssl.evaluation.protocols.next_best_view import next_best_view, view_pairs
 from embodied_ssl.evaluation.protocols.retrieval import retrieval
 from embodied_ssl.evaluation.protocols.stage_probe import stage_probe
-from embodied_ssl.evaluation.results import Measure, Result
+from embodied_ssl.evaluation.results import Measure, Result, Results
 from embodied_ssl.evaluation.settings import USUAL, Settings, found_device
 from embodied_ssl.evaluation.splits import split
 from embodied_ssl.training.memory import keep_memory
@@ -65,7 +65,7 @@ def evaluate(
     cache: Path | None = None,
     progress: bool = True,
     settings: Settings = USUAL,
-) -> list[Result]:
+) -> Results:
     """Measure the encoders of runs on sets of images.
 
     Args:
@@ -96,7 +96,7 @@ def evaluate(
         each.prepare(sorted({row.seed for row in rows}))
         for row in rows:
             row.learned_from(each.images, np.empty(0, np.int64))  # what it would refuse, it refuses now
-    found = []
+    found = Results()
     with progress_bar(len(rows) * len(plans), "rows", "evaluate", shown=progress) as bar:
         for each in plans:
             encoder = None

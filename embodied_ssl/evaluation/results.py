@@ -50,6 +50,21 @@ class Result:
     """The share of the test images that the run has learned from."""
 
 
+class Results(list[Result]):
+    """Results as a list that shows itself as tables."""
+
+    def __repr__(self) -> str:
+        from embodied_ssl.report.text import plain_tables
+
+        return plain_tables(self) if self else "no results"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the tables of a report."""
+        from embodied_ssl.report.cards import results_card
+
+        return results_card(self)
+
+
 def write_results(results: Sequence[Result], path: Path) -> None:
     """Write results as JSON to `path`, and as CSV beside it, both atomically."""
     content = json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False)
@@ -83,9 +98,9 @@ def told_apart(results: Iterable[Result]) -> list[Result]:
     return found
 
 
-def read_results(path: Path | str) -> list[Result]:
+def read_results(path: Path | str) -> Results:
     """The results of a JSON file. Raises DataError where it is missing or damaged."""
     try:
-        return [Result(**each) for each in json.loads(Path(path).read_text(encoding="utf-8"))]
+        return Results(Result(**each) for each in json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: no results of embodied-ssl evaluate ({error})") from None

@@ -22,7 +22,7 @@ from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
 from embodied_ssl.report.figures import Equivariance, FeatureMap, Figure, MotionClusters, RetrievalWall, TaskPanels
 from embodied_ssl.report.tables import Column, Table, row_order, tables
-from embodied_ssl.training.run import Run, read_run
+from embodied_ssl.training.run import Run, load_run
 
 _ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance)
 _HEADINGS = {
@@ -80,9 +80,9 @@ def write_report(
     Raises DataError where a run is damaged, or the page cannot be written.
     """
     page, found = Path(out), told_apart(results)
-    read = sorted((read_run(Path(run)) for run in runs), key=lambda run: row_order(run.row))
+    read = sorted((load_run(run) for run in runs), key=lambda run: row_order(run.method))
     shown = [(row, one) for row, own in (figures or {}).items() for one in own]
-    rows = [result.row for result in found] + [run.row for run in read]
+    rows = [result.row for result in found] + [run.method for run in read]
     rows += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
     colours = row_colours(sorted(rows, key=row_order))
     content = _contents(found, read, shown, colours)
@@ -102,7 +102,7 @@ def _contents(
 ) -> dict[str, Any]:
     found = tables(results)
     curves, parts = learning_curves(runs, colours)
-    trained = [row for row in colours if any(run.row == row for run in runs)]
+    trained = [row for row in colours if any(run.method == row for run in runs)]
     few = few_label_curves(results, colours)
     return {
         "tables": found,

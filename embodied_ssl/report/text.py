@@ -3,31 +3,20 @@
 from collections.abc import Sequence
 
 from embodied_ssl.evaluation.results import Result
-from embodied_ssl.report.tables import tables
+from embodied_ssl.report.tables import Table, tables
 
 
 def print_tables(results: Sequence[Result]) -> None:
-    """Print a table for each set: rows are methods; * marks the best of those that saw no labels.
+    """Print what `plain_tables` gives."""
+    print(f"\n{plain_tables(results)}")
+
+
+def plain_tables(results: Sequence[Result]) -> str:
+    """A table for each set: rows are methods; * marks the best of those that saw no labels.
 
     ⚠ marks rows that have learned from what they are measured on, which is said in words below.
     """
-    for table in tables(results):
-        print(f"\n{table.title}")
-        marked = {row: f"{row} ⚠" if row in table.warnings else row for row, _ in table.rows}
-        width = max(map(len, marked.values()))
-        # A measure a line would be hard to compare: measures are columns, in blocks that fit a terminal.
-        for first in range(0, len(table.columns), 5):
-            columns = table.columns[first : first + 5]
-            heads = [f"{column.protocol.replace('_', ' ')}" for column in columns]
-            print(" " * width + "".join(f"  {head[:18]:>18}" for head in heads))
-            print(" " * width + "".join(f"  {column.label[:18]:>18}" for column in columns))
-            for row, cells in table.rows:
-                shown = [
-                    f"{c.text} {c.interval}{'*' if c.best else ' '}" if c else "" for c in cells[first : first + 5]
-                ]
-                print(f"{marked[row]:{width}}" + "".join(f"  {text:>18}" for text in shown))
-        for row, warning in table.warnings.items():
-            print(f"⚠ {row}: {warning}")
+    return "\n\n".join("\n".join(_lines(table)) for table in tables(results))
 
 
 def markdown_table(results: Sequence[Result]) -> str:
@@ -42,3 +31,19 @@ def markdown_table(results: Sequence[Result]) -> str:
             lines.append(f"| {marked} | {' | '.join(text.strip() for text in shown)} |")
         sections.append("\n".join(lines))
     return "\n\n".join(sections)
+
+
+def _lines(table: Table) -> list[str]:
+    lines = [table.title]
+    marked = {row: f"{row} ⚠" if row in table.warnings else row for row, _ in table.rows}
+    width = max(map(len, marked.values()))
+    # A measure a line would be hard to compare: measures are columns, in blocks that fit a terminal.
+    for first in range(0, len(table.columns), 5):
+        columns = table.columns[first : first + 5]
+        heads = [f"{column.protocol.replace('_', ' ')}" for column in columns]
+        lines.append(" " * width + "".join(f"  {head[:18]:>18}" for head in heads))
+        lines.append(" " * width + "".join(f"  {column.label[:18]:>18}" for column in columns))
+        for row, cells in table.rows:
+            shown = [f"{c.text} {c.interval}{'*' if c.best else ' '}" if c else "" for c in cells[first : first + 5]]
+            lines.append(f"{marked[row]:{width}}" + "".join(f"  {text:>18}" for text in shown))
+    return lines + [f"⚠ {row}: {warning}" for row, warning in table.warnings.items()]

@@ -1,42 +1,86 @@
-"""What a page knows of a run, from the files in its directory alone."""
+"""A training run as an object, from the files in its directory; nothing heavy is loaded before it is asked for."""
 
 import csv
 import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embodied_ssl.datasets.errors import DataError
+
+if TYPE_CHECKING:
+    from embodied_ssl.encoders import Encoder
+    from embodied_ssl.method import Method
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: its row in the tables, settings, and logged metrics."""
+    """One training run: what it was asked for and what it logged; its weights when they are asked for."""
 
-    name: str
-    row: str
-    settings: list[tuple[str, str]]
+    path: Path
+    configuration: dict[str, Any]
+    """The contents of `run.json`."""
     metrics: dict[str, tuple[list[float], list[float]]]
     """Steps and values of each metric, where it was logged."""
 
+    @property
+    def name(self) -> str:
+        """Of its directory."""
+        return self.path.resolve().name
 
-def read_run(directory: Path) -> Run:
-    """Read a run directory; `metrics.csv` may be missing. Raises DataError where one is damaged."""
-    path = directory / "run.json"
+    @property
+    def method(self) -> str:
+        """The name of the method, and of its row in tables."""
+        return str(self.configuration["method"])
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """All that it was asked for, as name and value."""
+        return _flat(self.configuration)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has come to its end."""
+        from embodied_ssl.training.checkpoint import is_finished
+
+        return is_finished(self.path)
+
+    def load_encoder(self) -> "Encoder":
+        """The encoder that it has learned, in evaluation mode. Raises DataError where there is none."""
+        from embodied_ssl.training.checkpoint import load_encoder
+
+        return load_encoder(self.path)
+
+    def load_method(self) -> "Method":
+        """The whole method, heads included, in evaluation mode. Raises DataError where there is none."""
+        from embodied_ssl.training.checkpoint import load_method
+
+        return load_method(self.path)
+
+    def __repr__(self) -> str:
+        state = "finished" if self.is_finished else "not finished"
+        return f"Run({str(self.path)!r}: {self.method}, {state})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how far it is, curves of what was logged, and its settings."""
+        from embodied_ssl.report.cards import run_card
+
+        return run_card(self)
+
+
+def load_run(path: Path | str) -> Run:
+    """The run in a directory; `metrics.csv` may be missing. Raises DataError where there is none or it is damaged."""
+    directory = Path(path).expanduser()
+    file = directory / "run.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        row = str(content["method"])
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["method"]
     except FileNotFoundError:
         raise DataError(f"{directory}: no run of embodied-ssl train (run.json is missing)") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: damaged ({error}); train again into another directory") from None
-    return Run(
-        name=directory.resolve().name,
-        row=row,
-        settings=_flat(content),
-        metrics=_read_metrics(directory / "metrics.csv"),
-    )
+        raise DataError(f"{file}: damaged ({error}); train again into another directory") from None
+    return Run(directory, content, _read_metrics(directory / "metrics.csv"))
 
 
 def _read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:
