@@ -14,7 +14,7 @@ import psutil
 from numpy.typing import NDArray
 from timing import options
 
-from embodied_ssl.datasets.collect.policies import built_in_policies
+from embodied_ssl.datasets.collect.policies import policies_of
 from embodied_ssl.datasets.gallery.results import stiffness
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import PokeEnv
@@ -65,7 +65,7 @@ def interval(won: int, tried: int) -> tuple[float, float]:
 def grasp_table(count: int) -> None:
     print(f"\n## Grasps that hold\n\n{count} tables each; in brackets 95 % intervals.\n")
     print("| policy | floating | panda |\n|---|---|---|")
-    for name, policy in built_in_policies("grasp").items():
+    for name, policy in policies_of("grasp").items():
         cells = []
         for body in ("floating", "panda"):
             won = sum(

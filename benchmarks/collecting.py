@@ -17,7 +17,7 @@ import numpy as np
 from timing import interleaved, options, table
 
 from embodied_ssl.datasets.collect.collection import collect
-from embodied_ssl.datasets.collect.policies import built_in_policies
+from embodied_ssl.datasets.collect.policies import policies_of
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import PokeEnv
 from embodied_ssl.envs.push import PushEnv
@@ -58,7 +58,7 @@ def table_shares() -> None:
     """What share of an interaction is physics, rendering, the rest."""
     for body in ("floating", "panda"):
         for kind, environment in (("grasp", GraspEnv), ("push", PushEnv), ("poke", PokeEnv)):
-            env, policy = environment(body=body, **WARM), next(iter(built_in_policies(kind).values()))()  # type: ignore[arg-type]
+            env, policy = environment(body=body, **WARM), next(iter(policies_of(kind).values()))()  # type: ignore[arg-type]
 
             def interactions(first: int, count: int, env=env, policy=policy) -> None:
                 for seed in range(first, first + count):

@@ -15,7 +15,7 @@ import pybullet
 from numpy.typing import NDArray
 from timing import options
 
-from embodied_ssl.datasets.collect.policies import built_in_policies
+from embodied_ssl.datasets.collect.policies import policies_of
 from embodied_ssl.envs import poke
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import POKE_SAMPLES, PokeEnv
@@ -83,7 +83,7 @@ def interactions(
     kind: str, env: TableEnv, seeds: range, chosen: dict[int, NDArray[np.float32]], aside: float = 0.0
 ) -> NDArray[np.float64]:
     """Outcomes [seeds] of one interaction per table. chosen: actions by seed; the policy fills what is missing."""
-    policy: Any = next(iter(built_in_policies(kind).values()))()
+    policy: Any = next(iter(policies_of(kind).values()))()
     outcomes = []
     with mock.patch.object(poke, "POKE_SAMPLES", POKE_SAMPLES * parts(env)):
         for seed in seeds:

@@ -27,7 +27,8 @@ class CollectSpec:
     kind: what to collect. env: every setting of the environment's constructor. policy: a built-in name or
     `module:name`. episodes, seed: how many, and what they are drawn from. shard_episodes: episodes of each shard.
     compression: of the images. folders: the digests of those that settings name, by setting. policy_code: the
-    digests of what a policy is made of, by name; a word where it cannot be identified; None for a built-in one.
+    digests of what a policy is made of, by name; a word where it cannot be identified; None for one of ours.
+    added_code: the same of an environment, a gripper and objects that others have added.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class CollectSpec:
     compression: str
     folders: dict[str, str]
     policy_code: dict[str, str] | str | None
+    added_code: dict[str, str] | str | None = None
 
     @property
     def shards(self) -> int:
@@ -57,16 +59,23 @@ class CollectSpec:
 
     @property
     def unidentified(self) -> str | None:
-        """Why the policy cannot be told from another one; None where it can."""
-        return self.policy_code if isinstance(self.policy_code, str) else None
+        """Why the policy, or what else others have added, cannot be told from another one; None where it can."""
+        words = [code for code in (self.policy_code, self.added_code) if isinstance(code, str)]
+        return words[0] if words else None
+
+    @property
+    def has_others_code(self) -> bool:
+        """Whether code that is no part of this package is run."""
+        return self.policy_code is not None or self.added_code is not None
 
     @cached_property
     def text(self) -> str:
         """The specification as JSON, the same for equal ones: folders stand in it by their content, not their place."""
         said = asdict(self)
         said["env"] |= said.pop("folders")
-        if said["policy_code"] is None:
-            del said["policy_code"]
+        for name in ("policy_code", "added_code"):
+            if said[name] is None:
+                del said[name]
         return json.dumps(said, sort_keys=True)
 
     def identity(self, shard: int) -> str:

@@ -76,7 +76,7 @@ class OrbitEnv(SimulatedEnv):
             field_of_view: rad, in (0, π).
             motor_noise: relative standard deviation of what the motors do.
             encoder_noise: relative standard deviation of what the joints measure.
-            objects: household (generated), random_urdfs (PyBullet's), or a folder of mesh and .urdf files.
+            objects: household (generated), random_urdfs (PyBullet's), a folder of mesh and .urdf files, or module:Name.
             instances: which instances of a category to draw from, [first, last).
             textures: a folder of images that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).

@@ -88,9 +88,9 @@ class TableEnv(SimulatedEnv):
             instance: observe instance masks.
             interactions: interactions of an episode.
             clutter: objects on the table; fewer where no more find room.
-            body: floating (a gripper without an arm, fast) or panda (Franka's arm).
+            body: floating (a gripper without an arm, fast), panda (Franka's arm), or module:Class of your own.
             categories: of objects to draw from, separated by commas; empty: all.
-            objects: household (generated), random_urdfs (PyBullet's), or a folder of mesh and .urdf files.
+            objects: household (generated), random_urdfs (PyBullet's), a folder of mesh and .urdf files, or module:Name.
             instances: which instances of a category to draw from, [first, last).
             time_step: of the physics, 0.0001 to 0.05 s.
             textures: a folder of images that everything wears instead of the generated textures; empty: none.

@@ -24,7 +24,7 @@ import embodied_ssl
 from embodied_ssl.datasets.collect.counters import Counter, watch
 from embodied_ssl.datasets.collect.engines import ENGINES, run_jobs
 from embodied_ssl.datasets.collect.folder_identity import folder_digest
-from embodied_ssl.datasets.collect.policies import policy_content, policy_name, resolve_policy
+from embodied_ssl.datasets.collect.policies import Content, added_content, policy_content, policy_name, resolve_policy
 from embodied_ssl.datasets.collect.recorder import Policy, Recorder
 from embodied_ssl.datasets.collect.settings import (
     MOST_SEED,
@@ -62,7 +62,7 @@ def collect(
     """Collect a data set into the directory `out`, or finish one that was interrupted.
 
     Args:
-        kind: `roam`, `orbit`, `grasp`, `push` or `poke`.
+        kind: a name, as `embodied-ssl envs` lists them, or `module:Name` of a kind of your own.
         out: the directory; made if need be. One that holds anything but the same data set is refused.
         episodes: how many, at least 1.
         seed: at least 0. Episode e draws from SeedSequence([seed, e]).
@@ -121,8 +121,25 @@ def make_spec(
     refuse_too_large(kind, settings, min(episodes, shard_episodes))
     player = resolve_policy(kind, policy)
     content = {name: folder_digest(folder) for name, folder in folders(settings).items() if folder.is_dir()}
-    code, name = policy_content(kind, policy, player), policy_name(kind, policy)
-    return CollectSpec(kind, settings, name, episodes, seed, shard_episodes, compression, content, code), player
+    return CollectSpec(
+        kind=kind,
+        env=settings,
+        policy=policy_name(kind, policy),
+        episodes=episodes,
+        seed=seed,
+        shard_episodes=shard_episodes,
+        compression=compression,
+        folders=content,
+        policy_code=policy_content(policy, player),
+        added_code=_added_content(kind, settings),
+    ), player
+
+
+def _added_content(kind: str, settings: dict[str, Any]) -> Content:
+    try:
+        return added_content(kind, settings)
+    except ValueError as error:  # of a gripper or a set of objects that is none
+        raise DataError(f"{kind}: {error}") from error
 
 
 def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> tuple[int, ShardEntry, bool]:
@@ -170,7 +187,7 @@ def _make_shards(
     jobs = ((folder, spec, index, policy) for index in range(spec.shards))
     bar = progress_bar(total, kind_of(spec.kind).rows, spec.kind, shown=progress)
     with bar, watch(folder, bar) as watching:
-        for index, entry, made in run_jobs(make_shard, jobs, workers, engine, fresh=spec.policy_code is not None):
+        for index, entry, made in run_jobs(make_shard, jobs, workers, engine, fresh=spec.has_others_code):
             entries[index] = entry
             if made:
                 made_now.add(index)

@@ -15,8 +15,6 @@ from embodied_ssl.datasets.kinds import Kind, kind_of
 
 MOST_PIXELS = 4096  # on a side
 MOST_SEED = 2**63 - 1  # it is stored as int64
-_FOLDERS = ("objects", "textures")  # settings that may name one
-_NO_FOLDERS = ("", "household", "random_urdfs")
 
 
 def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
@@ -64,8 +62,11 @@ def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
 
 def folders(settings: dict[str, Any]) -> dict[str, Path]:
     """The settings that name a folder of files, and the folder."""
-    named = {name: str(settings.get(name, "")) for name in _FOLDERS}
-    return {name: Path(value).expanduser() for name, value in named.items() if value not in _NO_FOLDERS}
+    found = {name: Path(str(settings[name])).expanduser() for name in ("objects", "textures") if settings.get(name)}
+    sets = simulation("embodied_ssl.envs.world.objects.sets")
+    if "objects" in found and not sets.is_folder(settings["objects"]):
+        del found["objects"]
+    return found
 
 
 def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:

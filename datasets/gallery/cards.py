@@ -72,9 +72,10 @@ def counts_of(dataset: "Dataset") -> list[tuple[str, str]]:
 def settings_of(dataset: "Dataset") -> list[tuple[str, str]]:
     """How a data set was collected, as name and value."""
     spec = dict(dataset.spec)
-    settings, code = spec.pop("env", {}), spec.pop("policy_code", None)
-    if isinstance(code, str):  # else digests, of which a page has no use
-        spec["policy code"] = code
+    settings = spec.pop("env", {})
+    for name in ("policy_code", "added_code"):
+        if isinstance(spec.get(name), dict):  # digests, of which a page has no use
+            del spec[name]
     every = {**spec, **(settings if isinstance(settings, dict) else {})}
     every["package version"] = dataset.manifest.package_version
     return [(words(name), _plain(value)) for name, value in every.items() if value not in ("", None)]

@@ -46,10 +46,13 @@ def check(directory: Path | str, progress: bool = False) -> list[str]:
 
 def remarks(directory: Path | str) -> list[str]:
     """What a sound data set's user should know all the same."""
-    code = read_manifest(Path(directory).expanduser()).spec.get("policy_code")
-    if isinstance(code, str):
-        return [f"its policy is {code}; nobody can tell whether all shards were made by the same one"]
-    return []
+    spec = read_manifest(Path(directory).expanduser()).spec
+    codes = {"its policy": spec.get("policy_code"), "what others have added to it": spec.get("added_code")}
+    return [
+        f"{what} is {code}; nobody can tell whether all shards were made by the same one"
+        for what, code in codes.items()
+        if isinstance(code, str)
+    ]
 
 
 def _check_shard(folder: Path, manifest: Manifest, number: int) -> list[str]:

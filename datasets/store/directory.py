@@ -110,12 +110,16 @@ def _bound_to(folder: Path) -> dict[str, Any] | None:
 
 def _flat(spec: dict[str, Any]) -> dict[str, Any]:
     """The fields of a specification, those of the environment and the pieces of a policy by their own names."""
-    outer = {name: value for name, value in spec.items() if name not in ("env", "policy_code", "libraries")}
+    outer = {
+        name: value for name, value in spec.items() if name not in ("env", "policy_code", "added_code", "libraries")
+    }
     outer |= {f"version of {name}": number for name, number in spec.get("libraries", {}).items()}
-    settings, code = spec.get("env", {}), spec.get("policy_code", {})
+    settings = spec.get("env", {})
     outer |= settings if isinstance(settings, dict) else {"env": settings}
-    pieces = code if isinstance(code, dict) else {"policy": code}
-    return outer | {f"the code of {name}": digest for name, digest in pieces.items()}
+    for owner, code in (("policy", spec.get("policy_code", {})), ("others", spec.get("added_code", {}))):
+        pieces = code if isinstance(code, dict) else {owner: code}
+        outer |= {f"the code of {name}": digest for name, digest in pieces.items()}
+    return outer
 
 
 def differing(there: dict[str, Any], here: dict[str, Any]) -> list[str]:

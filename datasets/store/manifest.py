@@ -100,9 +100,9 @@ def _refuse_unknown_kind(path: Path, content: dict[str, Any]) -> None:
     """Raise DataError for a kind that nobody has declared here; the code that it was made by says who could."""
     if (kind := content.get("kind")) in (known := kinds()):
         return
-    code = content.get("spec", {}).get("code")
-    modules = sorted({name.partition(":")[0] for name in code}) if isinstance(code, dict) else []
-    plugin = modules[0] if modules else "MODULE"
+    code = content.get("spec", {}).get("added_code")
+    modules = sorted({name.partition(":")[0] for name in code if ":" in name}) if isinstance(code, dict) else []
+    plugin = " or ".join(modules) or "MODULE"
     raise DataError(
         f"{path}: of the kind {kind!r}, and known are {', '.join(known)}; give the plugin that declares it, as in "
         f"--plugin {plugin}"

@@ -70,13 +70,13 @@ def view_command(arguments: list[str]) -> int:
 
 def envs_command(arguments: list[str]) -> int:
     """`embodied-ssl envs`."""
-    from embodied_ssl.datasets.collect.policies import built_in_policies
+    from embodied_ssl.datasets.collect.policies import policies_of
     from embodied_ssl.datasets.collect.settings import environment_class
     from embodied_ssl.datasets.kinds import kinds
 
     parse(make_parser("envs", "List the environments, and the policies that act in each."), arguments)
     for kind, declared in kinds().items():
         about = first_line(environment_class(kind))
-        print(f"{declared.env_id:26}{about}\n{'':26}policies: {', '.join(built_in_policies(kind))}")
+        print(f"{declared.env_id:26}{about}\n{'':26}policies: {', '.join(policies_of(kind))}")
     print('\nmake one with gymnasium.make("embodied_ssl.envs:embodied_ssl/Roam-v0")')
     return 0

@@ -1,15 +1,37 @@
-"""Grippers by name."""
+"""Grippers by name: ours, and those that others add."""
+
+import inspect
+from typing import Any
 
 from embodied_ssl.envs.bodies.floating import FloatingGripper
 from embodied_ssl.envs.bodies.gripper import Gripper
 from embodied_ssl.envs.bodies.panda import Panda
 from embodied_ssl.envs.world.textures.families import nearest
+from embodied_ssl.plugins import NoPlugin, added, member
 
-GRIPPERS: dict[str, type[FloatingGripper] | type[Panda]] = {"floating": FloatingGripper, "panda": Panda}
+GRIPPERS: dict[str, type[Gripper]] = {"floating": FloatingGripper, "panda": Panda}
+_ASKED = [name for name, each in vars(Gripper).items() if inspect.isfunction(each) and not name.startswith("_")]
 
 
 def make_gripper(name: str, round_finger: bool = False) -> Gripper:
-    """A gripper by name: `floating` or `panda`. Raises ValueError, which names the near one."""
-    if name not in GRIPPERS:
-        raise ValueError(f"unknown body {name!r}{nearest(name, GRIPPERS)}")
-    return GRIPPERS[name](round_finger)
+    """A gripper by name, or that of a `module:Class`. Raises ValueError, which names the near one."""
+    return gripper_class(name)(round_finger)
+
+
+def gripper_class(name: str) -> Any:
+    """The class of a gripper; it is called with whether it has one round finger. Raises ValueError."""
+    try:
+        known = GRIPPERS | added("grippers", lambda each: inspect.isclass(each) and not _missing(each))
+        if ":" not in name and name not in known:
+            raise ValueError(f"unknown body {name!r}{nearest(name, known)}")
+        found = known[name] if name in known else member(name)
+    except NoPlugin as error:
+        raise ValueError(f"body {error}") from error
+    if missing := _missing(found):
+        raise ValueError(f"body {name}: no gripper, for it has no {' and no '.join(missing)}; see bodies/gripper.py")
+    return found
+
+
+def _missing(found: Any) -> list[str]:
+    """What the protocol asks for and something has not."""
+    return [name for name in _ASKED if not callable(getattr(found, name, None))]

@@ -6,7 +6,7 @@ import numpy as np
 import pybullet
 import pytest
 
-from embodied_ssl.datasets.collect.policies import built_in_policies
+from embodied_ssl.datasets.collect.policies import policies_of
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import POKE_MPS, TOUCHED_N, PokeEnv
 from embodied_ssl.envs.push import PushEnv
@@ -181,7 +181,7 @@ def test_points_and_pixels_agree():
 @pytest.mark.slow
 def test_grasp_policies_are_balanced():
     env, rates = GraspEnv(instances=(0, 3)), {}
-    for name, policy_class in built_in_policies("grasp").items():
+    for name, policy_class in policies_of("grasp").items():
         policy, won = policy_class(), []
         for seed in range(60):
             observation, _ = env.reset(seed=seed)
