@@ -32,7 +32,7 @@ from embodied_ssl.envs.world.assets import Asset, Part, Texture
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.geometry.mesh import make_mesh
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.raster.renderers import matrices_of
+from embodied_ssl.envs.world.poses import matrices_of
 
 SCENES = ("living_room", "kitchen", "office", "library")
 EPISODE_FRAMES, SIZE = 100, 96

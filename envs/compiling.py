@@ -12,7 +12,8 @@ from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.floor import Floor
 from embodied_ssl.envs.world.geometry.mesh import box
 from embodied_ssl.envs.world.materials import MATERIALS
-from embodied_ssl.envs.world.raster.renderers import Item, RasterRenderer
+from embodied_ssl.envs.world.raster.frames import Item
+from embodied_ssl.envs.world.raster.renderers import RasterRenderer
 
 
 def compile_all(tell: Callable[[str], object], processes: int = 1) -> None:

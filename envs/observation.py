@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.raster.renderers import Frame
+from embodied_ssl.envs.world.raster.frames import Frame
 
 
 def observation_space(size: int, depth: bool, instance: bool, motor_size: int = 0) -> gymnasium.spaces.Dict:

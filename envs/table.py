@@ -25,7 +25,7 @@ from embodied_ssl.envs.world.geometry.mesh import box
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.raster.renderers import Frame
+from embodied_ssl.envs.world.raster.frames import Frame
 from embodied_ssl.envs.world.textures.families import texture
 
 TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concrete", "tile", "plaid", "leather")

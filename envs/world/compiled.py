@@ -1,8 +1,14 @@
-"""Functions that numba compiles, and its cache of them: a convenience, never a condition."""
+"""Functions that numba compiles, and its cache of them: a convenience, never a condition.
 
+Numba keeps what it compiles until the function's file changes. Here it is until any file of its folder does: compiled
+functions may call those of other files beside them, and name their constants.
+"""
+
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import IO, Any
@@ -32,8 +38,13 @@ def jit(function: Callable[..., Any]) -> Any:
     return _keeping(numba.njit(**_SETTINGS)(function))
 
 
+def kernel(function: Callable[..., Any]) -> Any:
+    """The same for a function that makes no arrays: those of its tuples are then passed on without being counted."""
+    return _keeping(numba.njit(**_SETTINGS, _nrt=False)(function))
+
+
 def inlined(function: Callable[..., Any]) -> Any:
-    """The same, made part of the functions of its file that call it."""
+    """The same, made part of the functions that call it."""
     return _keeping(numba.njit(**_SETTINGS, inline="always")(function))
 
 
@@ -100,6 +111,10 @@ class _Kept(FunctionCache):
     a third would then run the code of the other kind.
     """
 
+    def __init__(self, function: Callable[..., Any]):
+        super().__init__(function)
+        self._cache_file._source_stamp = _content_of(Path(function.__code__.co_filename).parent)
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         found = None
         try:
@@ -149,3 +164,13 @@ class _Kept(FunctionCache):
             lock.close()
             return None
         return lock
+
+
+@lru_cache
+def _content_of(folder: Path) -> str:
+    """A digest of all code in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(f"{path.name}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

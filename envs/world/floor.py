@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Placement, Scene, footprints_of
 from embodied_ssl.envs.world.compiled import jit
-from embodied_ssl.envs.world.raster.renderers import matrices_of
+from embodied_ssl.envs.world.poses import matrices_of
 
 CELL_M = 0.05
 STEP_M = 0.03  # wheels run over rugs and thresholds up to this high

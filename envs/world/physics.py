@@ -15,7 +15,9 @@ from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.engine import Scratch, pybullet
-from embodied_ssl.envs.world.raster.renderers import Frame, Item, Renderer, make_renderer, matrices_of
+from embodied_ssl.envs.world.poses import matrices_of
+from embodied_ssl.envs.world.raster.frames import Frame, Item, Renderer
+from embodied_ssl.envs.world.raster.renderers import make_renderer
 from embodied_ssl.envs.world.textures.families import image_textures
 
 MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background

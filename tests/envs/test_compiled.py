@@ -85,6 +85,22 @@ def test_a_damaged_cache_is_made_anew(script):
     assert finish(start(script, "f8")) == (1, "")
 
 
+def test_what_calls_a_file_beside_it_is_compiled_anew_when_that_changes(tmp_path):
+    beside, script = tmp_path / "beside.py", tmp_path / "script.py"
+    called = (
+        "from embodied_ssl.envs.world.compiled import inlined\n\nSHIFT = {}\n@inlined\ndef add(x):\n    return x + {}\n"
+    )
+    script.write_text(
+        "from beside import SHIFT, add\nfrom embodied_ssl.envs.world.compiled import kernel\n\n@kernel\n"
+        "def both(x):\n    return add(x) + SHIFT\n\nboth(0)\nprint(both(0), sum(both.stats.cache_hits.values()))\n"
+    )
+    printed = []
+    for shift, step in ((10, 1), (10, 1), (10, 2), (20, 2)):
+        beside.write_text(called.format(shift, step))
+        printed.append(start(script).communicate()[0].split())
+    assert printed == [["11", "0"], ["11", "1"], ["12", "0"], ["22", "0"]]
+
+
 def test_nowhere_to_keep_what_is_compiled_is_said_once(script):
     (script.parent / "__pycache__").write_text("no folder")
     hits, warned = finish(start(script, "f4,f8", **NO_PLACE))
@@ -104,7 +120,7 @@ def test_a_read_only_install_without_a_home_collects(data, tmp_path):
         (folder / "__pycache__").write_text("read-only, for root as well")
     settings = json.dumps({"grasp": {**SMALL["grasp"], "shard_episodes": 3}})
     result = subprocess.run(
-        [sys.executable, "-c", COLLECT, site.parent, ROOT / "tests", tmp_path / "data", settings],
+        [sys.executable, "-c", COLLECT, site.parent, ROOT / "tests/envs", tmp_path / "data", settings],
         env={**os.environ, **NO_PLACE}, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -1,1 +1,1 @@
-"""The rasteriser: from triangles to images, depth and masks."""
+"""The rasteriser: from triangles to images, depth and masks. `drawing` has the stages, `buffers` what they hand on."""
