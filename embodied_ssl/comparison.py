@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from embodied_ssl.cli.options import add_settings, make_parser, parse, shorten
+from embodied_ssl.cli.parser import Parser, built
 from embodied_ssl.data import Source, check_streams, source_for
 from embodied_ssl.datasets.collect.engines import run_jobs
 from embodied_ssl.datasets.errors import DataError
@@ -123,15 +123,13 @@ def _in_order(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]],
 def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
     """A method as it was named, `moco --version 3`; it may name an encoder and first weights of its own."""
     name, *options = shlex.split(named)
-    parser = make_parser(f"train {name}", "")
-    add_settings(parser, f"Settings of {name}", "method", method_class(name), skip={"encoder"})
+    parser, kind = Parser(f"train {name}"), method_class(name)
+    parser.settings(f"Settings of {name}", kind, "method", {"encoder"})
     parser.add_argument("--encoder.name", type=str, default=encoder)
     parser.add_argument("--encoder.weights", type=str | None, default=None)
-    parser.short_names["--encoder"] = "--encoder.name"
-    shorten(parser, ("method", "encoder"))  # the weights of `joint` are its own
-    given = parse(parser, options)
-    settings = vars(given.method) if "method" in given else {}
-    return make_method(name, given.encoder.name, image_size, seed, given.encoder.weights, **settings)
+    given = parser.values(options)
+    own = given["encoder"]
+    return make_method(name, own["name"], image_size, seed, own["weights"], **built(kind, given.get("method", {})))
 
 
 def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:

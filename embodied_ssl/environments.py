@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.collect.settings import env_settings, registered
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds import kind_of, kinds
 
 Observation = dict[str, NDArray[np.generic]]
@@ -29,6 +29,8 @@ def make_env(name: str, *, render_mode: str | None = None, **settings: Any) -> g
     Raises DataError for an unknown name or setting, and where the simulator is not installed.
     """
     ids = {kind.env_id: kind.name for kind in kinds().values()}
+    if "/" in name and name not in ids:
+        raise unknown_name("environment", name, ids)
     kind = kind_of(ids.get(name, name))
     env_settings(kind.name, settings)
     try:

@@ -1,42 +1,73 @@
 """Commands that make data and look at them."""
 
-import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from embodied_ssl.cli.options import first_line, make_parser, parse
+from embodied_ssl.cli.parser import Parser
+from embodied_ssl.cli.words import first_line
 
 
-def collect_command(arguments: list[str]) -> int:
-    """`embodied-ssl collect`."""
+def collect_names() -> dict[str, str]:
+    """The kinds of data, and what each holds."""
+    from embodied_ssl.datasets.kinds import kinds
+
+    return {name: kind.page.about for name, kind in kinds().items()}
+
+
+def collect_parser(kind: str, arguments: Sequence[str]) -> Parser:
+    """`embodied-ssl collect KIND`."""
     from embodied_ssl.datasets.collect.collection import collect
     from embodied_ssl.datasets.collect.settings import environment_class
-    from embodied_ssl.datasets.kinds import kind_of, kinds
+    from embodied_ssl.datasets.kinds import kind_of
 
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: embodied-ssl collect KIND --out DIR [settings]\n\nKIND is one of {', '.join(kinds())};")
-        print("`embodied-ssl collect KIND --help` explains every setting.")
-        return 0
-    kind, *rest = arguments
     kind = kind_of(kind).name
-    parser = make_parser(f"collect {kind}", first_line(collect))
-    parser.add_function_arguments(collect, skip={"kind", "env", "policy"})
-    parser.add_argument("--policy", type=str | None, default=None, help="a built-in name, or module:name of your own")
-    parser.add_class_arguments(environment_class(kind), skip={"render_mode"})
-    sys.path.append(str(Path.cwd()))  # where the module of --policy may be
-    settings = vars(parse(parser, rest))
-    print(collect(kind, **settings))
+    parser = Parser(
+        f"collect {kind}",
+        first_line(environment_class(kind)),
+        "--out DIR [settings]",
+        [
+            f"embodied-ssl collect {kind} --out data/{kind} --episodes 100 --workers 2",
+            f"embodied-ssl collect {kind} --out data/{kind} --size 64 --policy my_module:MyPolicy",
+        ],
+    )
+    parser.settings("The collection", collect, skip={"kind", "policy", "env"})
+    parser.add_argument(
+        "--policy", type=str | None, default=None, help="who acts: a built-in name, or module:name of your own"
+    )
+    parser.settings("The environment, in full --env.NAME", environment_class(kind), "env", {"render_mode"})
+    parser.for_all()
+    return parser
+
+
+def collect_command(kind: str, given: Mapping[str, Any]) -> int:
+    """`embodied-ssl collect KIND`."""
+    from embodied_ssl.datasets.collect.collection import collect
+    from embodied_ssl.datasets.kinds import kind_of
+
+    own = {name: value for name, value in given.items() if name != "env"}
+    print(collect(kind_of(kind).name, **own, **given["env"]))
     return 0
 
 
-def check_command(arguments: list[str]) -> int:
+def check_parser() -> Parser:
+    """`embodied-ssl check`."""
+    parser = Parser(
+        "check", "Verify data sets; exit code 1 if one is bad.", "DIR ...", ["embodied-ssl check data/roam"]
+    )
+    parser.positional = "directories"
+    parser.add_argument("--directories", type=list[Path], required=True, help="of data sets")
+    parser.for_all()
+    return parser
+
+
+def check_command(given: Mapping[str, Any]) -> int:
     """`embodied-ssl check`."""
     from embodied_ssl.datasets.read.readers import Dataset
     from embodied_ssl.datasets.store.check import check, remarks
 
-    parser = make_parser("check", "Verify data sets; exit code 1 if one is bad.")
-    parser.add_argument("directory", nargs="+", type=Path, help="of a data set")
     bad = 0
-    for directory in parse(parser, arguments).directory:
+    for directory in given["directories"]:
         problems = check(directory, progress=True)
         bad += bool(problems)
         for problem in problems:
@@ -47,36 +78,31 @@ def check_command(arguments: list[str]) -> int:
     return int(bad > 0)
 
 
-def view_command(arguments: list[str]) -> int:
+def view_parser() -> Parser:
+    """`embodied-ssl view`."""
+    parser = Parser(
+        "view",
+        "Write one page that shows data sets, or the video of an episode.",
+        "DIR ... [--out PAGE] [--video FILE]",
+        ["embodied-ssl view data/roam data/push --out data.html", "embodied-ssl view data/roam --video roam.mp4"],
+    )
+    parser.positional = "directories"
+    parser.add_argument("--directories", type=list[Path], required=True, help="of data sets")
+    parser.add_argument("--out", type=Path | None, help="the page; None: beside the first data set")
+    parser.add_argument("--video", type=Path | None, help="write this MP4 of an episode, and no page")
+    parser.add_argument("--episode", type=int, default=0, help="the episode of the video")
+    parser.for_all()
+    return parser
+
+
+def view_command(given: Mapping[str, Any]) -> int:
     """`embodied-ssl view`."""
     from embodied_ssl.datasets.gallery.page import video, view
     from embodied_ssl.datasets.store.files import make_room
 
-    parser = make_parser("view", "Write one page that shows data sets.")
-    parser.add_argument("directory", nargs="+", type=Path, help="of a data set")
-    parser.add_argument(
-        "--out", type=Path | None, default=None, help="the page; beside the first data set if not given"
-    )
-    parser.add_argument("--video", type=Path | None, default=None, help="write this MP4 of an episode, and no page")
-    parser.add_argument("--episode", type=int, default=0, help="the episode of the video")
-    given = parse(parser, arguments)
-    if given.video is not None:
-        make_room(given.video)
-        print(video(given.directory[0], given.episode, given.video))
+    if given["video"] is not None:
+        make_room(given["video"])
+        print(video(given["directories"][0], given["episode"], given["video"]))
     else:
-        print(view(given.directory, given.out))
-    return 0
-
-
-def envs_command(arguments: list[str]) -> int:
-    """`embodied-ssl envs`."""
-    from embodied_ssl.datasets.collect.policies import policies_of
-    from embodied_ssl.datasets.collect.settings import environment_class
-    from embodied_ssl.datasets.kinds import kinds
-
-    parse(make_parser("envs", "List the environments, and the policies that act in each."), arguments)
-    for kind, declared in kinds().items():
-        about = first_line(environment_class(kind))
-        print(f"{declared.env_id:26}{about}\n{'':26}policies: {', '.join(policies_of(kind))}")
-    print('\nmake one with gymnasium.make("embodied_ssl.envs:embodied_ssl/Roam-v0")')
+        print(view(given["directories"], given["out"]))
     return 0

@@ -1,38 +1,47 @@
 """The command line: every option is a parameter of the function it calls, and its help is that function's docstring."""
 
+import argparse
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from typing import Any, NamedTuple
 
-HELP = """usage: embodied-ssl COMMAND ...
+from embodied_ssl.cli.parser import Parser, read_config
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.plugins import NoPlugin, use
 
-Bodies in simulated worlds: collect interaction data, look at them, learn from them.
 
-data:
-  collect KIND   simulate and log to HDF5; KIND is roam, orbit, grasp, push or poke
-  check DIR      verify a data set: hashes, schema, ranges, poses, motors
-  view DIR ...   write one page that shows data sets, or the video of an episode
-  envs           list the environments
+class Command(NamedTuple):
+    """A command; its module has `NAME_parser`, `NAME_command` and, where it takes a name, `NAME_names`."""
 
-learning:
-  train METHOD   learn an encoder from data
-  methods        list the methods, their papers, what they learn from
-  encoders       list the encoders
-  evaluate RUN   measure encoders on held-out images
-  compare        train and evaluate several methods on the same data and budget
+    module: str
+    about: str
+    what: str = ""
+    """What is named after it, if anything: `KIND` of data, `METHOD`."""
 
-  demo           all of it at small scale: collect, learn, measure, and write two pages that show it
 
-examples:
-  embodied-ssl collect roam --out data/roam --episodes 100 --size 96 --depth --workers 2
-  embodied-ssl view data/roam --video roam.mp4 --episode 3
-  embodied-ssl train equivariance --pairs data/roam --out runs/equivariance
-  embodied-ssl evaluate runs/equivariance --on data/held_out
-
-`embodied-ssl COMMAND --help` explains a command, `embodied-ssl collect KIND --help` every setting of its world,
-`embodied-ssl train METHOD --help` every setting of a method."""
+COMMANDS = {
+    "collect": Command("data", "let a body act in simulated worlds, and log what it sees and feels to HDF5", "KIND"),
+    "check": Command("data", "verify data sets: hashes, schema, ranges, poses, motors"),
+    "view": Command("data", "write one page that shows data sets, or the video of an episode"),
+    "train": Command("learning", "learn an encoder from data", "METHOD"),
+    "evaluate": Command("learning", "measure encoders on held-out images"),
+    "compare": Command("learning", "train and evaluate several methods on the same data with the same budget"),
+    "demo": Command("learning", "all of it at small scale, with two pages that show it"),
+    "envs": Command("lists", "list the environments, and the policies that act in each"),
+    "methods": Command("lists", "list the methods, their papers, and what each learns from"),
+    "encoders": Command("lists", "list the encoders"),
+    "protocols": Command("lists", "list the protocols that measure encoders"),
+}
+ABOUT = "Bodies in simulated worlds: collect interaction data, look at them, learn from them, measure what was learned."
+EXAMPLES = (
+    "embodied-ssl collect roam --out data/roam --episodes 100 --size 96 --depth --workers 2",
+    "embodied-ssl view data/roam --video roam.mp4 --episode 3",
+    "embodied-ssl train equivariance --pairs data/roam --out runs/equivariance-0",
+    "embodied-ssl evaluate runs/equivariance-0 --on data/held_out",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,51 +59,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
-    if not given or given[0] in ("-h", "--help", "help"):
-        print(HELP)
-        return 0
-    name, *rest = given
-    if name == "--version":
-        from embodied_ssl import __version__
-
-        print(__version__)
-        return 0
-    if name not in COMMANDS:
-        from embodied_ssl.cli.options import near
-
-        return _refuse(f"unknown command '{name}'{near(name, COMMANDS)}; there are {', '.join(COMMANDS)}")
-    from embodied_ssl.datasets.errors import DataError
     from embodied_ssl.datasets.interrupts import exit_code, terminable
 
     try:
         with terminable():
-            return _command(name)(rest)
-    except DataError as error:
-        return _refuse(str(error))
+            return _command(given)
+    except (DataError, NoPlugin) as error:
+        print(f"embodied-ssl: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as stop:
         print(f"\nembodied-ssl: {str(stop) or 'interrupted'}", file=sys.stderr)
         return exit_code(stop)
 
 
-def _command(name: str) -> Callable[[list[str]], int]:
-    """The function of a command, whose module is imported only now: help stays instant."""
-    return getattr(import_module(f"embodied_ssl.cli.{COMMANDS[name]}"), f"{name}_command")
+def _command(given: list[str]) -> int:
+    """Run what was asked for. Of all commands only that one has its options made, whose module is imported then."""
+    top = Parser("", ABOUT, "COMMAND ...", EXAMPLES)
+    if not given or given[0] in ("-h", "--help", "help"):
+        _add_commands(top, {name: each.about for name, each in COMMANDS.items()})
+        top.print_help()
+        return 0
+    if given[0] == "--version":
+        from embodied_ssl import __version__
+
+        print(__version__)
+        return 0
+    for plugin in _plugins(given):
+        use(plugin)
+    name, *rest = given
+    if name not in COMMANDS:
+        raise unknown_name("command", name, COMMANDS)
+    command = COMMANDS[name]
+    module = import_module(f"embodied_ssl.cli.{command.module}")
+    make, act = getattr(module, f"{name}_parser"), getattr(module, f"{name}_command")
+    if not command.what:
+        leaf = make()
+        _add_commands(top, {name: command.about}, {name: leaf})
+        return act(leaf.values(rest, [name], top))
+    subject = rest[0] if rest and not rest[0].startswith("-") else None
+    names = getattr(module, f"{name}_names")
+    middle = Parser(name, command.about, f"{command.what} [settings]", [f"embodied-ssl {name} {command.what} --help"])
+    _add_commands(top, {name: command.about}, {name: middle})
+    if subject is None:
+        if rest and not {"-h", "--help"} & {*rest}:
+            raise DataError(f"{name}: name a {command.what} first: {', '.join(names())}")
+        _add_commands(middle, names())
+        middle.print_help()
+        return 0
+    leaf = make(subject, rest[1:])
+    key = subject.replace(".", "_")  # a dot would lead into a group of settings
+    _add_commands(middle, {}, {key: leaf})
+    return act(subject, leaf.values(rest[1:], [name, key], top))
 
 
-def _refuse(message: str) -> int:
-    print(f"embodied-ssl: {message}", file=sys.stderr)
-    return 2
+def _add_commands(parser: Parser, about: Mapping[str, str], made: Mapping[str, Parser] | None = None) -> None:
+    """Add sub-commands; those that were not made are for the list in the help only."""
+    commands: Any = parser.add_subcommands(dest="command", title="commands", metavar="", description=None)
+    for name in {**about, **(made or {})}:
+        commands.add_subcommand(name, (made or {}).get(name, Parser()), help=about.get(name, ""))
 
 
-COMMANDS: dict[str, str] = {  # and the module that has its function
-    "collect": "data",
-    "check": "data",
-    "view": "data",
-    "envs": "data",
-    "train": "learning",
-    "methods": "learning",
-    "encoders": "learning",
-    "evaluate": "learning",
-    "compare": "learning",
-    "demo": "learning",
-}
+def _plugins(arguments: Sequence[str]) -> Iterable[str]:
+    """The plugins that options and files of settings name: they are used before any other name is looked up."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--config", action="append", default=[])
+    early.add_argument("--plugin", nargs="*", action="extend", default=[])
+    given = early.parse_known_args(list(arguments))[0]
+    told = [read_config(file).get("plugin") or [] for file in given.config]
+    return dict.fromkeys(each for plugins in [*told, given.plugin] for plugin in plugins for each in plugin.split(","))

@@ -109,15 +109,15 @@ def test_choices_offer_the_near_one():
     [
         ("drlim --image_size 0", "image_size: 0; give at least 1"),
         ("drlim --learning_rate -1", "learning_rate: -1.0; give more than 0"),
-        ("drlim --learning_rate nan", "--learning_rate: 'nan' is no float of more than 0"),
+        ("drlim --learning_rate nan", "--learning_rate: 'nan' is not a number of more than 0"),
         ("drlim --margin -1", "margin: -1.0; give at least 0"),
         ("drlim --steps 0", "steps: 0; give at least 1"),
         ("drlim --momentum 1.5", "momentum: 1.5; give at least 0 and less than 1"),
         ("drlim --seed -1", "seed: -1; give at least 0"),
         ("moco --queue 0", "queue: 0; give at least 1"),
         ("moco --temperature 0", "temperature: 0.0; give more than 0"),
-        ("moco --momentum 1.5", "momentum: 1.5; give at least 0 and at most 1"),
-        ("moco --recipe.momentum -0.5", "momentum: -0.5; give at least 0"),
+        ("moco --method.momentum 1.5", "momentum: 1.5; give at least 0 and at most 1"),
+        ("moco --optimizer.momentum -0.5", "momentum: -0.5; give at least 0"),
     ],
 )
 def test_a_senseless_number_is_one_clear_line(given, said, tmp_path, capsys):

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from embodied_ssl.cli.learning import train_parser
+from embodied_ssl.cli.learning import parser_of_training
 from embodied_ssl.cli.main import COMMANDS, main
-from embodied_ssl.cli.options import parse
 from embodied_ssl.data import source_for
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
@@ -83,8 +82,8 @@ def test_the_help_of_every_method_names_every_setting(name, capsys):
     groups = {
         "method": settings_of(method_class(name)),
         "data": list(needs_of(method_class(name))),
-        "recipe": [field.name for field in fields(Recipe)],
-        "training": ["out", *(field.name for field in fields(TrainingSettings))],
+        "optimizer": [field.name for field in fields(Recipe)],
+        "training": [field.name for field in fields(TrainingSettings)],
         "hardware": [field.name for field in fields(Hardware)],
     }
     for group, names in groups.items():
@@ -113,7 +112,7 @@ class Greedy(Method):
 
     def __init__(
         self, encoder, momentum: float = 0.5, steps: int = 7, out: str = "in", frames: int = 3, image_size: int = 5,
-        method: int = 11, data: int = 12, encoder_: int = 13,
+        method: int = 11, data: int = 12, optimizer: str = "13", config: str = "14",
     ):  # fmt: skip
         super().__init__(encoder)
 
@@ -121,18 +120,24 @@ class Greedy(Method):
         return {"loss": torch.zeros(())}
 
 
-def test_a_name_of_two_groups_is_that_of_the_method_and_each_has_its_full_name():
-    parser = train_parser("greedy", Greedy, needs_of(Greedy))
-    short = [f"--{name}={number}" for number, name in enumerate(settings_of(Greedy))]
-    full = ["--data.frames=folder", "--recipe.momentum=0.1", "--recipe.steps=2", "--training.out=run"]
-    given = parse(parser, [*short, *full, "--encoder.image_size=48", "--encoder", "vit_tiny", "--weight-decay", "0.3"])
-    assert [given.method[name] for name in settings_of(Greedy)] == [0, 1, "2", 3, 4, 5, 6, 7]
-    assert given["data.frames"] == ["folder"]
-    assert (given.recipe.momentum, given.recipe.steps, given.recipe.weight_decay) == (0.1, 2, 0.3)
-    assert str(given.training.out) == "run"
-    assert vars(given.encoder) == {"name": "vit_tiny", "image_size": 48, "weights": None}
-    usual = parse(parser, ["--training.out", "run", "--data.frames", "folder"])
-    assert (usual.method.momentum, usual.recipe.momentum) == (0.5, 0.7)
+def test_a_name_of_two_groups_is_refused_and_each_has_its_full_name():
+    parser = parser_of_training("greedy", Greedy)
+    own = settings_of(Greedy)
+    for name in ("momentum", "steps", "frames", "image_size", "optimizer"):
+        with pytest.raises(DataError, match=rf"--{name} may be --.*{name} or --.*{name};"):
+            parser.values([f"--{name}", "1"])
+    full = [f"--method.{name}={number}" for number, name in enumerate(own)]
+    full += ["--data.frames=folder", "--optimizer.momentum=0.1", "--optimizer.steps=2", "--out=run"]
+    given = parser.values([*full, "--encoder.image_size=48", "--encoder", "vit_tiny", "--weight-decay", "0.3"])
+    assert [given["method"][name] for name in own] == [0, 1, "2", 3, 4, 5, 6, "7", "8"]
+    assert given["data"]["frames"] == ["folder"]
+    assert {key: given["optimizer"][key] for key in ("momentum", "steps", "weight_decay")} == {
+        "momentum": 0.1, "steps": 2, "weight_decay": 0.3,
+    }  # fmt: skip
+    assert str(given["out"]) == "run"
+    assert given["encoder"] == {"name": "vit_tiny", "image_size": 48, "weights": None}
+    usual = parser.values(["--out", "run", "--data.frames", "folder"])
+    assert (usual["method"]["momentum"], usual["optimizer"]["momentum"]) == (0.5, 0.7)
 
 
 def test_make_method_has_no_name_that_a_method_has():
@@ -143,19 +148,21 @@ def test_make_method_has_no_name_that_a_method_has():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["--momentun", "1"], "did you mean '--momentum'"),
-        (["--recipe.momentun", "1"], "did you mean '--recipe.momentum'"),
+        (["--momentun", "1"], "unknown option --momentun, did you mean '--method.momentum'"),
+        (["--optimizer.momentun", "1"], "did you mean '--optimizer.momentum'"),
         (["--image-sise", "1"], "did you mean '--image_size'"),
-        (["--queue", "many"], "--queue: 'many' is no int"),
-        (["--temperature", "hot"], "--temperature: 'hot' is no float of more than 0 or null"),
-        (["--optimizer", "adam"], "--optimizer: 'adam' is no 'sgd', 'adamw' or 'lars'"),
-        (["--recipe.momentum=much"], "--recipe.momentum: 'much' is no float"),
+        (["--momentum", "1"], "--momentum may be --method.momentum or --optimizer.momentum"),
+        (["--queue", "many"], "--queue: 'many' is not a whole number of at least 1;"),
+        (["--temperature", "hot"], "--temperature: 'hot' is not a number of more than 0 or None;"),
+        (["--optimizer", "adam"], "--optimizer: 'adam' is not 'sgd', 'adamw' or 'lars';"),
+        (["--optimizer.momentum=much"], "--optimizer.momentum: 'much' is not a number of at least 0"),
+        (["--lr"], "--lr: give a number of more than 0;"),
+        (["--paper_heads", "perhaps"], "'perhaps' is no option"),
         ([], "required: --out;"),
     ],
 )
 def test_what_is_wrong_with_an_option_is_said_in_its_name(given, said):
-    kind = method_class("moco")
     with pytest.raises(DataError) as error:
-        parse(train_parser("moco", kind, needs_of(kind)), given)
+        parser_of_training("moco", method_class("moco")).values(given)
     assert said in str(error.value)
     assert "\n" not in str(error.value)

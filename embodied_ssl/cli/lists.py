@@ -1,0 +1,85 @@
+"""Commands that list what there is by name, that of plugins as well."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from embodied_ssl.cli.parser import Parser
+from embodied_ssl.cli.words import first_line, first_paragraph
+
+
+def envs_parser() -> Parser:
+    """`embodied-ssl envs`."""
+    return _parser("envs", "List the environments, and the policies that act in each.")
+
+
+def envs_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl envs`."""
+    from embodied_ssl.datasets.collect.policies import policies_of
+    from embodied_ssl.datasets.collect.settings import environment_class
+    from embodied_ssl.datasets.kinds import kinds
+
+    for name, kind in kinds().items():
+        print(f"{name}    {kind.env_id}\n    {first_line(environment_class(name))}")
+        print(f"    policies: {', '.join(policies_of(name))}\n")
+    print('make one with embodied_ssl.make_env("roam", size=64), or gymnasium.make("embodied_ssl/Roam-v0", size=64)')
+    return 0
+
+
+def methods_parser() -> Parser:
+    """`embodied-ssl methods`."""
+    return _parser("methods", "List the methods, their papers, and what each learns from.")
+
+
+def methods_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl methods`."""
+    from embodied_ssl.data import origin
+    from embodied_ssl.method import needs_of
+    from embodied_ssl.methods import method_class, method_names
+
+    for name in method_names():
+        method = method_class(name)
+        streams = [
+            f"--{stream}{'' if need.required else '?'}  {origin(need.batch)}"
+            for stream, need in needs_of(method).items()
+        ]
+        print(f"{name}\n    {first_paragraph(method)}")
+        print("".join(f"      {stream}\n" for stream in streams or ["what its methods learn from"]))
+    print("? can be left out; `embodied-ssl train METHOD --help` explains each, and every setting")
+    return 0
+
+
+def encoders_parser() -> Parser:
+    """`embodied-ssl encoders`."""
+    return _parser("encoders", "List the encoders by name.")
+
+
+def encoders_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl encoders`."""
+    from embodied_ssl.encoders import encoder_maker, encoder_names
+
+    for name in encoder_names():
+        print(f"{name:24}{first_line(encoder_maker(name))}")
+    print("timm/NAME               A backbone of timm, or NAME.TAG; untrained, or with --weights.")
+    print("torchvision/NAME        A backbone of torchvision; untrained, or with --weights.")
+    print("split/NAME              conv4 or alexnet in two halves, for lightness and colours.")
+    return 0
+
+
+def protocols_parser() -> Parser:
+    """`embodied-ssl protocols`."""
+    return _parser("protocols", "List the protocols that measure encoders.")
+
+
+def protocols_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl protocols`."""
+    from embodied_ssl.evaluation.evaluate import OF_ENCODERS, OF_MOTIONS, PROTOCOLS
+
+    for name, measure in {**PROTOCOLS, **{each: own[1] for each, own in OF_MOTIONS.items()}, **OF_ENCODERS}.items():
+        print(f"{name:20}{'by name only; ' if name in OF_ENCODERS else ''}{first_line(measure)}")
+    return 0
+
+
+def _parser(command: str, about: str) -> Parser:
+    parser = Parser(command, about, "", [f"embodied-ssl {command} --plugin my_module"])
+    parser.for_all()
+    return parser
