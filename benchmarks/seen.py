@@ -85,13 +85,13 @@ def main() -> None:
 def watch(method: DINO, steps: int, curve: list[str], images: Tensor, masks: Tensor) -> None:
     """Adds a row to `curve` before the first update and after every fifth of them."""
     after_step = method.after_step
-    curve.append(row("never trained", method.kept, images, masks))
+    curve.append(row("never trained", method.output_encoder, images, masks))
 
     def looks(step: Step) -> None:
         after_step(step)
         done = round(step.progress * steps) + 1
         if done % (steps // 5) == 0:
-            curve.append(row(f"dino, {done} updates", method.kept, images, masks))
+            curve.append(row(f"dino, {done} updates", method.output_encoder, images, masks))
 
     method.after_step = looks  # type: ignore[method-assign]
 
@@ -110,7 +110,7 @@ def row(name: str, encoder: Encoder, images: Tensor, masks: Tensor) -> str:
 @torch.no_grad()
 def attended(out: Path, images: Tensor, masks: Tensor, curve: list[str]) -> str:
     """DINO's attention as masks, and as images: an image, its mask, the attention, and what it leaves out."""
-    encoder = load_method(out / "dino").kept
+    encoder = load_method(out / "dino").output_encoder
     assert isinstance(encoder, TransformerEncoder)
     attention = encoder.eval().attention(images)
     least = kept(inverse(attention))
@@ -158,7 +158,7 @@ def jaccard(patches: Tensor, masks: Tensor) -> Tensor:
 def filled_in(out: Path, images: Tensor) -> str:
     method = load_method(out / "mae").eval()
     assert isinstance(method, MAE)
-    masked, whole = method.reconstruct(images, torch.Generator().manual_seed(0))
+    masked, whole = method.visualize(images, torch.Generator().manual_seed(0))
     draw(out / "filled_in.jpg", [images, masked, whole])
     hidden = (masked == 0.5).all(1, keepdim=True)
     error = ((whole - images).square() * hidden).sum() / (3 * hidden.sum())

@@ -137,8 +137,10 @@ def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:
 
     Labels go to a method that cannot do without them only: the other rows are what is learned without.
     """
-    needs = {name: need for name, need in method.needs().items() if need.required or need.batch is not LabelledFrames}
-    found = {stream: source_for(need.batch, data) for stream, need in needs.items()}
+    specs = {
+        name: spec for name, spec in method.input_streams().items() if spec.required or spec.batch is not LabelledFrames
+    }
+    found = {stream: source_for(spec.batch, data) for stream, spec in specs.items()}
     streams = {stream: source for stream, source in found.items() if source is not None}
     check_streams(method, streams)
     return streams

@@ -119,7 +119,7 @@ def take_streams(
     Raises DataError where a stream is unknown or missing, where a data set is not of a kind that has it, and where
     several do not fit together.
     """
-    needs, cuts = method.needs(), method.cuts()
+    specs, options = method.input_streams(), method.stream_options()
     check_streams(method, sources)
     usual_side = round(SPARE * method.encoder.image_size)
 
@@ -127,7 +127,7 @@ def take_streams(
         return image_set(source, side=side, skip_damaged=skip_damaged, usual_side=usual_side)
 
     return {
-        name: _take(needs[name].batch, _several(source), cuts.get(name, {}), name, files, part)
+        name: _take(specs[name].batch, _several(source), options.get(name, {}), name, files, part)
         for name, source in sources.items()
     }
 
@@ -178,16 +178,16 @@ def _samples_of(run: Path) -> Digests:
 
 def check_streams(method: Method, sources: Mapping[str, Sources]) -> None:
     """Raise DataError where a stream of `method` is unknown or missing; opens no data."""
-    needs = method.needs()
+    specs = method.input_streams()
     for name in sources:
-        if name not in needs:
-            raise unknown_name(f"stream of {method_name(method)}", name, needs)
-    missing = [name for name, need in needs.items() if need.required and name not in sources]
+        if name not in specs:
+            raise unknown_name(f"stream of {method_name(method)}", name, specs)
+    missing = [name for name, spec in specs.items() if spec.required and name not in sources]
     if missing:
-        wanted = ", ".join(f"{name} ({origin(needs[name].batch)})" for name in missing)
+        wanted = ", ".join(f"{name} ({origin(specs[name].batch)})" for name in missing)
         raise DataError(f"{method_name(method)} learns from {wanted}; name a data set for it, as in --{missing[0]} DIR")
     if not sources:
-        raise DataError(f"{method_name(method)} was given no data; name a data set for one of {', '.join(needs)}")
+        raise DataError(f"{method_name(method)} was given no data; name a data set for one of {', '.join(specs)}")
 
 
 def source_for(batch: type[batches.Batch], sources: Sequence[Source]) -> Source | None:

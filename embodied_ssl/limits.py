@@ -8,7 +8,7 @@ import inspect
 import math
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -69,8 +69,17 @@ def hold(hints: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _held(name, hints[name], value) if name in hints else value for name, value in values.items()}
 
 
+def hold_fields(settings: Any) -> None:
+    """Hold the fields of a frozen dataclass to their limits; for its `__post_init__`. Raises DataError as `hold`."""
+    hints = get_type_hints(type(settings), include_extras=True)
+    for name, value in hold(hints, vars(settings)).items():
+        object.__setattr__(settings, name, value)
+
+
 def _held(name: str, hint: Any, value: Any) -> Any:
     origin, options = get_origin(hint), get_args(hint)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _dataclass(name, hint, value)
     if origin is Annotated and isinstance(options[1], Limits):
         number = _held(name, options[0], value)
         if number not in options[1]:
@@ -84,6 +93,19 @@ def _held(name: str, hint: Any, value: Any) -> Any:
     if origin is tuple and options[1:] == (...,) and isinstance(value, list | tuple):
         return tuple(_held(name, options[0], each) for each in value)
     return _number(name, hint, value) if hint in (int, float) else value
+
+
+def _dataclass(name: str, kind: type, value: Any) -> Any:
+    """An instance of a dataclass, of one or of its fields by name."""
+    if isinstance(value, kind):
+        return value
+    own = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(value, Mapping):
+        raise DataError(f"{name}: {value!r}; give a {kind.__name__}, or a dictionary of {', '.join(own)}")
+    for each in value:
+        if each not in own:
+            raise unknown_name(f"setting of {name}", each, own)
+    return kind(**value)
 
 
 def _number(name: str, kind: type[int] | type[float], value: Any) -> int | float:

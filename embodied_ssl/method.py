@@ -15,7 +15,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import Count, NonNegative, Positive, Share, ShareButAll, hold, within_limits
+from embodied_ssl.limits import Count, NonNegative, Positive, Share, ShareButAll, hold_fields, within_limits
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Step:
     """0 at the first step, towards 1."""
     rng: torch.Generator
     """On the device of the batches, seeded from (seed, step, rank)."""
-    parts: int = 1
-    """In how many parts a loss that takes the whole batch is to encode it (`in_parts`), to save memory."""
+    loss_chunks: int = 1
+    """In how many chunks a loss that takes the whole batch is to encode it (`in_chunks`), to save memory."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,11 @@ class Recipe:
     """Decay of a moving average of the encoder's weights, which is then the encoder that is kept; None: none."""
 
     def __post_init__(self) -> None:
-        for name, value in hold(get_type_hints(Recipe, include_extras=True), vars(self)).items():
-            object.__setattr__(self, name, value)
+        hold_fields(self)
 
 
 @dataclass(frozen=True)
-class Need:
+class StreamSpec:
     """One stream that a loss takes: the type of its batches, and whether it can go without."""
 
     batch: type[Batch]
@@ -96,8 +95,9 @@ class Method(nn.Module):
     whole_batch: bool = False
     """Whether the loss is more than the mean of those of its samples: it compares them, or takes a share of them all.
 
-    Then a batch is not split into losses of their own, but encoded in parts (`Step.parts`), and what is compared is
-    gathered from all processes (`distributed.gather`): loss and gradients are those of the whole batch on one device.
+    Then a batch is not split into losses of their own, but encoded in chunks (`Step.loss_chunks`), and what is compared
+    is gathered from all processes (`distributed.gather`): loss and gradients are those of the whole batch on one
+    device.
     """
 
     def __init__(self, encoder: Encoder):
@@ -124,11 +124,11 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
-    def cuts(self) -> dict[str, dict[str, Any]]:
+    def stream_options(self) -> dict[str, dict[str, Any]]:
         """How to cut the streams out of their data sets, by name of the stream: `{"pairs": {"max_gap_s": 1.0}}`."""
         return {}
 
-    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Take from the data what the shapes of weights depend on, such as the number of classes.
 
         Called before `prepare`, and also where a run goes on; what was taken stands in `settings` from then on.
@@ -141,7 +141,7 @@ class Method(nn.Module):
         """What follows each update: a teacher, a queue, a centre."""
 
     @property
-    def kept(self) -> Encoder:
+    def output_encoder(self) -> Encoder:
         """The encoder that a run leaves behind: the one that learns, or its teacher."""
         return self.encoder
 
@@ -153,9 +153,9 @@ class Method(nn.Module):
         """
         return []
 
-    def needs(self) -> dict[str, Need]:
-        """The streams that `loss` takes, by name."""
-        return needs_of(type(self))
+    def input_streams(self) -> dict[str, StreamSpec]:
+        """The streams that `loss` takes, by name, required or not."""
+        return input_streams_of(type(self))
 
     def settings(self) -> dict[str, Any]:
         """The values of the parameters of `__init__`, without the encoder, as JSON can hold them.
@@ -179,7 +179,7 @@ def settings_of(method: type[Method]) -> dict[str, inspect.Parameter]:
     return found
 
 
-def needs_of(method: type[Method]) -> dict[str, Need]:
+def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:
     """The streams that a class of methods takes, by name, read from the signature of its `loss`."""
     hints = get_type_hints(method.loss)
     parameters = inspect.signature(method.loss).parameters
@@ -187,7 +187,7 @@ def needs_of(method: type[Method]) -> dict[str, Need]:
     for name, parameter in parameters.items():
         batch = _batch_type(hints.get(name))
         if batch is not None and parameter.kind is not inspect.Parameter.VAR_KEYWORD:  # joint takes any
-            found[name] = Need(batch, required=parameter.default is inspect.Parameter.empty)
+            found[name] = StreamSpec(batch, required=parameter.default is inspect.Parameter.empty)
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from cards.markdown import code, settings, table
 from embodied_ssl.data import origin
-from embodied_ssl.method import Method, Recipe, needs_of
+from embodied_ssl.method import Method, Recipe, input_streams_of
 from embodied_ssl.methods import method_class, method_names
 
 LABELS = ("Idea", "Loss", "Differs")
@@ -69,17 +69,17 @@ def _parts(method: type[Method]) -> dict[str, str]:
 
 
 def _streams(method: type[Method]) -> list[str]:
-    needs = needs_of(method)
-    if not needs:
+    specs = input_streams_of(method)
+    if not specs:
         return ["what its methods learn from"]
     return [
-        f"{code(name)}: {origin(need.batch)}{'' if need.required else ' (optional)'}" for name, need in needs.items()
+        f"{code(name)}: {origin(spec.batch)}{'' if spec.required else ' (optional)'}" for name, spec in specs.items()
     ]
 
 
 def _command(name: str, method: type[Method]) -> str:
-    needs = needs_of(method)
-    required = [stream for stream, need in needs.items() if need.required] or list(needs)[:1]
+    specs = input_streams_of(method)
+    required = [stream for stream, spec in specs.items() if spec.required] or list(specs)[:1]
     data = "".join(f" --{stream} DATA" for stream in required)
     streams = "".join(f"- {each}\n" for each in _streams(method))
     return f"```sh\nembodied-ssl train {name}{data} --out runs/{name}-0\n```\n\nIt learns from\n\n{streams}"

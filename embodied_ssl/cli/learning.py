@@ -10,7 +10,7 @@ from embodied_ssl.cli.parser import Parser, built
 from embodied_ssl.cli.words import first_line, first_paragraph
 
 if TYPE_CHECKING:
-    from embodied_ssl.method import Method, Need
+    from embodied_ssl.method import Method, StreamSpec
 
 _WEIGHTS = (
     "what it begins with: `pretrained`, what timm or torchvision downloads for it; the directory of a run; or a file, "
@@ -40,9 +40,9 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
     from embodied_ssl.method import Recipe
     from embodied_ssl.training.settings import Hardware, TrainingSettings
 
-    needs = _needs(name, kind, arguments)
-    wanted = " ".join(f"--{stream} DIR" if need.required else f"[--{stream} DIR]" for stream, need in needs.items())
-    first = next(iter(needs), "frames")
+    specs = _input_streams(name, kind, arguments)
+    wanted = " ".join(f"--{stream} DIR" if spec.required else f"[--{stream} DIR]" for stream, spec in specs.items())
+    first = next(iter(specs), "frames")
     parser = Parser(
         f"train {name}",
         first_paragraph(kind),
@@ -55,10 +55,10 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
         ],
     )
     streams = parser.add_argument_group("What it learns from, in full --data.NAME, and where the run goes")
-    for stream, need in needs.items():
+    for stream, spec in specs.items():
         streams.add_argument(
             f"--data.{stream}", type=list[str] | None, default=None, metavar="DIR ...",
-            help=f"{origin(need.batch)}, or several sets" + ("" if need.required else "; can be left out"),
+            help=f"{origin(spec.batch)}, or several sets" + ("" if spec.required else "; can be left out"),
         )  # fmt: skip
     streams.add_argument("--out", type=Path, required=True, help=_OUT)
     parser.settings(f"Settings of {name}, in full --method.NAME", kind, "method", {"encoder"})
@@ -188,14 +188,14 @@ def _streams(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def _needs(name: str, kind: "type[Method]", arguments: Sequence[str]) -> "Mapping[str, Need]":
+def _input_streams(name: str, kind: "type[Method]", arguments: Sequence[str]) -> "Mapping[str, StreamSpec]":
     """The streams of a method; where its signature does not tell, those of one made with the settings given."""
-    from embodied_ssl.method import needs_of
+    from embodied_ssl.method import input_streams_of
     from embodied_ssl.methods import make_method
 
-    if needs := needs_of(kind):
-        return needs
+    if specs := input_streams_of(kind):
+        return specs
     parser = Parser(f"train {name}")
     parser.settings("", kind, "method", {"encoder"})
     settings = built(kind, parser.known_values(arguments)["method"])
-    return make_method(name, "conv4", 32, 0, **settings).needs()
+    return make_method(name, "conv4", 32, 0, **settings).input_streams()

@@ -33,14 +33,14 @@ def methods_parser() -> Parser:
 def methods_command(given: Mapping[str, Any]) -> int:
     """`embodied-ssl methods`."""
     from embodied_ssl.data import origin
-    from embodied_ssl.method import needs_of
+    from embodied_ssl.method import input_streams_of
     from embodied_ssl.methods import method_class, method_names
 
     for name in method_names():
         method = method_class(name)
         streams = [
-            f"--{stream}{'' if need.required else '?'}  {origin(need.batch)}"
-            for stream, need in needs_of(method).items()
+            f"--{stream}{'' if spec.required else '?'}  {origin(spec.batch)}"
+            for stream, spec in input_streams_of(method).items()
         ]
         print(f"{name}\n    {first_paragraph(method)}")
         print("".join(f"      {stream}\n" for stream in streams or ["what its methods learn from"]))

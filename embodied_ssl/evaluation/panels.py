@@ -44,9 +44,9 @@ def figures_of(run: Path | str, on: Sequence[Path | str]) -> list[Figure]:
 
 def _task(method: Method, on: Sequence[Path | str]) -> list[Figure]:
     """The method's own task on held-out data, where some of the sets have what it takes."""
-    needs = method.needs()
-    found = {name: source_for(need.batch, on) for name, need in needs.items()}
-    if type(method).show is Method.show or any(found[name] is None for name, need in needs.items() if need.required):
+    specs = method.input_streams()
+    found = {name: source_for(spec.batch, on) for name, spec in specs.items()}
+    if type(method).show is Method.show or any(found[name] is None for name, spec in specs.items() if spec.required):
         return []
     rng = np.random.default_rng(0)
     try:

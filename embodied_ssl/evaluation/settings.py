@@ -1,12 +1,12 @@
 """What protocols can be told: how much of a set they take, and how they measure."""
 
 from dataclasses import dataclass
-from typing import Annotated, get_type_hints
+from typing import Annotated
 
 import torch
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.limits import Count, Limits, Positive, hold
+from embodied_ssl.limits import Count, Limits, Positive, hold_fields
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Settings:
     """Learning rates of `fine_tune` and `semi_supervised`, alike for every row, of which validation chooses."""
 
     def __post_init__(self) -> None:
-        for name, value in hold(get_type_hints(Settings, include_extras=True), vars(self)).items():
-            object.__setattr__(self, name, value)
+        hold_fields(self)
         if not self.rates:
             raise DataError("rates: none; give at least one learning rate")
 

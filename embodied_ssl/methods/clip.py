@@ -16,7 +16,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.losses import symmetric_info_nce
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import digest
@@ -66,7 +66,7 @@ class CLIP(Method):
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.register_buffer("spelling", torch.zeros(words, _LONGEST_WORD, dtype=torch.uint8))
 
-    def cuts(self) -> dict[str, dict[str, list[str]]]:
+    def stream_options(self) -> dict[str, dict[str, list[str]]]:
         """Captions in the words that were learned, once they are; of a first data set in its own."""
         return {"captions": {"vocabulary": self.vocabulary()}} if self.spelling.any() else {}
 
@@ -91,8 +91,8 @@ class CLIP(Method):
         views = random_resized_crop(
             captions.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0), flip=0.0
         )  # a mirrored image would belie its caption
-        seen = in_parts((self.encoder, self.image_projection), views, step.parts)
-        said = in_parts((self.text, self.text_projection), captions.words, step.parts)
+        seen = in_chunks((self.encoder, self.image_projection), views, step.loss_chunks)
+        said = in_chunks((self.text, self.text_projection), captions.words, step.loss_chunks)
         temperature = (-self.log_scale).exp()
         # An image that is there twice is no negative of its own caption.
         loss = symmetric_info_nce(seen, said, temperature, digest(captions.images))

@@ -9,7 +9,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.losses import euclidean, mean_where
 from embodied_ssl.parts.motions import sample_motions, spread
 from embodied_ssl.parts.panels import nearest_frames
@@ -50,41 +50,41 @@ class ContinuousEquivariance(Method):
         super().__init__(encoder)
         self.matrices = nn.Parameter(torch.randn(bases, encoder.dim, encoder.dim) / encoder.dim)
         self.mixture = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, bases))
-        self.register_buffer("middle", torch.zeros(2))
-        self.register_buffer("scale", torch.ones(2))
+        self.register_buffer("motion_mean", torch.zeros(2))
+        self.register_buffer("motion_std", torch.ones(2))
 
-    def cuts(self) -> dict[str, dict[str, float]]:
+    def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Mean and spread of the motions, to bring them to one scale."""
         motions = sample_motions(streams["pairs"], 5000, rng)
-        self.middle.copy_(torch.from_numpy(motions.mean(0)))
-        self.scale.copy_(torch.from_numpy(spread(motions)))
+        self.motion_mean.copy_(torch.from_numpy(motions.mean(0)))
+        self.motion_std.copy_(torch.from_numpy(spread(motions)))
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        features = in_chunks((self.encoder,), images, step.loss_chunks).float().chunk(2)
         before, after = (gather(each) for each in features)
-        pull, push = self._terms(before, after, (gather(pairs.motion) - self.middle) / self.scale)
+        pull, push = self._terms(before, after, (gather(pairs.motion) - self.motion_mean) / self.motion_std)
         return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
 
     def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
         """Pairs of frames, and the second frames of the batch nearest to what the map of the motion predicts."""
         size = self.encoder.image_size
         before, after = (self.encoder(to_float(frames, size)).float() for frames in (pairs.first, pairs.second))
-        predicted = self.lead(before, (pairs.motion - self.middle) / self.scale)
+        predicted = self.predict(before, (pairs.motion - self.motion_mean) / self.motion_std)
         return nearest_frames(pairs, size, predicted, after)
 
     @in_float32
     def _terms(self, before: Tensor, after: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-        pull = euclidean(self.lead(before, motion), after).mean()
+        pull = euclidean(self.predict(before, motion), after).mean()
         other = motion.roll(1, 0)
         differs = (other - motion).norm(dim=1) > self.apart
-        hinge = (self.margin - euclidean(self.lead(before, other), after)).clamp(min=0)
+        hinge = (self.margin - euclidean(self.predict(before, other), after)).clamp(min=0)
         return pull, mean_where(hinge, differs)
 
-    def lead(self, features: Tensor, motion: Tensor) -> Tensor:
+    def predict(self, features: Tensor, motion: Tensor) -> Tensor:
         """Features [B, D] after motions [B, 2] (standardised), [B, D]."""
         changes = torch.einsum("kde,be->bkd", self.matrices, features)
         return features + (self.mixture(motion).float()[..., None] * changes).sum(1)

@@ -15,7 +15,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Share, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.losses import cosine_embedding, mean_where
 from embodied_ssl.parts.panels import PREDICTED, TRUE, arrow, columns, curves_chart, with_lines, with_nearest
@@ -101,7 +101,7 @@ class CuriousRobot(Method):
         if not tasks:
             raise DataError("curious_robot was given no data; name a data set for one of grasps, pushes, pokes, pairs")
         # All through the trunk at once: its batch norm then sees while training what it sees afterwards, a mixture.
-        maps = self._in_parts(torch.cat([task.views for task in tasks]), step.parts)
+        maps = self._in_parts(torch.cat([task.views for task in tasks]), step.loss_chunks)
         found: dict[str, Tensor] = {}
         terms: list[Tensor] = []
         for task, own in zip(tasks, maps.split([len(task.views) for task in tasks]), strict=True):
@@ -165,7 +165,7 @@ class CuriousRobot(Method):
         if parts == 1:
             return self.encoder.last_maps(views)
         order = torch.cat([torch.arange(part, len(views), parts, device=views.device) for part in range(parts)])
-        return in_parts((self.encoder.last_maps,), views[order], parts)[order.argsort()]
+        return in_chunks((self.encoder.last_maps,), views[order], parts)[order.argsort()]
 
     def _pool(self, maps: Tensor) -> Tensor:
         """The trunk's features, which are what is kept, of its last maps."""

@@ -1,4 +1,4 @@
-"""DINO: from a part of an image, a student tells what its teacher says of the whole."""
+"""DINO: a student that sees parts of an image predicts what its teacher, which sees the whole, makes of it."""
 
 import copy
 import math
@@ -13,7 +13,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.fitting import check_size
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
 from embodied_ssl.parts.panels import columns, overlaid, saliency
 from embodied_ssl.parts.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize, to_float
@@ -25,15 +25,22 @@ class DINO(Method):
     """Self-distillation with no labels: emerging properties in self-supervised vision transformers.
     Caron et al., ICCV 2021.
 
-    Scaled for 32 to 96 px and short runs: 1,024 prototypes for 65,536, a head 512 wide for 2,048 with a bottleneck of
-    64 for 256, with batch norm and ReLU where the paper has GELU alone (`paper_head`), a teacher that follows with 0.95
-    for 0.996, a constant weight decay. Through the centre alone the teacher comes to say much the same of all images
-    before it has learned to tell them apart; the balance of Sinkhorn and Knopp, in long runs as good (table 7 of the
-    paper), keeps it from that. The teacher is the
-    encoder that is kept.
+    Idea: Of each image there are two large crops and several small ones. A teacher, whose weights are a moving average
+    of the student's, assigns each large crop to prototypes; the student, which sees all crops, predicts this
+    assignment from every other crop of the image. Centering or balancing the teacher's outputs, and sharpening them by
+    a low temperature, keeps both from giving the same answer for every image.
+
+    Loss: `mean over large crops x and other crops x' ≠ x of −Σ_k P_t(x)_k log P_s(x')_k`, where P_s is the softmax of
+    the student's outputs over its temperature and P_t that of the teacher's over a lower one.
+
+    Differs: Scaled for 32 to 96 px and short runs: 1,024 prototypes for 65,536, a head 512 wide for 2,048 with a
+    bottleneck of 64 for 256, with batch norm and ReLU where the paper has GELU alone (`paper_head`), a teacher momentum
+    of 0.95 for 0.996, a constant weight decay. Through centering alone the teacher's outputs become much the same for
+    all images before it has learned to tell them apart; the Sinkhorn-Knopp algorithm, as good in long runs (table 7 of
+    the paper), prevents that. The encoder that a run leaves behind is the teacher.
     """
 
-    whole_batch = True  # of which the teacher's answers are balanced, or their mean is taken
+    whole_batch = True  # over which the teacher's outputs are balanced or averaged
     recipe = Recipe(learning_rate=2e-3, weight_decay=0.04, batch_size=128, steps=2000, warmup=0.1, clip=3.0)
 
     def __init__(
@@ -41,109 +48,118 @@ class DINO(Method):
         encoder: Encoder,
         local_crops: Whole = 4,
         local_size: Count | None = None,
-        border: SomeShare = 0.4,
+        crop_scale: SomeShare = 0.4,
         prototypes: Count = 1024,
         width: Count = 512,
         bottleneck: Count = 64,
         temperature: Positive = 0.1,
-        first_teacher_temperature: Positive = 0.02,
+        warmup_teacher_temperature: Positive = 0.02,
         teacher_temperature: Positive = 0.02,
-        warming: Share = 0.1,
+        teacher_warmup: Share = 0.1,
         momentum: Share = 0.95,
         balance: Literal["sinkhorn", "centre"] = "sinkhorn",
         centre_momentum: Share = 0.9,
-        frozen: Share = 0.01,
+        freeze_prototypes: Share = 0.01,
         paper_head: bool = False,
     ):
         """A student, and a teacher that follows it.
 
         Args:
             encoder: the student.
-            local_crops: how many small crops the student sees of each image, beside the two large ones.
+            local_crops: how many small crops of each image the student sees, beside the two large ones.
             local_size: side of the small crops, px; None: half of the encoder's.
-            border: share of the image that the large crops exceed and the small ones do not.
+            crop_scale: share of the image that a large crop has at least, and a small one at most.
             prototypes: K, outputs of the head.
             width: of the hidden layers of the head.
-            bottleneck: what the prototypes are compared with.
+            bottleneck: dimension of the features that are compared with the prototypes.
             temperature: of the student.
-            first_teacher_temperature: where that of the teacher starts.
-            teacher_temperature: where it ends, after `warming`.
-            warming: share of the steps in which it rises.
-            momentum: with which the teacher follows at first; it rises to 1.
-            balance: what keeps the teacher from saying the same of all images: `sinkhorn`, by which the images of a
-                batch take all prototypes alike, or `centre`: the mean of its outputs so far is taken from them.
-            centre_momentum: of the mean of the teacher's outputs.
-            frozen: share of the steps, at first, in which the prototypes stay as they are.
+            warmup_teacher_temperature: of the teacher at first.
+            teacher_temperature: of the teacher after `teacher_warmup`.
+            teacher_warmup: share of the steps in which the temperature of the teacher rises linearly.
+            momentum: of the teacher's weights at first; it rises to 1.
+            balance: what keeps the teacher from assigning all images alike: `sinkhorn`, by which the images of a batch
+                use all prototypes equally, or `centre`: the running mean of its outputs is subtracted from them.
+            centre_momentum: of this running mean.
+            freeze_prototypes: share of the steps, at first, in which the prototypes are not updated.
             paper_head: a head with GELU and without batch norm, its weights drawn with a deviation of 0.02, as in the
                 paper; with it a small encoder takes far longer to begin.
         """
         super().__init__(encoder)
-        self._local = local_size or encoder.image_size // 2
-        check_size("dino", encoder, encoder, self._local, f"choose --local_size {encoder.image_size}")
+        self.local_crop_size = local_size or encoder.image_size // 2
+        check_size("dino", encoder, encoder, self.local_crop_size, f"choose --local_size {encoder.image_size}")
         self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes, paper_head)
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)
         self.teacher_head = copy.deepcopy(self.head).requires_grad_(False)
         self.register_buffer("centre", torch.zeros(prototypes))
-        self._outputs: list[Tensor] = []  # of the teacher in this step, until `after_step`
+        self._output_means: list[Tensor] = []  # of the teacher in this step, until `after_step`
 
     @property
-    def kept(self) -> Encoder:
+    def output_encoder(self) -> Encoder:
         return self.teacher
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
-        whole = self._global_crops(frames.images, step.rng)
-        parts = [whole, self._local_crops(frames.images, step.rng)] if self.local_crops else [whole]
-        features = torch.cat([in_parts((self.encoder,), views, step.parts) for views in parts])  # of one size at a time
-        student = self.head(features, step.progress < self.frozen).float()
+        large = self._global_crops(frames.images, step.rng)  # [2 B, 3, s, s]
+        crops = [large]
+        if self.local_crops:
+            crops.append(self._local_crops(frames.images, step.rng))  # [L B, 3, t, t]
+
+        # The student sees all V = 2 + L crops of an image, those of one size at a time.
+        features = torch.cat([in_chunks((self.encoder,), each, step.loss_chunks) for each in crops])  # [V B, D]
+        student = self.head(features, step.progress < self.freeze_prototypes).float() / self.temperature  # [V B, K]
+
+        # The teacher sees the large ones alone, and gets no gradient.
         with torch.no_grad():
-            teacher = self.teacher_head(in_parts((self.teacher,), whole, step.parts)).float()
-        says = self._says(teacher, self._teacher_temperature(step))
-        count = len(frames)
-        loss = distillation(says.unflatten(0, (-1, count)), (student / self.temperature).unflatten(0, (-1, count)))
-        certainty = torch.special.entr(says).sum(1).mean()
-        spread = torch.special.entr(mean_over_processes(says.mean(0))).sum()
-        return {"loss": loss, "teacher_entropy": certainty, "mean_entropy": spread}
+            teacher = self.teacher_head(in_chunks((self.teacher,), large, step.loss_chunks)).float()  # [2 B, K]
+        probabilities = self.teacher_probabilities(teacher, self._temperature_of_teacher(step))  # [2 B, K]
+
+        by_crop = (-1, len(frames))
+        loss = distillation(probabilities.unflatten(0, by_crop), student.unflatten(0, by_crop))
+        entropy = torch.special.entr(probabilities).sum(1).mean()
+        mean_entropy = torch.special.entr(mean_over_processes(probabilities.mean(0))).sum()
+        return {"loss": loss, "teacher_entropy": entropy, "mean_entropy": mean_entropy}
 
     def after_step(self, step: Step) -> None:
         """The teacher follows the student, and where there is a centre it follows the teacher's outputs (eq. 4)."""
         m = 1 - (1 - self.momentum) * (1 + math.cos(math.pi * step.progress)) / 2
         follow(self.teacher, self.encoder, m, buffers=False)
         follow(self.teacher_head, self.head, m, buffers=False)
-        if self._outputs:
-            mean = mean_over_processes(torch.stack(self._outputs).mean(0))
+        if self._output_means:
+            mean = mean_over_processes(torch.stack(self._output_means).mean(0))  # [K]
             self.centre.lerp_(mean, 1 - self.centre_momentum)
-            self._outputs.clear()
+            self._output_means.clear()
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
         """Each image, its two large crops and a small one, and where the teacher looks."""
         images = to_float(frames.images, self.encoder.image_size)
         first, second = self._global_crops(frames.images, step.rng).chunk(2)
         small = [(self._local_crops(frames.images, step.rng)[: len(frames)], "small crop")] if self.local_crops else []
-        maps, what = saliency(self.kept, images)
+        maps, what = saliency(self.output_encoder, images)
         return columns(
             (images, "image"), (first, "large crop"), (second, "large crop"), *small, (overlaid(images, maps), what)
         )
 
-    def _says(self, outputs: Tensor, temperature: float) -> Tensor:
-        """What the teacher says of each large crop, probabilities of the prototypes, [2 B, K]."""
+    def teacher_probabilities(self, outputs: Tensor, temperature: float) -> Tensor:
+        """The teacher's assignment of each large crop to the prototypes, [2 B, K], of its outputs [2 B, K]."""
         if self.balance == "sinkhorn":
-            return sinkhorn(gather(outputs) / temperature)[rank() * len(outputs) :][: len(outputs)]
-        self._outputs.append(outputs.mean(0))
+            everyone = sinkhorn(gather(outputs) / temperature)  # [world · 2 B, K]
+            return everyone[rank() * len(outputs) :][: len(outputs)]
+        self._output_means.append(outputs.mean(0))
         return ((outputs - self.centre) / temperature).softmax(1)
 
-    def _teacher_temperature(self, step: Step) -> float:
-        first, last = self.first_teacher_temperature, self.teacher_temperature
-        return first + (last - first) * min(1.0, step.progress / self.warming if self.warming else 1.0)
+    def _temperature_of_teacher(self, step: Step) -> float:
+        first, last = self.warmup_teacher_temperature, self.teacher_temperature
+        return first + (last - first) * min(1.0, step.progress / self.teacher_warmup if self.teacher_warmup else 1.0)
 
     def _global_crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """Two large crops, of which the first is always blurred and the second sometimes solarised; [2 B, 3, s, s]."""
-        first, second = (self._crop(images, rng, self.encoder.image_size, (self.border, 1.0)) for _ in range(2))
+        first, second = (self._crop(images, rng, self.encoder.image_size, (self.crop_scale, 1.0)) for _ in range(2))
         second = solarize(_blur(second, rng, 0.1), rng, 0.2)
         return torch.cat([_blur(first, rng, 1.0), second])
 
     def _local_crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Small crops, [local_crops · B, 3, s, s], those of one number side by side."""
-        crops = self._crop(images.repeat(self.local_crops, 1, 1, 1), rng, self._local, (0.05, self.border))
+        """Small crops, [L · B, 3, t, t]: the first one of all images, then the second one of all ..."""
+        repeated = images.repeat(self.local_crops, 1, 1, 1)
+        crops = self._crop(repeated, rng, self.local_crop_size, (0.05, self.crop_scale))
         return _blur(crops, rng, 0.5)
 
     def _crop(self, images: Tensor, rng: torch.Generator, size: int, scale: Range) -> Tensor:
@@ -152,9 +168,10 @@ class DINO(Method):
 
 
 def sinkhorn(logits: Tensor, rounds: int = 3) -> Tensor:
-    """Rows and columns normalised in turn: probabilities, float [N, K], whose columns have about the same sum.
+    """The Sinkhorn-Knopp algorithm: columns and rows normalised in turn.
 
-    Cuturi 2013, as Caron et al. 2020 balance their prototypes.
+    Returns probabilities, float [N, K], of logits [N, K]; the columns of all have about the same sum. Cuturi 2013, as
+    Caron et al. 2020 balance their prototypes.
     """
     for _ in range(rounds):
         logits = logits.log_softmax(0).log_softmax(1)
@@ -162,16 +179,16 @@ def sinkhorn(logits: Tensor, rounds: int = 3) -> Tensor:
 
 
 def distillation(teacher: Tensor, student: Tensor) -> Tensor:
-    """Cross-entropy of the student's softmax of each view with the teacher's of each other one (eq. 3), the mean.
+    """The mean cross-entropy of the student's prediction from each crop with the teacher's from each other one (eq. 3).
 
-    teacher: float [G, B, K], probabilities of the G large crops. student: float [V, B, K], logits of all V crops, the
+    teacher: float [G, B, K], probabilities for the G large crops. student: float [V, B, K], logits for all V crops, the
     large ones first.
     """
-    logs = functional.log_softmax(student, 2)
+    log_student = functional.log_softmax(student, 2)  # [V, B, K]
     # Not as a product of matrices, which would have 16 bits where training has.
-    terms = -torch.stack([(says * logs).sum(2).mean(1) for says in teacher])  # [G, V]
-    others = ~torch.eye(*terms.shape, dtype=torch.bool, device=terms.device)
-    return terms[others].mean()
+    terms = -torch.stack([(each * log_student).sum(2).mean(1) for each in teacher])  # [G, V]
+    differ = ~torch.eye(*terms.shape, dtype=torch.bool, device=terms.device)  # no crop is compared with itself
+    return terms[differ].mean()
 
 
 def _blur(views: Tensor, rng: torch.Generator, probability: float) -> Tensor:

@@ -8,7 +8,7 @@ from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.losses import euclidean, mean_where
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.precision import in_float32
@@ -39,12 +39,12 @@ class DrLIM(Method):
         """
         super().__init__(encoder)
 
-    def cuts(self) -> dict[str, dict[str, float]]:
+    def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        features = in_chunks((self.encoder,), images, step.loss_chunks).float().chunk(2)
         near, far = self._terms(*(gather(functional.normalize(each, dim=1)) for each in features))
         return {"loss": near + far, "near": near.detach(), "far": far.detach()}
 

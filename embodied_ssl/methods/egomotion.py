@@ -42,7 +42,7 @@ class Egomotion(Method):
         )
         self.register_buffer("edges", torch.zeros(2, bins - 1))
 
-    def cuts(self) -> dict[str, dict[str, int]]:
+    def stream_options(self) -> dict[str, dict[str, int]]:
         return {"pairs": {"max_gap": self.max_gap}}
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:

@@ -10,7 +10,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import count_classes, linear_classifier
 from embodied_ssl.parts.losses import contrastive_margin, cross_entropy, euclidean, info_nce
 from embodied_ssl.parts.motions import cluster_motions, nearest_pattern, sample_motions, spread
@@ -66,14 +66,14 @@ class Equivariance(Method):
         super().__init__(encoder)
         self.maps = nn.Parameter(torch.eye(encoder.dim).repeat(motions, 1, 1))
         self.place_head = nn.Sequential(nn.Linear(encoder.dim, 256), nn.ReLU(), nn.Linear(256, 128))
-        self.classifier = nn.Linear(encoder.dim, classes or 1)  # see `take_shape`
+        self.classifier = nn.Linear(encoder.dim, classes or 1)  # see `infer_shapes`
         self.register_buffer("centres", torch.zeros(motions, 2))
         self.register_buffer("scale", torch.ones(2))
 
-    def cuts(self) -> dict[str, dict[str, float]]:
+    def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
-    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The number of classes, where labelled images are given."""
         if "labelled" in streams:
             classes = count_classes(streams["labelled"], self.classes)
@@ -89,12 +89,12 @@ class Equivariance(Method):
 
     def loss(self, pairs: FramePairs, step: Step, labelled: LabelledFrames | None = None) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        features = in_chunks((self.encoder,), images, step.loss_chunks).float().chunk(2)
         pattern = nearest_pattern(pairs.motion, self.centres, self.scale)
         found = self._terms(*(gather(each) for each in (*features, pattern, digest(pairs.first))))
         if labelled is not None:
             pictures = to_float(labelled.images, self.encoder.image_size)
-            logits = in_parts((self.encoder, self.classifier), pictures, step.parts)
+            logits = in_chunks((self.encoder, self.classifier), pictures, step.loss_chunks)
             found["recognition"] = cross_entropy(logits, labelled.label)
             found["loss"] = found["loss"] + self.recognition * found["recognition"]
         return found

@@ -12,11 +12,19 @@ from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative
-from embodied_ssl.method import Method, Need, Panel, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec
 
 
 class Joint(Method):
-    """Any of the methods together: the sum of their losses by weight, as the Curious Robot joins its tasks."""
+    """Any of the methods together, as the Curious Robot joins its tasks.
+
+    Idea: Several methods share one encoder, each with its own data, heads and loss. The features have to serve all of
+    them.
+
+    Loss: `Σ_m w_m L_m`, the sum of the losses L_m of the methods by weight.
+
+    Differs: There is no paper of it; Pinto et al. 2016 train one trunk on four tasks in this way (`curious_robot`).
+    """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=3000)
 
@@ -45,36 +53,48 @@ class Joint(Method):
         for name in method_settings or {}:
             if name not in methods:
                 raise unknown_name("method in method_settings of joint", name, methods)
-        self.parts = nn.ModuleDict()
+        self.members = nn.ModuleDict()
         for name in methods:
-            self.parts[name] = part = method_class(name)(encoder, **(method_settings or {}).get(name, {}))
-            if part.encoder is not encoder:
-                raise DataError(f"joint: {name} takes an encoder of its own kind; share --encoder {part.encoder.name}")
-        self.whole_batch = any(part.whole_batch for _, part in self._parts())
+            member = method_class(name)(encoder, **(method_settings or {}).get(name, {}))
+            if member.encoder is not encoder:
+                raise DataError(
+                    f"joint: {name} takes an encoder of its own kind; share --encoder {member.encoder.name}"
+                )
+            self.members[name] = member
+        self.whole_batch = any(member.whole_batch for _, member in self._members())
 
     def settings(self) -> dict[str, Any]:
-        own = {name: part.settings() for name, part in self._parts()}
+        own = {name: member.settings() for name, member in self._members()}
         return {"methods": self.methods, "loss_weights": self.loss_weights, "method_settings": own}
 
-    def needs(self) -> dict[str, Need]:
-        return {f"{name}.{stream}": need for name, part in self._parts() for stream, need in part.needs().items()}
+    def input_streams(self) -> dict[str, StreamSpec]:
+        return {
+            f"{name}.{stream}": spec
+            for name, member in self._members()
+            for stream, spec in member.input_streams().items()
+        }
 
-    def cuts(self) -> dict[str, dict[str, Any]]:
-        return {f"{name}.{stream}": cut for name, part in self._parts() for stream, cut in part.cuts().items()}
+    def stream_options(self) -> dict[str, dict[str, Any]]:
+        return {
+            f"{name}.{stream}": options
+            for name, member in self._members()
+            for stream, options in member.stream_options().items()
+        }
 
-    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        for name, part in self._parts():
-            part.take_shape(_own(name, streams), rng)
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        for name, member in self._members():
+            member.infer_shapes(_own(name, streams), rng)
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        for name, part in self._parts():
-            part.prepare(_own(name, streams), rng)
+        for name, member in self._members():
+            member.prepare(_own(name, streams), rng)
 
     def loss(self, *, step: Step, **batches: Batch) -> dict[str, Tensor]:
+        weights = self.loss_weights or (1.0,) * len(self.methods)
+        terms: list[Tensor] = []
         found: dict[str, Tensor] = {}
-        terms = []
-        for (name, part), weight in zip(self._parts(), self.loss_weights or (1.0,) * len(self.methods), strict=True):
-            losses = part.loss(**_own(name, batches), step=step)
+        for (name, member), weight in zip(self._members(), weights, strict=True):
+            losses = member.loss(**_own(name, batches), step=step)
             terms.append(weight * losses["loss"])
             found |= {f"{name}.{key}": value for key, value in losses.items()}
         return {"loss": torch.stack(terms).sum(), **found}
@@ -82,18 +102,18 @@ class Joint(Method):
     def show(self, *, step: Step, **batches: Batch) -> list[list[Panel]]:
         """The rows of each method, its name before the text of their first panels."""
         rows = []
-        for name, part in self._parts():
-            for first, *others in part.show(**_own(name, batches), step=step):
+        for name, member in self._members():
+            for first, *others in member.show(**_own(name, batches), step=step):
                 text = f"{name.replace('_', ' ')}: {first.text}" if first.text else name.replace("_", " ")
                 rows.append([replace(first, text=text), *others])
         return rows
 
     def after_step(self, step: Step) -> None:
-        for _, part in self._parts():
-            part.after_step(step)
+        for _, member in self._members():
+            member.after_step(step)
 
-    def _parts(self) -> list[tuple[str, Method]]:
-        return [(name, part) for name, part in self.parts.items() if isinstance(part, Method)]
+    def _members(self) -> list[tuple[str, Method]]:
+        return [(name, member) for name, member in self.members.items() if isinstance(member, Method)]
 
 
 def _own(name: str, streams: dict[str, Any]) -> dict[str, Any]:

@@ -29,9 +29,9 @@ class Labels(Method):
             least_crop: smallest share of an image that a random crop keeps.
         """
         super().__init__(encoder)
-        self.classifier = nn.Linear(encoder.dim, classes or 1)  # see `take_shape`
+        self.classifier = nn.Linear(encoder.dim, classes or 1)  # see `infer_shapes`
 
-    def take_shape(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The number of classes."""
         classes = count_classes(streams["labelled"], self.classes)
         if self.classes is None:

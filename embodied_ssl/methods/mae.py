@@ -1,4 +1,4 @@
-"""MAE: from a quarter of its patches, a transformer tells an picture's other three."""
+"""MAE: from a quarter of the patches of an image, a transformer reconstructs the other three."""
 
 import torch
 from torch import Tensor, nn
@@ -15,28 +15,42 @@ from embodied_ssl.parts.views import random_resized_crop, to_float
 class MAE(Method):
     """Masked autoencoders are scalable vision learners. He et al., CVPR 2022.
 
-    The encoder sees the visible patches alone; a small decoder is given a token in the place of each masked one. Scaled
-    for 32 to 96 px: a decoder of 2 blocks, 96 wide, for the paper's 8 of 512, and a learning rate for short runs.
+    Idea: Three quarters of the patches of an image are masked at random. The encoder sees the visible ones alone, which
+    makes it fast; a small decoder gets their features, a mask token in the place of each masked patch, and the
+    positions of all, and predicts the pixels of what is masked. What can be predicted from so little is the content of
+    the image, and not its texture.
+
+    Loss: `mean over masked patches p and pixels of (x̂_p − x_p)²`, the pixels of each patch normalised by its own mean
+    and standard deviation.
+
+    Differs: Scaled for 32 to 96 px: a decoder of 2 blocks, 96 wide, for the paper's 8 of 512, and a learning rate for
+    short runs. The decoder does not see the encoder's [CLS] token (`class_token`): where it does, what it needs to know
+    of the image can stand there instead of in the patches, whose mean is the feature.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.05, second_beta=0.95, batch_size=128, steps=2000, warmup=0.1)
     usual_encoder = "vit_tiny"
 
     def __init__(
-        self, encoder: Encoder, masked: SomeShare = 0.75, depth: Count = 2, width: Count = 96,
-        least_crop: SomeShare = 0.2, normalise: bool = True, class_token: bool = False,
-    ):  # fmt: skip
+        self,
+        encoder: Encoder,
+        mask_ratio: SomeShare = 0.75,
+        decoder_depth: Count = 2,
+        decoder_width: Count = 96,
+        least_crop: SomeShare = 0.2,
+        normalise: bool = True,
+        class_token: bool = False,
+    ):
         """An asymmetric encoder and decoder.
 
         Args:
             encoder: a plain vision transformer, ours or of timm.
-            masked: share of the patches that are hidden.
-            depth: blocks of the decoder.
-            width: of the decoder, a multiple of 32 and of 4.
+            mask_ratio: share of the patches that are masked.
+            decoder_depth: blocks of the decoder.
+            decoder_width: dimension of its tokens, a multiple of 32 and of 4.
             least_crop: smallest share of an image that a random crop keeps; there is no other augmentation.
-            normalise: whether each patch is to be told up to its mean and deviation.
-            class_token: whether the decoder sees the encoder's [CLS] token beside its patches, as in the paper. Where
-                it does not, all that it needs to know must be in the patches, whose mean is the feature.
+            normalise: whether the pixels of each patch are predicted in units of its mean and standard deviation.
+            class_token: whether the decoder sees the encoder's [CLS] token beside its patches, as in the paper.
         """
         from timm.layers import build_sincos2d_pos_embed
         from timm.models.vision_transformer import Block
@@ -47,77 +61,83 @@ class MAE(Method):
                 f"mae: {encoder.name} has no patches to leave out; take --encoder vit_tiny, or a plain transformer of "
                 "timm as timm/vit_tiny_patch16_224"
             )
-        self._patch = encoder.patch
+        self.patch_size = encoder.patch
         side = encoder.image_size // encoder.patch
-        self.patches = side * side
-        if not 0 < self._visible < self.patches:
-            raise DataError(f"mae: with {masked} of {self.patches} patches masked nothing is left to see or to tell")
-        self.enter = nn.Linear(encoder.dim, width)
-        self.mask_token = nn.Parameter(torch.randn(width) * 0.02)
-        self.decoder = nn.Sequential(*(Block(width, width // 32, qkv_bias=True) for _ in range(depth)))
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 3 * encoder.patch**2))
-        self.register_buffer("positions", build_sincos2d_pos_embed([side, side], width))  # [patches, width]
+        self.patch_count = side * side
+        self.visible_count = round(self.patch_count * (1 - mask_ratio))
+        if not 0 < self.visible_count < self.patch_count:
+            raise DataError(
+                f"mae: with {mask_ratio} of {self.patch_count} patches masked nothing is left to see or to predict"
+            )
+
+        self.decoder_embed = nn.Linear(encoder.dim, decoder_width)
+        self.mask_token = nn.Parameter(torch.randn(decoder_width) * 0.02)
+        blocks = [Block(decoder_width, decoder_width // 32, qkv_bias=True) for _ in range(decoder_depth)]
+        self.decoder = nn.Sequential(*blocks)
+        self.decoder_pred = nn.Sequential(nn.LayerNorm(decoder_width), nn.Linear(decoder_width, 3 * encoder.patch**2))
+        self.register_buffer("positions", build_sincos2d_pos_embed([side, side], decoder_width))  # [P, decoder_width]
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         images = random_resized_crop(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
-        shown, hidden = self.choose(len(images), step.rng)
-        told = self.tell(images, shown, hidden).float()
-        truth = _of(self.targets(images), hidden)
-        loss = (told - truth).square().mean()
-        return {"loss": loss, "explained": 1 - loss.detach() / truth.var().clamp(min=1e-6)}
+        visible, masked = self.random_masking(len(images), step.rng)  # [B, V], [B, M]
 
-    def choose(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """For each image its patches in a random order: those shown, int64 [B, n], and those hidden, [B, P − n]."""
-        order = torch.rand(count, self.patches, generator=rng, device=rng.device).argsort(1)
-        return order[:, : self._visible], order[:, self._visible :]
+        predicted = self.reconstruct(images, visible, masked).float()  # [B, M, 3 · patch²]
+        target = take_patches(self.targets(images), masked)  # [B, M, 3 · patch²]
 
-    def tell(self, images: Tensor, shown: Tensor, hidden: Tensor) -> Tensor:
-        """What the hidden patches look like, [B, P − n, 3 · patch²]."""
+        # The mean squared error on the masked patches alone (section 3, "Reconstruction target").
+        loss = (predicted - target).square().mean()
+        return {"loss": loss, "explained": 1 - loss.detach() / target.var().clamp(min=1e-6)}
+
+    def random_masking(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The numbers of the patches that are visible, int64 [B, V], and of those that are masked, int64 [B, M]."""
+        order = torch.rand(count, self.patch_count, generator=rng, device=rng.device).argsort(1)  # [B, P]
+        return order[:, : self.visible_count], order[:, self.visible_count :]
+
+    def reconstruct(self, images: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
+        """The pixels of the masked patches, [B, M, 3 · patch²], as they are predicted from the visible ones."""
         encoder = self.encoder
         assert isinstance(encoder, TransformerEncoder)
-        tokens = self.enter(encoder.visible_tokens(images, shown))
-        seen = tokens[:, encoder.prefix :] + self.positions[shown]
-        asked = (self.mask_token + self.positions[hidden]).to(seen.dtype)
-        context = [tokens[:, : encoder.prefix], seen] if self.class_token else [seen]  # [CLS] has no place
-        return self.leave(self.decoder(torch.cat([*context, asked], 1))[:, -hidden.shape[1] :])
+
+        # The encoder sees the visible patches alone.
+        tokens = self.decoder_embed(encoder.visible_tokens(images, visible))  # [B, prefix + V, decoder_width]
+        class_token = tokens[:, : encoder.prefix]  # which has no position
+        visible_tokens = tokens[:, encoder.prefix :] + self.positions[visible]  # [B, V, decoder_width]
+
+        # The decoder sees a mask token in the place of each of the others.
+        mask_tokens = (self.mask_token + self.positions[masked]).to(tokens.dtype)  # [B, M, decoder_width]
+        seen = [class_token, visible_tokens] if self.class_token else [visible_tokens]
+        decoded = self.decoder(torch.cat([*seen, mask_tokens], 1))  # [B, (prefix +) V + M, decoder_width]
+        return self.decoder_pred(decoded[:, -masked.shape[1] :])
 
     def targets(self, images: Tensor) -> Tensor:
-        """The patches of images, [B, P, 3 · patch²], each about its mean and in units of its deviation."""
-        patches = to_patches(images, self._patch)
+        """The pixels of all patches, [B, P, 3 · patch²], of each in units of its mean and standard deviation."""
+        patches = to_patches(images, self.patch_size)
         if not self.normalise:
             return patches
         return (patches - patches.mean(2, keepdim=True)) / (patches.var(2, keepdim=True) + 1e-6).sqrt()
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """The patches of each image that are seen, what is made of them, and the image."""
+        """The patches of each image that are visible, the reconstruction of the others, and the image."""
         images = to_float(frames.images, self.encoder.image_size)
-        masked, whole = self.reconstruct(images, step.rng)
+        masked, whole = self.visualize(images, step.rng)
         return columns((masked, "seen"), (whole, "reconstructed"), (images, "as it was"))
 
     @torch.no_grad()
-    def reconstruct(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What is shown of images [B, 3, s, s], the rest grey, and what is made of it.
+    def visualize(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Images [B, 3, s, s] with what is masked in grey, and with what is masked reconstructed; [B, 3, s, s] both.
 
-        Of a patch that is told up to mean and deviation, these two are taken from the image.
+        Mean and standard deviation of a patch, where the prediction is in units of them, are taken from the image.
         """
-        shown, hidden = self.choose(len(images), rng)
-        told = self.tell(images, shown, hidden).float()
-        patches = to_patches(images, self._patch)
+        visible, masked = self.random_masking(len(images), rng)
+        predicted = self.reconstruct(images, visible, masked).float()  # [B, M, 3 · patch²]
+        patches = to_patches(images, self.patch_size)  # [B, P, 3 · patch²]
         if self.normalise:
-            true = _of(patches, hidden)
-            told = told * (true.var(2, keepdim=True) + 1e-6).sqrt() + true.mean(2, keepdim=True)
-        place = hidden[..., None].expand_as(told)
-        masked, whole = patches.scatter(1, place, 0.5), patches.scatter(1, place, told.clamp(0, 1))
-        side = images.shape[-1] // self._patch
-        masked, whole = (
-            each.unflatten(1, (side, side)).unflatten(3, (3, self._patch, self._patch)).permute(0, 3, 1, 4, 2, 5)
-            for each in (masked, whole)
-        )
-        return masked.reshape_as(images), whole.reshape_as(images)
-
-    @property
-    def _visible(self) -> int:
-        return round(self.patches * (1 - self.masked))
+            true = take_patches(patches, masked)
+            predicted = predicted * (true.var(2, keepdim=True) + 1e-6).sqrt() + true.mean(2, keepdim=True)
+        where = masked[..., None].expand_as(predicted)
+        grey = patches.scatter(1, where, 0.5)
+        filled = patches.scatter(1, where, predicted.clamp(0, 1))
+        return from_patches(grey, self.patch_size), from_patches(filled, self.patch_size)
 
 
 def to_patches(images: Tensor, side: int) -> Tensor:
@@ -125,6 +145,12 @@ def to_patches(images: Tensor, side: int) -> Tensor:
     return nn.functional.unfold(images, side, stride=side).transpose(1, 2)
 
 
-def _of(patches: Tensor, chosen: Tensor) -> Tensor:
-    """Those of patches [B, P, D] that are chosen, int64 [B, n]."""
-    return patches.gather(1, chosen[..., None].expand(-1, -1, patches.shape[2]))
+def from_patches(patches: Tensor, side: int) -> Tensor:
+    """Square images [B, 3, H, H] of their patches [B, P, 3 · side²], row by row."""
+    size = round(patches.shape[1] ** 0.5) * side
+    return nn.functional.fold(patches.transpose(1, 2), size, side, stride=side)
+
+
+def take_patches(patches: Tensor, numbers: Tensor) -> Tensor:
+    """Those of patches [B, P, D] with the numbers given, int64 [B, n]: [B, n, D]."""
+    return patches.gather(1, numbers[..., None].expand(-1, -1, patches.shape[2]))

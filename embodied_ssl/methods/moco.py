@@ -13,13 +13,13 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import Count, Positive, Share, SomeShare
-from embodied_ssl.method import Method, Need, Panel, Recipe, Step, needs_of
-from embodied_ssl.parts.gradient_cache import chunks, in_parts, norms_of
+from embodied_ssl.limits import Count, Positive, Share
+from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
+from embodied_ssl.parts.gradient_cache import in_chunks, norms_of, split_batch
 from embodied_ssl.parts.heads import mlp, plain_mlp
 from embodied_ssl.parts.losses import in_batch_nce, info_nce
 from embodied_ssl.parts.panels import columns, with_nearest
-from embodied_ssl.parts.positives import Lead, cuts_of_views, needs_of_views, positives
+from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.training.distributed import gather
 from embodied_ssl.training.optimization import follow
@@ -30,12 +30,20 @@ _TEMPERATURE = {1: 0.07, 2: 0.2, 3: 0.2}
 class MoCo(Method):
     """Momentum contrast. v1: He et al., CVPR 2020; v2: Chen, Fan, Girshick & He 2020; v3: Chen, Xie & He, ICCV 2021.
 
-    v1 and v2 compare with a queue of keys, v3 with the keys of the batch, in both directions and through a prediction
-    head; on a transformer it leaves the projection of the patches as it was drawn. Scaled for small data: a queue of
-    4,096 for the paper's 65,536, and m 0.99 for its 0.999 in v1 and v2, whose runs are a hundred times as long. By
-    default the heads of v2 and v3 are alike, two layers with batch norm between them, and all versions see SimCLR's
-    views at half strength, v1 without blur; `paper_heads` and `paper_views` take what each paper has. Keys that the
-    queue still holds of an image, where an epoch is shorter than the queue, are no negatives of that image.
+    Idea: An encoder maps one view of an image to a query, and a second encoder maps the other view to its key; the
+    query has to find this key among many others. The keys of earlier batches wait in a queue, so that there are many
+    negatives whatever the size of a batch; they stay comparable because the weights of their encoder are a slow moving
+    average of those of the first one. Version 3 has no queue: it compares with the keys of the batch, in both
+    directions, through a prediction head.
+
+    Loss: `−log [exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ_i exp(q·k_i/τ))]` with the keys k_i of the queue; in version 3
+    `2τ (L(q₁, k₂) + L(q₂, k₁))` with those of the batch.
+
+    Differs: Scaled for small data: a queue of 4,096 for the paper's 65,536, and m 0.99 for its 0.999 in v1 and v2,
+    whose runs are a hundred times as long. By default the heads of v2 and v3 are alike, two layers with batch norm
+    between them, and all versions see SimCLR's views at half strength, v1 without blur; `paper_heads` and `paper_views`
+    take what each paper has. Keys that the queue still holds of an image, where an epoch is shorter than the queue, are
+    no negatives of that image. Views can also come from the body (`views`).
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
@@ -45,8 +53,8 @@ class MoCo(Method):
         self,
         encoder: Encoder,
         version: Literal[1, 2, 3] = 2,
-        views: Literal["augmentation", "body", "both"] = "augmentation",
-        queue: Count = 4096,
+        views: Views = Views(),  # noqa: B008 (it is frozen)
+        queue_length: Count = 4096,
         momentum: Share = 0.99,
         temperature: Positive | None = None,
         width: Count = 256,
@@ -54,61 +62,52 @@ class MoCo(Method):
         groups: Count = 4,
         paper_heads: bool = False,
         paper_views: bool = False,
-        least_crop: SomeShare = 0.2,
-        condition: bool = True,
-        max_gap_s: Positive = 1.0,
-        across: Literal["tables", "interaction"] = "tables",
-        crop: SomeShare = 0.3,
     ):
         """Queries of the encoder that learns, keys of one that follows it.
 
         Args:
             encoder: what is learned.
             version: of the papers: 1, 2 or 3.
-            views: what makes two views of an object: `augmentation` of one of the `frames`; the `body`, in `pairs` of
-                frames and of `objects`; or `both`, augmentation of what the body gives.
-            queue: how many keys of earlier batches are negatives, in versions 1 and 2.
-            momentum: m, with which the keys' encoder follows; in version 3 it rises to 1.
+            views: what makes two views of an object.
+            queue_length: how many keys of earlier batches are negatives, in versions 1 and 2.
+            momentum: m, with which the encoder of the keys follows; in version 3 it rises to 1.
             temperature: τ; None: 0.07 in version 1, else 0.2.
-            width: of hidden layers of the heads.
-            dim: of what is compared.
-            groups: parts of a batch that batch norm sees one at a time, keys in another order than queries, so that
-                its statistics do not tell a key by its company; as shuffling between so many devices does in the paper.
-                None of fewer than two samples.
+            width: of the hidden layers of the heads.
+            dim: of queries and keys.
+            groups: into how many parts a batch is split for batch norm, keys in another order than queries, so that the
+                statistics of a part do not give away which key belongs to which query; shuffling between as many
+                devices does it in the paper. No part has fewer than two samples.
             paper_heads: v2: without batch norm; v3: a batch norm without scale and shift after the projection, which
                 on a transformer has three layers, where the prediction ends in one as well. (v1 is linear either way.)
             paper_views: v1: colours of all images change, hue as much as the rest; v3: less saturation, first views
                 always blurred, second ones in one of ten, and in one of five solarised. (v2 has SimCLR's either way.)
-            least_crop: smallest share of an image that a view keeps.
-            condition: whether the code of a first frame is led to the second by the motor signal between them.
-            max_gap_s: longest time between the frames of a pair, s.
-            across: what lies between two images of an object: other `tables`, or the `interaction` done to it.
-            crop: side of the patch about an object, as a share of the image; 1 for orbits.
         """
         super().__init__(encoder)
-        patches = encoder.patch_projection  # of a transformer alone
-        if version == 3 and patches is not None:
-            patches.requires_grad_(False)
-        self.projection, self.prediction = self._heads(patches is not None)
+        patch_projection = encoder.patch_projection  # of a transformer alone
+        if version == 3 and patch_projection is not None:
+            patch_projection.requires_grad_(False)
+
+        self.projection, self.prediction = self._heads(transformer=patch_projection is not None)
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
-        self.lead = Lead(dim)
-        length = 0 if version == 3 else queue
-        self.register_buffer("keys", functional.normalize(torch.randn(length, dim), dim=1))
-        self.register_buffer("owners", torch.zeros(length, dtype=torch.int64))  # of which images they are
-        self.register_buffer("place", torch.zeros((), dtype=torch.int64))
-        self._fresh: list[tuple[Tensor, Tensor]] = []  # keys of this step and their owners, until `after_step`
+        self.action_predictor = ActionPredictor(dim)
 
-    def needs(self) -> dict[str, Need]:
-        return needs_of_views(self.views, needs_of(type(self)))
+        length = 0 if version == 3 else queue_length
+        self.register_buffer("queue", functional.normalize(torch.randn(length, dim), dim=1))
+        self.register_buffer("queue_identity", torch.zeros(length, dtype=torch.int64))  # of which images the keys are
+        self.register_buffer("queue_pointer", torch.zeros((), dtype=torch.int64))
+        self._new_keys: list[tuple[Tensor, Tensor]] = []  # of this step, and of which images, until `after_step`
 
-    def cuts(self) -> dict[str, dict[str, Any]]:
-        return cuts_of_views(self.max_gap_s, self.across)
+    def input_streams(self) -> dict[str, StreamSpec]:
+        return self.views.input_streams(input_streams_of(type(self)))
+
+    def stream_options(self) -> dict[str, dict[str, Any]]:
+        return self.views.stream_options()
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Mean and spread of the motions."""
+        """Mean and standard deviation of the motions."""
         if "pairs" in streams:
-            self.lead.measure(streams["pairs"], rng)
+            self.action_predictor.measure(streams["pairs"], rng)
 
     def loss(
         self,
@@ -117,20 +116,21 @@ class MoCo(Method):
         pairs: FramePairs | None = None,
         objects: ObjectPairs | None = None,
     ) -> dict[str, Tensor]:
-        size = self.encoder.image_size
-        made = positives(self.views, step.rng, size, self.crop, self._augmentations(), frames, pairs, objects)
-        moving = (made.motion, made.moved) if self.condition and pairs is not None else None
+        positives = self._positives(step, frames, pairs, objects)
         tau = self.temperature or _TEMPERATURE[self.version]
-        query = self._queries(made.first, step, moving)
-        key = self._keys(made.second, step)
+        query = self._queries(positives.first, step, self._motion(positives, pairs))  # [B, dim]
+        key = self._keys(positives.second, step)  # [B, dim]
+
         if self.version == 3:
-            back = self._queries(made.second, step, None)
-            other = self._keys(made.first, step)
-            there, back = (in_batch_nce(*pair, tau, made.identity) for pair in ((query, key), (back, other)))
+            # Symmetric, among the keys of the batch (v3, algorithm 1).
+            other_query = self._queries(positives.second, step)
+            other_key = self._keys(positives.first, step)
+            there = in_batch_nce(query, key, tau, positives.identity)
+            back = in_batch_nce(other_query, other_key, tau, positives.identity)
             loss = 2 * tau * (there + back)
         else:
-            self._fresh.append((key, made.identity))
-            loss = self._among_queue(query, key, made.identity, tau)
+            self._new_keys.append((key, positives.identity))
+            loss = self._among_queue(query, key, positives.identity, tau)
         return {"loss": loss, "agreement": (query * key).sum(1).mean().detach()}
 
     def show(
@@ -141,58 +141,76 @@ class MoCo(Method):
         objects: ObjectPairs | None = None,
     ) -> list[list[Panel]]:
         """Both views of each sample, the place of its key in the queue, and the nearest keys of the batch."""
-        size = self.encoder.image_size
-        made = positives(self.views, step.rng, size, self.crop, self._augmentations(), frames, pairs, objects)
-        moving = (made.motion, made.moved) if self.condition and pairs is not None else None
-        query, key = self._queries(made.first, step, moving), self._keys(made.second, step)
+        positives = self._positives(step, frames, pairs, objects)
+        query = self._queries(positives.first, step, self._motion(positives, pairs))
+        key = self._keys(positives.second, step)
         similarity = query @ key.T  # [B, B]
-        nearer = (query @ self.keys.T > similarity.diagonal()[:, None]).sum(1).tolist()
-        told = [f"its key, place {place + 1:,} of {len(self.keys) + 1:,}" for place in nearer]
-        rows = columns((made.first, "a query"), (made.second, told if len(self.keys) else "its key"))
-        return with_nearest(rows, made.second, similarity, made.identity[:, None] == made.identity)
-
-    def _queries(self, images: Tensor, step: Step, moving: tuple[Tensor, Tensor] | None) -> Tensor:
-        modules = self.encoder, self.projection, self.prediction
-        codes = self._encode(modules, images, step).float()
-        return functional.normalize(self.lead(codes, *moving) if moving else codes, dim=1)
-
-    @torch.no_grad()
-    def _keys(self, images: Tensor, step: Step) -> Tensor:
-        order = torch.randperm(len(images), generator=step.rng, device=images.device)
-        codes = self._encode((self.key_encoder, self.key_projection), images[order], step).float()
-        return functional.normalize(torch.empty_like(codes).index_copy_(0, order, codes), dim=1)
+        nearer = (query @ self.queue.T > similarity.diagonal()[:, None]).sum(1).tolist()
+        texts = [f"its key, place {place + 1:,} of {len(self.queue) + 1:,}" for place in nearer]
+        rows = columns((positives.first, "a query"), (positives.second, texts if len(self.queue) else "its key"))
+        return with_nearest(rows, positives.second, similarity, positives.identity[:, None] == positives.identity)
 
     def after_step(self, step: Step) -> None:
-        """The keys' encoder follows (eq. 2), and the keys of this step take the place of the oldest."""
+        """The encoder of the keys follows (v1, eq. 2), and the keys of this step replace the oldest of the queue."""
         m = self.momentum
         if self.version == 3:
             m = 1 - (1 - m) * (1 + math.cos(math.pi * step.progress)) / 2
         follow(self.key_encoder, self.encoder, m, buffers=False)
         follow(self.key_projection, self.projection, m, buffers=False)
-        for keys, owners in self._fresh:
-            keys, owners = (gather(each)[-len(self.keys) :] for each in (keys, owners))
-            places = (self.place + torch.arange(len(keys), device=keys.device)) % len(self.keys)
-            self.keys[places], self.owners[places] = keys, owners
-            self.place.copy_((self.place + len(keys)) % len(self.keys))
-        self._fresh.clear()
+        for keys, identity in self._new_keys:
+            self._enqueue(gather(keys), gather(identity))
+        self._new_keys.clear()
+
+    def _enqueue(self, keys: Tensor, identity: Tensor) -> None:
+        """Keys [N, dim], and numbers of their images [N], in the place of the oldest; the latest ones if too many."""
+        length = len(self.queue)
+        keys, identity = keys[-length:], identity[-length:]
+        places = (self.queue_pointer + torch.arange(len(keys), device=keys.device)) % length  # [N]
+        self.queue[places] = keys
+        self.queue_identity[places] = identity
+        self.queue_pointer.copy_((self.queue_pointer + len(keys)) % length)
 
     @in_float32
     def _among_queue(self, query: Tensor, key: Tensor, identity: Tensor, temperature: float) -> Tensor:
-        """InfoNCE of naming each query's key among those of the queue (eq. 1), but for its own picture's older ones."""
-        scores = torch.cat([(query * key).sum(1, keepdim=True), query @ self.keys.T], 1) / temperature
-        first = torch.zeros(len(query), dtype=torch.int64, device=query.device)
-        same = identity[:, None] == torch.cat([first[:1], self.owners])
-        return info_nce(scores, first, same)
+        """InfoNCE of each query with its key and those of the queue (v1, eq. 1), without older keys of its image."""
+        positive = (query * key).sum(1, keepdim=True)  # [B, 1]
+        negatives = query @ self.queue.T  # [B, queue_length]
+        scores = torch.cat([positive, negatives], 1) / temperature
+        target = torch.zeros(len(query), dtype=torch.int64, device=query.device)  # the first column
+        same_image = identity[:, None] == torch.cat([target[:1], self.queue_identity])  # [B, 1 + queue_length]
+        return info_nce(scores, target, same_image)
+
+    def _positives(
+        self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
+    ) -> Positives:
+        """The two views of every sample."""
+        return self.views.positives(step.rng, self.encoder.image_size, self._augmentations(), frames, pairs, objects)
+
+    def _motion(self, positives: Positives, pairs: FramePairs | None) -> tuple[Tensor, Tensor] | None:
+        """The motions from the first views to the second ones, and whether they are known, where they are used."""
+        return (positives.motion, positives.motion_known) if self.views.condition and pairs is not None else None
+
+    def _queries(self, images: Tensor, step: Step, motion: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Queries of views, [B, dim], of unit length; with the motions after them those of the second views."""
+        codes = self._encode((self.encoder, self.projection, self.prediction), images, step).float()
+        return functional.normalize(self.action_predictor(codes, *motion) if motion else codes, dim=1)
+
+    @torch.no_grad()
+    def _keys(self, images: Tensor, step: Step) -> Tensor:
+        """Keys of views, [B, dim], of unit length, encoded in a random order."""
+        order = torch.randperm(len(images), generator=step.rng, device=images.device)
+        codes = self._encode((self.key_encoder, self.key_projection), images[order], step).float()
+        return functional.normalize(torch.empty_like(codes).index_copy_(0, order, codes), dim=1)
 
     def _encode(self, layers: Sequence[nn.Module], images: Tensor, step: Step) -> Tensor:
-        """Codes of images, of which batch norm sees a group at a time, where there is something to hide from it."""
+        """Codes of images, [B, dim]. Batch norm sees a group at a time, where it could give away a key."""
         shuffled = self.version != 3 and any(norms_of(layer) for layer in layers)
-        groups = chunks(images, self.groups if shuffled else 1)
-        return torch.cat([in_parts(layers, group, -(-step.parts // len(groups))) for group in groups])
+        groups = split_batch(images, self.groups if shuffled else 1)
+        return torch.cat([in_chunks(layers, group, -(-step.loss_chunks // len(groups))) for group in groups])
 
     def _augmentations(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Settings of `augment` for the first views and for the second ones."""
-        usual = {"scale": (self.least_crop, 1.0), "strength": 0.5, "blurred": 0.0 if self.version == 1 else 0.5}
+        usual = {"strength": 0.5, "blurred": 0.0 if self.version == 1 else 0.5}
         if self.paper_views and self.version == 1:
             usual |= {"jittered": 1.0, "hue": 0.8}
         if self.paper_views and self.version == 3:
@@ -201,7 +219,7 @@ class MoCo(Method):
         return usual, usual
 
     def _heads(self, transformer: bool) -> tuple[nn.Module, nn.Module]:
-        """Projection, and prediction of version 3."""
+        """The projection, and the prediction of version 3."""
         dim, width = self.encoder.dim, self.width
         if self.version == 1:
             return nn.Linear(dim, self.dim), nn.Identity()

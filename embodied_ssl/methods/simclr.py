@@ -1,6 +1,6 @@
 """SimCLR: two views of an image agree, and differ from those of all other images of the batch."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,20 +9,29 @@ from torch import Tensor
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import Count, NonNegative, Positive, Share, SomeShare
-from embodied_ssl.method import Method, Need, Panel, Recipe, Step, needs_of
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.limits import Count, NonNegative, Positive, Share
+from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import nt_xent
 from embodied_ssl.parts.panels import columns, with_nearest
-from embodied_ssl.parts.positives import Lead, Positives, cuts_of_views, needs_of_views, positives
+from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 
 
 class SimCLR(Method):
     """A simple framework for contrastive learning of visual representations. Chen et al., ICML 2020.
 
-    Scaled for 32 to 96 px and small encoders: crops of at least a fifth of the image, τ 0.2, AdamW with batches of
-    256; the paper's LARS is `--optimizer lars --learning_rate 0.3 --weight_decay 1e-6`.
+    Idea: Each image of a batch is augmented twice. An encoder and a projection head map both views to a code, and the
+    code of one view has to be more similar to that of the other than to those of all other images. What augmentation
+    changes, such as colours and framing, is thereby left out of the features, and what tells images apart stays.
+
+    Loss: `mean over views i with other view j of −log [exp(sim(z_i, z_j)/τ) / Σ_{k≠i} exp(sim(z_i, z_k)/τ)]`, with
+    sim the cosine similarity and k all other views of the batch, on all devices.
+
+    Differs: Scaled for 32 to 96 px and small encoders: crops of at least a fifth of the image, τ 0.2, AdamW with
+    batches of 256; the paper's LARS is `--optimizer lars --learning_rate 0.3 --weight_decay 1e-6`. Views can also come
+    from the body (`views`): two frames of its way, or two images of an object. An image that a batch holds twice is no
+    negative of itself.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
@@ -31,52 +40,40 @@ class SimCLR(Method):
     def __init__(
         self,
         encoder: Encoder,
-        views: Literal["augmentation", "body", "both"] = "augmentation",
+        views: Views = Views(),  # noqa: B008 (it is frozen)
         temperature: Positive = 0.2,
         width: Count = 256,
         dim: Count = 128,
-        least_crop: SomeShare = 0.2,
         strength: NonNegative = 0.5,
         grey: Share = 0.2,
         blur: Share = 0.5,
-        condition: bool = True,
-        max_gap_s: Positive = 1.0,
-        across: Literal["tables", "interaction"] = "tables",
-        crop: SomeShare = 0.3,
     ):
-        """Cosine similarity of projections, negatives from all devices.
+        """A projection head on the encoder.
 
         Args:
             encoder: what is learned.
-            views: what makes two views of an object: `augmentation` of one of the `frames`; the `body`, in `pairs` of
-                frames and of `objects`; or `both`, augmentation of what the body gives.
+            views: what makes two views of an object.
             temperature: τ; 0.1 for ImageNet and 0.5 for CIFAR in the paper.
             width: of the hidden layer of the projection.
-            dim: of what is compared.
-            least_crop: smallest share of an image that a view keeps; 0.08 in the paper.
+            dim: of the codes that are compared.
             strength: of the change of colours; 1 for ImageNet and 0.5 for CIFAR in the paper.
             grey: probability that a view loses its colours.
             blur: probability that a view is blurred; 0 for CIFAR in the paper.
-            condition: whether the code of a first frame is led to the second by the motor signal between them.
-            max_gap_s: longest time between the frames of a pair, s.
-            across: what lies between two images of an object: other `tables`, or the `interaction` done to it.
-            crop: side of the patch about an object, as a share of the image; 1 for orbits.
         """
         super().__init__(encoder)
-        self._augmentation = ({"scale": (least_crop, 1.0), "strength": strength, "grey": grey, "blurred": blur},) * 2
         self.projection = mlp((encoder.dim, width, dim))
-        self.lead = Lead(dim)
+        self.action_predictor = ActionPredictor(dim)
 
-    def needs(self) -> dict[str, Need]:
-        return needs_of_views(self.views, needs_of(type(self)))
+    def input_streams(self) -> dict[str, StreamSpec]:
+        return self.views.input_streams(input_streams_of(type(self)))
 
-    def cuts(self) -> dict[str, dict[str, Any]]:
-        return cuts_of_views(self.max_gap_s, self.across)
+    def stream_options(self) -> dict[str, dict[str, Any]]:
+        return self.views.stream_options()
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Mean and spread of the motions."""
+        """Mean and standard deviation of the motions."""
         if "pairs" in streams:
-            self.lead.measure(streams["pairs"], rng)
+            self.action_predictor.measure(streams["pairs"], rng)
 
     def loss(
         self,
@@ -85,9 +82,9 @@ class SimCLR(Method):
         pairs: FramePairs | None = None,
         objects: ObjectPairs | None = None,
     ) -> dict[str, Tensor]:
-        made, first, second = self._codes(step, frames, pairs, objects)
-        agreement = torch.cosine_similarity(first, second).mean().detach()
-        return {"loss": nt_xent(first, second, self.temperature, made.identity), "agreement": agreement}
+        positives, first, second = self._codes(step, frames, pairs, objects)  # codes [B, dim]
+        loss = nt_xent(first, second, self.temperature, positives.identity)  # eq. 1
+        return {"loss": loss, "agreement": torch.cosine_similarity(first, second).mean().detach()}
 
     def show(
         self,
@@ -97,20 +94,23 @@ class SimCLR(Method):
         objects: ObjectPairs | None = None,
     ) -> list[list[Panel]]:
         """Both views of each sample, and the second views of the batch that are nearest to the first one."""
-        made, first, second = self._codes(step, frames, pairs, objects)
-        similarity = torch.cosine_similarity(first[:, None], second, dim=2)
-        right = made.identity[:, None] == made.identity
-        rows = columns((made.first, "a view"), (made.second, "its other view"))
-        return with_nearest(rows, made.second, similarity, right)
+        positives, first, second = self._codes(step, frames, pairs, objects)
+        similarity = torch.cosine_similarity(first[:, None], second, dim=2)  # [B, B]
+        right = positives.identity[:, None] == positives.identity
+        rows = columns((positives.first, "a view"), (positives.second, "its other view"))
+        return with_nearest(rows, positives.second, similarity, right)
 
     def _codes(
         self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
     ) -> tuple[Positives, Tensor, Tensor]:
-        """The two views of every sample, and the code [B, dim] of each."""
-        size = self.encoder.image_size
-        made = positives(self.views, step.rng, size, self.crop, self._augmentation, frames, pairs, objects)
-        images = torch.cat([made.first, made.second])
-        first, second = in_parts((self.encoder, self.projection), images, step.parts).float().chunk(2)
-        if self.condition and pairs is not None:
-            first = self.lead(first, made.motion, made.moved)
-        return made, first, second
+        """The two views of every sample, and the code of each, [B, dim]."""
+        augmentation = {"strength": self.strength, "grey": self.grey, "blurred": self.blur}
+        positives = self.views.positives(
+            step.rng, self.encoder.image_size, (augmentation, augmentation), frames, pairs, objects
+        )
+        images = torch.cat([positives.first, positives.second])  # [2 B, 3, s, s]
+        codes = in_chunks((self.encoder, self.projection), images, step.loss_chunks).float()  # [2 B, dim]
+        first, second = codes.chunk(2)
+        if self.views.condition and pairs is not None:
+            first = self.action_predictor(first, positives.motion, positives.motion_known)
+        return positives, first, second

@@ -7,7 +7,7 @@ from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.views import frame_pair, to_float
 from embodied_ssl.training.distributed import gather
@@ -35,12 +35,12 @@ class TemporalCoherence(Method):
         """
         super().__init__(encoder)
 
-    def cuts(self) -> dict[str, dict[str, float]]:
+    def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        features = in_parts((self.encoder,), images, step.parts).float().chunk(2)
+        features = in_chunks((self.encoder,), images, step.loss_chunks).float().chunk(2)
         before, after = (gather(functional.normalize(each, dim=1)) for each in features)
         scale = before.shape[1] ** 0.5  # of unit length: a mean absolute difference of about 1 / √D
         near = scale * (before - after).abs().mean(1)

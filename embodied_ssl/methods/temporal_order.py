@@ -11,7 +11,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Several
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.gradient_cache import in_parts
+from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS
@@ -53,7 +53,7 @@ class TemporalOrder(Method):
         self.head = mlp((3 * 128, 128, 2))
         self.register_buffer("scale", torch.ones(2))
 
-    def cuts(self) -> dict[str, dict[str, int | bool]]:
+    def stream_options(self) -> dict[str, dict[str, int | bool]]:
         length = (FRAMES - 1) * self.spacing + self.places
         return {"clips": {"length": length, "flow": self.by == "flow"}}
 
@@ -110,7 +110,7 @@ class TemporalOrder(Method):
         images = to_float(frames.flatten(0, 1), self.encoder.image_size)
         if self.training and self.jitter:
             images = color_jitter(images, step.rng, self.jitter, self.jitter, self.jitter, self.jitter / 4)
-        codes = in_parts((self.encoder.last_maps, self.code), images, step.parts)
+        codes = in_chunks((self.encoder.last_maps, self.code), images, step.loss_chunks)
         return codes.relu().unflatten(0, (-1, FRAMES))
 
     def _classify(self, codes: Tensor, tuples: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class ViewPrediction(Method):
         self.decoder = Decoder(encoder.dim + 2, size)
         self.register_buffer("scale", torch.ones(2))
 
-    def cuts(self) -> dict[str, dict[str, float]]:
+    def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:

@@ -11,20 +11,20 @@ from torch.utils.checkpoint import checkpoint
 Layer = nn.Module | Callable[[Tensor], Tensor]
 
 
-def in_parts(layers: Sequence[Layer], inputs: Tensor, parts: int) -> Tensor:
-    """The inputs [B, ...] through the layers one after the other, encoded in so many parts; [B, ...].
+def in_chunks(layers: Sequence[Layer], inputs: Tensor, chunks: int) -> Tensor:
+    """The inputs [B, ...] through the layers one after the other, encoded in so many chunks; [B, ...].
 
-    Of each part only the outputs are kept; its activations are made again when its gradient is due (gradient caching,
-    Gao et al. 2021). The loss may therefore compare all samples with all. Batch norm sees a part at a time: see
-    `chunks`. layers: modules, or methods of modules such as `encoder.last_maps`.
+    Of each chunk only the outputs are kept; its activations are made again when its gradient is due (gradient caching,
+    Gao et al. 2021). The loss may therefore compare all samples with all. Batch norm sees a chunk at a time: see
+    `split_batch`. layers: modules, or methods of modules such as `encoder.last_maps`.
     """
 
-    def encode(part: Tensor) -> Tensor:
+    def encode(chunk: Tensor) -> Tensor:
         for layer in layers:
-            part = layer(part)
-        return part
+            chunk = layer(chunk)
+        return chunk
 
-    pieces = chunks(inputs, parts)
+    pieces = split_batch(inputs, chunks)
     if len(pieces) == 1 or not torch.is_grad_enabled():
         return torch.cat([encode(piece) for piece in pieces])
     modules = [layer if isinstance(layer, nn.Module) else getattr(layer, "__self__", None) for layer in layers]
@@ -33,12 +33,12 @@ def in_parts(layers: Sequence[Layer], inputs: Tensor, parts: int) -> Tensor:
     return torch.cat([checkpoint(encode, piece, use_reentrant=False, context_fn=contexts) for piece in pieces])
 
 
-def chunks(batch: Tensor, parts: int) -> tuple[Tensor, ...]:
-    """A batch in `parts`, of sizes that differ by at most one; fewer where one would have a single sample.
+def split_batch(batch: Tensor, chunks: int) -> tuple[Tensor, ...]:
+    """A batch in `chunks`, of sizes that differ by at most one; fewer where one would have a single sample.
 
     Batch norm has no statistics of a single sample: all that is particular about it would be gone.
     """
-    return batch.tensor_split(max(1, min(parts, len(batch) // 2)))
+    return batch.tensor_split(max(1, min(chunks, len(batch) // 2)))
 
 
 def norms_of(module: nn.Module) -> list[_NormBase]:

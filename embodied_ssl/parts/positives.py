@@ -14,16 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
-from embodied_ssl.method import Need
+from embodied_ssl.limits import Positive, SomeShare, hold_fields
+from embodied_ssl.method import StreamSpec
 from embodied_ssl.parts.motions import sample_motions, spread
 from embodied_ssl.parts.views import augment, crop_at, to_float
 
-Views = Literal["augmentation", "body", "both"]
 _ODD = -7046029254386353131  # 2⁶⁴ / golden ratio
-VIEWS = ("augmentation", "body", "both")
 
 
 @dataclass(frozen=True)
@@ -33,67 +32,143 @@ class Positives:
     first: Tensor  # float [B, 3, size, size]
     second: Tensor  # float [B, 3, size, size]
     motion: Tensor  # float32 [B, 2]: 0 where it is not known
-    moved: Tensor  # bool [B]: whether it is
+    motion_known: Tensor  # bool [B]
     identity: Tensor  # int64 [B]: a number of the sample, of which no key may be a negative of its query
 
 
-def needs_of_views(views: Views, needs: dict[str, Need]) -> dict[str, Need]:
-    """Those streams of a loss that its views are made of. Raises DataError for unknown views."""
-    if views not in VIEWS:
-        raise unknown_name("views", views, VIEWS)
-    if views == "augmentation":
-        return {"frames": Need(Frames, required=True)}
-    return {name: need for name, need in needs.items() if name != "frames"}
+@dataclass(frozen=True)
+class Views:
+    """What makes the two views of an object that a contrastive method compares."""
 
+    source: Literal["augmentation", "body", "both"] = "augmentation"
+    """`augmentation` of one of the `frames`; the `body`, in `pairs` of frames and of `objects`; or `both`, augmentation
+    of what the body gives."""
+    least_crop: SomeShare = 0.2
+    """Smallest share of an image that a random crop keeps; 0.08 in SimCLR's paper."""
+    condition: bool = True
+    """Whether the code of a second frame is predicted from that of the first one and the motion between them, and the
+    prediction compared with it."""
+    max_gap_s: Positive = 1.0
+    """Longest time between the frames of a pair, s."""
+    across: Literal["tables", "interaction"] = "tables"
+    """What lies between two images of an object: other `tables`, or the `interaction` done to it."""
+    crop: SomeShare = 0.3
+    """Side of the patch about an object, as a share of the image; 1 for orbits."""
 
-def cuts_of_views(max_gap_s: float, across: str) -> dict[str, dict[str, Any]]:
-    """How the streams `pairs` and `objects` are cut."""
-    return {"pairs": {"max_gap_s": max_gap_s}, "objects": {"across": across}}
+    def __post_init__(self) -> None:
+        hold_fields(self)
 
+    def input_streams(self, streams: dict[str, StreamSpec]) -> dict[str, StreamSpec]:
+        """Those streams of a loss that these views are made of."""
+        if self.source == "augmentation":
+            return {"frames": StreamSpec(Frames, required=True)}
+        return {name: spec for name, spec in streams.items() if name != "frames"}
 
-def positives(
-    views: Views, rng: torch.Generator, size: int, crop: float, settings: Sequence[dict[str, Any]],
-    frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None,
-) -> Positives:  # fmt: skip
-    """The two views of every sample of the batches given.
+    def stream_options(self) -> dict[str, dict[str, Any]]:
+        """How the streams `pairs` and `objects` are taken out of their data sets."""
+        return {"pairs": {"max_gap_s": self.max_gap_s}, "objects": {"across": self.across}}
 
-    Args:
-        views: what makes them.
-        rng: of the augmentation.
-        size: of the views, px.
-        crop: side of the patch about an object, as a share of the image.
-        settings: of `augment`, for the first views and for the second ones.
-        frames: for `augmentation`.
-        pairs: for `body` and `both`.
-        objects: for `body` and `both`.
-    """
-    made: list[tuple[Tensor, Tensor]] = []
-    motion: list[Tensor] = []
-    moved: list[Tensor] = []
-    identity: list[Tensor] = []
-    for batch in (frames, pairs, objects):
-        if batch is None:
-            continue
-        sources = _pictures(batch, crop)
-        if views == "body":
-            first, second = (to_float(each, size) for each in sources)
+    def positives(
+        self,
+        rng: torch.Generator,
+        size: int,
+        augmentations: Sequence[dict[str, Any]],
+        frames: Frames | None = None,
+        pairs: FramePairs | None = None,
+        objects: ObjectPairs | None = None,
+    ) -> Positives:
+        """The two views of every sample of the batches given.
+
+        Args:
+            rng: of the augmentation.
+            size: of the views, px.
+            augmentations: settings of `augment` beside `scale`, for the first views and for the second ones.
+            frames: for `augmentation`.
+            pairs: for `body` and `both`.
+            objects: for `body` and `both`.
+
+        Raises DataError where no batch is given.
+        """
+        found = [
+            self._of_one(batch, rng, size, augmentations) for batch in (frames, pairs, objects) if batch is not None
+        ]
+        if not found:
+            raise DataError(f"views '{self.source}' were given no data; name a data set for one of pairs, objects")
+        return Positives(*(torch.cat([getattr(one, name) for one in found]) for name in vars(found[0])))
+
+    def _of_one(
+        self,
+        batch: Frames | FramePairs | ObjectPairs,
+        rng: torch.Generator,
+        size: int,
+        augmentations: Sequence[dict[str, Any]],
+    ) -> Positives:
+        """The views of one batch."""
+        sources = self._source_images(batch)
+        if self.source == "body":
+            first, second = (to_float(images, size) for images in sources)
         else:
-            first, second = (augment(each, rng, size, **own) for each, own in zip(sources, settings, strict=True))
-        made.append((first, second))
+            scale = (self.least_crop, 1.0)
+            first, second = (
+                augment(images, rng, size, scale, **settings)
+                for images, settings in zip(sources, augmentations, strict=True)
+            )
         known = isinstance(batch, FramePairs)
-        motion.append(batch.motion if isinstance(batch, FramePairs) else first.new_zeros(len(first), 2))
-        moved.append(torch.full((len(first),), known, device=first.device))
-        thing = batch.object if isinstance(batch, ObjectPairs) else 0  # of which an image may show several
-        identity.append(digest(first_of(batch)) + thing)
-    if not made:
-        raise DataError(f"views '{views}' were given no data; name a data set for one of pairs, objects")
-    firsts, seconds = zip(*made, strict=True)
-    return Positives(torch.cat(firsts), torch.cat(seconds), torch.cat(motion), torch.cat(moved), torch.cat(identity))
+        first_images = batch.images if isinstance(batch, Frames) else batch.first
+        number = batch.object if isinstance(batch, ObjectPairs) else 0  # an image may show several objects
+        return Positives(
+            first,
+            second,
+            motion=batch.motion if isinstance(batch, FramePairs) else first.new_zeros(len(first), 2),
+            motion_known=torch.full((len(first),), known, device=first.device),
+            identity=digest(first_images) + number,
+        )
+
+    def _source_images(self, batch: Frames | FramePairs | ObjectPairs) -> tuple[Tensor, Tensor]:
+        """The images that the two views are made of, uint8 [B, 3, H, W]."""
+        if isinstance(batch, Frames):
+            return batch.images, batch.images
+        if isinstance(batch, FramePairs):
+            return batch.first, batch.second
+        side = round(self.crop * batch.first.shape[-1])
+        return _patch(batch.first, batch.first_pixel, side), _patch(batch.second, batch.second_pixel, side)
 
 
-def first_of(batch: Frames | FramePairs | ObjectPairs) -> Tensor:
-    """The first image of each sample, uint8 [B, 3, H, W]."""
-    return batch.images if isinstance(batch, Frames) else batch.first
+def _patch(images: Tensor, pixel: Tensor, side: int) -> Tensor:
+    """Square patches about given pixels, uint8 [B, 3, side, side]."""
+    return (crop_at(images, pixel, side, side) * 255).round_().byte()
+
+
+class ActionPredictor(nn.Module):
+    """Predicts the code of a second view from that of the first one and the motor signal between them.
+
+    It adds to the code what a small network makes of code and motion; at first that is nothing, and where the motion
+    is not known it stays so.
+    """
+
+    def __init__(self, dim: int, width: int = 128):
+        super().__init__()
+        first = nn.Linear(dim + 2, width)
+        last = nn.Linear(width, dim)
+        self.change = nn.Sequential(first, nn.ReLU(inplace=True), last)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.motion_mean: Tensor
+        self.motion_std: Tensor
+        self.register_buffer("motion_mean", torch.zeros(2))
+        self.register_buffer("motion_std", torch.ones(2))
+
+    def measure(self, pairs: Stream, rng: np.random.Generator) -> None:
+        """Mean and standard deviation of the motions, by which they are standardised."""
+        motions = sample_motions(pairs, 5000, rng)
+        self.motion_mean.copy_(torch.from_numpy(motions.mean(0)))
+        self.motion_std.copy_(torch.from_numpy(spread(motions)))
+
+    def forward(self, code: Tensor, motion: Tensor, known: Tensor) -> Tensor:
+        """code [B, D], motion [B, 2], known bool [B] → [B, D]."""
+        standardised = (motion - self.motion_mean) / self.motion_std
+        change = self.change(torch.cat([code, standardised], 1))  # [B, D]
+        return code + change * known[:, None]
 
 
 def digest(images: Tensor) -> Tensor:
@@ -108,46 +183,3 @@ def digest(images: Tensor) -> Tensor:
     places = torch.arange(1, words.shape[1] + 1, device=images.device)
     mixed = (words ^ (words >> 29)) * _ODD  # all bits of a word come into play
     return ((mixed ^ (mixed >> 31)) * (2 * places * _ODD + 1)).sum(1)
-
-
-def _pictures(batch: Frames | FramePairs | ObjectPairs, crop: float) -> tuple[Tensor, Tensor]:
-    """The images that the two views are made of, uint8 [B, 3, H, W]."""
-    if isinstance(batch, Frames):
-        return batch.images, batch.images
-    if isinstance(batch, FramePairs):
-        return batch.first, batch.second
-    side = round(crop * batch.first.shape[-1])
-    both = ((batch.first, batch.first_pixel), (batch.second, batch.second_pixel))
-    first, second = ((crop_at(images, pixel, side, side) * 255).round_().byte() for images, pixel in both)
-    return first, second
-
-
-class Lead(nn.Module):
-    """Takes the code of a first view to where the second one should be, by the motor signal between them.
-
-    It adds to the code what a small network makes of code and motion; at first that is nothing, and where the motion
-    is not known it stays so.
-    """
-
-    def __init__(self, dim: int, width: int = 128):
-        super().__init__()
-        self.change = nn.Sequential(nn.Linear(dim + 2, width), nn.ReLU(inplace=True), nn.Linear(width, dim))
-        last = self.change[-1]
-        assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.middle: Tensor
-        self.scale: Tensor
-        self.register_buffer("middle", torch.zeros(2))
-        self.register_buffer("scale", torch.ones(2))
-
-    def measure(self, pairs: Stream, rng: np.random.Generator) -> None:
-        """Mean and spread of the motions, to bring them to one scale."""
-        motions = sample_motions(pairs, 5000, rng)
-        self.middle.copy_(torch.from_numpy(motions.mean(0)))
-        self.scale.copy_(torch.from_numpy(spread(motions)))
-
-    def forward(self, code: Tensor, motion: Tensor, moved: Tensor) -> Tensor:
-        """code [B, D], motion [B, 2], moved bool [B] → [B, D]."""
-        change = self.change(torch.cat([code, (motion - self.middle) / self.scale], 1))
-        return code + change * moved[:, None]

@@ -64,7 +64,7 @@ LOG_EVERY = 10
 _SMALLER = "take a lower --learning_rate or a --clip, and another --out"
 _PREPARE = 1 << 40  # a step that no run reaches: the randomness of `prepare`
 
-_TAKE_SHAPE = _PREPARE + 1  # and of `take_shape`
+_INFER_SHAPES = _PREPARE + 1  # and of `infer_shapes`
 _PRECISIONS: dict[str, Any] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
@@ -100,7 +100,7 @@ def train(
     seed, accumulate = settings.seed, settings.accumulate
     taken = take_streams(method, data, settings.decode_size, settings.skip_damaged)
     streams = {name: each.stream for name, each in taken.items()}
-    method.take_shape(streams, np.random.default_rng([seed, _TAKE_SHAPE]))
+    method.infer_shapes(streams, np.random.default_rng([seed, _INFER_SHAPES]))
     probe = _probe(settings)
     keep_memory()
     precision = resolved(hardware.precision, device := _present(hardware.device))
@@ -179,7 +179,7 @@ class _Run:
     @property
     def kept(self) -> Encoder:
         """The encoder that is kept: the averaged one where the recipe asks for one."""
-        return self._average if self._average is not None else self._method.kept
+        return self._average if self._average is not None else self._method.output_encoder
 
     def go_on(
         self,

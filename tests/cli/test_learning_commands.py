@@ -14,6 +14,7 @@ from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.evaluation.results import read_results
+from embodied_ssl.parts.positives import Views
 from embodied_ssl.training.checkpoint import load_encoder, load_method
 
 
@@ -120,7 +121,7 @@ def test_rows_of_compare_have_settings_of_their_own(rooms, tmp_path, capsys):
     printed = capsys.readouterr().out
     for row in ("simclr ", "simclr views both", "mae encoder vit_tiny", "random conv4", "random vit_tiny"):
         assert row in printed
-    assert load_method(tmp_path / "out/runs/simclr views both-0").views == "both"
+    assert load_method(tmp_path / "out/runs/simclr views both-0").views == Views("both")
     assert main([*command[:1], "simclr --view both", *command[4:]]) != 0
     assert "did you mean '--views'?" in capsys.readouterr().err
 

@@ -114,7 +114,7 @@ def test_choices_offer_the_near_one():
         ("drlim --steps 0", "steps: 0; give at least 1"),
         ("drlim --momentum 1.5", "momentum: 1.5; give at least 0 and less than 1"),
         ("drlim --seed -1", "seed: -1; give at least 0"),
-        ("moco --queue 0", "queue: 0; give at least 1"),
+        ("moco --queue_length 0", "queue_length: 0; give at least 1"),
         ("moco --temperature 0", "temperature: 0.0; give more than 0"),
         ("moco --method.momentum 1.5", "momentum: 1.5; give at least 0 and at most 1"),
         ("moco --optimizer.momentum -0.5", "momentum: -0.5; give at least 0"),

@@ -15,7 +15,7 @@ from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import built_in_kinds
 from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
-from embodied_ssl.method import Method, Recipe, Step, needs_of
+from embodied_ssl.method import Method, Recipe, Step, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.training.logs import read_metrics
 from embodied_ssl.training.settings import Hardware, TrainingSettings
@@ -35,9 +35,9 @@ def settings_of(kind):
 
 def streams_of(name, sets):
     """The options that name a data set for each stream that the usual settings can take: labels of objects."""
-    needs = make_method(name, None, 32).needs()
-    where = {stream: sets[1:] if need.batch is LabelledFrames else sets for stream, need in needs.items()}
-    return [f"--{stream}={source_for(need.batch, where[stream])}" for stream, need in needs.items()]
+    specs = make_method(name, None, 32).input_streams()
+    where = {stream: sets[1:] if spec.batch is LabelledFrames else sets for stream, spec in specs.items()}
+    return [f"--{stream}={source_for(spec.batch, where[stream])}" for stream, spec in specs.items()]
 
 
 def chosen(settings):
@@ -81,7 +81,7 @@ def test_the_help_of_every_method_names_every_setting(name, capsys):
     shown = capsys.readouterr().out
     groups = {
         "method": settings_of(method_class(name)),
-        "data": list(needs_of(method_class(name))),
+        "data": list(input_streams_of(method_class(name))),
         "optimizer": [field.name for field in fields(Recipe)],
         "training": [field.name for field in fields(TrainingSettings)],
         "hardware": [field.name for field in fields(Hardware)],
@@ -152,7 +152,7 @@ def test_make_method_has_no_name_that_a_method_has():
         (["--optimizer.momentun", "1"], "did you mean '--optimizer.momentum'"),
         (["--image-sise", "1"], "did you mean '--image_size'"),
         (["--momentum", "1"], "--momentum may be --method.momentum or --optimizer.momentum"),
-        (["--queue", "many"], "--queue: 'many' is not a whole number of at least 1;"),
+        (["--queue_length", "many"], "--queue_length: 'many' is not a whole number of at least 1;"),
         (["--temperature", "hot"], "--temperature: 'hot' is not a number of more than 0 or None;"),
         (["--optimizer", "adam"], "--optimizer: 'adam' is not 'sgd', 'adamw' or 'lars';"),
         (["--optimizer.momentum=much"], "--optimizer.momentum: 'much' is not a number of at least 0"),

@@ -67,7 +67,7 @@ def joined(batch, sources):
         def loss(self, taken: batch, step: Step) -> dict[str, torch.Tensor]:
             raise AssertionError("never reached")
 
-        def cuts(self):
+        def stream_options(self):
             on_table = batch is ObjectPairs and Dataset.open(np.ravel(sources)[0]).kind == "push"
             return {"taken": {"across": "interaction"} if on_table else CUTS.get(batch, {})}
 

@@ -9,8 +9,8 @@ from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.parts.gradient_cache import in_parts
-from embodied_ssl.parts.positives import Lead, digest, positives
+from embodied_ssl.parts.gradient_cache import in_chunks
+from embodied_ssl.parts.positives import ActionPredictor, Views, digest
 
 SIZE, COUNT = 32, 12
 
@@ -62,7 +62,7 @@ def test_a_batch_in_parts_has_the_loss_and_gradients_of_the_whole(name, encoder)
 def test_activations_that_are_made_again_do_not_count_twice():
     norm = torch.nn.BatchNorm1d(3)
     inputs = torch.randn(8, 3)
-    in_parts((norm,), inputs, 2).sum().backward()
+    in_chunks((norm,), inputs, 2).sum().backward()
     twice = torch.nn.BatchNorm1d(3)
     for part in inputs.chunk(2):
         twice(part)
@@ -72,41 +72,49 @@ def test_activations_that_are_made_again_do_not_count_twice():
 
 
 @pytest.mark.parametrize("name", ["simclr", "moco"])
-@pytest.mark.parametrize("views", ["body", "both"])
-def test_the_body_gives_positives(name, views):
-    method = make_method(name, "conv4", SIZE, views=views)
-    assert set(method.needs()) == {"pairs", "objects"}
+@pytest.mark.parametrize("source", ["body", "both"])
+def test_the_body_gives_positives(name, source):
+    method = make_method(name, "conv4", SIZE, views=Views(source))
+    assert set(method.input_streams()) == {"pairs", "objects"}
     for given in ({"pairs": pairs()}, {"objects": objects()}, {"pairs": pairs(), "objects": objects()}):
         losses = method.loss(step(), **given)
         losses["loss"].backward()
         assert torch.isfinite(losses["loss"])
-        assert ("pairs" in given) == (method.lead.change[-1].weight.grad is not None)
+        assert ("pairs" in given) == (method.action_predictor.change[-1].weight.grad is not None)
         method.zero_grad()
     with pytest.raises(DataError, match="name a data set for one of pairs, objects"):
         method.loss(step())
 
 
 def test_views_are_checked():
-    with pytest.raises(DataError, match=r"unknown views 'bodies': did you mean 'body'\?"):
-        make_method("simclr", "conv4", SIZE, views="bodies").needs()
+    for settings, message in (
+        ({"source": "bodies"}, r"unknown source 'bodies': did you mean 'body'\?"),
+        ({"sources": "body"}, r"unknown setting of views 'sources': did you mean 'source'\?"),
+        ({"crop": 0}, "crop: 0; give more than 0 and at most 1"),
+        ("body", "views: 'body'; give a Views, or a dictionary of source, least_crop, condition"),
+    ):
+        with pytest.raises(DataError, match=message):
+            make_method("simclr", "conv4", SIZE, views=settings)
+    with pytest.raises(DataError, match="max_gap_s: inf; give a finite number"):
+        Views(max_gap_s=np.inf)
     with pytest.raises(DataError, match="unknown version '4': valid are 1, 2, 3"):
         make_method("moco", "conv4", SIZE, version=4)
 
 
-def test_the_lead_finds_the_way_of_a_motion():
+def test_the_action_predictor_learns_what_a_motion_does():
     """Where a motion shifts codes, it is found; where none is known, the code stays as it is."""
     torch.manual_seed(0)
-    lead = Lead(4)
+    predictor = ActionPredictor(4)
     code, motion, known = torch.randn(64, 4), torch.randn(64, 2), torch.ones(64, dtype=torch.bool)
-    torch.testing.assert_close(lead(code, motion, known), code)
-    optimizer = torch.optim.Adam(lead.parameters(), 1e-2)
+    torch.testing.assert_close(predictor(code, motion, known), code)
+    optimizer = torch.optim.Adam(predictor.parameters(), 1e-2)
     for _ in range(200):
         optimizer.zero_grad()
         after = code + torch.cat([motion, -motion], 1)
-        (lead(code, motion, known) - after).square().mean().backward()
+        (predictor(code, motion, known) - after).square().mean().backward()
         optimizer.step()
-    assert (lead(code, motion, known) - after).square().mean() < 0.05
-    torch.testing.assert_close(lead(code, motion, ~known), code)
+    assert (predictor(code, motion, known) - after).square().mean() < 0.05
+    torch.testing.assert_close(predictor(code, motion, ~known), code)
 
 
 def test_an_object_is_itself_before_and_after_an_act(data):
@@ -128,40 +136,42 @@ def test_an_object_is_itself_before_and_after_an_act(data):
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_query_is_told_from_the_queue(version):
     """Equation 1, re-derived from the codes, and what follows a step: equation 2 and the queue."""
-    method = make_method("moco", "conv4", SIZE, version=version, queue=20).eval()
+    method = make_method("moco", "conv4", SIZE, version=version, queue_length=20).eval()
     tau = 0.07 if version == 1 else 0.2
     made = []
     for module in (method.projection, method.key_projection):
         module.register_forward_hook(lambda module, inputs, output: made.append(output.detach()))
     method.groups = 1
     method.loss(step(), frames())
-    method.keys[COUNT:] = method._fresh.pop()[0][: 20 - COUNT]  # some hard to tell, or the loss is next to nothing
+    method.queue[COUNT:] = method._new_keys.pop()[0][: 20 - COUNT]  # some hard to tell, or the loss is next to nothing
     made.clear()
     loss = method.loss(step(), frames())["loss"].item()
     assert loss > 0.1
     query = torch.nn.functional.normalize(made[0], dim=1).double()
-    key = method._fresh[0][0].double()
+    key = method._new_keys[0][0].double()
     assert sorted(key.sum(1).tolist()) == pytest.approx(
         sorted(torch.nn.functional.normalize(made[1], dim=1).sum(1).tolist()), abs=1e-5
     )
     terms = []
     for q, k in zip(query, key, strict=True):
-        others = torch.exp(method.keys.double() @ q / tau).sum()
+        others = torch.exp(method.queue.double() @ q / tau).sum()
         own = torch.exp(k @ q / tau)
         terms.append(-torch.log(own / (own + others)).item())
     assert loss == pytest.approx(np.mean(terms), rel=1e-4)
-    before, queue = method.key_encoder.blocks["block1"][0].weight.clone(), method.keys.clone()
+    before, queue = method.key_encoder.blocks["block1"][0].weight.clone(), method.queue.clone()
     with torch.no_grad():
         method.encoder.blocks["block1"][0].weight.add_(1)
     method.after_step(step())
     torch.testing.assert_close(method.key_encoder.blocks["block1"][0].weight, before + 0.01, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(method.keys[:COUNT], key.float())
-    torch.testing.assert_close(method.keys[COUNT:], queue[COUNT:])
+    torch.testing.assert_close(method.queue[:COUNT], key.float())
+    torch.testing.assert_close(method.queue[COUNT:], queue[COUNT:])
     method.loss(step(1), frames())
-    fresh = method._fresh[0][0].clone()
+    fresh = method._new_keys[0][0].clone()
     method.after_step(step(1))
-    torch.testing.assert_close(torch.cat([method.keys[COUNT:], method.keys[: 2 * COUNT - 20]]), fresh)  # round the end
-    assert int(method.place) == 2 * COUNT - 20
+    torch.testing.assert_close(
+        torch.cat([method.queue[COUNT:], method.queue[: 2 * COUNT - 20]]), fresh
+    )  # round the end
+    assert int(method.queue_pointer) == 2 * COUNT - 20
 
 
 @pytest.mark.parametrize("parts", [1, 2, 5])
@@ -185,7 +195,7 @@ def test_no_group_has_a_single_sample(parts):
 
 def test_older_keys_of_a_picture_are_no_negatives_of_it():
     """An epoch as short as the queue: it holds the keys of the very images of the batch."""
-    method = make_method("moco", "conv4", SIZE, queue=COUNT, temperature=0.5).eval()
+    method = make_method("moco", "conv4", SIZE, queue_length=COUNT, temperature=0.5).eval()
     method.loss(step(), frames())
     method.after_step(step())
     made = []
@@ -193,8 +203,8 @@ def test_older_keys_of_a_picture_are_no_negatives_of_it():
     loss = method.loss(step(1), frames())["loss"].item()
     query = torch.nn.functional.normalize(torch.cat(made), dim=1)
     terms = []
-    for i, (q, k) in enumerate(zip(query, method._fresh[0][0], strict=True)):
-        negatives = [torch.exp(method.keys[j] @ q / 0.5) for j in range(COUNT) if j != i]
+    for i, (q, k) in enumerate(zip(query, method._new_keys[0][0], strict=True)):
+        negatives = [torch.exp(method.queue[j] @ q / 0.5) for j in range(COUNT) if j != i]
         own = torch.exp(k @ q / 0.5)
         terms.append(-torch.log(own / (own + sum(negatives))).item())
     assert loss == pytest.approx(np.mean(terms), rel=1e-4)
@@ -234,12 +244,12 @@ def test_views_of_version_3_differ():
     method = make_method("moco", "conv4", SIZE, version=3, paper_views=True)
     first, second = method._augmentations()
     noise = Frames(pictures(0, 60), torch.arange(60))
-    made = positives("augmentation", step().rng, SIZE, 1.0, (first, second), noise, None, None)
+    made = Views(least_crop=0.2).positives(step().rng, SIZE, (first, second), noise)
     rough = [(each[..., 1:] - each[..., :-1]).abs().mean((1, 2, 3)) for each in (made.first, made.second)]
     assert rough[0].mean() < 0.8 * rough[1].mean()
     grey = Frames(torch.full((200, 3, 40, 40), 250, dtype=torch.uint8), torch.arange(200))
     settings = ({"strength": 0.0}, {"strength": 0.0, "solarized": second["solarized"]})
-    made = positives("augmentation", step().rng, SIZE, 1.0, settings, grey, None, None)
+    made = Views(least_crop=0.08).positives(step().rng, SIZE, settings, grey)
     assert (made.first > 0.9).all()
     assert 0.1 < (made.second < 0.1).all(3).all(2).all(1).float().mean() < 0.3
 
@@ -258,7 +268,7 @@ def test_batch_norm_of_keys_sees_other_company_than_that_of_queries():
         getattr(method, name).register_forward_pre_hook(
             lambda module, inputs, name=name: seen.setdefault(name, []).append(inputs[0].mean(dim=(1, 2, 3)))
         )
-    method.views = "body"
+    method.views = Views("body")
     method.loss(step(), pairs=FramePairs(pictures(0), pictures(0), *(torch.zeros(COUNT, n) for n in (2, 1, 1))))
     assert [len(part) for part in seen["encoder"]] == [4, 4, 4] == [len(part) for part in seen["key_encoder"]]
     groups = [{frozenset(part.tolist()) for part in seen[name]} for name in ("encoder", "key_encoder")]
@@ -268,7 +278,7 @@ def test_batch_norm_of_keys_sees_other_company_than_that_of_queries():
 
 def test_version_3_is_symmetric_and_leaves_the_patches_projection():
     method = make_method("moco", "vit_tiny", SIZE, version=3).eval()
-    method.views, method.condition = "body", False
+    method.views = Views("body", condition=False)
     there = method.loss(step(), pairs=pairs())["loss"]
     swapped = FramePairs(pictures(1), pictures(0), *(torch.zeros(COUNT, n) for n in (2, 1, 1)))
     torch.testing.assert_close(method.loss(step(), pairs=swapped)["loss"], there, rtol=1e-4, atol=1e-5)

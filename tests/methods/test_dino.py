@@ -41,7 +41,7 @@ def test_the_loss_is_equation_3():
 
 @pytest.mark.parametrize("encoder", ["conv4", "vit_tiny_cls"])
 def test_a_step_is_that_of_the_paper(encoder):
-    temperatures = {"first_teacher_temperature": 0.04, "teacher_temperature": 0.07, "momentum": 0.99}
+    temperatures = {"warmup_teacher_temperature": 0.04, "teacher_temperature": 0.07, "momentum": 0.99}
     settings = {"prototypes": 50, "local_crops": 3, "balance": "centre", **temperatures}
     method = make_method("dino", encoder, SIZE, **settings).eval()
     method.centre.normal_(std=0.1)
@@ -63,7 +63,7 @@ def test_a_step_is_that_of_the_paper(encoder):
     m = 1 - (1 - 0.99) * (math.cos(math.pi * 0.5) + 1) / 2
     for name, parameter in method.teacher.named_parameters():
         torch.testing.assert_close(parameter, before[name] + (1 - m), rtol=1e-4, atol=1e-5)
-    assert method.kept is method.teacher
+    assert method.output_encoder is method.teacher
 
 
 def test_the_balance_is_sinkhorns_and_knopps():

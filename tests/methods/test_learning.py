@@ -12,6 +12,7 @@ from embodied_ssl.encoders import random_encoder
 from embodied_ssl.evaluation.protocols.knn import knn_accuracy
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
+from embodied_ssl.parts.positives import Views
 
 SIZE, KINDS, BATCH = 32, 5, 64
 
@@ -46,7 +47,7 @@ def a_batch(name, settings, rng):
     """What a method is given to learn from; never the kind itself."""
     kind = torch.from_numpy(rng.integers(0, KINDS, BATCH))
     images = pictures(kind.numpy(), rng)
-    if settings.get("views") == "body":  # that shows an object of the same kind twice
+    if settings.get("views") == BODY:  # that shows an object of the same kind twice
         other = pictures(kind.numpy(), rng)
         return {"pairs": FramePairs(images, other, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
     if name == "clip":  # a word of the kind, after one of no account
@@ -71,13 +72,14 @@ def learned(name, encoder, steps, rate, **settings):
     return method
 
 
-QUICK = {"queue": 256, "momentum": 0.9}  # a queue and a teacher for a run as short as this
+BODY = Views("body")
+QUICK = {"queue_length": 256, "momentum": 0.9}  # a queue and a teacher for a run as short as this
 CASES = [
     ("simclr", "conv4", 150, 1e-3, {}, 0.2),
-    ("simclr", "conv4", 100, 1e-3, {"views": "body"}, 0.3),
+    ("simclr", "conv4", 100, 1e-3, {"views": BODY}, 0.3),
     ("moco", "conv4", 150, 1e-3, {"version": 1, **QUICK}, 0.1),
     ("moco", "conv4", 250, 1e-3, {"version": 2, **QUICK}, 0.1),
-    ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": "body"}, 0.3),
+    ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": BODY}, 0.3),
     ("dino", "conv4", 300, 2e-3, {"momentum": 0.9}, 0.2),
     ("clip", "conv4", 100, 1e-3, {}, 0.4),
 ]
@@ -87,7 +89,7 @@ CASES = [
 @pytest.mark.parametrize(("name", "encoder", "steps", "rate", "settings", "gain"), CASES)
 def test_features_are_better_than_before_training(name, encoder, steps, rate, settings, gain):
     torch.manual_seed(0)
-    assert knn_of(learned(name, encoder, steps, rate, **settings).kept) > before(encoder) + gain
+    assert knn_of(learned(name, encoder, steps, rate, **settings).output_encoder) > before(encoder) + gain
 
 
 @pytest.mark.slow
@@ -103,7 +105,7 @@ def test_mae_fills_in_pictures_never_seen():
 
 SETTINGS = [
     ("simclr", {}),
-    *(("moco", {"version": version, "queue": BATCH}) for version in (1, 2, 3)),
+    *(("moco", {"version": version, "queue_length": BATCH}) for version in (1, 2, 3)),
     *(("dino", {"balance": balance, "prototypes": 256}) for balance in ("sinkhorn", "centre")),
     ("mae", {}),
     ("clip", {}),

@@ -1,4 +1,4 @@
-"""MAE: what is hidden is never seen, the loss is that of the hidden patches, and images come back in their places."""
+"""MAE: what is masked is never seen, the loss is that of the masked patches, and images come back in their places."""
 
 import numpy as np
 import pytest
@@ -56,19 +56,19 @@ def test_a_plain_transformer_of_timm_leaves_patches_out(name):
 def test_what_is_hidden_is_not_seen():
     method = make_method("mae", None, SIZE).eval()
     images = torch.rand(COUNT, 3, SIZE, SIZE)
-    shown, hidden = method.choose(COUNT, rng())
-    assert shown.shape == (COUNT, 16)
-    assert torch.equal(torch.cat([shown, hidden], 1).sort(1).values, torch.arange(64).expand(COUNT, -1))
+    visible, masked = method.random_masking(COUNT, rng())
+    assert visible.shape == (COUNT, 16)
+    assert torch.equal(torch.cat([visible, masked], 1).sort(1).values, torch.arange(64).expand(COUNT, -1))
     lengths = []
     method.encoder.network.blocks[0].register_forward_pre_hook(
         lambda module, inputs: lengths.append(inputs[0].shape[1])
     )
-    told = method.tell(images, shown, hidden)
+    told = method.reconstruct(images, visible, masked)
     assert lengths == [17]  # [CLS] and a quarter of the patches: the others are skipped, not zeroed
     patches = to_patches(images, 8)
-    changed = patches.scatter(1, hidden[..., None].expand(-1, -1, 192), torch.rand(COUNT, 48, 192))
+    changed = patches.scatter(1, masked[..., None].expand(-1, -1, 192), torch.rand(COUNT, 48, 192))
     back = changed.reshape(COUNT, 8, 8, 3, 8, 8).permute(0, 3, 1, 4, 2, 5).reshape(COUNT, 3, SIZE, SIZE)
-    torch.testing.assert_close(method.tell(back, shown, hidden), told)
+    torch.testing.assert_close(method.reconstruct(back, visible, masked), told)
 
 
 def test_the_loss_is_the_squared_error_of_hidden_patches_about_their_mean():
@@ -80,11 +80,11 @@ def test_the_loss_is_the_squared_error_of_hidden_patches_about_their_mean():
     views = (seen[0] * 0.225 + 0.45).numpy()
     repeated = rng(3)  # the order of patches is the last draw of the step: repeat those before it
     random_resized_crop(images, repeated, SIZE, (1.0, 1.0))
-    shown, hidden = method.choose(COUNT, repeated)
-    told = method.tell(torch.from_numpy(views), shown, hidden).detach().numpy()
+    visible, masked = method.random_masking(COUNT, repeated)
+    told = method.reconstruct(torch.from_numpy(views), visible, masked).detach().numpy()
     errors = []
     for b in range(COUNT):
-        for place, number in enumerate(hidden[b].tolist()):
+        for place, number in enumerate(masked[b].tolist()):
             row, column = divmod(number, 8)
             patch = views[b, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8].ravel()
             truth = (patch - patch.mean()) / np.sqrt(patch.var(ddof=1) + 1e-6)
@@ -96,8 +96,8 @@ def test_a_perfect_answer_gives_the_picture_back():
     method = make_method("mae", None, SIZE).eval()
     images = torch.rand(COUNT, 3, SIZE, SIZE)
     targets = method.targets(images)
-    method.tell = lambda images, shown, hidden: targets.gather(1, hidden[..., None].expand(-1, -1, 192))
-    masked, whole = method.reconstruct(images, rng())
+    method.reconstruct = lambda images, visible, masked: targets.gather(1, masked[..., None].expand(-1, -1, 192))
+    masked, whole = method.visualize(images, rng())
     torch.testing.assert_close(whole, images, rtol=0, atol=1e-3)
     grey = (masked == 0.5).all(1).float().mean()
     assert grey == pytest.approx(0.75, abs=0.01)
@@ -106,12 +106,12 @@ def test_a_perfect_answer_gives_the_picture_back():
 @pytest.mark.parametrize("class_token", [True, False])
 def test_the_decoder_sees_the_class_token_where_it_is_asked_to(class_token):
     method = make_method("mae", None, SIZE, class_token=class_token).eval()
-    images, (shown, hidden) = torch.rand(2, 3, SIZE, SIZE), method.choose(2, rng())
+    images, (visible, masked) = torch.rand(2, 3, SIZE, SIZE), method.random_masking(2, rng())
     lengths, grown = [], []
     method.decoder[0].register_forward_pre_hook(lambda module, inputs: lengths.append(inputs[0].shape[1]))
-    visible = method.encoder.visible_tokens
-    method.encoder.visible_tokens = lambda *given: grown.append(visible(*given).detach().requires_grad_()) or grown[0]
-    told = method.tell(images, shown, hidden)
+    encoded = method.encoder.visible_tokens
+    method.encoder.visible_tokens = lambda *given: grown.append(encoded(*given).detach().requires_grad_()) or grown[0]
+    told = method.reconstruct(images, visible, masked)
     told.sum().backward()
     assert lengths == [64 + class_token]
     assert told.shape == (2, 48, 192)
@@ -123,4 +123,4 @@ def test_only_a_transformer_can_leave_patches_out():
     with pytest.raises(DataError, match="take --encoder vit_tiny"):
         make_method("mae", "conv4", SIZE)
     with pytest.raises(DataError, match="nothing is left"):
-        make_method("mae", None, SIZE, masked=0.995)
+        make_method("mae", None, SIZE, mask_ratio=0.995)

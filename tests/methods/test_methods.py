@@ -9,7 +9,7 @@ import torch
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read import batches
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.method import Step, needs_of
+from embodied_ssl.method import Step, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.methods.curious_robot import angle_bin, poke_target
 from embodied_ssl.parts.motions import cluster_motions, spread
@@ -69,15 +69,15 @@ class Same:
 
 def ready(name):
     method = make_method(name, None, SIZE, seed=0)
-    streams = {stream: Same(need.batch) for stream, need in method.needs().items()}
-    method.take_shape(streams, np.random.default_rng(0))
+    streams = {stream: Same(spec.batch) for stream, spec in method.input_streams().items()}
+    method.infer_shapes(streams, np.random.default_rng(0))
     method.prepare(streams, np.random.default_rng(0))
     return method
 
 
 def given(method, seed=0):
     rng = np.random.default_rng(seed)
-    return {name: batch(need.batch, rng) for name, need in method.needs().items()}
+    return {name: batch(spec.batch, rng) for name, spec in method.input_streams().items()}
 
 
 def step(seed=0, progress=0.5):
@@ -95,7 +95,7 @@ def test_a_method_keeps_the_contract(name):
     assert set(method.settings()) == {parameter.name for parameter in parameters[1:]}
     again = make_method(name, None, SIZE, seed=0, **method.settings())
     again.load_state_dict(method.state_dict())  # what is prepared has a fixed shape
-    assert method.needs()
+    assert method.input_streams()
     losses = method.loss(**given(method), step=step())
     losses["loss"].backward()
     assert torch.isfinite(losses["loss"])
@@ -173,10 +173,10 @@ class Still(Same):
     "name", ["equivariance", "continuous_equivariance", "view_prediction", "simclr", "curious_robot"]
 )
 def test_one_motion_and_one_act_are_enough(name):
-    settings = {"motions": 1} if name == "equivariance" else {"views": "body"} if name == "simclr" else {}
+    settings = {"motions": 1} if name == "equivariance" else {"views": {"source": "body"}} if name == "simclr" else {}
     method = make_method(name, "conv4", SIZE, **settings)
-    streams = {stream: Still(need.batch) for stream, need in method.needs().items()}
-    for take in (method.take_shape, method.prepare):
+    streams = {stream: Still(spec.batch) for stream, spec in method.input_streams().items()}
+    for take in (method.infer_shapes, method.prepare):
         take(streams, np.random.default_rng(0))
     losses = method.loss(**given(method), step=step())
     assert all(torch.isfinite(value).all() for value in losses.values()), losses
@@ -247,7 +247,7 @@ def test_joint_is_the_weighted_sum_of_its_parts():
         part.loss(data[f"{n}.pairs"], step())["loss"].item() for n, part in zip(joint.methods, parts, strict=True)
     ]
     assert total["loss"].item() == pytest.approx(values[0] + 0.25 * values[1], rel=1e-4)
-    assert needs_of(method_class("drlim")).keys() == {"pairs"}
+    assert input_streams_of(method_class("drlim")).keys() == {"pairs"}
 
 
 def test_names_are_checked():
@@ -275,8 +275,8 @@ def test_one_network_learns_the_map_of_every_motion():
     for _ in range(300):
         features, motion, after = world(64)
         optimizer.zero_grad()
-        (method.lead(features, motion) - after).norm(dim=1).mean().backward()
+        (method.predict(features, motion) - after).norm(dim=1).mean().backward()
         optimizer.step()
     features, motion, after = world(200)
-    error = (method.lead(features, motion) - after).norm(dim=1).sum() / (features - after).norm(dim=1).sum()
+    error = (method.predict(features, motion) - after).norm(dim=1).sum() / (features - after).norm(dim=1).sum()
     assert error < 0.5

@@ -19,9 +19,9 @@ SIZE, COUNT = 32, 9
 def prepared(name: str, data, **settings):
     """A method made ready for small data sets that were really collected, and a batch of each of its streams."""
     method = make_method(name, None, SIZE, seed=0, **settings)
-    sources = {stream: source_for(need.batch, list(data.values())) for stream, need in method.needs().items()}
+    sources = {stream: source_for(spec.batch, list(data.values())) for stream, spec in method.input_streams().items()}
     streams = open_streams(method, {stream: source for stream, source in sources.items() if source is not None})
-    method.take_shape(streams, np.random.default_rng(0))
+    method.infer_shapes(streams, np.random.default_rng(0))
     method.prepare(streams, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     return method, {key: each.batch(rng.permutation(len(each))[:COUNT], rng) for key, each in streams.items()}

@@ -12,7 +12,7 @@ from embodied_ssl.datasets.read.batches import CaptionedFrames, Clips, Frames, L
 from embodied_ssl.datasets.read.captions import LENGTH
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import MEAN
-from embodied_ssl.method import Step, needs_of
+from embodied_ssl.method import Step, input_streams_of
 from embodied_ssl.methods import (
     jigsaw,
     make_method,
@@ -83,9 +83,9 @@ AS_LARGE_AS_FITS = {
 
 
 def learns_from_pictures(name):
-    streams = needs_of(method_class(name))
+    streams = input_streams_of(method_class(name))
     ours = {"frames", "labelled", "captions"}
-    return bool(ours & streams.keys()) and all(each in ours for each, need in streams.items() if need.required)
+    return bool(ours & streams.keys()) and all(each in ours for each, spec in streams.items() if spec.required)
 
 
 @pytest.mark.parametrize("name", [name for name in method_names() if learns_from_pictures(name)])
@@ -108,7 +108,7 @@ def test_views_lie_within_the_picture(monkeypatch, name, largest):
         "labelled": LabelledFrames(images, index * 0, index),
         "captions": CaptionedFrames(images, index[:, None].expand(-1, LENGTH), index),
     }
-    data = {stream: made[stream] for stream, need in method.needs().items() if stream in made and need.required}
+    data = {stream: made[stream] for stream, spec in method.input_streams().items() if stream in made and spec.required}
     with torch.no_grad():
         method.eval().loss(**data, step=Step(0.5, rng()))
     assert outside
@@ -267,7 +267,7 @@ def test_an_encoder_without_halves_is_refused():
     with pytest.raises(DataError, match="--encoder split/conv4"):
         make_method("joint", "conv4", 32, methods=("rotation", "split_brain"))
     shared = make_method("joint", "split/conv4", 32, methods=("rotation", "split_brain"))
-    assert shared.parts["split_brain"].encoder is shared.parts["rotation"].encoder
+    assert shared.members["split_brain"].encoder is shared.members["rotation"].encoder
 
 
 def test_tuples_are_in_order_once_and_out_of_it_three_times():

@@ -36,7 +36,7 @@ def learned(rooms, tmp_path):
 
     def learn(name: str, steps: int, **settings: Any):
         method = make_method(name, "conv4", 32, **settings)
-        [stream] = method.needs()
+        [stream] = method.input_streams()
         recipe = Recipe(learning_rate=2e-3, batch_size=32, steps=steps)
         data, quiet = {stream: rooms["seen"]}, TrainingSettings(progress=False)
         run = train(method, tmp_path / name, data, recipe, quiet, Hardware("cpu"))

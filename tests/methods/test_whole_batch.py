@@ -21,8 +21,8 @@ from embodied_ssl.methods import make_method, method_names
 CASES = [
     *((name, {}) for name in method_names()),
     ("equivariance", {"drlim": 1.0}),
-    ("simclr", {"views": "body"}),
-    ("moco", {"views": "body", "version": 1, "queue": 20, "paper_heads": True, "paper_views": True}),
+    ("simclr", {"views": {"source": "body"}}),
+    ("moco", {"views": {"source": "body"}, "version": 1, "queue_length": 20, "paper_heads": True, "paper_views": True}),
     ("moco", {"version": 3, "paper_heads": True}),
     ("dino", {"prototypes": 24, "width": 32, "balance": "centre", "paper_head": True}),
     ("mae", {"class_token": True}),
@@ -54,15 +54,15 @@ def without_luck(monkeypatch):
 
 def ready(name, settings):
     method = make_method(name, None, SIZE, seed=0, **settings)
-    streams = {stream: Same(need.batch) for stream, need in method.needs().items()}
-    for take in (method.take_shape, method.prepare):
+    streams = {stream: Same(spec.batch) for stream, spec in method.input_streams().items()}
+    for take in (method.infer_shapes, method.prepare):
         take(streams, np.random.default_rng(0))
     return method.eval()
 
 
 def data_of(method, rows):
     rng = np.random.default_rng(1)
-    made = {name: batch(need.batch, rng) for name, need in method.needs().items()}
+    made = {name: batch(spec.batch, rng) for name, spec in method.input_streams().items()}
     return {name: each._each(lambda tensor: tensor[rows]) for name, each in made.items()}
 
 
@@ -75,9 +75,9 @@ def learned(method, rows, parts=1):
     found = {"loss": loss.detach(), **{key: p.grad for key, p in method.named_parameters() if p.grad is not None}}
     method.after_step(step)
     after = {f"after {key}": value.clone() for key, value in method.named_buffers()}
-    if "after owners" in after:  # a queue is filled by one process after the other
-        order = after["after owners"].argsort(stable=True)
-        after |= {f"after {key}": after[f"after {key}"][order] for key in ("owners", "keys")}
+    if "after queue_identity" in after:  # a queue is filled by one process after the other
+        order = after["after queue_identity"].argsort(stable=True)
+        after |= {f"after {key}": after[f"after {key}"][order] for key in ("queue_identity", "queue")}
     return found | after
 
 

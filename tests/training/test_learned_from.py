@@ -42,7 +42,7 @@ def noise(tmp_path_factory):
 
 def learn(name, out, source, recipe=SHORT):
     method = make_method(name, None, 32)
-    return train(method, out, {next(iter(method.needs())): source}, recipe, QUIET)
+    return train(method, out, {next(iter(method.input_streams())): source}, recipe, QUIET)
 
 
 def test_labels_of_noise_tell_nothing_of_other_noise(noise, tmp_path):
@@ -65,7 +65,7 @@ def test_labels_of_noise_tell_nothing_of_other_noise(noise, tmp_path):
 def test_streams_take_the_part_train_alone(noise, name):
     images = image_set(noise)
     method = make_method(name, None, 32)
-    (stream,) = open_streams(method, {next(iter(method.needs())): noise}).values()
+    (stream,) = open_streams(method, {next(iter(method.input_streams())): noise}).values()
     shown = stream.batch(np.arange(len(stream)), np.random.default_rng(0))
     np.testing.assert_array_equal(shown.images.permute(0, 2, 3, 1), images.images[images.part == "train"])
 

@@ -98,7 +98,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
     ("name", "settings"),
     [
         ("simclr", {}),
-        ("moco", {"queue": 24}),
+        ("moco", {"queue_length": 24}),
         ("moco", {"version": 3}),
         ("dino", {"prototypes": 32, "width": 32, "balance": "centre"}),
         ("mae", {}),
@@ -430,7 +430,7 @@ def test_classes_come_from_the_data(tmp_path, name, stream):
     told = json.loads((run / "run.json").read_text())["settings"]
     assert (told if name == "labels" else told["method_settings"]["labels"])["classes"] == 70
     learned = load_method(run)
-    classifier = learned.classifier if name == "labels" else learned.parts["labels"].classifier
+    classifier = learned.classifier if name == "labels" else learned.members["labels"].classifier
     assert classifier.out_features == 70
     assert learn() == run
     if name == "labels":
