@@ -45,7 +45,7 @@ def interactions(env: TableEnv, policy: Any, count: int) -> list[Act]:
         observation, _ = env.reset(seed=seed)
         policy.reset(env, np.random.default_rng(seed))
         action, depth = policy(observation), env.frame.depth
-        u, v = (round(value) for value in env.act_of(action)[:2].tolist())
+        u, v = (round(value) for value in env.interaction_of(action)[:2].tolist())
         about = depth[max(v - 1, 0) : v + 2, max(u - 1, 0) : u + 2]
         record = env.step(action)[4]["record"]
         thing = record["object"]

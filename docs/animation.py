@@ -84,7 +84,7 @@ def _map(env: RoamEnv, poses: list[NDArray[np.float32]]) -> Picture:
 
 def filmed(env: TableEnv, action: NDArray[np.float32], yaw: float) -> list[Picture]:
     """An interaction seen across the fingers, which close along `yaw`, until what was lifted is at the top."""
-    place = env.point_at(env.act_of(action)[:2])
+    place = env.point_at(env.interaction_of(action)[:2])
     side = max(((np.sin(yaw), -np.cos(yaw)), (-np.sin(yaw), np.cos(yaw))), key=lambda way: way[0] - 0.3 * way[1])
     eye = place + [AWAY_M * side[0], AWAY_M * side[1], ABOVE_M]
     camera, pose = Camera.from_fov(SIDE, SIDE, 0.85), look_at(eye, place + [0, 0, 0.03])

@@ -15,25 +15,25 @@ CLOSE_STEPS = 60
 class GraspEnv(TableEnv):
     """Grasp at an image point: descend, close, lift, and see whether an object is held.
 
-    Act: image point (u, v) in px and the closing direction in the image, rad in [0, π].
+    Interaction: image point (u, v) in px and the closing direction in the image, rad in [0, π].
     Reward: 1 where the lifted object is between the fingers, else 0.
     """
 
     LOW, HIGH = (0.0,), (np.pi,)
 
-    def _act(self, act: NDArray[np.float64]) -> Outcome:
-        u, v, angle = act
+    def _interact(self, interaction: NDArray[np.float64]) -> Outcome:
+        u, v, angle = interaction
         angle = float(angle % np.pi)
         pixel = np.array([u, v])
-        target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
-        self._close_on(place, -angle)  # the picture's v runs against the world's y
-        held = self._lift(before)
+        target, place, before = self.object_at(pixel), self.point_at(pixel), self.poses()
+        self.close_on(place, -angle)  # the image's v runs against the world's y
+        held = self.lift(before)
         if held:  # put it back where it was
             tip = self.gripper.tip()
             self.gripper.move([tip[0], tip[1], tip[2] - LIFT_M + 0.003], TRAVEL_MPS)
             self.gripper.grip(OPENING_M, 12)
         named = held or target
-        self.finish_act()
+        self.finish()
         record = {
             "pixel": pixel.astype(np.float32),
             "object": named,
@@ -44,7 +44,7 @@ class GraspEnv(TableEnv):
         }
         return float(held > 0), record
 
-    def _close_on(self, place: NDArray[np.float64], yaw: float) -> None:
+    def close_on(self, place: NDArray[np.float64], yaw: float) -> None:
         top = self.height_around(place, OPENING_M / 2 + 0.01)
         x, y = place[:2]
         self.gripper.place([x, y, top + ABOVE_M], yaw, OPENING_M)
@@ -52,7 +52,7 @@ class GraspEnv(TableEnv):
         self.gripper.move([x, y, bottom], TRAVEL_MPS)
         self.gripper.grip(0.0, CLOSE_STEPS)
 
-    def _lift(self, before: dict[int, NDArray[np.float32]]) -> int:
+    def lift(self, before: dict[int, NDArray[np.float32]]) -> int:
         """Lift what is between the fingers. The object that rose and still touches both; 0 = none."""
         if not self._between_fingers():
             return 0

@@ -53,7 +53,7 @@ def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np
     return np.array([min(max(value, low), high) for value, low, high in bounds], float)
 
 
-def describe_things(world: World) -> list[dict[str, Any]]:
+def describe_objects(world: World) -> list[dict[str, Any]]:
     """A row for each object of a world as it stands now.
 
     index (its value in the mask), category, instance, material, position [3] (m), quaternion (x, y, z, w) and size

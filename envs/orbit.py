@@ -10,7 +10,7 @@ from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
     checked_number,
-    describe_things,
+    describe_objects,
     observation_space,
     observe,
     whole_number,
@@ -169,7 +169,7 @@ class OrbitEnv(SimulatedEnv):
 
     def describe(self) -> dict[str, Any]:
         """What the episode shows: `scene`, `intrinsics` float64 [3, 3], and a row for its object in `objects`."""
-        return {"scene": "orbit", "intrinsics": self.camera.intrinsics, "objects": describe_things(self.world)}
+        return {"scene": "orbit", "intrinsics": self.camera.intrinsics, "objects": describe_objects(self.world)}
 
     def render(self) -> NDArray[np.uint8] | None:
         """What the camera sees, four times as large: uint8 [4·S, 4·S, 3]."""

@@ -21,15 +21,15 @@ class PokeEnv(TableEnv):
 
     What it touches gives way like its material: the force is stiffness · depth + damping · speed (materials.py).
 
-    Act: image point (u, v) in px. Reward: 1 where the finger felt something, else 0.
+    Interaction: image point (u, v) in px. Reward: 1 where the finger felt something, else 0.
     """
 
     ROUND_FINGER = True
     ITERATIONS = 100  # with 50, light objects sink into the table under a hard poke
 
-    def _act(self, act: NDArray[np.float64]) -> Outcome:
-        pixel = act
-        target, place, before = self.thing_at(pixel), self.point_at(pixel), self.poses()
+    def _interact(self, interaction: NDArray[np.float64]) -> Outcome:
+        pixel = interaction
+        target, place, before = self.object_at(pixel), self.point_at(pixel), self.poses()
         start, felt = self._place_above(place), _Force(self)
         travel = (POKE_SAMPLES + 4) * self.world.time_step * POKE_MPS  # it slows down after the last sample
         self.gripper.move(start - [0, 0, travel], POKE_MPS, felt)
@@ -37,7 +37,7 @@ class PokeEnv(TableEnv):
         touched = force > TOUCHED_N
         # Where nothing was felt, depth counts from the surface that was seen.
         first = heights[np.argmax(touched)] if touched.any() else place[2]
-        self.finish_act()
+        self.finish()
         record = {
             "pixel": pixel.astype(np.float32),
             "object": target,

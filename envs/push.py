@@ -14,16 +14,16 @@ NOTICED_M = 0.002  # smaller displacements are noise
 class PushEnv(TableEnv):
     """Push from an image point: the closed fingers go down there and move in a straight line just above the table.
 
-    Act: image point (u, v) in px, direction in the image, rad in [−π, π], and length, m in [0.02, 0.15].
+    Interaction: image point (u, v) in px, direction in the image, rad in [−π, π], and length, m in [0.02, 0.15].
     Reward: how far the object that moved most was displaced, m.
     """
 
     LOW, HIGH = (-np.pi, 0.02), (np.pi, 0.15)
 
-    def _act(self, act: NDArray[np.float64]) -> Outcome:
-        u, v, direction, length = act
+    def _interact(self, interaction: NDArray[np.float64]) -> Outcome:
+        u, v, direction, length = interaction
         pixel = np.array([u, v])
-        target, before = self.thing_at(pixel), self.poses()
+        target, before = self.object_at(pixel), self.poses()
         start = self._on_table(pixel)
         top, yaw = self.height_around(start, 0.02), -direction
         ahead = np.array([exact.cos(yaw), exact.sin(yaw), 0.0])
@@ -33,9 +33,9 @@ class PushEnv(TableEnv):
         self.gripper.move(start + float(length) * ahead, PUSH_MPS, touch)
         ended = self.gripper.tip()
         self.gripper.move([ended[0], ended[1], ended[2] + 0.02], TRAVEL_MPS)
-        self.finish_act()
+        self.finish()
         after = self.poses()
-        moved = {thing: exact.length(after[thing][:3] - pose[:3]) for thing, pose in before.items()}
+        moved = {instance: exact.length(after[instance][:3] - pose[:3]) for instance, pose in before.items()}
         most = max(moved, key=moved.__getitem__)
         named = most if moved[most] > NOTICED_M else target
         contact = started if touch.place is None else touch.place
@@ -64,7 +64,7 @@ class _FirstTouch:
 
     def __init__(self, env: TableEnv):
         self._env, self.place = env, None
-        self._things = {env.world.body(instance) for instance in env.world.assets}
+        self._objects = {env.world.body(instance) for instance in env.world.assets}
 
     place: NDArray[np.float64] | None
 
@@ -72,5 +72,5 @@ class _FirstTouch:
         if self.place is None:
             env = self._env
             contacts = pybullet.getContactPoints(env.gripper.body, physicsClientId=env.world.client)
-            if any(contact[2] in self._things for contact in contacts):
+            if any(contact[2] in self._objects for contact in contacts):
                 self.place = env.gripper.tip()

@@ -13,7 +13,7 @@ from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
     checked_number,
-    describe_things,
+    describe_objects,
     observation_space,
     observe,
     whole_number,
@@ -162,7 +162,7 @@ class RoamEnv(SimulatedEnv):
         return {
             "scene": self.scene.type,
             "intrinsics": self.camera.intrinsics,
-            "objects": describe_things(self.world),
+            "objects": describe_objects(self.world),
         }
 
     def render(self) -> NDArray[np.uint8] | None:

@@ -43,12 +43,12 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
     `copy.copy`, `copy.deepcopy` and pickling give an independent environment at the same moment of the same episode:
     observations, rewards and infos are, bit for bit, those that the original would give. The price of a copy is a
     simulator of its own and the set-up of the episode once more, which takes as long as `reset`; on a table also every
-    act of the episode so far. `restore` into an environment that still is in that episode costs no set-up where
+    interaction of the episode so far. `restore` into an environment that still is in that episode costs no set-up where
     nothing but the body moves (roam, orbit). What was done to the simulator past `step` is not copied.
 
     A subclass names in `SIMULATED` what belongs to its simulator and its world (it is set up again, and all else is
     copied), makes the simulator in `_connect`, sets up an episode in `_set_up` and, where actions change the world,
-    does them in `_act`, which is called once more with each of `_acts`.
+    does them in `_interact`, which is called once more with each of `_past`.
     """
 
     SIMULATED: ClassVar[frozenset[str]] = frozenset({"world"})
@@ -60,7 +60,7 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
         """settings: all that `_connect` needs; `restore` asks that they are the same."""
         self._settings = settings
         self._start: Start | None = None  # before the first reset
-        self._acts: list[NDArray[np.float64]] = []  # that have changed the world
+        self._past: list[NDArray[np.float64]] = []  # that have changed the world
         self._connect()
 
     def _connect(self) -> None:
@@ -71,7 +71,7 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
         """Set up an episode's world by what `np_random` draws."""
         raise NotImplementedError
 
-    def _act(self, act: NDArray[np.float64]) -> Any:
+    def _interact(self, interaction: NDArray[np.float64]) -> Any:
         """Change the world."""
         raise NotImplementedError
 
@@ -79,7 +79,7 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
         """Begin an episode: of a seed, or of what the generator draws next."""
         gymnasium.Env.reset(self, seed=None if seed is None else whole_number("seed", seed, 0))
         self._start = Start(copy.deepcopy(self.np_random), copy.deepcopy(options))
-        self._acts = []
+        self._past = []
         self._set_up(options)
 
     def save(self) -> Saved:
@@ -115,7 +115,7 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         closed = self.__dict__.pop("_closed")
         self._settings = state["_settings"]
-        self._start, self._acts = None, []
+        self._start, self._past = None, []
         self._connect()
         if closed:
             self.__dict__.update(state)
@@ -129,18 +129,18 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
 
     def _assume(self, state: dict[str, Any]) -> None:
         """Be as this state says: set up its world, unless it stands already, and take over the rest."""
-        start, interactions = state["_start"], state["_acts"]
+        start, interactions = state["_start"], state["_past"]
         stands = (
             start is self._start
-            and len(interactions) == len(self._acts)
-            and all(map(np.array_equal, interactions, self._acts))
+            and len(interactions) == len(self._past)
+            and all(map(np.array_equal, interactions, self._past))
         )
         if start is not None and not stands:
             self.__dict__.update(state)
             self._np_random = copy.deepcopy(start.generator)
             self._set_up(copy.deepcopy(start.options))
-            for act in interactions:
-                self._act(act)
+            for interaction in interactions:
+                self._interact(interaction)
         self.__dict__.update(state)
 
 

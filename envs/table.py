@@ -11,7 +11,7 @@ from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
     checked_number,
-    describe_things,
+    describe_objects,
     observation_space,
     observe,
     whole_number,
@@ -50,8 +50,8 @@ class TableEnv(SimulatedEnv):
     An episode is a task of `interactions` interactions on one table, one if not said otherwise; the last one ends it:
     `terminated`, whatever their number, for nothing comes after it on this table. Nothing is ever `truncated`; a limit
     that is no part of the task is Gymnasium's TimeLimit.
-    Action: float32, each number in [−1, 1], which stands for the range of one number of the interaction; `act_of` and
-    `action_of` turn one into the other.
+    Action: float32, each number in [−1, 1], which stands for the range of one number of the interaction;
+    `interaction_of` and `action_of` turn one into the other.
     info of a step: `record`, the fields `interactions/*` of the data schema that are no images.
     """
 
@@ -148,12 +148,12 @@ class TableEnv(SimulatedEnv):
         self.frame = self.look()
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
-        act = self.act_of(action)
-        reward, record = self._act(act)
-        self._acts.append(act)
-        return self._observe(), reward, len(self._acts) >= self.interactions, False, {"record": record}
+        interaction = self.interaction_of(action)
+        reward, record = self._interact(interaction)
+        self._past.append(interaction)
+        return self._observe(), reward, len(self._past) >= self.interactions, False, {"record": record}
 
-    def _act(self, act: NDArray[np.float64]) -> tuple[float, dict[str, Any]]:
+    def _interact(self, interaction: NDArray[np.float64]) -> tuple[float, dict[str, Any]]:
         """Do an interaction, and finish it: the reward, and the record of it."""
         raise NotImplementedError
 
@@ -206,7 +206,7 @@ class TableEnv(SimulatedEnv):
         column, row = (int(value) for value in np.clip(np.round(pixel), 0, last))
         return self.camera.unproject(pixel, float(self.frame.depth[row, column]), self.camera_pose)
 
-    def thing_at(self, pixel: NDArray[np.float64]) -> int:
+    def object_at(self, pixel: NDArray[np.float64]) -> int:
         """What a pixel (u, v) of the last image shows: an instance, −1 = none."""
         last = self.camera.width - 1
         column, row = (int(value) for value in np.clip(np.round(pixel), 0, last))
@@ -226,15 +226,15 @@ class TableEnv(SimulatedEnv):
             instance: np.concatenate(self.world.pose(instance)).astype(np.float32) for instance in self.world.assets
         }
 
-    def act_of(self, action: ArrayLike) -> NDArray[np.float64]:
+    def interaction_of(self, action: ArrayLike) -> NDArray[np.float64]:
         """The interaction that an action stands for: image point (u, v) in px, and what the class says besides."""
         return self._low + (checked_action(action, self.action_space) + 1) / 2 * self._span
 
-    def action_of(self, *act: float) -> NDArray[np.float32]:
+    def action_of(self, *interaction: float) -> NDArray[np.float32]:
         """The action that stands for an interaction."""
-        return np.clip((np.array(act) - self._low) / self._span * 2 - 1, -1, 1).astype(np.float32)
+        return np.clip((np.array(interaction) - self._low) / self._span * 2 - 1, -1, 1).astype(np.float32)
 
-    def finish_act(self) -> None:
+    def finish(self) -> None:
         """Take the gripper away, let objects come to rest, and take the image after."""
         self.gripper.leave()
         self.settle()
@@ -249,7 +249,7 @@ class TableEnv(SimulatedEnv):
             "scene": "table",
             "intrinsics": self.camera.intrinsics,
             "camera_pose": self.camera_pose.astype(np.float32),
-            "objects": describe_things(self.world),
+            "objects": describe_objects(self.world),
         }
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -259,9 +259,9 @@ class TableEnv(SimulatedEnv):
         return self.world.render(self.camera.enlarged(4), self.camera_pose).rgb
 
 
-def pose_of(thing: int, poses: dict[int, NDArray[np.float32]]) -> NDArray[np.float32]:
+def pose_of(instance: int, poses: dict[int, NDArray[np.float32]]) -> NDArray[np.float32]:
     """Position and quaternion of an object, float32 [7]; zeros where there is none."""
-    return poses[thing].copy() if thing in poses else np.zeros(7, np.float32)
+    return poses[instance].copy() if instance in poses else np.zeros(7, np.float32)
 
 
 def _square(x: float) -> float:

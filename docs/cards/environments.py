@@ -11,7 +11,7 @@ from cards.markdown import code, first_paragraph, settings, table
 from embodied_ssl.datasets.kinds import Kind, built_in_kinds
 from embodied_ssl.envs.simulated import SimulatedEnv
 
-LABELS = re.compile(r"^(Action|Act|Observation|Reward|info[^:]*|An episode|Episodes)\b", re.MULTILINE)
+LABELS = re.compile(r"^(Action|Interaction|Observation|Reward|info[^:]*|An episode|Episodes)\b", re.MULTILINE)
 SHOWN, SIDE_PX = 3, 240
 
 
@@ -80,7 +80,9 @@ def _said(env: type[SimulatedEnv]) -> dict[str, str]:
         about, *labelled = LABELS.split(inspect.cleandoc(kind.__doc__ or ""))
         found["about"] += "\n\n" + about.strip()
         for label, text in zip(labelled[::2], labelled[1::2], strict=True):
-            key = {"Act": "action", "An episode": "reward", "Episodes": "reward"}.get(label, label.split()[0].lower())
+            key = {"Interaction": "action", "An episode": "reward", "Episodes": "reward"}.get(
+                label, label.split()[0].lower()
+            )
             found[key] += f"\n\n{label}{text.rstrip()}"
     return {key: text.strip() for key, text in found.items()}
 

@@ -1,4 +1,4 @@
-"""Policies of the gripper on the table: at random, or where it is worth it by the picture's instance mask.
+"""Policies of the gripper on the table: at random, or where it is worth it by the instance mask of the image.
 
 A policy is any callable from observation to action. One that also has `reset(env, rng)` is told of each new episode.
 """
@@ -16,7 +16,7 @@ from embodied_ssl.envs.world import exact
 Observation = dict[str, NDArray[Any]]
 
 
-class _OnObjects:
+class OnObjects:
     """What the policies that look at the table share: its mask, its objects, its scale."""
 
     def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
@@ -26,9 +26,9 @@ class _OnObjects:
     def pick(self) -> NDArray[np.int64]:
         """The pixels (column, row) [P, 2] of an object drawn at random; of the whole table where there is none."""
         mask = self.env.frame.instance
-        things, counts = np.unique(mask[mask > 0], return_counts=True)
-        things = things[counts >= 8]
-        shown = mask == self.rng.choice(things) if len(things) else mask >= 0
+        objects, counts = np.unique(mask[mask > 0], return_counts=True)
+        objects = objects[counts >= 8]
+        shown = mask == self.rng.choice(objects) if len(objects) else mask >= 0
         return np.argwhere(shown)[:, ::-1]
 
     @property
@@ -36,7 +36,7 @@ class _OnObjects:
         return float(self.env.camera.width / VIEW_M)
 
 
-class Center(_OnObjects):
+class Center(OnObjects):
     """Grasps at the middle of an object, with a little noise, at a random angle."""
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
@@ -44,7 +44,7 @@ class Center(_OnObjects):
         return self.env.action_of(u, v, self.rng.uniform(0, np.pi))
 
 
-class Antipodal(_OnObjects):
+class Antipodal(OnObjects):
     """Grasps across an object where its outline is narrow: between two edge points that face each other.
 
     Of some angles and lines through the mask it draws one whose width fits between the fingers, the narrower the
@@ -71,7 +71,7 @@ class Antipodal(_OnObjects):
         return self.env.action_of(u, v, (angles[best] + self.rng.normal() * self.NOISE_RAD) % np.pi)
 
 
-class Mixed(_OnObjects):
+class Mixed(OnObjects):
     """Half the time as Antipodal, else anywhere on an object at any angle: tries that fail and tries that succeed."""
 
     def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
@@ -86,7 +86,7 @@ class Mixed(_OnObjects):
         return self.env.action_of(*points[self.rng.integers(len(points))], self.rng.uniform(0, np.pi))
 
 
-class PushThrough(_OnObjects):
+class PushThrough(OnObjects):
     """Pushes from beside an object through its middle."""
 
     CLEAR_M = 0.018
@@ -100,7 +100,7 @@ class PushThrough(_OnObjects):
         return self.env.action_of(u, v, direction, self.rng.uniform(0.07, 0.15))
 
 
-class PokeObjects(_OnObjects):
+class PokeObjects(OnObjects):
     """Pokes an object, rather near its middle."""
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:

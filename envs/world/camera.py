@@ -24,7 +24,7 @@ class Camera:
 
     @classmethod
     def from_fov(cls, width: int, height: int, fov_rad: float) -> "Camera":
-        """Square pixels, the axis through the picture's middle, a vertical field of view in (0, π) rad."""
+        """Square pixels, the axis through the image's middle, a vertical field of view in (0, π) rad."""
         if not 0 < fov_rad < np.pi:
             raise ValueError(f"the vertical field of view must lie in (0, π) rad, not {fov_rad}")
         if width < 1 or height < 1:
@@ -35,7 +35,7 @@ class Camera:
     def enlarged(self, factor: int) -> "Camera":
         """The same view in `factor` times as many pixels each way."""
         intrinsics = self.intrinsics * factor
-        intrinsics[:2, 2] += (factor - 1) / 2  # pixel centres: the picture's edge stays where it is
+        intrinsics[:2, 2] += (factor - 1) / 2  # pixel centres: the image's edge stays where it is
         intrinsics[2, 2] = 1
         return Camera(self.width * factor, self.height * factor, intrinsics)
 

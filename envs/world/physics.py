@@ -195,9 +195,9 @@ class World:
                     owners.append([placement])
         first_of_boxes = len(links)
         for start in range(0, len(boxes), MOST_BOXES):
-            things, middles, halves = zip(*boxes[start : start + MOST_BOXES], strict=True)
-            links.append((self._box_shape(things, middles, halves), (0, 0, 0), (0, 0, 0, 1)))
-            owners.append(things)
+            several, middles, halves = zip(*boxes[start : start + MOST_BOXES], strict=True)
+            links.append((self._box_shape(several, middles, halves), (0, 0, 0), (0, 0, 0, 1)))
+            owners.append(several)
         owner: dict[int, int] = {}
         for start in range(0, len(links), MOST_LINKS):
             shapes, positions, quaternions = zip(*links[start : start + MOST_LINKS], strict=True)
@@ -221,14 +221,14 @@ class World:
         return owner
 
     def _box_shape(
-        self, things: Sequence[Placement], middles: Sequence[NDArray[Any]], halves: Sequence[NDArray[Any]]
+        self, placements: Sequence[Placement], middles: Sequence[NDArray[Any]], halves: Sequence[NDArray[Any]]
     ) -> int:
-        """Boxes of upright objects, each upright in its thing's frame, as one shape in the world's."""
-        quaternions = [thing.quaternion for thing in things]
-        frames = matrices_of([thing.position for thing in things], quaternions)
+        """Boxes of upright objects, each upright in the frame of its object, as one shape in the world's."""
+        quaternions = [placement.quaternion for placement in placements]
+        frames = matrices_of([placement.position for placement in placements], quaternions)
         places = exact.moved(frames, np.array(middles))
         return pybullet.createCollisionShapeArray(
-            shapeTypes=[pybullet.GEOM_BOX] * len(things),
+            shapeTypes=[pybullet.GEOM_BOX] * len(placements),
             halfExtents=np.array(halves).tolist(),
             collisionFramePositions=places.tolist(),
             collisionFrameOrientations=quaternions,

@@ -41,7 +41,7 @@ TEXTURE_TILE_M = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """An thing's meshes and hull about its centre of mass, and the volume of its matter (m³).
+    """An object's meshes and hull about its centre of mass, and the volume of its matter (m³).
 
     meshes: by colour, uint8 sRGB; None is the one of what the file gives no colour.
     """

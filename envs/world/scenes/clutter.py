@@ -78,26 +78,26 @@ def _put(room: Room, host: Placed, surface: Surface, categories: tuple[str, ...]
     rng = room.rng
     if host.piece.asset.category in SOFT_HOSTS:
         categories = SOFT_THINGS
-    thing = _draw(room, categories, False)
-    inset = min(thing.radius, 0.1)  # a long object may reach over a narrow board's edge
-    low_x, high_x = surface.x_min + thing.radius, surface.x_max - thing.radius
+    drawn = _draw(room, categories, False)
+    inset = min(drawn.radius, 0.1)  # a long object may reach over a narrow board's edge
+    low_x, high_x = surface.x_min + drawn.radius, surface.x_max - drawn.radius
     low_y, high_y = surface.y_min + inset, surface.y_max - inset
-    low, high = thing.rise
+    low, high = drawn.rise
     if low_x > high_x or low_y > high_y or high - low > surface.clear:
         return False
     x, y = host.point(rng.uniform(low_x, high_x), rng.uniform(low_y, high_y))
     z = host.z + surface.z
     angle = rng.uniform(-np.pi, np.pi)
-    return room.top_is_free(x, y, thing.radius, z) and room.add(thing.asset, thing.triangles, (x, y, z - low), angle)
+    return room.top_is_free(x, y, drawn.radius, z) and room.add(drawn.asset, drawn.triangles, (x, y, z - low), angle)
 
 
 def _drop(room: Room, categories: tuple[str, ...]) -> bool:
     """One object on the floor, if it fits there; nearer to the walls than to the middle."""
     rng = room.rng
-    thing = _draw(room, categories, True)
-    radius = 1.42 * thing.radius
+    drawn = _draw(room, categories, True)
+    radius = 1.42 * drawn.radius
     reach, side = np.sqrt(rng.random(2)), 2 * rng.integers(0, 2, 2) - 1
     x, y = (side * reach * (room.width / 2 - radius, room.depth / 2 - radius)).tolist()
     if not room.floor_is_free((x - radius, y - radius, x + radius, y + radius)):
         return False
-    return room.add(thing.asset, thing.triangles, (x, y, -thing.rise[0]), rng.uniform(-np.pi, np.pi))
+    return room.add(drawn.asset, drawn.triangles, (x, y, -drawn.rise[0]), rng.uniform(-np.pi, np.pi))
