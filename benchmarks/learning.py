@@ -24,6 +24,7 @@ from timing import options
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.evaluation.evaluate import evaluate
 from embodied_ssl.evaluation.results import Result, read_results, write_results
+from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.text import markdown_table
@@ -185,7 +186,13 @@ def measure(out: Path, name: str, place: int, seeds: int) -> None:
     protocols, label = part.measures[place]
     runs = [folder(out, row, seed, part) for row in part.rows for seed in range(seeds)]
     found = evaluate(
-        runs, [out / "data" / part.on], protocols, label, device="cpu", cache=out / "features", progress=False
+        runs,
+        [out / "data" / part.on],
+        protocols,
+        Settings(label=label),
+        device="cpu",
+        cache=out / "features",
+        progress=False,
     )
     write_results(found, out / f"results-{name}-{place}.json")
 

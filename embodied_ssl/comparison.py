@@ -15,8 +15,9 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.store.directory import claim
-from embodied_ssl.evaluation.evaluate import OF_MOTIONS, PROTOCOLS, evaluate, plan
+from embodied_ssl.evaluation.evaluate import evaluate, plan
 from embodied_ssl.evaluation.panels import present
+from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.evaluation.results import Results
 from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
@@ -42,7 +43,7 @@ def compare(
     device: str = "auto",
     labels: bool = True,
     batch_size: Count | None = None,
-    protocols: Sequence[str] = (*PROTOCOLS, *OF_MOTIONS),
+    protocols: Sequence[str | Protocol] | None = None,
     workers: Count = 1,
     progress: bool = True,
     settings: Settings = USUAL,
@@ -65,11 +66,11 @@ def compare(
         steps: updates of each run.
         device: `cpu`, `cuda`, `mps` or `auto`.
         batch_size: samples of each stream in an update; None: as the recipe of each method has it.
-        protocols: to measure by, by name, as of `evaluate`.
+        protocols: to measure by, as of `evaluate`.
         workers: processes that train and measure side by side, each on its share of the processor's cores.
         labels: whether to add the row `labels`: the same encoder trained with all labels of the first of the data sets.
         progress: whether to show progress bars.
-        settings: of the protocols.
+        settings: of what is measured on.
 
     Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results. OUT is held
     meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained or

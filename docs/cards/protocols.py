@@ -1,27 +1,18 @@
 """What encoders are measured by: the protocols, from their docstrings, and their settings."""
 
 import inspect
+from dataclasses import fields
 
 from cards.markdown import code, settings
-from embodied_ssl.evaluation.evaluate import OF_ENCODERS, OF_MOTIONS, PROTOCOLS
-from embodied_ssl.evaluation.protocols.equivariance_error import equivariance_error
-from embodied_ssl.evaluation.protocols.next_best_view import next_best_view
+from embodied_ssl.evaluation.protocols import protocol_class, protocol_names, usual_protocols
 from embodied_ssl.evaluation.settings import Settings
-
-_BY_MOTION = {"equivariance": equivariance_error, "next_best_view": next_best_view}
 
 
 def pages() -> dict[str, str | bytes]:
     """The page of protocols."""
-    usual = [_section(name, function.__doc__) for name, function in PROTOCOLS.items()]
-    usual += [
-        _section(name, _BY_MOTION[name].__doc__, f"Of {' and '.join(kinds)} data.")
-        for name, (kinds, _) in OF_MOTIONS.items()
-    ]
-    longer = [
-        _section(name, function.__doc__, "By name only, since it takes long.") for name, function in OF_ENCODERS.items()
-    ]
-    return {"protocols.md": "\n\n".join([_INDEX, *usual, *longer, "## Settings", settings(Settings)])}
+    usual = usual_protocols()
+    names = [*usual, *(name for name in protocol_names() if name not in usual)]
+    return {"protocols.md": "\n\n".join([_INDEX, *map(_section, names), "## Settings of all", settings(Settings)])}
 
 
 _INDEX = """# Protocols
@@ -36,5 +27,10 @@ embodied-ssl evaluate runs/rotation-0 --on held_out/roam --protocol knn,retrieva
 ```"""
 
 
-def _section(name: str, docstring: str | None, of: str = "") -> str:
-    return "\n\n".join(each for each in (f"## {code(name)}", of, inspect.cleandoc(docstring or "")) if each)
+def _section(name: str) -> str:
+    kind = protocol_class(name)
+    of = "" if kind.usual else "By name only, since it takes long."
+    better = "Lower is better." if kind.lower_is_better else ""
+    own = settings(kind) if fields(kind) else ""
+    about = inspect.cleandoc(kind.__doc__ or "")
+    return "\n\n".join(each for each in (f"## {code(name)}", of, about, better, own) if each)

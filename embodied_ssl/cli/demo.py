@@ -9,6 +9,7 @@ from embodied_ssl.datasets.gallery.page import view
 from embodied_ssl.datasets.store.check import check
 from embodied_ssl.evaluation.evaluate import evaluate
 from embodied_ssl.evaluation.panels import present
+from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.limits import Count, Limits, Seed, within_limits
 from embodied_ssl.methods import make_method
 from embodied_ssl.report.text import print_tables
@@ -70,7 +71,7 @@ def demo(out: Path = Path("demo"), scale: Annotated[float, Limits(1)] = 1.0, see
         runs.append(train(method, run, streams, recipe, TrainingSettings(seed=seed, monitor_every=often)))
     rooms, grasps, things = held_out
     results = evaluate(runs, [rooms], ("few_labels", "knn", "equivariance"))
-    results += evaluate(runs, [things], ("few_labels", "knn", "retrieval"), label="material")
+    results += evaluate(runs, [things], ("few_labels", "knn", "retrieval"), settings=Settings(label="material"))
     report = present(out, results, runs, dict(zip(runs, ([rooms], [grasps, things]), strict=True)))
     print_tables(results)
     print(f"\n{'all data sets are sound' if not problems else f'{len(problems)} problems'}; look at")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +110,8 @@ def evaluate_parser() -> Parser:
         "--out", type=Path | None, default=None,
         help="a folder for results.json, results.csv and report.html; those of an earlier evaluation are replaced",
     )  # fmt: skip
-    parser.settings("What is measured", evaluate)
+    parser.settings("What is measured", evaluate, skip={"protocols"})
+    _add_protocols(parser)
     parser.for_all()
     return parser
 
@@ -122,7 +123,7 @@ def evaluate_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.evaluation.panels import present
     from embodied_ssl.report.text import print_tables
 
-    own = built(evaluate, given)
+    own = built(evaluate, _with_protocols(given))
     out, runs = own.pop("out"), own["runs"]
     with nullcontext() if out is None else claim(out):  # before any work: it may not be writable, or held by another
         results = evaluate(**own)
@@ -148,7 +149,8 @@ def compare_parser() -> Parser:
         ],
     )
     parser.positional = "methods"
-    parser.settings("What is compared", compare)
+    parser.settings("What is compared", compare, skip={"protocols"})
+    _add_protocols(parser)
     parser.for_all()
     return parser
 
@@ -158,7 +160,7 @@ def compare_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.comparison import compare
     from embodied_ssl.report.text import print_tables
 
-    print_tables(compare(**built(compare, given)))
+    print_tables(compare(**built(compare, _with_protocols(given))))
     print(given["out"] / "report.html")
     return 0
 
@@ -178,6 +180,31 @@ def demo_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.cli.demo import demo
 
     return demo(**given)
+
+
+def _add_protocols(parser: Parser) -> None:
+    """What to measure by, and the settings of each protocol."""
+    from embodied_ssl.evaluation.protocols import protocol_class, protocol_names, usual_protocols
+
+    usual = usual_protocols()
+    longer = ", ".join(name for name in protocol_names() if name not in usual)
+    group = parser.add_argument_group("What it is measured by")
+    group.add_argument(
+        "--protocols", type=list[str], default=usual, metavar="NAME ...",
+        help=f"as `embodied-ssl protocols` lists them, or module:Name; by name only, since they take long: {longer}",
+    )  # fmt: skip
+    for name in protocol_names():
+        if fields(kind := protocol_class(name)):
+            parser.settings(f"Settings of {name}, in full --{name}.NAME", kind, name)
+
+
+def _with_protocols(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given, with the protocols in the place of their names and settings."""
+    from embodied_ssl.evaluation.protocols import make_protocol, protocol_names
+
+    settings = {name: given.get(name, {}) for name in protocol_names()}
+    made = [make_protocol(name, **settings.get(name, {})) for name in given["protocols"]]
+    return {**{name: value for name, value in given.items() if name not in settings}, "protocols": made}
 
 
 def _streams(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:

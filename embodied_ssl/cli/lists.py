@@ -72,10 +72,11 @@ def protocols_parser() -> Parser:
 
 def protocols_command(given: Mapping[str, Any]) -> int:
     """`embodied-ssl protocols`."""
-    from embodied_ssl.evaluation.evaluate import OF_ENCODERS, OF_MOTIONS, PROTOCOLS
+    from embodied_ssl.evaluation.protocols import protocol_class, protocol_names
 
-    for name, measure in {**PROTOCOLS, **{each: own[1] for each, own in OF_MOTIONS.items()}, **OF_ENCODERS}.items():
-        print(f"{name:20}{'by name only; ' if name in OF_ENCODERS else ''}{first_line(measure)}")
+    for name in protocol_names():
+        kind = protocol_class(name)
+        print(f"{name:20}{'' if kind.usual else 'by name only; '}{first_line(kind)}")
     return 0
 
 

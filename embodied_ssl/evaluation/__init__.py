@@ -1,1 +1,1 @@
-"""Measures of encoders: one file for each protocol, which sees features or an encoder, and no method."""
+"""Measures of encoders: protocols see features or an encoder, and no method; each is a file of `protocols/`."""

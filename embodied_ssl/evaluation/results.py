@@ -48,6 +48,8 @@ class Result:
     """Of the run's configuration without its seed: method, settings, recipe and data."""
     learned_from: float = 0.0
     """The share of the test images that the run has learned from."""
+    lower_is_better: bool = False
+    unit: str = ""
 
 
 class Results(list[Result]):

@@ -1,4 +1,4 @@
-"""What protocols can be told: how much of a set they take, and how they measure."""
+"""What is measured on: which labels of a set, and how much of it. How a protocol measures, its own fields say."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,13 +6,15 @@ from typing import Annotated
 import torch
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.limits import Count, Limits, Positive, hold_fields
+from embodied_ssl.limits import Count, Limits, hold_fields
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the protocols; those that a number depends on stand beside it in the results."""
+    """What of a set of images is measured on, by all protocols alike."""
 
+    label: str | None = None
+    """Of sets of objects, orbits and tables: `category` (None: this) or `material`."""
     most: Count | None = None
     """Images of each part of a set (training, validation, test) that a protocol takes at most, drawn by seed; of
     retrieval images in all, of the equivariance error pairs of frames. None: all."""
@@ -21,21 +23,9 @@ class Settings:
     `compare` trains on as well."""
     least_groups: Annotated[int, Limits(3)] = 3
     """A class with fewer objects, rooms or, where each stands for itself, images is left out, with a word."""
-    neighbours: Count = 20
-    """k of k-NN, as DINO has it."""
-    temperature: Positive = 0.07
-    """Of k-NN's votes: a neighbour has the weight exp(cosine / temperature)."""
-    centred: bool = False
-    """Whether k-NN takes the mean of the training features from all features first; DINO does not."""
-    updates: Count = 1000
-    """Updates of `fine_tune` and `semi_supervised`, for each learning rate."""
-    rates: tuple[Positive, ...] = (3e-4, 1e-3, 3e-3)
-    """Learning rates of `fine_tune` and `semi_supervised`, alike for every row, of which validation chooses."""
 
     def __post_init__(self) -> None:
         hold_fields(self)
-        if not self.rates:
-            raise DataError("rates: none; give at least one learning rate")
 
 
 USUAL = Settings()

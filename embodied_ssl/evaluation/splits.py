@@ -64,6 +64,11 @@ def split(images: ImageSet, seed: int, settings: Settings = USUAL, shares: tuple
     return Split(train, validation, test, {images.classes[label]: count for label, count in left_out.items()})
 
 
+def draw_rows(label: Rows, rows: Rows, k: int, rng: np.random.Generator) -> Rows:
+    """k of the rows of each class, or all where there are fewer."""
+    return np.concatenate([rng.permutation(rows[label[rows] == each])[:k] for each in np.unique(label[rows])])
+
+
 def _rare(images: ImageSet, dividing: NDArray[np.bool_], least: int) -> dict[int, int]:
     """Classes with fewer than `least` groups, and how many they have.
 

@@ -141,11 +141,11 @@ def _gain(table: Table) -> tuple[str, str, str] | None:
     random = next((mean for row, mean in means.items() if "random" in row.lower()), 0.0)
     if not learned or random <= 0:
         return None
-    best = (min if column.fewer_is_better else max)(learned, key=lambda row: learned[row])
+    best = (min if column.lower_is_better else max)(learned, key=lambda row: learned[row])
     times = learned[best] / random
     return (
         f"{table.title}: {_measure(column)}",
-        f"{times:.2f} × random{' ↓' if column.fewer_is_better else ''}",
+        f"{times:.2f} × random{' ↓' if column.lower_is_better else ''}",
         f"{words(best)}, {learned[best]:.3f} against {random:.3f}",
     )
 

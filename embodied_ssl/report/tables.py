@@ -1,7 +1,6 @@
 """Results as tables: rows are methods, columns measures, cells a mean with its 95 % confidence interval over seeds."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +17,6 @@ LEAVE_OUT = " without "
 _FIRST = ("pixel", "random")  # rows that come before all methods, by what their names contain, in this order
 _LAST = ("label", "imagenet")  # and those after them
 _IN_A_CHART = "ρ of motion"  # too many for a table
-_FEWER_IS_BETTER = re.compile(r"rho|ρ|error|loss|distance", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,16 +27,14 @@ class Column:
     protocol: str
     metric: str
     settings: tuple[tuple[str, Any], ...] = ()
+    lower_is_better: bool = False
+    unit: str = ""
 
     @property
     def label(self) -> str:
-        """The measure in words."""
-        return ", ".join([words(self.metric), *(f"{words(name)} = {value}" for name, value in self.settings)])
-
-    @property
-    def fewer_is_better(self) -> bool:
-        """Whether the least value is the best."""
-        return bool(_FEWER_IS_BETTER.search(self.metric))
+        """The measure in words, and its unit."""
+        metric = words(self.metric) + (f" [{self.unit}]" if self.unit else "")
+        return ", ".join([metric, *(f"{words(name)} = {value}" for name, value in self.settings)])
 
 
 @dataclass(frozen=True)
@@ -118,7 +114,8 @@ def cells(results: Iterable[Result]) -> dict[str, dict[Column, Cell]]:
     for result in results:
         names = telling[result.set, result.protocol, result.metric]
         settings = tuple((name, result.settings[name]) for name in names if name in result.settings)
-        column = Column(result.set, result.protocol, result.metric, settings)
+        how = result.lower_is_better, result.unit
+        column = Column(result.set, result.protocol, result.metric, settings, *how)
         alike.setdefault(result.row, {}).setdefault(column, []).append(result)
     return {row: {column: _cell(found) for column, found in own.items()} for row, own in alike.items()}
 
@@ -158,7 +155,7 @@ def _marked(found: dict[str, dict[Column, Cell]], row: str, column: Column) -> C
     rivals = [
         found[one][column].mean for one in fair if column in found[one] and math.isfinite(found[one][column].mean)
     ]
-    best = row in fair and cell.mean == (min if column.fewer_is_better else max)(rivals) and len(rivals) > 1
+    best = row in fair and cell.mean == (min if column.lower_is_better else max)(rivals) and len(rivals) > 1
     share = min(max(cell.mean / (max(means) if max(means) > 0 else 1), 0), 1)
     return replace(cell, best=best, share=share)
 

@@ -11,10 +11,10 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluation.collapse import feature_deviation, rank_me
 from embodied_ssl.evaluation.features import extract
-from embodied_ssl.evaluation.protocols.collapse import feature_deviation, rank_me
-from embodied_ssl.evaluation.protocols.knn import knn_accuracy
-from embodied_ssl.evaluation.protocols.logistic import fit
+from embodied_ssl.evaluation.logistic import fit
+from embodied_ssl.evaluation.neighbours import voting_accuracy
 from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.evaluation.splits import split
 from embodied_ssl.parts.views import to_float
@@ -40,7 +40,7 @@ class Probe:
         (linear,) = fit(features, label, self._train, [0.01], device)
         return {
             "linear_probe": linear.accuracy(features, label, self._test),
-            "knn": knn_accuracy(features, label, self._train, self._test, device=device),
+            "knn": voting_accuracy(features, label, self._train, self._test, device=device),
         }
 
 

@@ -74,7 +74,8 @@ def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, capsys):
     assert main(["train", "rotation", "--frames", str(rooms), "--out", str(run), "--batch_size", "8", *SMALL]) == 0
     out = tmp_path / "measured"
     command = ["evaluate", str(run), "--on", str(rooms), "--out", str(out), "--progress", "false"]
-    tuning = ["--updates", "2", "--rates", "0.001,0.01"]
+    tuned = ("semi_supervised", "fine_tune")  # which have settings of the same names: only the full ones tell them
+    tuning = [each for name in tuned for each in (f"--{name}.updates=2", f"--{name}.rates=0.001,0.01")]
     assert main([*command, "--protocol", "stage_probe,semi_supervised,fine_tune", *tuning]) == 0
     found = {(r.row, r.protocol, r.metric) for r in read_results(out / "results.json")}
     assert ("rotation", "stage_probe", "accuracy of block1") in found

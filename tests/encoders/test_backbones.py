@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 
 from embodied_ssl.encoders import make_encoder, random_encoder
-from embodied_ssl.evaluation.protocols.fine_tuning import parameters_of
+from embodied_ssl.evaluation.fine_tuning import parameters_of
 from embodied_ssl.training.checkpoint import load_weights, save_weights
 
 OF_TIMM = {  # one of each kind of layout and head, and how many pixels of an image a place of each stage has

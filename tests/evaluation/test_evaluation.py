@@ -1,7 +1,7 @@
 """Protocols against brute force, scikit-learn and closed forms."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -17,19 +17,21 @@ from embodied_ssl.datasets.images.sources import ImageSet, image_set
 from embodied_ssl.datasets.read.motion import azimuth, elevation
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.evaluation import imagenet
-from embodied_ssl.evaluation.features import extract
+from embodied_ssl.evaluation import imagenet, logistic, neighbours
+from embodied_ssl.evaluation.affine_maps import error, fits
+from embodied_ssl.evaluation.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluation.features import Pixels, extract
+from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols import few_labels as few_labels_module
-from embodied_ssl.evaluation.protocols import logistic, neighbours
-from embodied_ssl.evaluation.protocols.collapse import feature_deviation, rank_me
-from embodied_ssl.evaluation.protocols.equivariance_error import _error, _fits, equivariance_error, motion_pairs
-from embodied_ssl.evaluation.protocols.few_labels import few_labels
-from embodied_ssl.evaluation.protocols.knn import knn
-from embodied_ssl.evaluation.protocols.linear_probe import linear_probe
+from embodied_ssl.evaluation.protocols import make_protocol, protocol_class, protocol_names, usual_protocols
+from embodied_ssl.evaluation.protocols.equivariance import equivariance_error, motion_pairs
+from embodied_ssl.evaluation.protocols.few_labels import FewLabels
+from embodied_ssl.evaluation.protocols.knn import KNN
+from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
 from embodied_ssl.evaluation.protocols.next_best_view import next_best_view, view_pairs
-from embodied_ssl.evaluation.protocols.retrieval import retrieval
+from embodied_ssl.evaluation.protocols.retrieval import Retrieval
 from embodied_ssl.evaluation.results import Result, read_results, write_results
-from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.evaluation.splits import split
 
 
@@ -51,6 +53,15 @@ def clusters(classes=4, groups=10, each=6, spread=0.5, dim=16, seed=0):
     features = middles[label] + spread * rng.normal(size=(classes * groups, dim))[group]
     features += 0.1 * rng.normal(size=(len(label), dim))
     return features.astype("f4"), labelled(label, group)
+
+
+def measured(protocol: Protocol, features, images, given=USUAL):
+    """What a protocol finds in features, whatever encoder they are of."""
+    return protocol.measure(EncodedSet(images=images, features=features, encoder=Pixels(), settings=given))
+
+
+def evaluation_set(folder, **given):
+    return EvaluationSet(images=image_set(folder), dataset=Dataset.open(folder), **given)
 
 
 @settings(max_examples=30, deadline=None)
@@ -107,10 +118,10 @@ def test_a_part_without_any_of_the_classes_is_refused(bare):
 def test_probes_find_what_is_there_and_nothing_else():
     features, images = clusters()
     noise = np.random.default_rng(1).normal(size=features.shape).astype("f4")
-    for protocol in (linear_probe, few_labels, knn):
-        assert protocol(features, images, 0)[-1].value > 0.95
-        assert protocol(noise, images, 0)[-1].value < 0.5
-        assert protocol(features, images, 0) == protocol(features, images, 0)
+    for protocol in (LinearProbe(), FewLabels(), KNN()):
+        assert measured(protocol, features, images)[-1].value > 0.95
+        assert measured(protocol, noise, images)[-1].value < 0.5
+        assert measured(protocol, features, images) == measured(protocol, features, images)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +138,7 @@ def test_neighbours_vote_as_those_of_scikit_learn(monkeypatch, k, temperature, c
     expected = peer.fit(shown[parts.train], images.label[parts.train]).score(
         shown[parts.test], images.label[parts.test]
     )
-    (measure,) = knn(features, images, 0, Settings(neighbours=k, temperature=temperature, centred=centred))
+    (measure,) = measured(KNN(k, temperature, centred), features, images)
     assert measure.value == pytest.approx(expected)
     told = {"k": k, "temperature": temperature, "centred": centred, "train": len(parts.train), "test": len(parts.test)}
     assert told.items() <= measure.settings.items()
@@ -161,10 +172,10 @@ def test_the_probe_is_the_logistic_regression_of_scikit_learn(monkeypatch, count
 
 def test_a_probe_that_has_not_converged_says_so(monkeypatch, capsys):
     features, images = clusters(spread=2.0)
-    assert linear_probe(features, images, 0)[0].settings["converged"]
+    assert measured(LinearProbe(), features, images)[0].settings["converged"]
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(logistic, "MOST_STEPS", 2)
-    assert not linear_probe(features, images, 0)[0].settings["converged"]
+    assert not measured(LinearProbe(), features, images)[0].settings["converged"]
     assert "C = 1 has not converged" in capsys.readouterr().err
 
 
@@ -173,15 +184,15 @@ def test_no_protocol_takes_less_than_all_unless_told_and_results_say_how_much():
     features, images = clusters(classes=2, groups=50, each=220, dim=3)
     whole, some = split(images, 0), Settings(most=300)
     assert len(whole.train) + len(whole.validation) + len(whole.test) == len(images) == 22_000
-    for protocol in (linear_probe, knn, few_labels):
-        assert protocol(features, images, 0)[0].settings["test"] == len(whole.test) > 6000
-        assert protocol(features, images, 0, some)[0].settings["test"] == 300
-    for protocol in (linear_probe, knn):
-        assert protocol(features, images, 0)[0].settings["train"] == len(whole.train) > 10_000
-        assert protocol(features, images, 0, some)[0].settings["train"] == 300
-    assert linear_probe(features, images, 0)[0].settings["validation"] == len(whole.validation) > 4000
-    assert retrieval(features, images, 0, some)[0].settings["searched"] == 300
-    assert retrieval(features[::4], images.at(np.arange(0, 22_000, 4)), 0)[0].settings["searched"] == 5500
+    for protocol in (LinearProbe(), KNN(), FewLabels()):
+        assert measured(protocol, features, images)[0].settings["test"] == len(whole.test) > 6000
+        assert measured(protocol, features, images, some)[0].settings["test"] == 300
+    for protocol in (LinearProbe(), KNN()):
+        assert measured(protocol, features, images)[0].settings["train"] == len(whole.train) > 10_000
+        assert measured(protocol, features, images, some)[0].settings["train"] == 300
+    assert measured(LinearProbe(), features, images)[0].settings["validation"] == len(whole.validation) > 4000
+    assert measured(Retrieval(), features, images, some)[0].settings["searched"] == 300
+    assert measured(Retrieval(), features[::4], images.at(np.arange(0, 22_000, 4)))[0].settings["searched"] == 5500
 
 
 def test_few_labels_choose_on_as_few_and_never_on_what_any_draw_is_tested_on(monkeypatch):
@@ -199,10 +210,10 @@ def test_few_labels_choose_on_as_few_and_never_on_what_any_draw_is_tested_on(mon
 
     monkeypatch.setattr(few_labels_module, "fit", fitting)
     monkeypatch.setattr(logistic.Classifier, "accuracy", asking)
-    one, six, twenty = few_labels(features, images, 0)
+    one, six, twenty = measured(FewLabels(), features, images)
     tested = set(twenty.tested.tolist())
     others = [set(rows.tolist()) for rows in seen["asked"] if set(rows.tolist()) != tested]
-    assert sum(set(rows.tolist()) == tested for rows in seen["asked"]) == 3 * few_labels_module.DRAWS
+    assert sum(set(rows.tolist()) == tested for rows in seen["asked"]) == 3 * FewLabels().draws
     assert not seen["fitted"] & tested
     assert not set().union(*others) & (tested | seen["fitted"])
     assert [(m.settings["train"], m.settings["validation"]) for m in (one, six, twenty)] == [(4, 4), (24, 24), (80, 80)]
@@ -223,7 +234,7 @@ def test_recall_is_that_of_brute_force():
             truth = images.group if by == "instance" else images.label
             hits.append(any(truth[i] == truth[q] for i in nearest))
         expected[f"{by} recall@5"] = np.mean(hits)
-    found = {measure.metric: measure.value for measure in retrieval(features, images, 0)}
+    found = {measure.metric: measure.value for measure in measured(Retrieval(), features, images)}
     for metric, value in expected.items():
         assert found[metric] == pytest.approx(value, abs=0.01)
 
@@ -261,7 +272,7 @@ def test_results_survive_a_file(tmp_path):
     write_results(results, tmp_path / "results.json")
     assert read_results(tmp_path / "results.json") == results
     head, first, _ = (tmp_path / "results.csv").read_text().splitlines()
-    assert head == "row,seed,set,protocol,metric,value,set_sha256,row_sha256,learned_from,settings"
+    assert head == "row,seed,set,protocol,metric,value,set_sha256,row_sha256,learned_from,lower_is_better,unit,settings"
     assert first.startswith("a,0,set,knn,accuracy,0.5")
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(DataError, match="no results"):
@@ -274,16 +285,16 @@ def test_the_error_of_a_linear_world_is_nothing():
     before = rng.normal(size=(400, 6))
     turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
     turned, jumped = before @ turn, rng.normal(size=(400, 6))
-    (fitted,) = _fits(before[:200], turned[:200], (1e-4,))
-    assert _error(fitted, before[200:], turned[200:]) < 0.02
-    (fitted,) = _fits(before[:200], jumped[:200], (1e-4,))
-    assert 0.65 < _error(fitted, before[200:], jumped[200:]) < 0.9  # the best guess of noise is its mean
+    (fitted,) = fits(before[:200], turned[:200], (1e-4,))
+    assert error(fitted, before[200:], turned[200:]) < 0.02
+    (fitted,) = fits(before[:200], jumped[:200], (1e-4,))
+    assert 0.65 < error(fitted, before[200:], jumped[200:]) < 0.9  # the best guess of noise is its mean
 
 
 def test_the_ridge_is_that_of_the_closed_form():
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=(2, 50, 6)) + 3
-    for ridge, found in zip((1e-3, 1.0), _fits(before, after, (1e-3, 1.0)), strict=True):
+    for ridge, found in zip((1e-3, 1.0), fits(before, after, (1e-3, 1.0)), strict=True):
         x, y = before - before.mean(0), after - before
         gram = x.T @ x
         change = np.linalg.solve(gram + ridge * np.trace(gram) * np.eye(6), x.T @ (y - y.mean(0)))
@@ -300,16 +311,14 @@ def test_the_equivariance_error_is_low_where_features_tell_the_way_and_not_where
     noise = np.random.default_rng(0).normal(size=(len(pose), 16)).astype("f4")
     untrained = extract(random_encoder("conv4", 32, 0), image_set(tmp_path / "orbit"))
     spaces = way, noise, untrained
-    pairs = motion_pairs(image_set(tmp_path / "orbit"), dataset, 0, motions=16)
+    pairs = motion_pairs(evaluation_set(tmp_path / "orbit"), motions=16)
     of_way, of_noise, of_untrained = (equivariance_error(each, pairs) for each in spaces)
     assert [measure.metric for measure in of_way[:3]] == ["ρ", "ρ composed", "ρ of motion 1"]
     assert of_way[0].value < 0.5
     assert of_way[1].value < 0.7 < of_noise[1].value  # it divides by little where the second motion leads back
     assert 0.65 < of_noise[0].value < 1.0  # as above, with few pairs for each motion
     assert of_way[0].value < of_untrained[0].value < 1.2
-    assert of_untrained == equivariance_error(
-        untrained, motion_pairs(image_set(tmp_path / "orbit"), dataset, 0, motions=16)
-    )
+    assert of_untrained == equivariance_error(untrained, motion_pairs(evaluation_set(tmp_path / "orbit"), motions=16))
     # Neither unit nor place of the features matters, nor does a body that a wall holds up; their length does.
     moved = equivariance_error(1000 * untrained + 50, pairs)
     assert moved[0].value == pytest.approx(of_untrained[0].value, rel=1e-3)
@@ -337,14 +346,14 @@ def test_the_next_view_is_chosen_where_features_tell_from_where_it_is_clear(tmp_
     rng, classes = np.random.default_rng(0), len(images.classes)
     noise = rng.normal(size=(len(images), classes))
     plain, clear = np.eye(classes)[images.label], np.eye(classes)[images.label] * height + 30 * noise
-    pairs = view_pairs(images, dataset, 0)
+    pairs = view_pairs(evaluation_set(tmp_path / "orbit"))
     for features, low, high in ((plain, 0.99, 1.0), (noise, 0.1, 0.4)):
         for measure in next_best_view(features.astype("f4"), pairs):
             assert low <= measure.value <= high
     one, random, chosen = (measure.value for measure in next_best_view(clear.astype("f4"), pairs))
     assert one < random
     assert chosen > random + 0.03
-    assert chosen == next_best_view(clear.astype("f4"), view_pairs(images, dataset, 0))[2].value
+    assert chosen == next_best_view(clear.astype("f4"), view_pairs(evaluation_set(tmp_path / "orbit")))[2].value
 
 
 @pytest.mark.skipif(not imagenet.is_installed(), reason="the extra [imagenet] is not installed")
@@ -356,3 +365,33 @@ def test_the_features_of_imagenet_are_those_that_its_classifier_sees():
         logits = encoder.network((images - 0.498) / 0.502)
     torch.testing.assert_close(encoder.network._fc(features), logits, rtol=1e-4, atol=1e-4)
     assert features.shape == (2, encoder.dim)
+
+
+def test_every_protocol_is_one_declaration_and_refuses_what_it_does_not_have():
+    for name in protocol_names():
+        kind = protocol_class(name)
+        assert kind.__doc__, name
+        assert all(field.default is not field.default_factory for field in fields(kind)), name
+        assert make_protocol(name) == kind()
+        with pytest.raises(DataError, match=f"unknown setting of {name}|{name} has no settings"):
+            make_protocol(name, nothing_like_it=1)
+    assert set(usual_protocols()) == set(protocol_names()) - {"stage_probe", "semi_supervised", "fine_tune"}
+    for name, setting, value, told in (
+        ("knn", "neighbours", 0, "neighbours: 0; give at least 1"),
+        ("knn", "temperature", 0.0, "temperature: 0.0; give more than 0"),
+        ("fine_tune", "rates", (), "rates: none; give at least one"),
+    ):
+        with pytest.raises(DataError, match=told):
+            make_protocol(name, **{setting: value})
+    with pytest.raises(DataError, match="unknown protocol 'knm': did you mean 'knn'"):
+        make_protocol("knm")
+
+
+def test_each_protocol_measures_what_it_says_it_takes(data):
+    """Each on a set of ours and on a folder's images: those that do not take the set are skipped, and say so first."""
+    orbit, images = evaluation_set(data["orbit"]), clusters()[1]
+    taking = {name: [make_protocol(name).takes(of) for of in (orbit.dataset, None)] for name in protocol_names()}
+    assert [name for name, (_, of_folder) in taking.items() if not of_folder] == ["equivariance", "next_best_view"]
+    assert all(of_orbit for of_orbit, _ in taking.values())
+    assert not make_protocol("next_best_view").takes(Dataset.open(data["roam"]))
+    assert len(images) > 0

@@ -6,11 +6,19 @@ import torch
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import MEAN, make_encoder, random_encoder
-from embodied_ssl.evaluation.protocols import fine_tuning
-from embodied_ssl.evaluation.protocols.fine_tuning import fine_tune, parameters_of, semi_supervised, train_on
-from embodied_ssl.evaluation.protocols.stage_probe import stage_features, stage_probe
-from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.evaluation import fine_tuning
+from embodied_ssl.evaluation.features import extract
+from embodied_ssl.evaluation.fine_tuning import parameters_of, train_on
+from embodied_ssl.evaluation.protocol import EncodedSet
+from embodied_ssl.evaluation.protocols.fine_tune import FineTune
+from embodied_ssl.evaluation.protocols.semi_supervised import SemiSupervised
+from embodied_ssl.evaluation.protocols.stage_probe import StageProbe, stage_features
 from embodied_ssl.evaluation.splits import split
+
+
+def encoded(encoder, images, **given):
+    """A set as an encoder sees it."""
+    return EncodedSet(images=images, features=extract(encoder, images), encoder=encoder, **given)
 
 
 def stripes(count=240, size=16):
@@ -57,27 +65,25 @@ def test_what_is_frozen_stays_and_the_encoder_given_is_left_alone():
     assert all(torch.equal(a, b) for a, b in zip(trained.parameters(), again.parameters(), strict=True))
 
 
-def test_labels_are_learned_from(monkeypatch):
-    monkeypatch.setattr(fine_tuning, "LABELS", (4, 30, 5000))
-    encoder = random_encoder("conv4", 16, 0)
-    settings = Settings(updates=40, rates=(1e-3,))
-    whole, half = (tune(encoder, stripes(), 0, settings, "cpu", False) for tune in (fine_tune, semi_supervised))
+def test_labels_are_learned_from():
+    encoder, images = random_encoder("conv4", 16, 0), stripes()
+    given = {"per_class": (4, 30, 5000), "updates": 40, "rates": (1e-3,)}
+    whole, half = (tune(**given).measure(encoded(encoder, images)) for tune in (FineTune, SemiSupervised))
     assert [measure.metric for measure in whole] == ["accuracy@4", "accuracy@30"]  # as many as there are
     assert whole[1].value > 0.9
     assert [measure.settings["frozen_stages"] for measure in (whole[0], half[0])] == [0, 2]
-    supervised = semi_supervised(encoder, stripes(), 0, settings, "cpu", untrained=True)
+    supervised = SemiSupervised(**given).measure(encoded(encoder, images, untrained=True))
     assert [each.value for each in supervised] == [each.value for each in whole]
 
 
 def test_the_rate_is_chosen_on_validation_alike_for_every_row(monkeypatch):
     """A rate that moves nothing and one that learns: the second is taken, by what validation says, for either row."""
-    monkeypatch.setattr(fine_tuning, "LABELS", (20,))
     asked, accuracy = [], fine_tuning._accuracy
     monkeypatch.setattr(fine_tuning, "_accuracy", lambda *given: asked.append(given[2]) or accuracy(*given))
-    images, settings = stripes(), Settings(updates=30, rates=(1e-9, 3e-3))
+    images, protocol = stripes(), FineTune(per_class=(20,), updates=30, rates=(1e-9, 3e-3))
     for untrained in (False, True):
         asked.clear()
-        (measure,) = fine_tune(random_encoder("conv4", 16, 0), images, 0, settings, "cpu", untrained)
+        (measure,) = protocol.measure(encoded(random_encoder("conv4", 16, 0), images, untrained=untrained))
         assert (measure.settings["learning_rate"], measure.settings["rates"]) == (3e-3, [1e-9, 3e-3])
         *chosen_on, tested_on = asked
         test = split(images, 0).test
@@ -101,6 +107,6 @@ def test_every_stage_is_probed_at_about_the_same_length():
         maps = encoder.eval().blocks["block1"]((pictures - MEAN) / 0.225)
     expected = maps.unflatten(3, (2, 4)).unflatten(2, (2, 4)).mean((3, 5)).flatten(1)
     np.testing.assert_allclose(features["block1"], expected, atol=1e-4)
-    measures = stage_probe(encoder, images, 0, Settings(), "cpu", False)
+    measures = StageProbe().measure(encoded(encoder, images))
     assert [measure.metric for measure in measures] == [f"accuracy of block{i}" for i in range(1, 5)]
     assert max(measure.value for measure in measures) > 0.9

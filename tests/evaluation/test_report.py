@@ -134,7 +134,9 @@ def test_the_best_is_the_best_of_those_that_saw_no_labels():
     [table] = tables([result(row, 0, value) for row, value in values.items()])
     assert [row for row, [cell] in table.rows if cell.best] == ["drlim"]
     assert table.first_reference == "labels"
-    lower = [Result(row, 0, "roam", "equivariance", "rho", value, {}) for row, value in values.items()]
+    lower = [
+        Result(row, 0, "roam", "equivariance", "rho", value, lower_is_better=True) for row, value in values.items()
+    ]
     assert [row for row, [cell] in tables(lower)[0].rows if cell.best] == ["raw pixels"]
 
 

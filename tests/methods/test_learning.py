@@ -9,7 +9,7 @@ import torch
 from embodied_ssl.datasets.read.batches import CaptionedFrames, FramePairs, Frames
 from embodied_ssl.datasets.read.captions import LENGTH
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.evaluation.protocols.knn import knn_accuracy
+from embodied_ssl.evaluation.neighbours import voting_accuracy
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.parts.positives import Views
@@ -35,7 +35,7 @@ def knn_of(encoder):
     rng = np.random.default_rng(1)
     kind = rng.integers(0, KINDS, 800)
     features = encoder.eval()(pictures(kind, rng).float() / 255).numpy()
-    return knn_accuracy(features, kind, np.arange(400), np.arange(400, 800))
+    return voting_accuracy(features, kind, np.arange(400), np.arange(400, 800))
 
 
 @functools.cache

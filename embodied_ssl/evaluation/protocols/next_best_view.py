@@ -6,18 +6,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.images.sources import ImageSet, image_set
+from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.evaluation.affine_maps import fit_map, patterns_of
 from embodied_ssl.evaluation.features import Features
-from embodied_ssl.evaluation.protocols.equivariance_error import fit_map, patterns_of
-from embodied_ssl.evaluation.protocols.knn import votes, votes_settings
-from embodied_ssl.evaluation.protocols.neighbours import unit
+from embodied_ssl.evaluation.neighbours import unit, votes
+from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.evaluation.splits import TEST, TRAINING, UNUSED, VALIDATION, Rows, Split, split
+from embodied_ssl.limits import Several
 from embodied_ssl.parts.motions import cluster_motions
 
 Reals = NDArray[np.float64]
+NEIGHBOURS, TEMPERATURE = 20, 0.07
+"""Of the votes, as `knn` has them."""
+
+
+@dataclass(frozen=True)
+class NextBestView(Protocol):
+    """Accuracy from one view, and from two after the motion that is predicted best, and after the average motion.
+
+    After Jayaraman & Grauman 2015, section 4.4. Each motion pattern g predicts the next view of an object never seen,
+    M_g z, with M_g refitted to training objects. (z, M_g z) is compared with the pairs of views that the motion relates
+    in training; the motion whose neighbours agree most on a class, by the entropy of their votes, is made. The two
+    views that are then really seen are classified by their own neighbours. Features are centred by those of training,
+    and of unit length, so that both views of a pair count alike. Classes are categories, whatever the set's labels.
+    """
+
+    divides = False  # by itself: always by categories
+
+    motions: Several = 8
+    """Patterns that the motions between any two views of an object are clustered into."""
+
+    def takes(self, dataset: Dataset | None) -> bool:
+        return dataset is not None and dataset.declaration.one_object
+
+    def prepare(self, on: EvaluationSet) -> "ViewPairs":
+        return view_pairs(on, self.motions)
+
+    def measure(self, encoded: EncodedSet) -> list[Measure]:
+        return next_best_view(encoded.features, encoded.prepared, encoded.device)
 
 
 @dataclass(frozen=True)
@@ -36,17 +64,16 @@ class ViewPairs:
     seed: int
 
 
-def view_pairs(
-    images: ImageSet, dataset: Dataset, seed: int, settings: Settings = USUAL, motions: int = 8
-) -> ViewPairs:
+def view_pairs(on: EvaluationSet, motions: int = 8) -> ViewPairs:
     """The pairs that the next-best view is chosen by, the same for every encoder.
 
-    images: the set's views; classes are categories, whatever its labels. seed: of the split, which keeps objects apart,
-    and of the patterns. motions: how many patterns the motions between any two views of an object are clustered into.
+    on: its seed is that of the split, which keeps objects apart, and of the patterns. motions: how many patterns.
     Raises DataError where a motion is not made about objects of every part, or no test view has two motions.
     """
+    images, dataset = on.images, on.dataset
+    assert dataset is not None, "`takes` has looked"
     views = image_set(dataset.path)
-    rng, parts = np.random.default_rng([seed, 3]), split(views, seed, settings)
+    rng, parts = np.random.default_rng([on.seed, 3]), split(views, on.seed, on.settings)
     part = np.full(len(views), UNUSED)
     for number, rows in ((TRAINING, parts.train), (VALIDATION, parts.validation), (TEST, parts.test)):
         part[rows] = number
@@ -66,19 +93,11 @@ def view_pairs(
             f"{images.name}: too few views to choose the next one by; collect more episodes, or leave out the "
             "protocol next_best_view"
         )
-    return ViewPairs(views.label, len(views.classes), parts, first, second, pattern, part[first], start, end, seed)
+    return ViewPairs(views.label, len(views.classes), parts, first, second, pattern, part[first], start, end, on.seed)
 
 
-def next_best_view(
-    features: Features, pairs: ViewPairs, settings: Settings = USUAL, device: str = "cpu"
-) -> list[Measure]:
-    """Accuracy from one view, and from two after the motion that is predicted best, and after the average motion.
-
-    After Jayaraman & Grauman 2015, section 4.4. Each motion pattern g predicts the next view of an object never seen,
-    M_g z, with M_g refitted to training objects. (z, M_g z) is compared with the pairs of views that the motion relates
-    in training; the motion whose neighbours agree most on a class, by the entropy of their votes, is made. The two
-    views that are then really seen are classified by their own neighbours. Features are centred by those of training,
-    and of unit length, so that both views of a pair count alike.
+def next_best_view(features: Features, pairs: ViewPairs, device: str = "cpu") -> list[Measure]:
+    """The numbers of one encoder: see `NextBestView`.
 
     features: of every frame of the data set, in its order, float32 [frames, D].
     """
@@ -86,24 +105,25 @@ def next_best_view(
     z = _unit(features - features[known].mean(0))
 
     def vote(query: Reals, among: Reals, labels: Rows) -> NDArray[np.float32]:
-        return votes(query, among, labels, pairs.classes, settings, device)
+        return votes(query, among, labels, pairs.classes, NEIGHBOURS, TEMPERATURE, device)
 
     doubt, right = np.full(end.shape, np.inf), np.full(end.shape, np.nan)
     for g in range(end.shape[1]):
         mine = [np.flatnonzero((pairs.pattern == g) & (pairs.part == part)) for part in (TRAINING, VALIDATION)]
         before, after = ([z[which[rows]] for rows in mine] for which in (pairs.first, pairs.second))
-        lead, _ = fit_map((before[0], after[0]), (before[1], after[1]))
+        by, _ = fit_map((before[0], after[0]), (before[1], after[1]))
         seen, of_seen = _join(before[0], after[0]), label[pairs.first[mine[0]]]
         possible = end[:, g] >= 0
         if not possible.any():
             continue
         here, there = z[start[possible]], z[end[possible, g]]
-        doubt[possible, g] = _entropy(vote(_join(here, lead(here)), seen, of_seen))
+        doubt[possible, g] = _entropy(vote(_join(here, by(here)), seen, of_seen))
         right[possible, g] = vote(_join(here, there), seen, of_seen).argmax(1) == label[start[possible]]
     still = vote(z[start], z[known], label[known]).argmax(1) == label[start]
     about = {
         "motions": end.shape[1],
-        **votes_settings(settings),
+        "k": NEIGHBOURS,
+        "temperature": TEMPERATURE,
         "pairs": len(pairs.first),
         "split_seed": pairs.seed,
         **pairs.split.counts(test=len(start)),

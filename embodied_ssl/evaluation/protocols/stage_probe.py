@@ -1,6 +1,6 @@
 """A linear probe on every stage of an encoder: how deep what was learned lies."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,24 +9,30 @@ from torch.nn import functional
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.features import Features
-from embodied_ssl.evaluation.protocols.linear_probe import linear_probe
+from embodied_ssl.evaluation.logistic import best_probe
+from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.parts.views import to_float
 
 MOST = 256
 """Numbers of a stage: its maps are averaged over as many cells as come near, so that no stage has an advantage."""
 
 
-def stage_probe(
-    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
-) -> list[Measure]:
+@dataclass(frozen=True)
+class StageProbe(Protocol):
     """Accuracy of a linear probe on the maps of each stage, averaged over cells (Zhang et al. 2016, section 3.2)."""
-    return [
-        replace(measure, metric=f"accuracy of {name}", settings={**measure.settings, "features": features.shape[1]})
-        for name, features in stage_features(encoder, images, device).items()
-        for measure in linear_probe(features, images, seed, settings, device)
-    ]
+
+    usual = False
+    needs_weights = True
+
+    def measure(self, encoded: EncodedSet) -> list[Measure]:
+        found, images, parts = [], encoded.images, encoded.split
+        for name, features in stage_features(encoded.encoder, images, encoded.device).items():
+            probe, about = best_probe(features, images, parts, encoded.device, f"stage_probe of {name}")
+            about |= {"split_seed": encoded.seed, "features": features.shape[1]}
+            value = probe.accuracy(features, images.label, parts.test)
+            found.append(Measure(f"accuracy of {name}", value, about, parts.test))
+        return found
 
 
 @torch.no_grad()
@@ -37,8 +43,8 @@ def stage_features(encoder: Encoder, images: ImageSet, device: str, batch_size: 
     parts: dict[str, list[Features]] = {name: [] for name in encoder.channels}
     for first in range(0, len(images), batch_size):
         rows = np.arange(first, min(first + batch_size, len(images)))
-        pictures = torch.from_numpy(images.images[rows]).movedim(-1, -3).to(device)
-        for name, maps in encoder.stages(to_float(pictures, encoder.image_size)).items():
+        batch = torch.from_numpy(images.images[rows]).movedim(-1, -3).to(device)  # [B, 3, H, W]
+        for name, maps in encoder.stages(to_float(batch, encoder.image_size)).items():
             side = max(1, int((MOST / maps.shape[1]) ** 0.5))
             cells = functional.adaptive_avg_pool2d(maps.float(), min(side, maps.shape[-1]))
             parts[name].append(cells.flatten(1).cpu().numpy())

@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine, in chunks on a device, so that sets of any size fit."""
+"""Nearest neighbours by cosine and their votes, in chunks on a device, so that sets of any size fit."""
 
 import numpy as np
 import torch
@@ -50,3 +50,35 @@ def nearest(
 def unit(rows: NDArray[np.floating], device: str = "cpu") -> Tensor:
     """Rows [N, D] of length 1, float32."""
     return normalize(torch.from_numpy(np.ascontiguousarray(rows, "f4")).to(device), dim=1)
+
+
+def votes(
+    query: NDArray[np.floating],
+    known: NDArray[np.floating],
+    label: Rows,
+    classes: int,
+    k: int,
+    temperature: float,
+    device: str = "cpu",
+) -> NDArray[np.float32]:
+    """What the k nearest of each query [Q, D] among those known [N, D] vote for, by their labels [N]: [Q, classes].
+
+    A vote has the weight exp(cosine / temperature), as a multiple of that of the nearest.
+    """
+    cosine, index = nearest(query, known, k, device)  # [Q, k]
+    weight = ((cosine - cosine[:, :1]) / temperature).exp()  # in units of the nearest's: none is infinite
+    return torch.zeros(len(query), classes).scatter_add_(1, torch.from_numpy(label)[index], weight).numpy()
+
+
+def voting_accuracy(
+    features: NDArray[np.floating],
+    labels: Rows,
+    train: Rows,
+    test: Rows,
+    k: int = 20,
+    temperature: float = 0.07,
+    device: str = "cpu",
+) -> float:
+    """Accuracy on the rows `test` of the vote of their k nearest in `train`."""
+    found = votes(features[test], features[train], labels[train], int(labels.max()) + 1, k, temperature, device)
+    return float(np.mean(found.argmax(1) == labels[test]))

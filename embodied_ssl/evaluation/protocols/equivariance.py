@@ -4,25 +4,50 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.evaluation.affine_maps import AffineMap, error, fit_map, moving, patterns_of, ratio
 from embodied_ssl.evaluation.features import Features
+from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.evaluation.splits import TEST, TRAINING, VALIDATION, Rows
-from embodied_ssl.parts.motions import cluster_motions, nearest_pattern
-
-RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Strengths of the ridge, of which validation chooses, as shares of the features' variance."""
-STILL = 1e-4
-"""Features that change by less than this share of the median change between pairs of frames stand still."""
+from embodied_ssl.limits import Count, Positive
+from embodied_ssl.parts.motions import cluster_motions
 
 Reals = NDArray[np.float64]
-Pairs = tuple[Reals, Reals]  # features before a motion and after it, [N, D] each
+
+
+@dataclass(frozen=True)
+class EquivarianceError(Protocol):
+    """ρ_g of each motion pattern, their mean, and ρ of motions composed of two. Jayaraman & Grauman 2015, section 4.2.
+
+    ρ_g is the mean over pairs of held-out rooms or objects of ‖z_j − M'_g z_i‖ / ‖z_j − z_i‖, with M'_g refitted to
+    the features of others by least squares: an affine map, so that neither where features lie nor their unit matters,
+    with a ridge that validation chooses, for every encoder alike. 1 is no better than standing still. Features are
+    as the encoder gives them. Composed motions were not fitted: z_i is moved by M'_g, then M'_h, to a third frame.
+
+    Where features stand still (a body that a wall holds up: ‖z_j − z_i‖ under a ten-thousandth of its median), the
+    ratio says nothing, and the pair is left out; results count them.
+    """
+
+    divides = False
+    lower_is_better = True
+
+    motions: Count = 6
+    """Patterns that motions are clustered into."""
+    max_gap_s: Positive = 1.0
+    """Longest time between the frames of a pair, s."""
+
+    def takes(self, dataset: Dataset | None) -> bool:
+        return dataset is not None and dataset.declaration.is_video
+
+    def prepare(self, on: EvaluationSet) -> "MotionPairs":
+        return motion_pairs(on, self.motions, self.max_gap_s)
+
+    def measure(self, encoded: EncodedSet) -> list[Measure]:
+        return equivariance_error(encoded.features, encoded.prepared)
 
 
 @dataclass(frozen=True)
@@ -42,29 +67,17 @@ class MotionPairs:
     about: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class AffineMap:
-    """What a motion does to features: z → z + (z − middle) · change + shift."""
-
-    middle: Reals  # [D]
-    change: Reals  # [D, D]
-    shift: Reals  # [D]
-
-    def __call__(self, features: Reals) -> Reals:
-        return features + (features - self.middle) @ self.change + self.shift
-
-
-def motion_pairs(
-    images: ImageSet, dataset: Dataset, seed: int, settings: Settings = USUAL, motions: int = 6, max_gap_s: float = 1.0
-) -> MotionPairs:
+def motion_pairs(on: EvaluationSet, motions: int = 6, max_gap_s: float = 1.0) -> MotionPairs:
     """The pairs that ρ is measured on, the same for every encoder: at most `max_gap_s` apart, in `motions` patterns.
 
-    Half of the rooms or objects are fitted to, a fifth validates, the rest tests. At most `settings.most` pairs are
+    Half of the rooms or objects are fitted to, a fifth validates, the rest tests. At most `on.settings.most` pairs are
     taken. Raises DataError where no pattern has pairs in all three.
     """
-    rng = np.random.default_rng([seed, 2])
+    images, dataset = on.images, on.dataset
+    assert dataset is not None, "`takes` has looked"
+    rng = np.random.default_rng([on.seed, 2])
     pairs = dataset.pairs(max_gap_s=max_gap_s)
-    index = np.sort(rng.permutation(len(pairs))[: settings.most])
+    index = np.sort(rng.permutation(len(pairs))[: on.settings.most])
     first, second = pairs.draw(index, rng)
     motion = pairs.motion(first, second)
     centres, scale = cluster_motions(motion.astype("f8"), motions, rng), motion.std(0) + 1e-9
@@ -86,39 +99,31 @@ def motion_pairs(
     then = patterns_of(pairs.motion(second[goes_on], third), centres, scale)
     fitted = np.isin(pattern[goes_on], measured) & np.isin(then, measured)
     chains = goes_on[fitted], third[fitted], pattern[goes_on][fitted], then[fitted]
-    about = {"motions": len(measured), "max_gap_s": max_gap_s, "seed": seed}
+    about = {"motions": len(measured), "max_gap_s": max_gap_s, "seed": on.seed}
     return MotionPairs(first, second, pattern, part, centres, measured, chains, about)
 
 
 def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
-    """ρ_g of each motion pattern, their mean, and ρ of motions composed of two. Jayaraman & Grauman 2015, section 4.2.
-
-    ρ_g is the mean over pairs of held-out rooms or objects of ‖z_j − M'_g z_i‖ / ‖z_j − z_i‖, with M'_g refitted to
-    the features of others by least squares: an affine map, so that neither where features lie nor their unit matters,
-    with a ridge that validation chooses, for every encoder alike. 1 is no better than standing still. Features are
-    as the encoder gives them. Composed motions were not fitted: z_i is led by M'_g, then M'_h, to a third frame.
-
-    Where features stand still (a body that a wall holds up: ‖z_j − z_i‖ under a ten-thousandth of its median), the
-    ratio says nothing, and the pair is left out; results count them.
+    """The numbers of one encoder: see `EquivarianceError`.
 
     features: of every frame of the data set, in its order, float32 [frames, D].
     """
     z = features.astype("f8")
     z -= z[pairs.first[pairs.part == TRAINING]].mean(0)
-    moves, least = _moving(z[pairs.first], z[pairs.second])
+    moves, least = moving(z[pairs.first], z[pairs.second])
     maps, errors, ridges, counts = {}, {}, {}, []
     for g in pairs.measured:
         mine = [np.flatnonzero((pairs.pattern == g) & (pairs.part == part)) for part in (TRAINING, VALIDATION, TEST)]
         kept = [mine[0], *(rows[moves[rows]] for rows in mine[1:])]
         fitting, validating, testing = ((z[pairs.first[rows]], z[pairs.second[rows]]) for rows in kept)
         maps[g], ridges[g] = fit_map(fitting, validating)
-        errors[g] = _error(maps[g], *testing)
+        errors[g] = error(maps[g], *testing)
         counts.append([len(rows) for rows in kept])
     at, third, then, after = pairs.chains
     before, end = z[pairs.first[at]], z[third]
     going = np.linalg.norm(end - before, axis=1) > least
-    moved = _lead(maps, after[going], _lead(maps, then[going], before[going]))
-    composed = _ratio(moved, before[going], end[going])
+    moved = _move(maps, after[going], _move(maps, then[going], before[going]))
+    composed = ratio(moved, before[going], end[going])
     train, validation, test = np.sum(counts, axis=0).tolist()
     about = {**pairs.about, "train": train, "validation": validation, "test": test, "still": int((~moves).sum())}
     tested = np.unique(np.concatenate([rows[pairs.part == TEST] for rows in (pairs.first, pairs.second)]))
@@ -138,19 +143,6 @@ def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
     ]  # fmt: skip
 
 
-def fit_map(train: Pairs, validation: Pairs) -> tuple[AffineMap, float]:
-    """The map from features before a motion to those after it, and its ridge, which validation chooses."""
-    tried, (moves, _) = _fits(*train, RIDGES), _moving(*validation)
-    before, after = (features[moves] for features in validation)
-    best = int(np.argmin([_error(each, before, after) for each in tried]))
-    return tried[best], RIDGES[best]
-
-
-def patterns_of(motion: NDArray[np.float32], centres: Reals, scale: NDArray[np.float32]) -> Rows:
-    """The pattern of each motion [N, 2]: the nearest of `centres` [G, 2] in units of `scale` [2]."""
-    return nearest_pattern(*(torch.from_numpy(array.astype("f8")) for array in (motion, centres, scale))).numpy()
-
-
 def _parts(group: Rows, rng: np.random.Generator) -> Rows:
     """The part of each row, by its group."""
     groups, of_row = np.unique(group, return_inverse=True)
@@ -158,37 +150,8 @@ def _parts(group: Rows, rng: np.random.Generator) -> Rows:
     return np.select([share < 0.5, share < 0.7], [TRAINING, VALIDATION], TEST)
 
 
-def _fits(before: Reals, after: Reals, ridges: tuple[float, ...]) -> list[AffineMap]:
-    """Least squares; the ridge draws towards standing still, so that few pairs do no worse than that."""
-    middle = before.mean(0)
-    x, y = before - middle, after - before
-    shift = y.mean(0)
-    values, axes = np.linalg.eigh(x.T @ x)
-    values, along = np.maximum(values, 0), axes.T @ (x.T @ (y - shift))
-    total = max(float(values.sum()), 1e-12)
-    return [AffineMap(middle, axes @ (along / (values + ridge * total)[:, None]), shift) for ridge in ridges]
-
-
-def _moving(before: Reals, after: Reals) -> tuple[NDArray[np.bool_], float]:
-    """Which pairs do not stand still, and by how much others change at most."""
-    change = np.linalg.norm(after - before, axis=1)
-    least = STILL * float(np.median(change)) if len(change) else 0.0
-    return change > least, least
-
-
-def _error(by: AffineMap, before: Reals, after: Reals) -> float:
-    return _ratio(by(before), before, after)
-
-
-def _ratio(moved: Reals, before: Reals, after: Reals) -> float:
-    """The mean ratio of what is missed to what has changed; NaN where there is nothing to measure."""
-    if len(before) == 0:
-        return float("nan")
-    return float((np.linalg.norm(after - moved, axis=1) / np.linalg.norm(after - before, axis=1)).mean())
-
-
-def _lead(maps: dict[int, AffineMap], pattern: Rows, features: Reals) -> Reals:
-    """Each row led by the map of its pattern."""
+def _move(maps: dict[int, AffineMap], pattern: Rows, features: Reals) -> Reals:
+    """Each row moved by the map of its pattern."""
     moved = np.empty_like(features)
     for g, by in maps.items():
         moved[pattern == g] = by(features[pattern == g])

@@ -9,8 +9,10 @@ each with a row of W). All rows are in every step, in chunks; L-BFGS goes along 
 curvature of about one, which takes a tenth of the steps that the features' own axes would.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +20,17 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
+from embodied_ssl.datasets.images.sources import ImageSet
+from embodied_ssl.evaluation.splits import Split
+
 Features = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 TOLERANCE = 1e-3
 """Of the gradient's length, in coordinates of a curvature of about one: the mean loss is off by about its square."""
 MOST_STEPS = 1000
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
+"""Inverse strengths of the regularisation, of which validation chooses."""
 _CHUNK = 1 << 24  # numbers of a chunk's logits or features at most: 64 MiB
 _KEPT = 4 << 30  # bytes of standardised features that a CPU keeps; of a GPU half of what is free
 
@@ -78,6 +85,36 @@ def fit(
         classifier, start = problem.solve(strength, start)
         found.append(classifier)
     return found
+
+
+def best_probe(
+    features: Features, images: ImageSet, parts: Split, device: str, what: str
+) -> tuple[Classifier, dict[str, Any]]:
+    """The classifier of the training part whose regularisation validation chooses, and what results say of it.
+
+    what: is measured, for a word where no optimum was found.
+    """
+    tried = fit(features, images.label, parts.train, STRENGTHS, device)
+    scores = [each.accuracy(features, images.label, parts.validation) for each in tried]
+    best = int(np.argmax(scores))
+    return tried[best], {
+        "inverse_regularisation": tried[best].strength,
+        "validation_accuracy": scores[best],
+        "converged": tell_unconverged(tried, f"{what} on {images.name}"),
+        **parts.counts(),
+    }
+
+
+def tell_unconverged(tried: Sequence[Classifier], what: str) -> bool:
+    """Whether all of these were fitted to their optimum; of those that were not, a word is printed."""
+    for one in tried:
+        if not one.converged:
+            print(
+                f"embodied-ssl: {what}: C = {one.strength:g} has not converged in {MOST_STEPS} steps "
+                f"(gradient {one.gradient:.1e}, loss {one.loss:.4f})",
+                file=sys.stderr,
+            )
+    return all(one.converged for one in tried)
 
 
 class _Problem:

@@ -1,6 +1,7 @@
 """Fine-tuning: train an encoder on, all of it or what lies behind its first stages, on few labels of each class."""
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,56 +9,40 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluation.protocols.few_labels import draw_rows
+from embodied_ssl.evaluation.protocol import EncodedSet
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.evaluation.settings import Settings
-from embodied_ssl.evaluation.splits import Rows, split
+from embodied_ssl.evaluation.splits import Rows, draw_rows
 from embodied_ssl.parts.views import random_square, to_float
 
 LABELS = (20, 100, 400)
 """Labelled images of each class, where there are as many; of 20, 100, 400, 1,000, 5,000 in Gidaris et al. 2018."""
+UPDATES = 1000
+RATES = (3e-4, 1e-3, 3e-3)
 BATCH = 64
 """Images in each update."""
 
 Trained = tuple[Encoder, nn.Module]
 
 
-def semi_supervised(
-    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
+def accuracy_curve(
+    encoded: EncodedSet, frozen: int, per_class: Sequence[int], updates: int, rates: Sequence[float]
 ) -> list[Measure]:
-    """Accuracy with n labels per class where the first half of the stages stays as it was learned.
+    """Accuracy with n labels per class, for each n of which there are as many.
 
-    Gidaris, Singh & Komodakis 2018, section 4.1: their first two blocks of four are frozen, the others and a linear
-    layer trained on the labels. An untrained encoder is trained whole: the supervised curve beside it.
+    The learning rate is chosen on as many validation images, by every row alike. frozen: stages that stay as they are.
     """
-    return _curve(encoder, images, seed, settings, device, frozen=0 if untrained else len(encoder.channels) // 2)
-
-
-def fine_tune(
-    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, untrained: bool
-) -> list[Measure]:
-    """Accuracy with n labels per class where every stage is trained on; an untrained encoder learns from scratch."""
-    return _curve(encoder, images, seed, settings, device, frozen=0)
-
-
-def _curve(
-    encoder: Encoder, images: ImageSet, seed: int, settings: Settings, device: str, frozen: int
-) -> list[Measure]:
-    """For each number of labels the learning rate is chosen on as many validation images, by every row alike."""
-    parts = split(images, seed, settings)
+    images, seed, parts, device = encoded.images, encoded.seed, encoded.split, encoded.device
     fewest = int(np.unique(images.label[parts.train], return_counts=True)[1].min())
     found = []
-    for n in [n for n in LABELS if n <= fewest] or [fewest]:
+    for n in [n for n in per_class if n <= fewest] or [fewest]:
         rng = np.random.default_rng([seed, n])
         rows, validation = (draw_rows(images.label, part, n, rng) for part in (parts.train, parts.validation))
-        tried = [
-            train_on(encoder, images, rows, seed, device, frozen, rate, settings.updates) for rate in settings.rates
-        ]
+        tried = [train_on(encoded.encoder, images, rows, seed, device, frozen, rate, updates) for rate in rates]
         scores = [_accuracy(trained, images, validation, device) for trained in tried]
         best = int(np.argmax(scores))
         about = {
-            "frozen_stages": frozen, "updates": settings.updates, "batch_size": BATCH, "rates": list(settings.rates),
-            "learning_rate": settings.rates[best], "validation_accuracy": scores[best], "split_seed": seed,
+            "frozen_stages": frozen, "updates": updates, "batch_size": BATCH, "rates": list(rates),
+            "learning_rate": rates[best], "validation_accuracy": scores[best], "split_seed": seed,
             **parts.counts(train=len(rows), validation=len(validation)),
         }  # fmt: skip
         value = _accuracy(tried[best], images, parts.test, device)
@@ -91,8 +76,8 @@ def train_on(
             module.eval()
     for _ in range(updates):
         chosen = rng.choice(rows, BATCH)
-        pictures = torch.from_numpy(images.images[chosen]).movedim(-1, -3).to(device)
-        views = random_square(pictures, generator, learner.image_size)
+        batch = torch.from_numpy(images.images[chosen]).movedim(-1, -3).to(device)
+        views = random_square(batch, generator, learner.image_size)
         label = torch.from_numpy(images.label[chosen]).to(device)
         nn.functional.cross_entropy(head(learner(views)), label).backward()
         optimizer.step()
@@ -119,7 +104,7 @@ def _accuracy(trained: Trained, images: ImageSet, rows: Rows, device: str) -> fl
     encoder, head = trained
     right = 0
     for part in np.array_split(rows, -(-len(rows) // 256)):
-        pictures = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
-        answer = head(encoder(to_float(pictures, encoder.image_size))).argmax(1).cpu().numpy()
+        batch = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
+        answer = head(encoder(to_float(batch, encoder.image_size))).argmax(1).cpu().numpy()
         right += int((answer == images.label[part]).sum())
     return right / len(rows)
