@@ -23,7 +23,7 @@ from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
-from embodied_ssl.training.checkpoint import ENCODER
+from embodied_ssl.training.run import ENCODER
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 

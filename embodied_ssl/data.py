@@ -23,7 +23,7 @@ from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_name
-from embodied_ssl.training.checkpoint import CONFIGURATION
+from embodied_ssl.training.run import CONFIGURATION
 
 Source = Path | str
 Sources = Source | Sequence[Source]

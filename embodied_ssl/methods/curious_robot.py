@@ -225,7 +225,7 @@ class CuriousRobot(Method):
         return rows
 
     def _show_pushes(self, pushes: Pushes) -> list[list[Panel]]:
-        """Images before and after; blue is the way of the fingertip, orange the one that is told from them."""
+        """Images before and after; blue is the way of the fingertip, orange the one that is predicted from them."""
         told, side = self.predict_push(pushes.before, pushes.after), pushes.before.shape[-1]
         lengths = (pushes.end - pushes.start)[:, :2].norm(dim=1)  # m
         shares = (
@@ -236,7 +236,7 @@ class CuriousRobot(Method):
         for i, row in enumerate(rows):
             was = arrow((pushes.start_pixel[i] / side).tolist(), (pushes.end_pixel[i] / side).tolist())
             lines = [(was, TRUE, 3.0), (arrow(told[i, :2].tolist(), ends[i].tolist()), PREDICTED, 3.0)]
-            text = f"pushed {100 * lengths[i]:.1f} cm, told {100 * told[i, 4]:.1f} cm"
+            text = f"pushed {100 * lengths[i]:.1f} cm, predicted {100 * told[i, 4]:.1f} cm"
             row.append(Panel(with_lines(row[0].image, lines), text))
         return rows
 

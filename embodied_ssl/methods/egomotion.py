@@ -73,7 +73,7 @@ class Egomotion(Method):
             for part in range(2):
                 bin_, true = int(said[i, part]), int(target[i, part])
                 low, high = (f"{edge:.2f}".replace("-", "−") for edge in edges[part, bin_ : bin_ + 2].tolist())
-                text = f"motion {part + 1}: {low} to {high}"
+                text = f"motion {part + 1} predicted: {low} to {high}"
                 row.append(Panel(bars_chart(likely[i, part], true), text, bin_ == true))
         return rows
 

@@ -28,7 +28,8 @@ _ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance)
 _HEADINGS = {
     TaskPanels: (
         "tasks", "What each method was asked",
-        "The task that a method sets itself, on held-out images, and what it answers.",
+        "The task that a method sets itself, on held-out images, and what it answers. "
+        "Drawn in blue: what was; in orange: what is predicted.",
         "tasks",
     ),
     RetrievalWall: (

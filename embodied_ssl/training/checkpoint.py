@@ -26,12 +26,10 @@ from embodied_ssl.encoders import Encoder, make_encoder
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_class
 from embodied_ssl.training.outside import CODE, PLUGINS, check_outside
+from embodied_ssl.training.run import CONFIGURATION, ENCODER
 
-CONFIGURATION = "run.json"
-ENCODER = "encoder.safetensors"
 METHOD = "method.safetensors"
 STATE = "state.pt"
-METRICS = "metrics.csv"
 FIRST_WEIGHTS = "first_weights"
 _BEGINNING = (
     "make the method as it was made for that run, by the same seed and --weights (one that has been trained since is "

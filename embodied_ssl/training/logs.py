@@ -10,7 +10,7 @@ from typing import Any
 
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.store.files import write_atomically
-from embodied_ssl.training.checkpoint import METRICS
+from embodied_ssl.training.run import METRICS
 
 
 class Log:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from embodied_ssl.encoders import Encoder
     from embodied_ssl.method import Method
 
+CONFIGURATION = "run.json"
+ENCODER = "encoder.safetensors"
+METRICS = "metrics.csv"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -42,9 +46,7 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """Whether it has come to its end."""
-        from embodied_ssl.training.checkpoint import is_finished
-
-        return is_finished(self.path)
+        return (self.path / ENCODER).is_file()
 
     def load_encoder(self) -> "Encoder":
         """The encoder that it has learned, in evaluation mode. Raises DataError where there is none."""
@@ -72,7 +74,7 @@ class Run:
 def load_run(path: Path | str) -> Run:
     """The run in a directory; `metrics.csv` may be missing. Raises DataError where there is none or it is damaged."""
     directory = Path(path).expanduser()
-    file = directory / "run.json"
+    file = directory / CONFIGURATION
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         content["method"]
@@ -80,7 +82,7 @@ def load_run(path: Path | str) -> Run:
         raise DataError(f"{directory}: no run of embodied-ssl train (run.json is missing)") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file}: damaged ({error}); train again into another directory") from None
-    return Run(directory, content, _read_metrics(directory / "metrics.csv"))
+    return Run(directory, content, _read_metrics(directory / METRICS))
 
 
 def _read_metrics(path: Path) -> dict[str, tuple[list[float], list[float]]]:

@@ -101,7 +101,7 @@ def test_a_run_shows_how_far_it_is(run):
 
 
 def test_to_look_at_a_run_takes_no_torch(run):
-    code = f"import sys, embodied_ssl as es; es.load_run({str(run)!r}); print('torch' in sys.modules)"
+    code = f"import sys, embodied_ssl as es; es.load_run({str(run)!r})._repr_html_(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
