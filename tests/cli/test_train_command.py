@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 
 import pytest
 import torch
@@ -30,7 +30,10 @@ def sets(data, tmp_path_factory):
 
 
 def settings_of(kind):
-    return list(inspect.signature(kind.__init__).parameters)[2:]
+    """Their names; of a dataclass among them those of its fields."""
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[2:]
+    nested = {each.name: fields(each.default) if is_dataclass(each.default) else (each,) for each in parameters}
+    return [each.name for own in nested.values() for each in own]
 
 
 def streams_of(name, sets):
