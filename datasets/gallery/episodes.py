@@ -125,7 +125,7 @@ class _Looks:
             "rgb": {"title": "what the camera saw"},
             "depth": {
                 "title": "depth",
-                "picture": thumbnails.embed_exactly(thumbnails.depth_bar()),
+                "image": thumbnails.embed_exactly(thumbnails.depth_bar()),
                 "low": f"{self.near:.2g} m",
                 "high": f"{self.far:.2g} m",
             },

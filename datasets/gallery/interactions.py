@@ -138,7 +138,7 @@ def cards(interactions: Interactions, budget: int) -> list[Card]:
 def closing_line(pixel: ArrayLike, angle: float, length: float) -> NDArray[np.float64]:
     """Where the two fingers stand in the image: ends [2, 2] (px) of a line of `length` px about `pixel`.
 
-    The angle (rad) turns from the picture's u axis (right) towards its v axis (down).
+    The angle (rad) turns from the image's u axis (right) towards its v axis (down).
     """
     half = 0.5 * length * np.array([math.cos(angle), math.sin(angle)])
     return np.stack([np.asarray(pixel, "f8") - half, np.asarray(pixel, "f8") + half])

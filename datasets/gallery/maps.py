@@ -26,19 +26,19 @@ def sphere_places(poses: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([radius * np.cos(around), radius * np.sin(around), np.degrees(around)], axis=1)
 
 
-def floor_map(poses: NDArray[np.float64], things: dict[str, NDArray[Any]]) -> str:
+def floor_map(poses: NDArray[np.float64], objects: dict[str, NDArray[Any]]) -> str:
     """The floor from above in metres, x to the right and y upwards: objects as boxes, the way of the body."""
     way = poses[:, :2, 3]
-    columns = (things[name] for name in ("position", "quaternion", "size"))
-    corners = [footprint(*thing) for thing in zip(*columns, strict=True)]
+    columns = (objects[name] for name in ("position", "quaternion", "size"))
+    corners = [footprint(*each) for each in zip(*columns, strict=True)]
     near = [box for box in corners if np.abs(box - way.mean(0)).max() < _FAR_M]
     every = np.concatenate([way, *near])
     low, high = every.min(axis=0) - 0.4, every.max(axis=0) + 0.4
     span = high - low
-    order = sorted(range(len(corners)), key=lambda i: -float(np.prod(things["size"][i][:2])))
+    order = sorted(range(len(corners)), key=lambda i: -float(np.prod(objects["size"][i][:2])))
     boxes = "".join(
-        f'<polygon class="thing" points="{_points(corners[i])}"><title>{escape(words(things["category"][i]))}, '
-        f"{escape(words(things['material'][i]))}</title></polygon>"
+        f'<polygon class="object" points="{_points(corners[i])}"><title>{escape(words(objects["category"][i]))}, '
+        f"{escape(words(objects['material'][i]))}</title></polygon>"
         for i in order
     )
     bar = round_step(float(span.max()) / 8)
@@ -83,7 +83,7 @@ def sphere_map(poses: NDArray[np.float64]) -> str:
 
 
 def footprint(position: ArrayLike, quaternion: ArrayLike, size: ArrayLike) -> NDArray[np.float64]:
-    """The corners of an thing's box on the floor, [4, 2] m, from its yaw."""
+    """The corners of an object's box on the floor, [4, 2] m, from its yaw."""
     x, y, z, w = (float(value) for value in np.asarray(quaternion))
     yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
     c, s = np.cos(yaw), np.sin(yaw)

@@ -42,7 +42,7 @@ class Section:
     cards_of: str = ""
     cards_caption: Markup | str = ""
     map_caption: str = ""
-    picture: tuple[int, int] = (0, 0)  # width and height, px
+    image: tuple[int, int] = (0, 0)  # width and height, px
     outcomes: list[tuple[str, int]] = field(default_factory=list)
     materials: list[tuple[str, str, int]] = field(default_factory=list)  # name, colour, how many cards
 
@@ -108,7 +108,7 @@ def _show_interactions(section: Section, dataset: Dataset, budget: int) -> None:
     section.cards_caption = Markup(page.caption)
     section.cards = cards(interactions, budget)
     shape = dataset.array("interactions/rgb_before").shape
-    section.picture = (shape[2], shape[1])
+    section.image = (shape[2], shape[1])
     section.cards_of = (
         f"{len(section.cards)} of {len(dataset):,}, drawn at random"
         if len(section.cards) < len(dataset)

@@ -57,7 +57,7 @@ def angle_chart(interactions: Interactions) -> Markup:
     rate = held / np.maximum(trials, 1)
     low, high = np.array([wilson(int(h), int(t)) for h, t in zip(held, trials, strict=True)]).T
     ticks = tuple((float(value), f"{value}°") for value in range(0, 181, 30))
-    chart = Chart(Axis("closing angle in the picture", 0, 180, ticks=ticks), Axis("held", 0, 1, ticks=_PERCENT))
+    chart = Chart(Axis("closing angle in the image", 0, 180, ticks=ticks), Axis("held", 0, 1, ticks=_PERCENT))
     titles = [f"{a:.0f}° to {a + 10:.0f}°: {h} of {t}" for a, h, t in zip(edges, held, trials, strict=False)]
     chart.bars(edges, rate, titles)
     there = trials > 0

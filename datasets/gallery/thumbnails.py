@@ -7,38 +7,38 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 _QUALITY = 92  # of WebP: the loss is not seen at the size at which pages show an image
 _NOTHING = (24, 26, 30)  # where there is no depth, and no object
 
 
-def embed(picture: Picture) -> str:
+def embed(image: Image) -> str:
     """An image, uint8 [H, W, 3] sRGB, as a data URL: WebP, with a little loss."""
-    return _data_url(picture, ".webp", [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
+    return _data_url(image, ".webp", [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
 
 
-def embed_exactly(picture: Picture) -> str:
+def embed_exactly(image: Image) -> str:
     """An image, uint8 [H, W, 3] sRGB, as a data URL: PNG, for flat colours."""
-    return _data_url(picture, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return _data_url(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
-def shrink(pictures: Picture, side: int) -> Picture:
+def shrink(images: Image, side: int) -> Image:
     """Images uint8 [K, H, W, 3], their longer side at most `side` pixels; smaller ones stay as they are."""
-    height, width = pictures.shape[1:3]
+    height, width = images.shape[1:3]
     scale = side / max(height, width)
     if scale >= 1:
-        return pictures
+        return images
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in pictures])
+    return np.stack([cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images])
 
 
-def sheet(pictures: Picture, columns: int) -> Picture:
+def sheet(images: Image, columns: int) -> Image:
     """Images uint8 [K, H, W, 3] side by side in rows of `columns`; unused places are black."""
-    count, height, width = pictures.shape[:3]
+    count, height, width = images.shape[:3]
     rows = math.ceil(count / columns)
     out = np.zeros((rows * columns, height, width, 3), np.uint8)
-    out[:count] = pictures
+    out[:count] = images
     grid = out.reshape(rows, columns, height, width, 3)
     return grid.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
 
@@ -52,7 +52,7 @@ def depth_range(depth: NDArray[np.floating]) -> tuple[float, float]:
     return near, max(far, 1.01 * near)
 
 
-def depth_colours(depth: NDArray[np.floating], near: float, far: float) -> Picture:
+def depth_colours(depth: NDArray[np.floating], near: float, far: float) -> Image:
     """Depth [..., H, W] in m as uint8 [..., H, W, 3]: red at `near` to blue at `far`, evenly in its logarithm."""
     metres = np.nan_to_num(np.asarray(depth, "f4"))
     share = np.log(np.clip(metres, near, far) / near) / np.log(far / near)
@@ -61,7 +61,7 @@ def depth_colours(depth: NDArray[np.floating], near: float, far: float) -> Pictu
     return colours
 
 
-def instance_colours(instance: NDArray[np.uint8]) -> Picture:
+def instance_colours(instance: NDArray[np.uint8]) -> Image:
     """A mask [..., H, W] as uint8 [..., H, W, 3]: a colour of its own for each object, near black for none."""
     return _INSTANCES[instance]
 
@@ -72,7 +72,7 @@ def flow_range(flow: NDArray[np.floating]) -> float:
     return max(1.0, float(np.percentile(lengths, 98)))
 
 
-def flow_colours(flow: NDArray[np.floating], longest: float) -> Picture:
+def flow_colours(flow: NDArray[np.floating], longest: float) -> Image:
     """Flow [..., H, W, 2] in px as uint8 [..., H, W, 3]: hue its direction, saturation its length; still: white."""
     right, down = np.moveaxis(np.nan_to_num(np.asarray(flow, "f4")), -1, 0)
     hsv = np.empty((*right.shape, 3), np.uint8)
@@ -83,7 +83,7 @@ def flow_colours(flow: NDArray[np.floating], longest: float) -> Picture:
     return flat.reshape(hsv.shape)  # type: ignore[return-value]
 
 
-def flow_wheel(side: int = 64) -> Picture:
+def flow_wheel(side: int = 64) -> Image:
     """The legend of `flow_colours`: uint8 [side, side, 3], dark outside of the wheel."""
     axis = np.linspace(-1, 1, side)
     flow = np.stack(np.meshgrid(axis, axis), axis=-1)
@@ -92,24 +92,24 @@ def flow_wheel(side: int = 64) -> Picture:
     return wheel
 
 
-def depth_bar(width: int = 128) -> Picture:
+def depth_bar(width: int = 128) -> Image:
     """The legend of `depth_colours`, from near to far: uint8 [1, width, 3]."""
     return depth_colours(np.geomspace(1.0, 10.0, width)[None], 1.0, 10.0)
 
 
-def _data_url(picture: Picture, extension: str, settings: list[int]) -> str:
-    done, encoded = cv2.imencode(extension, np.ascontiguousarray(picture[..., ::-1]), settings)
+def _data_url(image: Image, extension: str, settings: list[int]) -> str:
+    done, encoded = cv2.imencode(extension, np.ascontiguousarray(image[..., ::-1]), settings)
     if not done:
-        raise RuntimeError(f"this OpenCV cannot encode {extension} pictures")
+        raise RuntimeError(f"this OpenCV cannot encode {extension} images")
     return f"data:image/{extension[1:]};base64,{base64.b64encode(encoded.tobytes()).decode()}"
 
 
-def _turbo() -> Picture:
+def _turbo() -> Image:
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     return np.ascontiguousarray(cv2.applyColorMap(ramp, cv2.COLORMAP_TURBO)[:, 0, ::-1], np.uint8)
 
 
-def _instance_palette() -> Picture:
+def _instance_palette() -> Image:
     """Hues a golden ratio apart: objects with neighbouring numbers never look alike."""
     number = np.arange(256)
     hsv = np.empty((256, 1, 3), np.uint8)

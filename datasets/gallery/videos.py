@@ -65,35 +65,35 @@ def frame_rate(time_s: NDArray[np.float64]) -> float:
     return 1 / middle if middle > 0 and math.isfinite(middle) else _DEFAULT_RATE
 
 
-def enlarge(picture: NDArray[np.uint8], side: int = _SIDE_PX) -> NDArray[np.uint8]:
+def enlarge(image: NDArray[np.uint8], side: int = _SIDE_PX) -> NDArray[np.uint8]:
     """An image, uint8 [H, W, 3], a whole number of times as large, its shorter side at least `side` pixels.
 
     A long and narrow one stays smaller, so that its longer side is within what players take. Odd sides get one more
     row or column, as encoders want even ones.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     factor = max(1, min(math.ceil(side / min(height, width)), _LARGEST_PX // max(height, width)))
     if factor > 1:
         size = (width * factor, height * factor)
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_LANCZOS4)  # type: ignore[assignment]
-    odd = picture.shape[0] % 2, picture.shape[1] % 2
-    return np.pad(picture, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
+        image = cv2.resize(image, size, interpolation=cv2.INTER_LANCZOS4)  # type: ignore[assignment]
+    odd = image.shape[0] % 2, image.shape[1] % 2
+    return np.pad(image, ((0, odd[0]), (0, odd[1]), (0, 0)), mode="edge")
 
 
-def _write(path: Path, pictures: NDArray[np.uint8], rate: float) -> None:
+def _write(path: Path, images: NDArray[np.uint8], rate: float) -> None:
     """Encode images, uint8 [T, H, W, 3]; DataError where nothing can."""
     av = _pyav()
     path.touch()  # a folder that takes no files is told apart from what FFmpeg has to say
     encoder = _encoder(av)
-    height, width = enlarge(pictures[0]).shape[:2]
+    height, width = enlarge(images[0]).shape[:2]
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream(encoder, Fraction(rate).limit_denominator(1000), options=_ENCODERS[encoder])
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
         context.thread_count = 1  # the bytes depend on the number of threads
         context.colorspace, context.color_range = _BT601  # what the conversion from RGB does; unsaid, players guess
-        for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(enlarge(picture)), format="rgb24")
+        for image in images:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(enlarge(image)), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 

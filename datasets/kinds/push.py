@@ -49,7 +49,7 @@ def draw(interactions: "Interactions", i: int) -> "tuple[Markup, Markup, str]":
     values = interactions.values
     start, end = values["start_pixel"][i].astype("f8"), values["end_pixel"][i].astype("f8")
     pushed = float(np.linalg.norm(values["end"][i] - values["start"][i]))
-    drawing, moved = arrow(start, end, "act"), float(interactions.moved[i])
+    drawing, moved = arrow(start, end, "motion"), float(interactions.moved[i])
     after = Markup("")
     if moved > MOVED_M:
         poses = np.stack([values["pose_before"][i][:3], values["pose_after"][i][:3]])

@@ -122,7 +122,7 @@ def _url(image: NDArray[np.uint8]) -> str:
 
 
 def _urls(shown: np.ndarray, side: int) -> list[str]:
-    return [thumbnails.embed(picture) for picture in thumbnails.shrink(shown, side)] if len(shown) else []
+    return [thumbnails.embed(image) for image in thumbnails.shrink(shown, side)] if len(shown) else []
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

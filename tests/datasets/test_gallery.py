@@ -67,7 +67,7 @@ def decode(url: str) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def same_picture(shown: np.ndarray, stored: np.ndarray) -> bool:
+def same_image(shown: np.ndarray, stored: np.ndarray) -> bool:
     """Whether two images differ by no more than a lossy encoder's error: 8 levels of 255 in the mean."""
     return shown.shape == stored.shape and bool(np.abs(shown.astype(float) - stored).mean() < 8)
 
@@ -89,7 +89,7 @@ def test_a_page_is_one_balanced_document_that_needs_nothing_else(page, data):
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_pictures_are_as_many_as_there_are_acts_and_episodes(page, data):
+def test_images_are_as_many_as_there_are_interactions_and_episodes(page, data):
     content = Page(page)
     sets = {kind: Dataset.open(path) for kind, path in data.items()}
     interactions = sum(len(sets[kind]) for kind in ACT_KINDS)
@@ -119,22 +119,22 @@ def test_a_scrubber_holds_the_frames_and_the_motion_of_its_episode(page, data):
     for frame in range(length):
         row, column = divmod(frame, episode["columns"])
         place = np.s_[row * side : (row + 1) * side, column * side : (column + 1) * side]
-        assert same_picture(rgb[place], stored["rgb"][frame])
+        assert same_image(rgb[place], stored["rgb"][frame])
         errors = np.abs(rgb[place].astype(float) - stored["rgb"]).mean(axis=(1, 2, 3))
         assert errors[frame] <= errors.min() + 0.5  # no other frame fits better
         np.testing.assert_array_equal(instance[place], thumbnails.instance_colours(stored["instance"][frame]))
 
 
 @pytest.mark.parametrize("kind", ACT_KINDS)
-def test_cards_show_the_pictures_of_their_act(data, kind):
+def test_cards_show_the_images_of_their_interaction(data, kind):
     dataset = Dataset.open(data[kind])
     interactions = Interactions.sample(dataset)
     shown = cards(interactions, budget=10**7)
     assert len(shown) == len(dataset)
     for i, card in enumerate(shown):
         stored = dataset.interactions[int(interactions.rows[i])]
-        assert same_picture(decode(card.before), stored["rgb_before"])
-        assert same_picture(decode(card.after), stored["rgb_after"])
+        assert same_image(decode(card.before), stored["rgb_before"])
+        assert same_image(decode(card.after), stored["rgb_after"])
         if kind == "grasp":
             assert card.outcome == ("success" if stored["success"] else "failure")
 
@@ -144,8 +144,8 @@ def test_wall_shows_first_and_middle_frames(data):
     rgb = dataset.array("frames/rgb")
     for tile in wall(dataset, episode_labels(dataset)):
         start, length = dataset.episodes["start"][tile.episode], dataset.episodes["length"][tile.episode]
-        assert same_picture(decode(tile.first), rgb[start])
-        assert same_picture(decode(tile.middle), rgb[start + length // 2])
+        assert same_image(decode(tile.first), rgb[start])
+        assert same_image(decode(tile.middle), rgb[start + length // 2])
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, np.pi / 2, 2.8])
@@ -232,8 +232,8 @@ def test_the_page_runs_without_errors_and_goes_where_it_is_told(page, tmp_path):
     assert f", episode {number}</title>" in done.stdout
     assert "frame 7 of 9 · 0.70 s" in done.stdout
     assert "frame 0 of 8 · 0.00 s" in done.stdout  # the orbit stays at its start
-    hidden = re.findall(r'<figure class="act card failure"[^>]*hidden', done.stdout)
-    shown = re.findall(r'<figure class="act card failure"(?![^>]*hidden)', done.stdout)
+    hidden = re.findall(r'<figure class="interaction card failure"[^>]*hidden', done.stdout)
+    shown = re.findall(r'<figure class="interaction card failure"(?![^>]*hidden)', done.stdout)
     assert hidden
     assert not shown
 
@@ -253,7 +253,7 @@ def test_spread_takes_every_label_before_any_twice():
     assert sorted(labels[i] for i in order[3:5]) == ["a", "b"]
 
 
-def test_footprints_turn_with_their_thing():
+def test_footprints_turn_with_their_object():
     half = np.pi / 12
     corners = footprint((1.0, 2.0, 0.5), (0, 0, np.sin(half), np.cos(half)), (0.4, 0.2, 1.0))
     side = corners[1] - corners[0]

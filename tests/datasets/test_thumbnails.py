@@ -32,14 +32,14 @@ def test_sheets_are_read_row_by_row():
 
 
 def test_flat_colours_survive_embedding_exactly():
-    picture = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
-    kind, _, content = thumbnails.embed_exactly(picture).partition(",")
+    image = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    kind, _, content = thumbnails.embed_exactly(image).partition(",")
     assert kind == "data:image/png;base64"
     decoded = cv2.imdecode(np.frombuffer(base64.b64decode(content), np.uint8), cv2.IMREAD_COLOR)
-    np.testing.assert_array_equal(decoded[..., ::-1], picture)
+    np.testing.assert_array_equal(decoded[..., ::-1], image)
 
 
-def test_pictures_shrink_to_a_side_and_never_grow():
+def test_images_shrink_to_a_side_and_never_grow():
     assert thumbnails.shrink(np.zeros((2, 300, 150, 3), np.uint8), 100).shape == (2, 100, 50, 3)
     small = np.ones((1, 20, 20, 3), np.uint8)
     assert thumbnails.shrink(small, 100) is small

@@ -43,8 +43,8 @@ def test_a_video_has_the_frames_of_its_episode(data, kind, tmp_path):
     assert stream.pix_fmt == "yuv420p"
     assert (stream.codec_context.colorspace, stream.codec_context.color_range) == videos._BT601  # nothing to guess
     assert len(shown) == length
-    for picture, stored in zip(shown, dataset.array("frames/rgb")[start + np.arange(length)], strict=True):
-        small = cv2.resize(picture, stored.shape[:2], interpolation=cv2.INTER_AREA)
+    for image, stored in zip(shown, dataset.array("frames/rgb")[start + np.arange(length)], strict=True):
+        small = cv2.resize(image, stored.shape[:2], interpolation=cv2.INTER_AREA)
         assert np.abs(small.astype(float) - stored).mean() < 8  # the codec's error
     content = path.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")  # a player on a network starts at once
@@ -61,7 +61,7 @@ def test_every_encoder_takes_every_size(encoder, size, tmp_path, monkeypatch):
     monkeypatch.setattr(videos, "_ENCODERS", {encoder: videos._ENCODERS[encoder]})
     videos._write(tmp_path / "a.mp4", pictures, 30.0)
     _, shown = decoded(tmp_path / "a.mp4")
-    expected = np.stack([enlarge(picture) for picture in pictures])
+    expected = np.stack([enlarge(image) for image in pictures])
     assert shown.shape == expected.shape
     assert np.abs(shown.astype(float) - expected).mean() < 8
 
