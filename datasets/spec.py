@@ -78,14 +78,34 @@ class CollectSpec:
                 del said[name]
         return json.dumps(said, sort_keys=True)
 
-    def identity(self, shard: int) -> str:
-        """What a shard is a function of, as 32 hexadecimal digits."""
-        return shard_identity(self.text, embodied_ssl.__version__, shard)
+    @cached_property
+    def shard_text(self) -> str:
+        """What each shard says of it: how many episodes the others hold is none of its business."""
+        return text_of_shards(json.loads(self.text))
+
+    def episodes_of(self, shard: int) -> range:
+        """The episodes of a shard; the last one may have fewer than the others."""
+        first = shard * self.shard_episodes
+        return range(first, min(first + self.shard_episodes, self.episodes))
+
+    def identity(self, shard: int, episodes: int | None = None) -> str:
+        """What a shard is a function of, as 32 hexadecimal digits; of so many `episodes` (None: all that it has)."""
+        count = len(self.episodes_of(shard)) if episodes is None else episodes
+        return shard_identity(self.shard_text, embodied_ssl.__version__, shard, count)
+
+    def is_shorter(self, shard: int, identity: str) -> bool:
+        """Whether an identity is that of the same shard of a smaller data set, with fewer episodes."""
+        return any(identity == self.identity(shard, fewer) for fewer in range(1, len(self.episodes_of(shard))))
 
 
-def shard_identity(spec: str, package_version: str, shard: int) -> str:
-    """What shard number `shard` is a function of, as 32 hexadecimal digits. spec: as `CollectSpec.text` has it."""
-    whole = f"{SCHEMA_VERSION} {package_version} {spec} {shard}"
+def text_of_shards(spec: dict[str, Any]) -> str:
+    """The specification in each shard, of that in `dataset.json`: without the number of episodes of all."""
+    return json.dumps({name: value for name, value in spec.items() if name != "episodes"}, sort_keys=True)
+
+
+def shard_identity(spec: str, package_version: str, shard: int, episodes: int) -> str:
+    """What shard number `shard`, of so many episodes, is a function of. spec: as `text_of_shards` gives it."""
+    whole = f"{SCHEMA_VERSION} {package_version} {spec} {shard} {episodes}"
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 

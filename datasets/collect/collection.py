@@ -5,14 +5,19 @@
     print(collect("roam", "data/roam", episodes=100, seed=0, workers=2, size=96, depth=True))
 
 A shard is a function of (specification, shard index) and nothing else; a finished one is told by the hash that it
-carries. So an interrupted collection goes on when it is called again, and ends with the same bytes.
+carries. So an interrupted collection goes on when it is called again, and ends with the same bytes. So does a finished
+one that is called again for more episodes: it ends as if they had been asked for at once. Until then, readers see it as
+it was; where its last shard had fewer episodes than the others, a longer one takes its place at the end.
 """
 
 import json
+import os
 import platform
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -39,10 +44,11 @@ from embodied_ssl.datasets.kinds import kind_of
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.schema import SCHEMA_VERSION
 from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, refuse_too_large, summarise
-from embodied_ssl.datasets.store.directory import claim, open_directory
+from embodied_ssl.datasets.store.directory import bound_to, claim, open_directory
 from embodied_ssl.datasets.store.manifest import UNFINISHED, Manifest, write_manifest
-from embodied_ssl.datasets.store.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
+from embodied_ssl.datasets.store.shards import COMPRESSIONS, ForeignShard, ShardEntry, made_by, read_entry, write_shard
 
+_LONGER = ".longer"
 _LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "pybullet")
 
 
@@ -59,18 +65,18 @@ def collect(
     progress: bool = True,
     **env: Any,
 ) -> Summary:
-    """Collect a data set into the directory `out`, or finish one that was interrupted.
+    """Collect a data set into the directory `out`, finish one that was interrupted, or add episodes to one.
 
     Args:
         kind: a name, as `embodied-ssl envs` lists them, or `module:Name` of a kind of your own.
         out: the directory; made if need be. One that holds anything but the same data set is refused.
-        episodes: how many, at least 1.
+        episodes: how many, at least 1. More than `out` holds are added to it; fewer are refused.
         seed: at least 0. Episode e draws from SeedSequence([seed, e]).
         workers: processes. The bytes do not depend on it, nor on the engine.
         policy: a built-in name (None: the kind's first), `module:name`, or any picklable callable from observation to
             action. One with `reset(env, rng)` is told of each episode; one without must keep no state.
         compression: of the images: `none`, `lz4` or `zstd`, lossless.
-        shard_episodes: episodes of a shard; None: as many as give about 32 MB.
+        shard_episodes: episodes of a shard; None: as many as those of `out` have, else as give about 32 MB.
         engine: `loky`, `ray` or `dask`.
         progress: whether to show a progress bar.
         env: settings of the environment, such as size=96, depth=True, length=100.
@@ -80,6 +86,8 @@ def collect(
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
     workers, folder = whole_number("workers", workers), Path(out).expanduser()
+    if shard_episodes is None:
+        shard_episodes = (bound_to(folder) or {}).get("shard_episodes")
     spec, player = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
 
     def kept() -> str:
@@ -90,11 +98,12 @@ def collect(
         with claim(folder):
             bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__, "libraries": _libraries()}
             open_directory(folder, bound, spec.unidentified)
-            if any(not _shard_path(folder, index).exists() for index in range(spec.shards)):
+            if _is_unfinished(folder) or not all(_shard_path(folder, index).exists() for index in range(spec.shards)):
                 _compile(workers, progress)
             started = time.perf_counter()
             entries, made = _make_shards(folder, spec, player, workers, engine, progress)
-            _refuse_what_changed(folder, spec, [entries[index] for index in made])
+            _refuse_what_changed(folder, spec, made)
+            _let_longer_take_their_places(folder)
             write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
             (folder / UNFINISHED).unlink(missing_ok=True)
     return summarise(folder, kind, entries, made, time.perf_counter() - started)
@@ -145,18 +154,20 @@ def _added_content(kind: str, settings: dict[str, Any]) -> Content:
 def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> tuple[int, ShardEntry, bool]:
     """Simulate and write shard `index`, unless it is there and intact: (index, what it holds, whether it was made).
 
-    A shard that was damaged is made again. Raises DataError where it belongs to another collection.
+    A shard that was damaged is made again; beside one that has fewer episodes than it now should, a longer one is made,
+    which takes its place later. Raises DataError where it belongs to another collection.
     """
     path = _shard_path(folder, index)
-    if path.exists():
-        try:
-            return index, read_entry(path, spec.identity(index)), False
-        except ForeignShard:
-            raise
-        except DataError:
-            path.unlink()
-    first = index * spec.shard_episodes
-    episodes = range(first, min(first + spec.shard_episodes, spec.episodes))
+    for place in (path, _longer(path)):
+        if place.exists():
+            try:
+                return index, replace(read_entry(place, spec.identity(index)), file=path.name), False
+            except ForeignShard:
+                if not spec.is_shorter(index, made_by(place)):
+                    raise
+            except DataError:
+                place.unlink()
+    episodes = spec.episodes_of(index)
     env = _environment(spec)
     with Counter(folder, index) as counter:
         recorder = Recorder(spec.kind, spec.options, len(episodes), spec.episode_rows, counter)
@@ -168,13 +179,14 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
         "schema_version": SCHEMA_VERSION,
         "package_version": embodied_ssl.__version__,
         "kind": spec.kind,
-        "spec": spec.text,
+        "spec": spec.shard_text,
         "seed": spec.seed,
         "shard": index,
     }
     arrays = recorder.arrays()
-    entry = write_shard(path, recorder.fields, arrays, attributes, spec.identity(index), spec.compression)
-    return index, entry, True
+    place = _longer(path) if path.exists() else path
+    entry = write_shard(place, recorder.fields, arrays, attributes, spec.identity(index), spec.compression)
+    return index, replace(entry, file=path.name), True
 
 
 def _make_shards(
@@ -195,12 +207,12 @@ def _make_shards(
     return [entries[index] for index in range(spec.shards)], made_now
 
 
-def _refuse_what_changed(folder: Path, spec: CollectSpec, made: list[ShardEntry]) -> None:
+def _refuse_what_changed(folder: Path, spec: CollectSpec, made: set[int]) -> None:
     """Objects and textures are read while shards are made: DataError, and no such shards, if they are others now."""
     for name, source in folders(spec.env).items() if made else ():
         if folder_digest(source) != spec.folders[name]:
-            for entry in made:
-                (folder / entry.file).unlink()
+            for path in map(partial(_shard_path, folder), made):
+                (_longer(path) if _longer(path).exists() else path).unlink()
             raise DataError(
                 f"{name}: {source} has changed while data were collected; the {len(made)} shards made meanwhile "
                 "are deleted, run the same command again"
@@ -218,6 +230,20 @@ def _libraries() -> dict[str, str]:
 
 def _shard_path(folder: Path, index: int) -> Path:
     return folder / f"shard-{index:05d}.h5"
+
+
+def _longer(path: Path) -> Path:
+    """Where a shard waits that is to take the place of one with fewer episodes."""
+    return path.with_name(f".{path.name}{_LONGER}")
+
+
+def _let_longer_take_their_places(folder: Path) -> None:
+    for path in folder.glob(f".*{_LONGER}"):
+        os.replace(path, folder / path.name[1:].removesuffix(_LONGER))
+
+
+def _is_unfinished(folder: Path) -> bool:
+    return (folder / UNFINISHED).exists()
 
 
 def _compile(workers: int, progress: bool) -> None:

@@ -4,7 +4,6 @@ for problem in check("data/roam"):
     print(problem)
 """
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import kind_of
 from embodied_ssl.datasets.schema import Field
-from embodied_ssl.datasets.spec import shard_identity
+from embodied_ssl.datasets.spec import shard_identity, text_of_shards
 from embodied_ssl.datasets.store.files import file_sha256
 from embodied_ssl.datasets.store.manifest import MANIFEST, Manifest, read_manifest
 from embodied_ssl.datasets.store.shards import OpenShard, made_by
@@ -77,8 +76,8 @@ def _check_shard(folder: Path, manifest: Manifest, number: int) -> list[str]:
 
 def _origin(path: Path, manifest: Manifest, number: int) -> Iterator[str]:
     """A shard was made by the collection that the manifest tells of, and by no other."""
-    spec = json.dumps(manifest.spec, sort_keys=True)
-    if made_by(path) != shard_identity(spec, manifest.package_version, number):
+    spec, episodes = text_of_shards(manifest.spec), manifest.shards[number].episodes
+    if made_by(path) != shard_identity(spec, manifest.package_version, number, episodes):
         yield (
             f"of another collection than {MANIFEST} tells of: with other settings, policy, objects, textures or "
             "version of the package; delete it and run the same embodied-ssl collect again"

@@ -65,15 +65,16 @@ def _owner(folder: Path) -> str:
 def open_directory(folder: Path, spec: dict[str, Any], unidentified: str | None = None) -> None:
     """Bind `folder` to `spec`, or find that it is already; clear away what a killed process left half written.
 
-    Raises DataError where it holds something else, a collection of another specification, or one that was begun with
-    a policy which cannot be told from another (`unidentified` says why).
+    A collection of the same specification but for fewer episodes is bound to the larger number. Raises DataError where
+    the folder holds something else, a collection of another specification or of more episodes, or one that was begun
+    with a policy which cannot be told from another (`unidentified` says why).
     """
-    bound = _bound_to(folder)
+    bound = bound_to(folder)
     if bound is None:
         if strangers := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
             raise DataError(f"{folder}: not empty ({strangers[0]}) and no data set; choose another --out")
-        write_atomically(folder / UNFINISHED, [json.dumps(spec, indent=1, sort_keys=True).encode()])
-    elif differences := differing(bound, _as_told(spec, bound)):
+        _bind(folder, spec)
+    elif differences := differing({**bound, "episodes": spec["episodes"]}, _as_told(spec, bound)):
         raise DataError(
             f"{folder}: holds another collection, which differs in {'; '.join(differences[:4])}; "
             "repeat its command to finish it, or choose another --out"
@@ -83,7 +84,18 @@ def open_directory(folder: Path, spec: dict[str, Any], unidentified: str | None 
             f"{folder}: holds a collection whose policy is {unidentified}; nobody can tell whether it is the same one "
             "now, so it is not gone on with: use a named function or class, and collect into another --out"
         )
+    elif spec["episodes"] < bound["episodes"]:
+        raise DataError(
+            f"{folder}: holds a collection of {bound['episodes']:,} episodes, more than {spec['episodes']:,}; "
+            f"give --episodes {bound['episodes']} or more to go on with it, or choose another --out"
+        )
+    elif spec["episodes"] > bound["episodes"]:
+        _bind(folder, spec)
     remove_temporaries(folder)
+
+
+def _bind(folder: Path, spec: dict[str, Any]) -> None:
+    write_atomically(folder / UNFINISHED, [json.dumps(spec, indent=1, sort_keys=True).encode()])
 
 
 def _as_told(spec: dict[str, Any], bound: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +103,7 @@ def _as_told(spec: dict[str, Any], bound: dict[str, Any]) -> dict[str, Any]:
     return spec if "libraries" in bound else {name: value for name, value in spec.items() if name != "libraries"}
 
 
-def _bound_to(folder: Path) -> dict[str, Any] | None:
+def bound_to(folder: Path) -> dict[str, Any] | None:
     """The specification that `folder` is bound to, finished or not; None for none."""
     if (folder / UNFINISHED).exists():
         path = folder / UNFINISHED

@@ -189,6 +189,47 @@ def test_another_specification_is_refused_and_named(reference):
     assert hashes(reference) == before
 
 
+@pytest.mark.parametrize("kind", built_in_kinds())
+def test_more_episodes_are_added_as_if_they_had_been_asked_for_at_once(data, tmp_path, kind):
+    """The first shard is kept, one that had too few episodes is made anew, the rest is added."""
+    from conftest import SMALL
+
+    folder, episodes = tmp_path / kind, SMALL[kind]["episodes"]
+    few = {**SMALL[kind], "progress": False, "episodes": 4 if episodes > 4 else 2}
+    collect(kind, folder, shard_episodes=3, **few)
+    first = (folder / "shard-00000.h5").stat().st_ino
+    summary = collect(kind, folder, **{**few, "episodes": episodes})  # as many in a shard as there are
+    assert hashes(folder) == hashes(data[kind])
+    assert check(folder) == []
+    assert (summary.episodes, summary.shards_kept) == (episodes, int(few["episodes"] >= 3))
+    assert (first == (folder / "shard-00000.h5").stat().st_ino) == (few["episodes"] >= 3)
+    with pytest.raises(DataError, match=rf"holds a collection of {episodes} episodes, more than 1; give --episodes"):
+        collect(kind, folder, **{**few, "episodes": 1})
+    assert hashes(folder) == hashes(data[kind])
+
+
+@pytest.mark.parametrize("missing", [[], ["shard-00002.h5"], [".shard-00001.h5.longer"]])
+def test_readers_see_the_old_state_until_all_is_there_and_an_interruption_changes_nothing(reference, tmp_path, missing):
+    from embodied_ssl.datasets.read.readers import Dataset
+
+    folder = tmp_path / "roam"
+    collect("roam", folder, **{**SETTINGS, "episodes": 3})
+    old = Dataset.open(folder).frames[:]["rgb"]
+    content = json.loads((reference / "dataset.json").read_text())
+    bound = {**content["spec"], "package version": content["package_version"]}
+    (folder / "collecting.json").write_text(json.dumps(bound))  # as if killed just before the end
+    (folder / ".shard-00001.h5.longer").write_bytes((reference / "shard-00001.h5").read_bytes())
+    (folder / "shard-00002.h5").write_bytes((reference / "shard-00002.h5").read_bytes())
+    for name in missing:
+        (folder / name).unlink()
+    assert check(folder) == []
+    np.testing.assert_array_equal(Dataset.open(folder).frames[:]["rgb"], old)
+    with pytest.raises(DataError, match="holds a collection of 6 episodes, more than 3"):
+        collect("roam", folder, **{**SETTINGS, "episodes": 3})
+    assert collect("roam", folder, **SETTINGS).shards_kept == 3 - len(missing)
+    assert hashes(folder) == hashes(reference)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_file_that_is_no_object_is_named(tmp_path, workers):
     (tmp_path / "objects").mkdir()
@@ -204,7 +245,7 @@ def test_shards_describe_themselves_to_any_hdf5_tool(data, kind):
     for entry in manifest["shards"]:
         with h5py.File(data[kind] / entry["file"]) as file:
             assert file.attrs["kind"].decode() == kind
-            assert json.loads(file.attrs["spec"]) == manifest["spec"]
+            assert {**json.loads(file.attrs["spec"]), "episodes": manifest["spec"]["episodes"]} == manifest["spec"]
             for path in entry["arrays"]:
                 field = kind_of(kind).all_fields[path]
                 assert file[path].dtype == np.dtype(field.dtype)
