@@ -29,7 +29,7 @@ OUTSIDE = {  # libraries that only some files may know
     "pybullet": {"envs"},
     "numba": {"envs"},
     "h5py": {"datasets"},
-    "lightning_fabric": {"embodied_ssl/training/train.py"},
+    "lightning_fabric": {"embodied_ssl/training"},
 }
 
 

@@ -1,76 +1,55 @@
-"""What a run logs: a CSV file that a resumed run goes on with, TensorBoard, and a progress bar."""
+"""Where a run logs: a CSV file that a resumed run goes on with, TensorBoard's files, Weights & Biases, MLflow."""
 
 import csv
+import hashlib
 import io
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from embodied_ssl.datasets.progress import progress_bar
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.training.callbacks import Callback, Metrics
 from embodied_ssl.training.run import METRICS
+from embodied_ssl.training.settings import Logger
+from embodied_ssl.training.state import TrainingState
+
+PROJECT = "embodied-ssl"
+"""The project of Weights & Biases and the experiment of MLflow that runs are logged in."""
 
 
-class Log:
-    """Everywhere that a run tells of itself: the table, TensorBoard, the progress bar; only its main process does."""
+class MetricsLog(Callback):
+    """Logs metrics by the number of their step, the first being 0: those of updates, and those of the monitor."""
 
-    def __init__(self, run: Path, first_step: int, name: str, steps: int, images: int, *, main: bool, progress: bool):
-        """images: of an update, those of all its streams and devices."""
-        self._table = MetricsTable(run, first_step)
-        self._bar = ProgressBar(name, first_step, steps, images, shown=progress and main)
-        self._board = _tensorboard(run, first_step) if main else None
-
-    def __enter__(self) -> "Log":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.close()
-        if self._board:
-            self._board.close()
-
-    def advance(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Count an update, and note its metrics if there are any."""
-        self._bar.advance()
+    def on_update(self, state: TrainingState, metrics: Metrics) -> None:
         if metrics:
-            self.note(step, metrics)
-            self._bar.show(metrics)
+            self.log(state.updates - 1, metrics)
 
-    def note(self, step: int, metrics: Mapping[str, float]) -> None:
+    def on_monitor(self, state: TrainingState, metrics: Metrics) -> None:
+        self.log(state.updates - 1, metrics)
+
+    def log(self, step: int, metrics: Metrics) -> None:
         """Note metrics of a step; several times for one step is fine."""
-        self._table.add(step, metrics)
-        for name, value in metrics.items():
-            self._board.add_scalar(name, value, step) if self._board else None
-
-    def warn(self, message: str) -> None:
-        """Print a line above the bar."""
-        self._bar.warn(message)
-
-    def write(self) -> None:
-        """Bring the table up to date, atomically."""
-        self._table.write()
+        raise NotImplementedError
 
 
-class MetricsTable:
+class MetricsTable(MetricsLog):
     """`metrics.csv`: a row per logged step, a column per metric, empty where it was not logged."""
 
-    def __init__(self, run: Path, first_step: int):
+    def __init__(self, run: Path, first_step: int, configuration: Mapping[str, Any] | None = None):
         """Go on with the rows before `first_step`; those after it belong to steps that will be done again."""
         self._path = run / METRICS
         self._rows: dict[int, dict[str, float]] = {}
         if self._path.is_file():
             for row in read_metrics(run):
                 if row["step"] <= first_step:
-                    self.add(int(row.pop("step")), row)
+                    self.log(int(row.pop("step")), row)
 
-    def add(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Note metrics of a step; several times for one step is fine."""
+    def log(self, step: int, metrics: Metrics) -> None:
         self._rows.setdefault(step, {}).update(metrics)
 
-    def write(self) -> None:
+    def on_save(self, state: TrainingState) -> None:
         """Bring the file up to date, atomically."""
         columns = list(dict.fromkeys(name for row in self._rows.values() for name in row))
         text = io.StringIO()
@@ -82,38 +61,86 @@ class MetricsTable:
         write_atomically(self._path, [text.getvalue().encode()])
 
 
+class TensorBoard(MetricsLog):
+    """RUN/tensorboard: TensorBoard's files, made without TensorBoard."""
+
+    def __init__(self, run: Path, first_step: int, configuration: Mapping[str, Any]):
+        from tensorboardX import SummaryWriter
+
+        self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=first_step)
+
+    def log(self, step: int, metrics: Metrics) -> None:
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, step)
+
+    def on_end(self, state: TrainingState) -> None:
+        self._writer.close()
+
+
+class WeightsAndBiases(MetricsLog):
+    """A run of Weights & Biases by the name of the directory, the same one where it goes on; `WANDB_MODE` is its own.
+
+    Steps that are done again after a kill are logged once: it takes none that is before one that it has.
+    """
+
+    def __init__(self, run: Path, first_step: int, configuration: Mapping[str, Any]):
+        import wandb
+
+        identity = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:16]
+        self._run = wandb.init(
+            project=PROJECT, name=run.name, dir=run, id=identity, resume="allow", config=dict(configuration)
+        )
+
+    def log(self, step: int, metrics: Metrics) -> None:
+        self._run.log(dict(metrics), step=step)
+
+    def on_end(self, state: TrainingState) -> None:
+        self._run.finish(exit_code=int(state.updates < state.recipe.steps))
+
+
+class MLflow(MetricsLog):
+    """A run of MLflow by the name of the directory: where `MLFLOW_TRACKING_URI` says, else in RUN/mlflow.db."""
+
+    def __init__(self, run: Path, first_step: int, configuration: Mapping[str, Any]):
+        from mlflow import MlflowClient
+        from mlflow.tracking import is_tracking_uri_set
+
+        self._client = MlflowClient(None if is_tracking_uri_set() else f"sqlite:///{(run / 'mlflow.db').resolve()}")
+        found = self._client.get_experiment_by_name(PROJECT)
+        experiment = found.experiment_id if found else self._client.create_experiment(PROJECT)
+        tags = {"mlflow.runName": run.name, "directory": str(run.resolve())}
+        query = f"tags.directory = '{tags['directory']}'"
+        there = self._client.search_runs([experiment], query)
+        self._run = there[0].info.run_id if there else self._client.create_run(experiment, tags=tags).info.run_id
+        for name, value in configuration.items():
+            self._client.log_param(self._run, name, value)
+
+    def log(self, step: int, metrics: Metrics) -> None:
+        for name, value in metrics.items():
+            self._client.log_metric(self._run, name, value, step=step)
+
+    def on_end(self, state: TrainingState) -> None:
+        self._client.set_terminated(self._run, "FINISHED" if state.updates == state.recipe.steps else "KILLED")
+
+
+LOGGERS: dict[Logger, tuple[Callable[[Path, int, Mapping[str, Any]], Callback], str]] = {
+    "csv": (MetricsTable, ""),
+    "tensorboard": (TensorBoard, "tensorboardX"),
+    "wandb": (WeightsAndBiases, "wandb"),
+    "mlflow": (MLflow, "mlflow"),
+}
+"""By name: what makes one of (run directory, first step, configuration), and the package that it takes."""
+
+
+def check_loggers(names: tuple[Logger, ...]) -> None:
+    """Raise DataError where the package of a logger is not installed."""
+    for name in names:
+        package = LOGGERS[name][1]
+        if package and find_spec(package) is None:
+            raise DataError(f"logger: {name} takes the package {package}; pip install {package}, or name another")
+
+
 def read_metrics(run: Path | str) -> list[dict[str, float]]:
     """The rows of a run's `metrics.csv`, each with its `step` and the metrics logged there."""
     with (Path(run) / METRICS).open(newline="", encoding="utf-8") as file:
         return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
-
-
-class ProgressBar:
-    """Images trained on, images/s, time left, and the latest metrics, on standard error."""
-
-    def __init__(self, name: str, first_step: int, steps: int, images: int, shown: bool):
-        """images: of an update, those of all its streams."""
-        self._images = images
-        self._bar = progress_bar(steps * images, "images", name, shown, initial=first_step * images, scale=True)
-
-    def advance(self) -> None:
-        """Count an update."""
-        self._bar.update(self._images)
-
-    def show(self, metrics: Mapping[str, float]) -> None:
-        """Show metrics beside the bar."""
-        self._bar.set_postfix({name: f"{value:.3g}" for name, value in list(metrics.items())[:4]}, refresh=False)
-
-    def warn(self, message: str) -> None:
-        """Print a line above the bar."""
-        self._bar.write(f"embodied-ssl: {message}", file=sys.stderr)
-
-    def close(self) -> None:
-        """End the bar."""
-        self._bar.close()
-
-
-def _tensorboard(run: Path, first_step: int) -> Any:
-    from tensorboardX import SummaryWriter  # TensorBoard's files without TensorBoard
-
-    return SummaryWriter(str(run / "tensorboard"), purge_step=first_step)

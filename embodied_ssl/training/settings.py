@@ -1,11 +1,13 @@
 """What can be said of a run besides its method, its data and its recipe: how it is watched, and where it runs."""
 
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from embodied_ssl.data import Source
 from embodied_ssl.limits import Count, Seed, Whole, hold
 from embodied_ssl.parts.precision import Precision
+
+Logger = Literal["csv", "tensorboard", "wandb", "mlflow"]
 
 
 def _hold_fields(settings: Any) -> None:
@@ -36,6 +38,9 @@ class TrainingSettings:
     """Updates between looks at the features."""
     checkpoint_every: Count = 200
     """Updates between states to go on from."""
+    logger: tuple[Logger, ...] = ("tensorboard", "csv")
+    """Where metrics go: `csv` (RUN/metrics.csv, of which reports draw curves), `tensorboard` (RUN/tensorboard), and
+    where their packages are installed `wandb` and `mlflow`."""
     progress: bool = True
     """Whether to show a progress bar."""
 

@@ -66,13 +66,13 @@ def nowhere(folder: Path) -> Path:
 def no_work(monkeypatch):
     """Whoever starts to work fails."""
     from embodied_ssl.datasets.collect import recorder
-    from embodied_ssl.training.train import _Run
+    from embodied_ssl.training import loop
 
     def works(*arguments, **settings):
         raise AssertionError("work has started")
 
     monkeypatch.setattr(recorder.Recorder, "episode", works)
-    monkeypatch.setattr(_Run, "update", works)
+    monkeypatch.setattr(loop, "update", works)
     monkeypatch.setattr("embodied_ssl.evaluation.evaluate.extract", works)
 
 

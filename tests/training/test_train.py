@@ -153,7 +153,7 @@ def test_collapse_is_logged_and_warned_of(roam, tmp_path, capsys):
 
 
 def test_a_kill_right_after_a_state_loses_no_row_of_the_log(roam, tmp_path, monkeypatch):
-    from embodied_ssl.training import train as trainer
+    from embodied_ssl.training import state
 
     def save_and_stop(state, path):
         save_state(state, path)
@@ -162,7 +162,7 @@ def test_a_kill_right_after_a_state_loses_no_row_of_the_log(roam, tmp_path, monk
 
     whole = run(roam, tmp_path / "whole")
     with monkeypatch.context() as patched:
-        patched.setattr(trainer, "save_state", save_and_stop)
+        patched.setattr(state, "save_state", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
             run(roam, tmp_path / "cut")
     cut = run(roam, tmp_path / "cut")

@@ -1,0 +1,125 @@
+"""The state of training: the weights, the optimiser and the averaged encoder, and what of them must survive a kill."""
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from embodied_ssl.datasets.read.batches import Batch
+from embodied_ssl.datasets.read.streams import Stream
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.method import Method, Recipe
+from embodied_ssl.training.checkpoint import (
+    ENCODER,
+    METHOD,
+    STATE,
+    is_finished,
+    load_state,
+    save_state,
+    save_weights,
+)
+from embodied_ssl.training.distributed import synchronize_batch_norm
+from embodied_ssl.training.fabric import PRECISIONS
+from embodied_ssl.training.optimization import make_optimizer
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class TrainingState:
+    """What is trained, and how far it is."""
+
+    forward: Any
+    """A call of a method's loss, with the precision and the devices that Lightning gives it."""
+    optimizer: Any
+    average: Encoder | None
+    """The moving average of the encoder, where the recipe asks for one."""
+    example: Mapping[str, Batch]
+    """The first batch of each stream, on the CPU: of the main process, to look at."""
+
+    def __init__(self, out: Path, method: Method, recipe: Recipe, fabric: "Fabric"):
+        self.out = out
+        self.method = method
+        self.recipe = recipe
+        self.fabric = fabric
+        self.updates = 0
+        """That are made."""
+        self._saved: int | None = None  # updates that the state on disk knows of
+
+    @property
+    def output_encoder(self) -> Encoder:
+        """The encoder that the run leaves behind: the averaged one where the recipe asks for one."""
+        return self.average if self.average is not None else self.method.output_encoder
+
+    def begin(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """Prepare a new run by `rng`, or take up the state of an interrupted one."""
+        state = load_state(self.out / STATE) if (self.out / STATE).is_file() else None
+        if state is None:
+            self.method.prepare(streams, rng)
+        else:
+            self.method.load_state_dict(state["method"])
+        self._set_up()
+        if state is not None:
+            self._take_up(state)
+        elif self.fabric.is_global_zero:
+            self.save()  # the first weights are part of what must survive a kill
+
+    def save(self) -> None:
+        """Write a state to go on from."""
+        save_state(self._state(), self.out / STATE)
+        self._saved = self.updates
+
+    def finish(self) -> None:
+        """Write the weights; the encoder last, since its file says that the run has ended."""
+        save_weights(self.method, self.out / METHOD)
+        save_weights(self.output_encoder, self.out / ENCODER)
+        (self.out / STATE).unlink(missing_ok=True)
+
+    def told(self) -> str:
+        """What is kept of the run, in words."""
+        if is_finished(self.out):
+            return f"the run is finished in {self.out}"
+        if self._saved is None:
+            return "nothing is trained yet"
+        return f"{self._saved:,} of {self.recipe.steps:,} updates are kept in {self.out}"
+
+    def _set_up(self) -> None:
+        """Put the method on its device, and make what follows it and what optimises it."""
+        method, recipe, fabric = self.method, self.recipe, self.fabric
+        fabric.to_device(method)
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            synchronize_batch_norm(method)
+        self.average = copy.deepcopy(method.encoder).requires_grad_(False) if recipe.ema is not None else None
+        optimizer = make_optimizer(method, recipe, fused=fabric.strategy.precision.precision != PRECISIONS["16"])
+        self.forward, self.optimizer = fabric.setup(_Forward(method), optimizer)
+
+    def _state(self) -> dict[str, Any]:
+        """All that the rest of the run depends on."""
+        return {
+            "step": self.updates,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+        }
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.updates = self._saved = int(state["step"])
+
+
+class _Forward(nn.Module):
+    """A method's loss as a forward pass: there Lightning sets the precision, and joins the devices."""
+
+    def __init__(self, method: Method):
+        super().__init__()
+        self.method = method
+
+    def forward(self, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+        return loss()
