@@ -1,6 +1,6 @@
 """How InfoNCE's bound nears the mutual information as candidates grow, drawn as a figure.
 
-python benchmarks/infonce.py docs/infonce.svg
+python benchmarks/infonce.py infonce.svg
 
 Gaussian pairs whose mutual information is known, and the critic that is best for them: log N − loss stays below the
 truth, and below log N, which is why few negatives cannot tell much information (van den Oord et al. 2018; Poole et al.

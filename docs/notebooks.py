@@ -16,7 +16,6 @@ from typing import Any
 
 import jupytext
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -73,8 +72,8 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
     notebook = jupytext.read(DOCS / "tutorials" / f"{name}.py")
     started = time.monotonic()
     path = os.pathsep.join([str(ROOT / "examples"), os.environ.get("PYTHONPATH", "")])
-    where, how = {"metadata": {"path": str(folder)}}, Config({"AsyncKernelManager": {"transport": "ipc"}})
-    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where, config=how)
+    where, quiet = {"metadata": {"path": str(folder)}}, ["--log-level=40"]
+    client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where, extra_arguments=quiet)
     client.execute(env={**os.environ, **QUIET, "PYTHONPATH": path})
     print(f"tutorial {name}: {time.monotonic() - started:.0f} s", flush=True)
     (BUILD / f"{name}.ipynb").write_text(json.dumps(notebook))
