@@ -20,8 +20,8 @@ from nbclient import NotebookClient
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build" / "tutorials"
-ORDER = ("first_run",)
-QUIET = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore"}
+ORDER = ("first_run", "reading", "own_images")
+SETTINGS = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def tutorials() -> dict[str, str | bytes]:
@@ -74,7 +74,7 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
     path = os.pathsep.join([str(ROOT / "examples"), os.environ.get("PYTHONPATH", "")])
     where, quiet = {"metadata": {"path": str(folder)}}, ["--log-level=40"]
     client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where, extra_arguments=quiet)
-    client.execute(env={**os.environ, **QUIET, "PYTHONPATH": path})
+    client.execute(env={**os.environ, **SETTINGS, "PYTHONPATH": path})
     print(f"tutorial {name}: {time.monotonic() - started:.0f} s", flush=True)
     (BUILD / f"{name}.ipynb").write_text(json.dumps(notebook))
     return dict(notebook)
