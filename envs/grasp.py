@@ -20,6 +20,7 @@ class GraspEnv(TableEnv):
     """
 
     LOW, HIGH = (0.0,), (np.pi,)
+    NUMBERS = ("closing direction in the image (rad)",)
 
     def _interact(self, interaction: NDArray[np.float64]) -> Outcome:
         u, v, angle = interaction

@@ -19,6 +19,7 @@ class PushEnv(TableEnv):
     """
 
     LOW, HIGH = (-np.pi, 0.02), (np.pi, 0.15)
+    NUMBERS = ("direction in the image (rad)", "length (m)")
 
     def _interact(self, interaction: NDArray[np.float64]) -> Outcome:
         u, v, direction, length = interaction

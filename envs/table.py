@@ -57,6 +57,7 @@ class TableEnv(SimulatedEnv):
 
     LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an interaction after its image point
     HIGH: ClassVar[tuple[float, ...]] = ()
+    NUMBERS: ClassVar[tuple[str, ...]] = ()  # their names, with units
     ROUND_FINGER: ClassVar[bool] = False  # one finger that feels, instead of two that grip
     ITERATIONS: ClassVar[int] = 50  # of the contact solver
     SIMULATED = frozenset({"world", "objects", "gripper"})

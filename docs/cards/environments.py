@@ -2,6 +2,8 @@
 
 import inspect
 import re
+from importlib import import_module
+from typing import Any
 
 import cv2
 import gymnasium
@@ -10,6 +12,7 @@ import numpy as np
 from cards.markdown import code, first_paragraph, settings, table
 from embodied_ssl.datasets.kinds import Kind, built_in_kinds
 from embodied_ssl.envs.simulated import SimulatedEnv
+from embodied_ssl.envs.table import TableEnv
 
 LABELS = re.compile(r"^(Action|Interaction|Observation|Reward|info[^:]*|An episode|Episodes)\b", re.MULTILINE)
 SHOWN, SIDE_PX = 3, 240
@@ -42,6 +45,7 @@ give the same bits.
 
 def _card(declared: Kind, env: SimulatedEnv) -> str:
     said, kind, name = _said(type(env)), declared.name, declared.env_id
+    policies = [[code(policy), first_paragraph(_load(path).__doc__)] for policy, path in declared.policies.items()]
     fields = [field for field in declared.fields if field.table == declared.rows]
     recorded = [
         [code(field.path), f"{np.dtype(field.dtype).name} {_shape(field.shape)}", field.unit, field.description]
@@ -52,10 +56,12 @@ def _card(declared: Kind, env: SimulatedEnv) -> str:
             f"# {kind.capitalize()}",
             f"![Three episodes of {name}]({kind}.png)",
             said["about"],
-            f'```python\nimport embodied_ssl.envs, gymnasium\n\nenv = gymnasium.make("{name}")\n'
+            "```python\nimport embodied_ssl as es\n\n"
+            f'env = es.make_env("{kind}")  # or gymnasium.make("{name}")\n'
             "observation, info = env.reset(seed=0)\n```",
             "## Action",
             said["action"],
+            table(["number", "from", "to"], _actions(declared, env)),
             f"{code(env.action_space)}",
             "## Observation",
             said["observation"],
@@ -66,11 +72,30 @@ def _card(declared: Kind, env: SimulatedEnv) -> str:
             "## Record",
             f"What `embodied-ssl collect {kind}` writes of each step; the rest is on [the data card](../data.md).",
             table(["field", "type", "unit", "what it is"], recorded),
+            "## Policies",
+            f"Of `embodied-ssl collect {kind}` as `--policy`; so is any callable from observation to action.",
+            table(["name", "how it acts"], policies),
             "## Settings",
             "Of `gymnasium.make`, and of `embodied-ssl collect` as `--NAME`.",
             settings(type(env), skip=("render_mode",)),
         ]
     )
+
+
+def _actions(declared: Kind, env: SimulatedEnv) -> list[list[object]]:
+    """What the numbers of an action stand for, and their ranges: on a table those of the interaction."""
+    if isinstance(env, TableEnv):
+        last = env.camera.width - 1
+        names = ("u, of the image point (px)", "v (px)", *env.NUMBERS)
+        low, high = (0, 0, *env.LOW), (last, last, *env.HIGH)
+    else:
+        names, low, high = declared.motor_signals, env.action_space.low, env.action_space.high
+    return [[name, f"{a:.4g}", f"{b:.4g}"] for name, a, b in zip(names, low, high, strict=True)]
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _said(env: type[SimulatedEnv]) -> dict[str, str]:
