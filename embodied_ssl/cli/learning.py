@@ -224,5 +224,6 @@ def _input_streams(name: str, kind: "type[Method]", arguments: Sequence[str]) ->
         return specs
     parser = Parser(f"train {name}")
     parser.settings("", kind, "method", {"encoder"})
+    parser.for_all()
     settings = built(kind, parser.known_values(arguments)["method"])
     return make_method(name, "conv4", 32, 0, **settings).input_streams()

@@ -118,13 +118,13 @@ class Parser(ArgumentParser):
         """The values of the settings that there are up to now; all others are passed over."""
         given = self._given(arguments, strict=False)
         files = [each.value for each in given if each.name == "config"]
-        told = [Given(name, json.dumps(value)) for file in files for name, value in flat(read_config(file)).items()]
+        told = [Given(name, as_text(value)) for file in files for name, value in flat(read_config(file)).items()]
         known = [each for each in [*told, *given] if each.name in self.names() and each.name != "config"]
         return dict(self.parse_args([f"--{name}={value}" for name, value in known]).as_dict())
 
     def names(self) -> dict[str, Any]:
         """The actions of all options, by full name without its hyphens."""
-        unnamed = ("help", SUPPRESS)
+        unnamed = ("help", PRINT)
         return {each.dest: each for each in self._actions if each.option_strings and each.dest not in unnamed}
 
     def full_name(self, name: str) -> str:
@@ -159,7 +159,7 @@ class Parser(ArgumentParser):
 
     def _all_names(self) -> set[str]:
         names = self.names()
-        return {*names, *(self.shown(each)[2:] for each in names), *ALIASES}
+        return {*names, *(self.shown(each)[2:] for each in names), *ALIASES, PRINT}
 
     def _given(self, arguments: Sequence[str], strict: bool = True) -> list[Given]:
         """The options in arguments; those of lists with all their values together. Unknown ones are no error if lax."""
@@ -228,7 +228,7 @@ class Parser(ArgumentParser):
             if name not in names:
                 raise self.refusal(f"{file}: unknown setting {name}{near(name, names)}")
             hint = getattr(names[name], "_typehint", None)
-            if hint is not None and not (value is None and names[name].required) and not _fits(hint, json.dumps(value)):
+            if hint is not None and not (value is None and names[name].required) and not _fits(hint, as_text(value)):
                 raise self.refusal(f"{file}: {name}: {value!r} is not {type_in_words(hint)}")
 
 
@@ -265,6 +265,11 @@ def flat(settings: Mapping[str, Any], whole: Iterable[str] = (), above: str = ""
         nested = isinstance(value, Mapping) and name not in whole
         found |= flat(value, whole, f"{name}.") if nested else {name: value}
     return found
+
+
+def as_text(value: Any) -> str:
+    """A value of a file as it is written after an option."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def at_home(value: Any) -> Any:
