@@ -55,7 +55,7 @@ def by_pairs(data: str) -> dict[str, Row]:
         "temporal_coherence": ("temporal_coherence", streams, {}),
         "drlim": ("drlim", streams, {}),
         "egomotion": ("egomotion", streams, {"max_gap": 3}),
-        "equivariance_eq5": ("equivariance", streams, {"relative": 0.0, "places": 0.0}),
+        "equivariance_eq5": ("equivariance", streams, {"relative_weight": 0.0, "contrast_weight": 0.0}),
         "equivariance": ("equivariance", streams, {}),
         "labels": ("labels", {"labelled": data}, {}),
     }

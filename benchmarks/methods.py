@@ -40,7 +40,7 @@ MEASURE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 PRETEXT = ("rotation", "relative_patch", "jigsaw", "context_encoder", "colorization", "split_brain")
 CONTRAST = ("simclr", "moco --version 1", "moco --version 2", "moco --version 3", "dino", "mae --encoder vit_tiny")
-VIDEO = ("temporal_order", "temporal_order --by energy", "temporal_order --by ego")
+VIDEO = ("temporal_order", "temporal_order --sample_by energy", "temporal_order --sample_by ego")
 EQUIVARIANCE = ("equivariance", "continuous_equivariance")
 EMBODIED = ("temporal_coherence", "drlim", "egomotion", *EQUIVARIANCE, "curious_robot")
 BODY = tuple(f"{name} --views {views}" for name in ("simclr", "moco") for views in ("body", "both"))

@@ -11,7 +11,7 @@ from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.losses import euclidean, mean_where
-from embodied_ssl.parts.motions import sample_motions, spread
+from embodied_ssl.parts.motions import sample_motions, standard_deviation
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import frame_pair, to_float
@@ -21,8 +21,15 @@ from embodied_ssl.training.distributed import gather
 class ContinuousEquivariance(Method):
     """Equivariant features without discrete motion patterns. After Jayaraman & Grauman, IJCV 2017.
 
-    M(y) = 1 + Σ_k a_k(y) B_k: matrices B_k, mixed by a small network of the motion y. It takes the place of the maps
-    M_g in equation 5; the motions of other pairs of the batch take that of the other patterns.
+    Idea: As the body moves, its features change by a linear map that depends on the motion alone. One small network
+    makes this map for any motion, instead of one map for each cluster of motions; so motions that lie between others,
+    or are composed of them, have their maps as well.
+
+    Loss: `mean over pairs of d(M(y_ij) z_i, z_j) + max(0, δ − d(M(y_k) z_i, z_j))`, with
+    `M(y) = 1 + Σ_k a_k(y) B_k`, y_k the motion of another pair, and d the Euclidean distance.
+
+    Differs: M(y) takes the place of the maps M_g of equation 5, and the motion of another pair that of the other
+    patterns.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -42,7 +49,8 @@ class ContinuousEquivariance(Method):
         Args:
             encoder: what is learned.
             bases: how many matrices are mixed.
-            margin: δ; led by the map of another motion, features are pushed at least this far from the next frame's.
+            margin: δ, the least distance between what the map of another motion predicts and the features of the second
+                frame.
             apart: how far a motion must be from the pair's own to count as another one, in standard deviations.
             max_gap_s: longest time between the frames of a pair, s.
             jitter: of the colours of each frame.
@@ -57,16 +65,17 @@ class ContinuousEquivariance(Method):
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Mean and spread of the motions, to bring them to one scale."""
+        """Mean and standard deviation of the motions, by which they are standardised."""
         motions = sample_motions(streams["pairs"], 5000, rng)
         self.motion_mean.copy_(torch.from_numpy(motions.mean(0)))
-        self.motion_std.copy_(torch.from_numpy(spread(motions)))
+        self.motion_std.copy_(torch.from_numpy(standard_deviation(motions)))
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        features = in_chunks((self.encoder,), images, step.loss_chunks).float().chunk(2)
-        before, after = (gather(each) for each in features)
-        pull, push = self._terms(before, after, (gather(pairs.motion) - self.motion_mean) / self.motion_std)
+        features = in_chunks((self.encoder,), images, step.loss_chunks).float()  # [2 B, D]
+        before, after = (gather(each) for each in features.chunk(2))  # [world · B, D]
+        motion = (gather(pairs.motion) - self.motion_mean) / self.motion_std  # [world · B, 2]
+        pull, push = self._terms(before, after, motion)
         return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
 
     def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
@@ -78,13 +87,15 @@ class ContinuousEquivariance(Method):
 
     @in_float32
     def _terms(self, before: Tensor, after: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean distance through the maps of the motions, and the mean hinge through those of other motions."""
         pull = euclidean(self.predict(before, motion), after).mean()
-        other = motion.roll(1, 0)
-        differs = (other - motion).norm(dim=1) > self.apart
-        hinge = (self.margin - euclidean(self.predict(before, other), after)).clamp(min=0)
+        other = motion.roll(1, 0)  # [B, 2], of the next pair
+        differs = (other - motion).norm(dim=1) > self.apart  # [B]
+        hinge = (self.margin - euclidean(self.predict(before, other), after)).clamp(min=0)  # [B]
         return pull, mean_where(hinge, differs)
 
     def predict(self, features: Tensor, motion: Tensor) -> Tensor:
-        """Features [B, D] after motions [B, 2] (standardised), [B, D]."""
-        changes = torch.einsum("kde,be->bkd", self.matrices, features)
-        return features + (self.mixture(motion).float()[..., None] * changes).sum(1)
+        """Features [B, D] after motions [B, 2] (standardised), [B, D]: M(y) z."""
+        changes = torch.einsum("kde,be->bkd", self.matrices, features)  # [B, bases, D]
+        weights = self.mixture(motion).float()[..., None]  # [B, bases, 1]
+        return features + (weights * changes).sum(1)

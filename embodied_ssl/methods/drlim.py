@@ -17,10 +17,16 @@ from embodied_ssl.training.distributed import gather
 
 
 class DrLIM(Method):
-    """Dimensionality reduction by an invariant mapping. Hadsell, Chopra & LeCun, CVPR 2006, on neighbours in time.
+    """Dimensionality reduction by learning an invariant mapping. Hadsell, Chopra & LeCun, CVPR 2006.
 
-    Distances are plain, as Jayaraman & Grauman 2015 have them in their rival of this name; the paper of 2006 squares
-    both terms.
+    Idea: Pairs of similar inputs are mapped to near points, and pairs of dissimilar ones at least a margin apart. Here
+    similar are two frames that a body sees within a moment, and dissimilar the frames of different pairs.
+
+    Loss: `mean over pairs of d(z_i, z_j) + mean over frames of different pairs of max(0, δ − d(z_i, z_k))`, d the
+    Euclidean distance of features of unit length.
+
+    Differs: Distances are plain, as Jayaraman & Grauman 2015 have them in their rival of this name; the paper of 2006
+    squares both terms.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
@@ -33,7 +39,7 @@ class DrLIM(Method):
 
         Args:
             encoder: what is learned.
-            margin: features of unit length of frames from different pairs are pushed this far apart.
+            margin: δ, the least distance of features of different pairs.
             max_gap_s: longest time between the frames of a pair, s.
             jitter: of the colours of each frame.
         """
@@ -44,8 +50,9 @@ class DrLIM(Method):
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        features = in_chunks((self.encoder,), images, step.loss_chunks).float().chunk(2)
-        near, far = self._terms(*(gather(functional.normalize(each, dim=1)) for each in features))
+        features = in_chunks((self.encoder,), images, step.loss_chunks).float()  # [2 B, D]
+        before, after = (gather(functional.normalize(each, dim=1)) for each in features.chunk(2))  # [world · B, D]
+        near, far = self._terms(before, after)
         return {"loss": near + far, "near": near.detach(), "far": far.detach()}
 
     def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
@@ -59,7 +66,8 @@ class DrLIM(Method):
 
     @in_float32
     def _terms(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean distance within pairs, and the mean hinge on the distances between pairs."""
         near = euclidean(before, after).mean()
-        distance = (2 - 2 * before @ after.T).clamp(min=1e-12).sqrt()  # between features of unit length, [B, B]
+        distance = (2 - 2 * before @ after.T).clamp(min=1e-12).sqrt()  # [B, B], of features of unit length
         others = ~torch.eye(len(before), dtype=torch.bool, device=before.device)
         return near, mean_where((self.margin - distance).clamp(min=0), others)

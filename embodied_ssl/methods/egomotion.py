@@ -1,4 +1,4 @@
-"""Learning to see by moving: tell from two frames how the body moved between them."""
+"""Learning to see by moving: predict from two frames how the body moved between them."""
 
 import math
 
@@ -19,7 +19,16 @@ from embodied_ssl.parts.views import frame_pair, to_float
 
 
 class Egomotion(Method):
-    """Learning to see by moving. Agrawal, Carreira & Malik, ICCV 2015, section 3."""
+    """Learning to see by moving. Agrawal, Carreira & Malik, ICCV 2015.
+
+    Idea: A body that moves knows how it moved. From two frames a Siamese network predicts the motion between them; for
+    that, its features have to find the same points in both, wherever they are seen from.
+
+    Loss: `Σ over components c of the motion of −log softmax(h_c(z_i, z_j))[bin of y_c]`, cross-entropy over bins.
+
+    Differs: Bins are equally populous instead of equally wide, since the motions of our bodies are far from uniform;
+    there are two components, as a body on a floor has.
+    """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
@@ -33,14 +42,10 @@ class Egomotion(Method):
             jitter: of the colours of each frame.
         """
         super().__init__(encoder)
-        # An average over the last maps forgets where objects are, which tells the motion: then the head sees the maps.
+        # Features that are an average over places do not hold where objects are; then the head sees the maps instead.
         self._flat = isinstance(encoder, FlatEncoder)
-        self.head = (
-            mlp((2 * encoder.dim, 256, 2 * bins))
-            if self._flat
-            else Tower(2 * list(encoder.channels.values())[-1], 2 * bins)
-        )
-        self.register_buffer("edges", torch.zeros(2, bins - 1))
+        self.head = mlp((2 * encoder.dim, 256, 2 * bins)) if self._flat else Tower(2 * encoder.width, 2 * bins)
+        self.register_buffer("bin_edges", torch.zeros(2, bins - 1))
 
     def stream_options(self) -> dict[str, dict[str, int]]:
         return {"pairs": {"max_gap": self.max_gap}}
@@ -49,29 +54,30 @@ class Egomotion(Method):
         """The edges of the bins: quantiles of the motions."""
         motions = sample_motions(streams["pairs"], 5000, rng)
         edges = np.quantile(motions, np.linspace(0, 1, self.bins + 1)[1:-1], axis=0).T
-        self.edges.copy_(torch.from_numpy(np.ascontiguousarray(edges)))
+        self.bin_edges.copy_(torch.from_numpy(np.ascontiguousarray(edges)))
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
-        logits, target = self._classify(images), self.classes(pairs.motion)
+        logits = self._classify(images)  # [B, 2, bins]
+        target = self.classes(pairs.motion)  # [B, 2]
         loss = cross_entropy(logits.flatten(0, 1), target.flatten()) * 2  # summed over the components
         return {"loss": loss, "accuracy": (logits.argmax(2) == target).float().mean()}
 
     def classes(self, motion: Tensor) -> Tensor:
         """The bins of both components of motions [B, 2], int64 [B, 2]."""
-        return torch.searchsorted(self.edges, motion.T.contiguous()).T
+        return torch.searchsorted(self.bin_edges, motion.T.contiguous()).T
 
     def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
         """Both frames of each pair, and how likely each bin of either component of the motion is held to be."""
         images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
         likely = self._classify(images).float().softmax(2)
-        said, target = likely.argmax(2), self.classes(pairs.motion)
-        edges = nn.functional.pad(self.edges, (1, 0), value=-math.inf)
+        predicted, target = likely.argmax(2), self.classes(pairs.motion)
+        edges = nn.functional.pad(self.bin_edges, (1, 0), value=-math.inf)
         edges = nn.functional.pad(edges, (0, 1), value=math.inf)  # [2, bins + 1]
         rows = frame_pairs(pairs, self.encoder.image_size)
         for i, row in enumerate(rows):
             for part in range(2):
-                bin_, true = int(said[i, part]), int(target[i, part])
+                bin_, true = int(predicted[i, part]), int(target[i, part])
                 low, high = (f"{edge:.2f}".replace("-", "−") for edge in edges[part, bin_ : bin_ + 2].tolist())
                 text = f"motion {part + 1} predicted: {low} to {high}"
                 row.append(Panel(bars_chart(likely[i, part], true), text, bin_ == true))
@@ -79,5 +85,6 @@ class Egomotion(Method):
 
     def _classify(self, images: Tensor) -> Tensor:
         """Logits of the bins, [B, 2, bins], of first and then second frames [2 B, 3, s, s]."""
-        found = self.encoder(images) if self._flat else self.encoder.last_maps(images)
-        return self.head(torch.cat(found.chunk(2), 1)).unflatten(1, (2, self.bins))
+        features = self.encoder(images) if self._flat else self.encoder.last_maps(images)  # [2 B, D] or [2 B, D, h, w]
+        both = torch.cat(features.chunk(2), 1)  # [B, 2 D] or [B, 2 D, h, w]
+        return self.head(both).unflatten(1, (2, self.bins))

@@ -10,18 +10,27 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.heads import Decoder
-from embodied_ssl.parts.motions import sample_motions, spread
+from embodied_ssl.parts.motions import sample_motions, standard_deviation
 from embodied_ssl.parts.panels import columns, signed
 from embodied_ssl.parts.views import to_float
 
 
 class ViewPrediction(Method):
-    """Decode what the body will see after a motion, as the idea is commonly introduced; ℓ1 on pixels."""
+    """View prediction, as the idea is commonly introduced.
+
+    Idea: From the features of one frame and the motion of the body, a decoder draws the frame that the body sees after
+    the motion. To know what comes into view and how it moves, the features have to hold what is where.
+
+    Loss: `mean over pixels of |x̂_j − x_j|` with `x̂_j = decoder(z(x_i), y_ij)`, the features of the first frame and
+    the motion.
+
+    Differs: There is no one paper of it; ours is the plainest form, ℓ1 on a small image without an adversary.
+    """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
     def __init__(self, encoder: Encoder, max_gap_s: Positive = 0.5, size: Count = 32):
-        """The motion joins the code, and a convolutional decoder draws the image.
+        """A convolutional decoder of features and motion.
 
         Args:
             encoder: what is learned.
@@ -30,24 +39,26 @@ class ViewPrediction(Method):
         """
         super().__init__(encoder)
         self.decoder = Decoder(encoder.dim + 2, size)
-        self.register_buffer("scale", torch.ones(2))
+        self.register_buffer("motion_std", torch.ones(2))
 
     def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """The spread of the motions, to bring them to the scale of the code."""
-        self.scale.copy_(torch.from_numpy(spread(sample_motions(streams["pairs"], 5000, rng))))
+        """The standard deviation of the motions, to bring them to the scale of the features."""
+        motions = sample_motions(streams["pairs"], 5000, rng)
+        self.motion_std.copy_(torch.from_numpy(standard_deviation(motions)))
 
     def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
-        predicted = self.predict(pairs.first, pairs.motion).float()
-        target = to_float(pairs.second, self.size)
+        predicted = self.predict(pairs.first, pairs.motion).float()  # [B, 3, size, size]
+        target = to_float(pairs.second, self.size)  # [B, 3, size, size]
         return {"loss": nn.functional.l1_loss(predicted, target)}
 
     def predict(self, images: Tensor, motion: Tensor) -> Tensor:
         """What uint8 images [B, 3, H, W] will look like after motions [B, 2]: float [B, 3, size, size]."""
-        code = self.encoder(to_float(images, self.encoder.image_size))
-        return self.decoder(torch.cat([code, (motion / self.scale).to(code.dtype)], 1))
+        features = self.encoder(to_float(images, self.encoder.image_size))  # [B, D]
+        scaled = (motion / self.motion_std).to(features.dtype)  # [B, 2]
+        return self.decoder(torch.cat([features, scaled], 1))
 
     def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
         """The first frame of each pair, what is predicted for its motion, and the second frame."""

@@ -19,7 +19,7 @@ def sample_motions(pairs: Stream, most: int, rng: np.random.Generator) -> NDArra
     return np.concatenate([batch.motion.numpy() for batch in batches if isinstance(batch, FramePairs)]).astype("f8")
 
 
-def spread(motions: NDArray[np.float64]) -> NDArray[np.float64]:
+def standard_deviation(motions: NDArray[np.float64]) -> NDArray[np.float64]:
     """The standard deviation of each component of motions [N, A], to bring them to one scale: [A].
 
     1 for a component that does not vary: what is left of it, below a tenth of a millimetre or of a milliradian, is
@@ -41,7 +41,7 @@ def cluster_motions(motions: NDArray[np.float64], count: int, rng: np.random.Gen
     distinct = len(np.unique(motions.round(6), axis=0))
     if count > distinct:
         raise DataError(f"motions: {count} patterns of {distinct} different motions; give --motions {distinct}")
-    scale = spread(motions)
+    scale = standard_deviation(motions)
     found = KMeans(count, n_init=4, random_state=int(rng.integers(1 << 31))).fit(motions / scale)
     centres = found.cluster_centers_ * scale
     return centres[np.lexsort(centres.T[::-1])]

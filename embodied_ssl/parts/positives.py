@@ -19,7 +19,7 @@ from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.limits import Positive, SomeShare, hold_fields
 from embodied_ssl.method import StreamSpec
-from embodied_ssl.parts.motions import sample_motions, spread
+from embodied_ssl.parts.motions import sample_motions, standard_deviation
 from embodied_ssl.parts.views import augment, crop_at, to_float
 
 _ODD = -7046029254386353131  # 2⁶⁴ / golden ratio
@@ -162,7 +162,7 @@ class ActionPredictor(nn.Module):
         """Mean and standard deviation of the motions, by which they are standardised."""
         motions = sample_motions(pairs, 5000, rng)
         self.motion_mean.copy_(torch.from_numpy(motions.mean(0)))
-        self.motion_std.copy_(torch.from_numpy(spread(motions)))
+        self.motion_std.copy_(torch.from_numpy(standard_deviation(motions)))
 
     def forward(self, code: Tensor, motion: Tensor, known: Tensor) -> Tensor:
         """code [B, D], motion [B, 2], known bool [B] → [B, D]."""

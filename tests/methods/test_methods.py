@@ -12,7 +12,7 @@ from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Step, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.methods.curious_robot import angle_bin, poke_target
-from embodied_ssl.parts.motions import cluster_motions, spread
+from embodied_ssl.parts.motions import cluster_motions, standard_deviation
 from embodied_ssl.parts.views import to_float
 
 SIZE, COUNT = 32, 6
@@ -134,7 +134,7 @@ def test_equivariance_is_equation_5():
     pull, push = [], []
     change = np.linalg.norm(features[:COUNT] - features[COUNT:], axis=1)
     for b in range(COUNT):
-        away = ((pairs.motion[b] - method.centres) / method.scale).norm(dim=1)
+        away = ((pairs.motion[b] - method.centres) / method.motion_std).norm(dim=1)
         for g in range(method.motions):
             moved = method.maps[g].detach().numpy() @ features[b]
             distance = np.linalg.norm(moved - features[COUNT + b])
@@ -186,7 +186,7 @@ def test_one_motion_and_one_act_are_enough(name):
 def test_a_component_that_does_not_vary_is_not_blown_up():
     rng = np.random.default_rng(0)
     motions = np.stack([rng.normal(0, 0.2, 500), 0.1 + rng.normal(0, 1e-8, 500)], 1)
-    np.testing.assert_allclose(spread(motions), [0.2, 1.0], rtol=0.1)
+    np.testing.assert_allclose(standard_deviation(motions), [0.2, 1.0], rtol=0.1)
     with pytest.raises(DataError, match="6 patterns of 1 different motions; give --motions 1"):
         cluster_motions(np.full((100, 2), 0.3), 6, rng)
     assert cluster_motions(np.full((100, 2), 0.3), 1, rng) == pytest.approx(0.3)

@@ -28,7 +28,7 @@ def prepared(name: str, data, **settings):
 
 
 SETTINGS = {
-    "temporal_order": {"spacing": 1, "places": 2},  # small clips have 9 frames
+    "temporal_order": {"spacing": 1, "windows_per_clip": 2},  # small clips have 9 frames
     "joint": {"methods": ("rotation", "drlim")},
     "equivariance": {"motions": 3},
 }
@@ -110,7 +110,7 @@ def test_frames_are_ranked_by_the_distance_of_their_features(shown):
         pairs = batches["pairs"]
         before, after = features(method, pairs.first), features(method, pairs.second)
         if name == "equivariance":
-            pattern = nearest_pattern(pairs.motion, method.centres, method.scale)
+            pattern = nearest_pattern(pairs.motion, method.centres, method.motion_std)
             before = np.einsum("bde,be->bd", method.maps[pattern].detach().double().numpy(), before)
         else:
             before, after = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (before, after))

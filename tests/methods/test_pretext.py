@@ -294,8 +294,8 @@ def clips(count, generator, moving):
 def test_windows_come_from_where_there_is_motion(by):
     moving = torch.arange(40) % 4 == 0
     batch = clips(40, rng(), moving)
-    method = make_method("temporal_order", "conv4", 32, by=by)
-    windows = method.windows(batch, rng())
+    method = make_method("temporal_order", "conv4", 32, sample_by=by)
+    windows = method.sample_windows(batch, rng())
     assert windows.shape == (40, 5, 3, 16, 16)
     moved = (windows[:, 0] != windows[:, 1]).flatten(1).any(1)
     assert moved.sum() == 40  # ten clips of four windows each have all the motion

@@ -20,13 +20,13 @@ from embodied_ssl.methods import make_method, method_names
 
 CASES = [
     *((name, {}) for name in method_names()),
-    ("equivariance", {"drlim": 1.0}),
+    ("equivariance", {"drlim_weight": 1.0}),
     ("simclr", {"views": {"source": "body"}}),
     ("moco", {"views": {"source": "body"}, "version": 1, "queue_length": 20, "paper_heads": True, "paper_views": True}),
     ("moco", {"version": 3, "paper_heads": True}),
     ("dino", {"prototypes": 24, "width": 32, "balance": "centre", "paper_head": True}),
     ("mae", {"class_token": True}),
-    ("temporal_order", {"by": "energy"}),
+    ("temporal_order", {"sample_by": "energy"}),
     ("context_encoder", {"hole": "centre"}),
     ("joint", {"methods": ("rotation", "drlim")}),
 ]
