@@ -89,6 +89,7 @@ def collect(
     if shard_episodes is None:
         shard_episodes = (bound_to(folder) or {}).get("shard_episodes")
     spec, player = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
+    kind = spec.kind
 
     def kept() -> str:
         return f"{len(list(folder.glob('shard-*.h5')))} of {spec.shards} shards are finished in {folder}"

@@ -107,7 +107,7 @@ class Recorder:
         self, env: gymnasium.Env[Any, Any], policy: Policy, before: Observation, rows_of_objects: dict[int, int]
     ) -> None:
         """One row per interaction: the images around it, and the environment's record of it."""
-        over = False
+        over, references = False, {field.name: field.refers_to for field in self.fields.values()}
         while not over:
             after, _, terminated, truncated, info = env.step(policy(before))
             over = terminated or truncated
@@ -116,8 +116,8 @@ class Recorder:
                 self._allocate(before["rgb"], T=len(record.get("force", ())))
             row = self._next_row()
             for name, array in self._rows_of.items():
-                if name == "object":
-                    array[row] = rows_of_objects.get(int(record["object"]), -1)
+                if references[name] == "objects":
+                    array[row] = rows_of_objects.get(int(record[name]), -1)
                 elif name == "episode":
                     array[row] = len(self._episodes)
                 elif name.endswith("_before") and name != "pose_before":

@@ -64,8 +64,11 @@ def folders(settings: dict[str, Any]) -> dict[str, Path]:
     """The settings that name a folder of files, and the folder."""
     found = {name: Path(str(settings[name])).expanduser() for name in ("objects", "textures") if settings.get(name)}
     sets = simulation("embodied_ssl.envs.world.objects.sets")
-    if "objects" in found and not sets.is_folder(settings["objects"]):
-        del found["objects"]
+    try:
+        if "objects" in found and not sets.is_folder(settings["objects"]):
+            del found["objects"]
+    except ValueError as error:  # what `module:Name` stands for is no set of objects, or not there
+        raise DataError(str(error)) from error
     return found
 
 

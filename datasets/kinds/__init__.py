@@ -17,13 +17,14 @@ def kinds() -> dict[str, Kind]:
     Raises DataError where one of others has the name of one of ours, or does not load.
     """
     ours = built_in_kinds()
+    known = set(ours.values())  # a module of others may have imported one of them
     try:
-        others = {kind.name: kind for kind in added("kinds", lambda each: isinstance(each, Kind)).values()}
+        others = added("kinds", lambda each: isinstance(each, Kind) and each not in known)
     except NoPlugin as error:
         raise DataError(str(error)) from error
-    if both := sorted(ours.keys() & others.keys()):
+    if both := sorted(ours.keys() & {kind.name for kind in others.values()}):
         raise DataError(f"a plugin declares the kind {both[0]}, which is there already; give it another name")
-    return ours | others
+    return ours | {kind.name: kind for kind in others.values()}
 
 
 def kind_of(name: str) -> Kind:

@@ -1,0 +1,137 @@
+"""What others add to a collection: by `module:Name`, by the name that a plugin gives it, and what it is made of."""
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+
+from embodied_ssl import plugins
+from embodied_ssl.datasets.collect.collection import collect, make_spec
+from embodied_ssl.datasets.collect.policies import policies_of
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.kinds import kind_of, kinds
+from embodied_ssl.datasets.read.readers import Dataset
+
+OWN = '''
+from dataclasses import replace
+
+import numpy as np
+
+from embodied_ssl.datasets.kinds.base import InteractionPage
+from embodied_ssl.datasets.kinds.grasp import KIND as GRASP
+from embodied_ssl.envs.bodies.floating import FloatingGripper
+from embodied_ssl.envs.grasp import GraspEnv
+from embodied_ssl.envs.world.objects.categories import make_object
+
+SPEED = 1.0
+
+
+class Slow(FloatingGripper):
+    def move(self, tip, speed, each_step=None):
+        super().move(tip, SPEED * speed, each_step)
+
+
+class Bricks:
+    categories = ("brick",)
+
+    def make(self, category, instance):
+        return replace(make_object("box", instance), category=category)
+
+
+class Middle:
+    def reset(self, env, rng):
+        self.env = env.unwrapped
+
+    def __call__(self, observation):
+        return self.env.action_of(12.0, 12.0, 0.0)
+
+
+class OwnEnv(GraspEnv):
+    TRIES = 1
+
+
+_KIND = replace(GRASP, name="own", env_id="own/Own-v0", env="own_world:OwnEnv")
+'''
+SMALL = {"episodes": 1, "progress": False, "size": 24, "clutter": 3}
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Writes the module `own_world`, with a change, and imports it anew."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(plugins.VARIABLE, "")
+
+    def write(*change):
+        (tmp_path / "own_world.py").write_text(OWN.replace(*change) if change else OWN)
+        sys.modules.pop("own_world", None)
+        importlib.invalidate_caches()
+
+    write()
+    yield write
+    sys.modules.pop("own_world", None)
+
+
+CHANGES = {
+    "a gripper": ("grasp", {"body": "own_world:Slow"}, ("SPEED = 1.0", "SPEED = 0.500")),
+    "objects": ("grasp", {"objects": "own_world:Bricks"}, ('"box", instance', '"can", instance')),
+    "an environment": ("own_world:_KIND", {}, ("TRIES = 1", "TRIES = 2")),
+    "a policy": ("grasp", {"policy": "own_world:Middle"}, ("12.0, 12.0", "11.0, 12.0")),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_is_made_of_other_code_is_another_collection(own, tmp_path, what):
+    kind, settings, change = CHANGES[what]
+    collect(kind, tmp_path / "data", **SMALL, **settings)
+    assert collect(kind, tmp_path / "data", **SMALL, **settings).shards_kept == 1
+    own(*change)
+    with pytest.raises(DataError, match="holds another collection, which differs in the code of own_world:"):
+        collect(kind, tmp_path / "data", **SMALL, **settings)
+
+
+def test_a_plugin_gives_names(own, tmp_path):
+    own("_KIND", "KIND")
+    plugins.use("own_world")
+    assert list(policies_of("grasp"))[-1] == "middle"
+    assert kinds()["own"] is kind_of("own")
+    one = make_spec("own", body="slow", objects="bricks", policy="middle")[0]
+    other = make_spec("own", body="own_world:Slow", objects="own_world:Bricks", policy="own_world:Middle")[0]
+    assert one.added_code == other.added_code
+    assert one.policy_code == other.policy_code
+    collect("own", tmp_path / "data", **SMALL, body="slow", objects="bricks", policy="middle")
+    dataset = Dataset.open(tmp_path / "data")
+    assert set(dataset.objects["category"]) == {"brick"}
+    np.testing.assert_allclose(dataset.array("interactions/pixel")[0], 12, atol=1e-4)
+
+
+def test_what_is_ours_is_told_by_the_version_alone():
+    spec = make_spec("grasp", policy="center", body="panda")[0]
+    assert spec.added_code is None
+    assert spec.policy_code is None
+    assert "code" not in spec.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("grasp", {"body": "own_world:Bricks"}, "no gripper, for it has no load"),
+        ("grasp", {"body": "own_world:Fast"}, "own_world has no Fast"),
+        ("grasp", {"body": "own_word:Slow"}, "No module named 'own_word'"),
+        ("grasp", {"objects": "own_world:Slow"}, "no set of objects"),
+        ("grasp", {"objects": "own_world:Brick"}, "own_world has no Brick"),
+        ("own_world:Slow", {}, "no Kind, but a type"),
+        ("own_world:KIMD", {}, "own_world has no KIMD"),
+    ],
+)
+def test_what_is_none_is_refused_before_anything_is_written(own, tmp_path, kind, settings, said):
+    with pytest.raises(DataError, match=said):
+        collect(kind, tmp_path / "data", **SMALL, **settings)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_kind_of_the_same_name_as_one_of_ours_is_refused(own, monkeypatch):
+    own('name="own"', 'name="grasp"')
+    monkeypatch.setenv(plugins.VARIABLE, "own_world:_KIND")
+    with pytest.raises(DataError, match="declares the kind grasp, which is there already"):
+        kinds()

@@ -1,0 +1,123 @@
+"""Worlds and data from outside of the package: a robot, and a task with its own kind of data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embodied_ssl import plugins
+from embodied_ssl.cli.main import main
+from embodied_ssl.datasets.read.captions import UNKNOWN
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.store.check import check
+from embodied_ssl.envs.bodies.catalogue import make_gripper
+from embodied_ssl.envs.world.engine import pybullet
+from embodied_ssl.envs.world.physics import World
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def plugged(monkeypatch):
+    """Plugins of a test end with it; they are found from where the repository is."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv(plugins.VARIABLE, "")
+
+
+def run(*command):
+    assert main([str(part) for part in command]) == 0, command
+
+
+def test_the_kuka_goes_where_it_is_told_within_its_limits():
+    world, arm = World(), make_gripper("examples.kuka:Kuka")
+    arm.load(world)
+    client, joints = world.client, range(7)
+    low, high = np.transpose([pybullet.getJointInfo(arm.body, n, physicsClientId=client)[8:10] for n in joints])
+    for x, y, yaw in ((0.0, 0.0, 0.3), (0.15, -0.2, 1.6), (-0.1, 0.2, 2.8), (0.2, 0.2, 0.0)):
+        arm.place((x, y, 0.15), yaw, 0.08)
+        angles = [state[0] for state in pybullet.getJointStates(arm.body, joints, physicsClientId=client)]
+        assert (low < angles).all()
+        assert (angles < high).all()
+        assert np.abs(arm.tip() - [x, y, 0.15]).max() < 1e-3
+        arm.move((x, y, 0.02), 0.3)
+        assert np.abs(arm.tip() - [x, y, 0.02]).max() < 6e-3
+        left, right = (pybullet.getLinkState(arm.body, n, physicsClientId=client)[4] for n in arm.finger_links)
+        across = np.subtract(left, right)[:2]
+        off = np.arctan2(across[1], across[0]) - yaw
+        assert abs((off + np.pi / 2) % np.pi - np.pi / 2) < 0.02  # which finger is on which side is all one
+    world.close()
+
+
+def test_the_kuka_grasps_and_pokes_as_other_bodies_do(tmp_path):
+    settings = "--episodes", 12, "--size", 48, "--clutter", 5, "--progress", "false"
+    run("collect", "grasp", "--body", "examples.kuka:Kuka", "--policy", "antipodal", "--out", tmp_path / "a", *settings)
+    run("collect", "poke", "--body", "kuka", "--plugin", "examples.kuka", "--out", tmp_path / "b", *settings)
+    grasps, pokes = Dataset.open(tmp_path / "a"), Dataset.open(tmp_path / "b")
+    assert check(tmp_path / "a") == check(tmp_path / "b") == []
+    assert grasps.array("interactions/success")[:].mean() > 0.25
+    assert (pokes.array("interactions/force")[:].max(1) > 1).mean() > 0.5
+    assert "examples.kuka:Kuka" in grasps.spec["added_code"]
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory):
+    out = tmp_path_factory.mktemp("stacks") / "stack"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setenv(plugins.VARIABLE, "")
+        run("collect", "stack", "--plugin", "examples.stack", "--out", out, "--episodes", 16, "--size", 64,
+            "--instance", "--progress", "false")  # fmt: skip
+    return out
+
+
+def test_stacks_are_collected_checked_shown_and_learned_from(stacks, tmp_path, capsys):
+    plugin = "--plugin", "examples.stack"
+    run("check", stacks, *plugin)
+    run("envs", *plugin)
+    assert "examples/Stack-v0" in capsys.readouterr().out
+    run("view", stacks, "--out", tmp_path / "page.html", *plugin)
+    page = (tmp_path / "page.html").read_text()
+    assert "An arm grasps an object" in page
+    assert "Success by category" in page
+    learning = "--encoder", "conv4", "--image_size", 32, "--batch_size", 8, "--steps", 2, "--device", "cpu"
+    run("train", "simclr", "--frames", stacks, "--out", tmp_path / "frames", *learning, *plugin)
+    run("train", "clip", "--captions", stacks, "--out", tmp_path / "captions", *learning, *plugin)
+    run(
+        "evaluate",
+        tmp_path / "frames",
+        "--on",
+        stacks,
+        "--protocol",
+        "knn",
+        "--baselines",
+        "false",
+        "--out",
+        tmp_path / "eval",
+        *plugin,
+    )
+    assert (tmp_path / "eval" / "report.html").is_file()
+
+
+def test_what_is_stacked_stands_on_what_it_was_put_on(stacks):
+    plugins.use("examples.stack")
+    dataset = Dataset.open(stacks)
+    values = dataset.interactions[:]
+    stacked = values["success"]
+    assert 0.2 < stacked.mean() < 1
+    rise = values["pose_after"][:, 2] - values["pose_before"][:, 2]
+    assert (rise[stacked] > 0.01).all()  # what it stands on is at least so high
+    reached = dataset.project(values["pose_after"][stacked][:, :3])
+    assert np.linalg.norm(reached - values["target_pixel"][stacked], axis=1).max() < 0.2 * 64
+
+
+def test_captions_have_words_of_their_own(stacks):
+    plugins.use("examples.stack")
+    stream = Dataset.open(stacks).captions()
+    words = set(" ".join(stream.captions(np.arange(len(stream)), np.random.default_rng(0))).split())
+    assert {"stacked", "dropped"} <= words <= set(stream.vocabulary)
+    assert UNKNOWN not in words
+
+
+def test_without_its_plugin_a_set_says_which_one_it_takes(stacks, capsys):
+    assert main(["check", str(stacks)]) == 2
+    assert "--plugin examples.stack" in capsys.readouterr().err
