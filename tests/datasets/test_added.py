@@ -13,7 +13,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import kind_of, kinds
 from embodied_ssl.datasets.read.readers import Dataset
 
-OWN = '''
+OWN = """
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +52,7 @@ class OwnEnv(GraspEnv):
 
 
 _KIND = replace(GRASP, name="own", env_id="own/Own-v0", env="own_world:OwnEnv")
-'''
+"""
 SMALL = {"episodes": 1, "progress": False, "size": 24, "clutter": 3}
 
 
