@@ -37,7 +37,7 @@ def run_card(run: Run) -> str:
 
 def results_card(results: Sequence[Result]) -> str:
     """Results: a table for each set, as in the report."""
-    colours = row_colours(sorted({result.row for result in results}, key=row_order))
+    colours = row_colours(sorted(dict.fromkeys(result.row for result in results), key=row_order))
     return render(
         "results_card.html.j2",
         Path(__file__).parent,
