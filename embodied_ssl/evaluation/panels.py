@@ -36,13 +36,13 @@ def figures_of(run: Path | str, on: Sequence[Path | str]) -> list[Figure]:
     for images in named_sets(on, skip_damaged=True):  # had it not been to be skipped, nothing would have been measured
         shown += feature_figures(load_encoder(run), images)
     method = load_method(run)
-    shown += _task(method, on)
+    shown += task_figures(method, on)
     if isinstance(method, Equivariance) and (source_ := source_for(FramePairs, on)) is not None:
         shown.append(_clusters(method, Dataset.open(source_)))
     return shown
 
 
-def _task(method: Method, on: Sequence[Path | str]) -> list[Figure]:
+def task_figures(method: Method, on: Sequence[Path | str]) -> list[Figure]:
     """The method's own task on held-out data, where some of the sets have what it takes."""
     specs = method.input_streams()
     found = {name: source_for(spec.batch, on) for name, spec in specs.items()}

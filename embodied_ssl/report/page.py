@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.datasets.gallery.template import Figure as Drawn
 from embodied_ssl.datasets.gallery.template import render
-from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.datasets.store.files import make_room, write_atomically
 from embodied_ssl.evaluation.results import Result, told_apart
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours
@@ -80,7 +79,8 @@ def write_report(
 
     Raises DataError where a run is damaged, or the page cannot be written.
     """
-    page, found = Path(out), told_apart(results)
+    page, found = Path(out).expanduser(), told_apart(results)
+    make_room(page)
     read = sorted((load_run(run) for run in runs), key=lambda run: row_order(run.method))
     shown = [(row, one) for row, own in (figures or {}).items() for one in own]
     rows = [result.row for result in found] + [run.method for run in read]
@@ -88,12 +88,6 @@ def write_report(
     colours = row_colours(sorted(rows, key=row_order))
     content = _contents(found, read, shown, colours)
     text = render("report.html.j2", Path(__file__).parent, title=title, command="evaluate", **content)
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{page.parent}: cannot be made ({error.strerror}); give another place with --out") from error
-    if page.is_dir():
-        raise DataError(f"{page}: a directory; give the name of a page, such as {page / 'index.html'}")
     write_atomically(page, [text.encode()])
     return page
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from embodied_ssl.data import open_streams, source_for
+from embodied_ssl.evaluation.panels import task_figures
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.parts.motions import nearest_pattern
@@ -63,6 +64,15 @@ def test_every_method_shows_its_task(name, shown):
             assert panel.image.max() > panel.image.min()
     parts = len(batches)  # tasks at most: a stream each
     assert len(rows) <= ROWS * parts
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_report_of_every_method_shows_its_task(name, data, shown):
+    method, _, rows = shown(name)
+    figures = task_figures(method.eval(), list(data.values()))
+    widths = {len(row) for row in rows}
+    assert {len(row) for figure in figures for row in figure.rows} == widths
+    assert all(tile.image.dtype == np.uint8 for figure in figures for row in figure.rows for tile in row)
 
 
 @pytest.mark.parametrize("name", method_names())
