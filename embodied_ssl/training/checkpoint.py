@@ -3,8 +3,9 @@
 RUN/run.json               method, settings, encoder, recipe, first weights and data with fingerprints, versions
 RUN/samples.npy            digests of all images that it may learn from: see embodied_ssl/data.py
 RUN/encoder.safetensors    what is kept: the encoder, once training has ended
+RUN/encoder-N.safetensors  the encoder after N updates, where a run that had ended with N went on with more
 RUN/method.safetensors     the whole method, heads included
-RUN/state.pt               while training: weights, optimiser and step, replaced atomically
+RUN/state.pt               to go on from: weights, optimiser and step, replaced atomically; kept when training ends
 RUN/metrics.csv            what was logged, by step
 """
 
@@ -31,6 +32,8 @@ from embodied_ssl.training.run import CONFIGURATION, ENCODER
 METHOD = "method.safetensors"
 STATE = "state.pt"
 FIRST_WEIGHTS = "first_weights"
+LENGTHENED = "lengthened_after"
+"""Updates after which a run had ended, before it went on with more."""
 _BEGINNING = (
     "make the method as it was made for that run, by the same seed and --weights (one that has been trained since is "
     "another), or name another directory"
@@ -92,18 +95,44 @@ def _damaged(run: Path | str, error: Exception) -> DataError:
 
 
 def claim_run(run: Path, configuration: dict[str, Any]) -> None:
-    """Make `run` the directory of a run, or find the same run there. Raises DataError if it holds anything else."""
+    """Make `run` the directory of a run, or find the same run there, or one that ended with fewer updates.
+
+    The latter is open again: its encoder has another name then, and `lengthened_after` in `run.json` tells of it.
+    Raises DataError if it holds anything else.
+    """
     if (run / CONFIGURATION).is_file():
-        there, wanted = comparable(read_configuration(run)), comparable(configuration)
-        for name, value in wanted.items():
-            if there.get(name) != value:
-                why = _BEGINNING if name == FIRST_WEIGHTS else "name another directory"
-                raise DataError(f"{run}: holds a run whose {name} is {there.get(name)}, not {value}; {why}")
+        there = read_configuration(run)
+        longer = configuration["recipe"]["steps"] > there["recipe"]["steps"]
+        _check_same(run, comparable(there), comparable(configuration), but="recipe.steps" if longer else None)
+        before = [*there.get(LENGTHENED, [])]
+        if longer:
+            _reopen(run, there["recipe"]["steps"], configuration["recipe"]["steps"])
+            before.append(there["recipe"]["steps"])
+        configuration = configuration | ({LENGTHENED: before} if before else {})
     elif run.exists() and (not run.is_dir() or any(not path.name.startswith(".") for path in run.iterdir())):
         raise DataError(f"{run}: holds something else; name a new or an empty directory")
     run.mkdir(parents=True, exist_ok=True)
     remove_temporaries(run)
     write_atomically(run / CONFIGURATION, [(json.dumps(configuration, indent=2, ensure_ascii=False) + "\n").encode()])
+
+
+def _check_same(run: Path, there: dict[str, Any], wanted: dict[str, Any], but: str | None) -> None:
+    """Raise DataError where a run is another than the one that is wanted. but: a name that may differ."""
+    for name, value in wanted.items():
+        if there.get(name) != value and name != but:
+            why = _BEGINNING if name == FIRST_WEIGHTS else "name another directory"
+            raise DataError(f"{run}: holds a run whose {name} is {there.get(name)}, not {value}; {why}")
+
+
+def _reopen(run: Path, ended: int, steps: int) -> None:
+    """Let a run that has ended go on with more updates. Raises DataError where it has not, or has lost its state."""
+    has = f"{run}: holds a run whose recipe.steps is {ended}, not {steps}"
+    if not (run / STATE).is_file():
+        raise DataError(f"{has}, and {STATE} to go on from is gone; name another directory")
+    if load_state(run / STATE)["step"] != ended:
+        raise DataError(f"{has}; let it end with those, after which it can go on with more, or name another directory")
+    if is_finished(run):  # not, where this was interrupted here
+        (run / ENCODER).rename(run / f"encoder-{ended}.safetensors")
 
 
 def comparable(configuration: dict[str, Any]) -> dict[str, Any]:
@@ -159,14 +188,14 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
-    """Write the state of an unfinished run, atomically: a kill leaves the one before it."""
+    """Write the state of a run, atomically: a kill leaves the one before it."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_atomically(path, [buffer.getbuffer()])
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """The state of an unfinished run; tensors and plain values only, never code. Raises DataError where damaged."""
+    """The state of a run; tensors and plain values only, never code. Raises DataError where damaged."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a broken zip archive makes torch raise

@@ -73,10 +73,10 @@ class TrainingState:
         self._saved = self.updates
 
     def finish(self) -> None:
-        """Write the weights; the encoder last, since its file says that the run has ended."""
+        """Write the last state and the weights; the encoder last, since its file says that the run has ended."""
+        self.save()  # from which the run can go on with more updates
         save_weights(self.method, self.out / METHOD)
         save_weights(self.output_encoder, self.out / ENCODER)
-        (self.out / STATE).unlink(missing_ok=True)
 
     def told(self) -> str:
         """What is kept of the run, in words."""

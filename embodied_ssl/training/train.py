@@ -57,13 +57,19 @@ def train(
     hardware: Hardware = ANYWHERE,
     callbacks: Sequence[Callback] = (),
 ) -> Path:
-    """Train a method into the run directory `out`, or go on with a run that was interrupted.
+    """Train a method into the run directory `out`, or go on with a run that was interrupted, or ended with fewer steps.
 
     A run that was killed and is started again ends with the weights of an uninterrupted one, bit for bit on one
     device: the batches and all randomness of a step are functions of (seed, step, rank). Two runs on one
     kind of processor with one version of PyTorch are equal as well. Another kind (AVX2 instead of AVX-512, another GPU)
     sums in another order: its first loss agrees to 1e-4, after 20 updates of SimCLR its loss agrees to 2 % and its
     encoder's weights to 3 % of their length (measured: 0.2 % and 0.8 %), and more updates take the two further apart.
+
+    A finished run with fewer `recipe.steps`, and all else equal, goes on from its end, with the state of its optimiser.
+    From there on the learning rate, and what a method ties to the progress of training, are those of the larger number:
+    with a constant schedule without warm-up the run ends as if it had had that number from the start, bit for bit; with
+    a cosine the rate, which had come down to 0, starts anew from where the longer cosine is, and the run is neither of
+    the two. `lengthened_after` in `run.json` tells of it, and the encoder before is kept as `encoder-N.safetensors`.
 
     Args:
         method: what to train; its encoder is what is kept.

@@ -91,7 +91,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
     cut = run(roam, tmp_path / "cut", **settings)
     assert weights(cut) == weights(whole)
     assert [row["step"] for row in read_metrics(cut)] == [row["step"] for row in read_metrics(whole)]
-    assert not (cut / "state.pt").exists()
+    assert load_state(cut / "state.pt")["step"] == 12
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,10 @@ def test_a_finished_run_is_left_alone(roam, tmp_path):
 
 def test_another_configuration_is_refused_and_named(roam, tmp_path):
     run(roam, tmp_path / "run")
-    with pytest.raises(DataError, match=r"recipe\.steps is 12, not 13"):
-        run(roam, tmp_path / "run", recipe=Recipe(steps=13, batch_size=8, learning_rate=1e-2))
+    with pytest.raises(DataError, match=r"recipe\.steps is 12, not 11"):
+        run(roam, tmp_path / "run", recipe=Recipe(steps=11, batch_size=8, learning_rate=1e-2))
+    with pytest.raises(DataError, match=r"recipe\.batch_size is 8, not 4"):
+        run(roam, tmp_path / "run", recipe=Recipe(steps=13, batch_size=4, learning_rate=1e-2))
     with pytest.raises(DataError, match="seed is 0, not 3"):
         run(roam, tmp_path / "run", seed=3)
 
