@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
+from embodied_ssl.training.checkpoint import is_finished, read_configuration
 from embodied_ssl.training.run import ENCODER
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
@@ -55,7 +56,7 @@ def compare(
     Args:
         methods: by name, with settings of their own if need be, and an encoder where one takes no other, as after
             `train`: `simclr`, `simclr --views body`, `mae --encoder vit_tiny`, `moco --encoder timm/resnet18
-            --weights pretrained`.
+            --init pretrained`.
         out: the directory for runs, results and report.
         data: the data sets to learn from; each stream that a method's loss asks for is that of the first one that has
             it. With several it is printed who learns from which.
@@ -79,27 +80,22 @@ def compare(
     if not methods:
         raise DataError("compare: name at least one method")
     out = Path(out).expanduser()
+    rows = list(dict.fromkeys([*methods, "labels"] if labels else methods))  # each once
 
     def kept() -> str:
         return f"{len(list(out.glob(f'runs/*/{ENCODER}')))} runs are finished in {out}"
 
-    def learn(name: str, seed: int) -> Path:
-        method = _make(name, encoder, image_size, seed)
-        recipe = replace(method.recipe, steps=steps, batch_size=batch_size or method.recipe.batch_size)
-        run = out / "runs" / f"{_row(name)}-{seed}"
-        how = TrainingSettings(seed=seed, skip_damaged=settings.skip_damaged, progress=shown)
-        return train(method, run, streams[name], recipe, how, Hardware(device=device))
-
     with saying_what_is_kept(kept), claim(out):  # before any work: it may not be writable, or held by another
-        rows = dict.fromkeys([*methods, "labels"] if labels else methods)  # each once
-        streams = {name: _streams(_make(name, encoder, image_size, 0), data) for name in rows}
+        streams = {row: _streams(_make(row, encoder, image_size, 0), data) for row in rows}
         sets = plan(on, protocols, settings=settings, device=device)
         for each in sets:
             each.prepare(range(seeds), told=False)  # what can't be measured on is refused before any training
         if progress and len(data) > 1:
             _tell(streams, data)
         shown = progress and workers == 1
-        runs = _in_order(learn, [(name, seed) for seed in range(seeds) for name in rows], workers)
+        how = TrainingSettings(skip_damaged=settings.skip_damaged, progress=shown)
+        common = _Rows(out, streams, encoder, image_size, steps, batch_size, how, Hardware(device=device))
+        runs = _in_order(common.learn, [(row, seed) for seed in range(seeds) for row in rows], workers)
         measured = partial(
             evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
         )
@@ -109,6 +105,32 @@ def compare(
         )
         present(out, found, runs, {run: on for run in runs if run.name.endswith("-0")})
     return found
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the runs of all rows have in common."""
+
+    out: Path
+    streams: Mapping[str, Mapping[str, Source]]
+    """Of each row, what it learns from."""
+    encoder: str
+    image_size: int
+    steps: int
+    batch_size: int | None
+    settings: TrainingSettings
+    hardware: Hardware
+
+    def learn(self, row: str, seed: int) -> Path:
+        """Train a run of a row. Raises DataError where there is one of fewer updates, which would not be a fair row."""
+        method = _make(row, self.encoder, self.image_size, seed)
+        recipe = replace(method.recipe, steps=self.steps, batch_size=self.batch_size or method.recipe.batch_size)
+        run = self.out / "runs" / f"{_row(row)}-{seed}"
+        if is_finished(run) and (ended := read_configuration(run)["recipe"]["steps"]) != self.steps:
+            raise DataError(
+                f"{run}: holds a run whose recipe.steps is {ended}, not {self.steps}; name another directory"
+            )
+        return train(method, run, self.streams[row], recipe, replace(self.settings, seed=seed), self.hardware)
 
 
 def _in_order(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], workers: int) -> list[_T]:
@@ -127,10 +149,10 @@ def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
     parser, kind = Parser(f"train {name}"), method_class(name)
     parser.settings(f"Settings of {name}", kind, "method", {"encoder"})
     parser.add_argument("--encoder.name", type=str, default=encoder)
-    parser.add_argument("--encoder.weights", type=str | None, default=None)
+    parser.add_argument("--encoder.init", type=str | None, default=None)
     given = parser.values(options)
     own = given["encoder"]
-    return make_method(name, own["name"], image_size, seed, own["weights"], **built(kind, given.get("method", {})))
+    return make_method(name, own["name"], image_size, seed, own["init"], **built(kind, given.get("method", {})))
 
 
 def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:

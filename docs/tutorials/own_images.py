@@ -77,5 +77,5 @@ es.evaluate(["runs/rotation-0"], ["photographs"], ["knn", "linear_probe"])
 # (`--frames photographs data/roam`), and a backbone of another library brings its own weights:
 #
 # ```sh
-# embodied-ssl train simclr --frames photographs --encoder timm/resnet18 --weights pretrained --out runs/simclr-0
+# embodied-ssl train simclr --frames photographs --encoder timm/resnet18 --init pretrained --out runs/simclr-0
 # ```

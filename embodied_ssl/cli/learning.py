@@ -12,7 +12,7 @@ from embodied_ssl.cli.words import first_line, first_paragraph
 if TYPE_CHECKING:
     from embodied_ssl.method import Method, StreamSpec
 
-_WEIGHTS = (
+_INIT = (
     "what it begins with: `pretrained`, what timm or torchvision downloads for it; the directory of a run; or a file, "
     ".safetensors or .pth, in the naming of the library or of ours; None: drawn at random by the seed"
 )
@@ -66,7 +66,7 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
     encoder.add_argument(
         "--encoder.name", type=str, default=kind.usual_encoder, help="as `embodied-ssl encoders` lists them"
     )
-    encoder.add_argument("--encoder.weights", type=str | None, default=None, help=_WEIGHTS)
+    encoder.add_argument("--encoder.init", type=str | None, default=None, help=_INIT)
     encoder.add_argument("--encoder.image_size", type=Count, default=64, help="side of the images that it sees, px")
     parser.settings("Optimiser and schedule, in full --optimizer.NAME", Recipe, "optimizer")
     parser.set_defaults({f"optimizer.{field}": value for field, value in asdict(kind.recipe).items()})
@@ -85,7 +85,7 @@ def train_command(name: str, given: Mapping[str, Any]) -> int:
 
     encoder, training = given["encoder"], TrainingSettings(**given["training"])
     settings = built(method_class(name), given.get("method", {}))
-    method = make_method(name, encoder["name"], encoder["image_size"], training.seed, encoder["weights"], **settings)
+    method = make_method(name, encoder["name"], encoder["image_size"], training.seed, encoder["init"], **settings)
     data = {stream: sources for stream, sources in _streams(given["data"]).items() if sources is not None}
     recipe, hardware = Recipe(**given["optimizer"]), Hardware(**given["hardware"])
     print(train(method, given["out"], data, recipe, training, hardware))

@@ -59,8 +59,8 @@ def encoders_command(given: Mapping[str, Any]) -> int:
 
     for name in encoder_names():
         print(f"{name:24}{first_line(encoder_maker(name))}")
-    print("timm/NAME               A backbone of timm, or NAME.TAG; untrained, or with --weights.")
-    print("torchvision/NAME        A backbone of torchvision; untrained, or with --weights.")
+    print("timm/NAME               A backbone of timm, or NAME.TAG; untrained, or with --init.")
+    print("torchvision/NAME        A backbone of torchvision; untrained, or with --init.")
     print("split/NAME              conv4 or alexnet in two halves, for lightness and colours.")
     return 0
 

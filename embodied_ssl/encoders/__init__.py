@@ -69,19 +69,19 @@ def encoder_maker(name: str) -> Callable[..., nn.Module]:
     return found[name]
 
 
-def make_encoder(name: str, image_size: int = 64, weights: Path | str | None = None) -> Encoder:
+def make_encoder(name: str, image_size: int = 64, init: Path | str | None = None) -> Encoder:
     """An encoder, its weights drawn at random or taken from elsewhere.
 
     name: one of `encoder_names`; `module:Name` for an nn.Module of one's own (see OutsideEncoder); `timm/NAME` or
     `torchvision/NAME` for a backbone of theirs; or `split/NAME` for conv4 or alexnet in two halves.
-    weights: what it begins with: `pretrained`, what the library of a backbone downloads for it; the directory of a run;
+    init: what it begins with: `pretrained`, what the library of a backbone downloads for it; the directory of a run;
     or a file, .safetensors or .pth, in the naming of that library or of ours. None: at random.
 
     Raises DataError for an unknown name, where it offers the near one, and for weights that can't be had or are of
     another network.
     """
     library, _, backbone = name.rpartition("/")
-    pretrained = str(weights) == PRETRAINED
+    pretrained = str(init) == PRETRAINED
     if library in LIBRARIES:
         encoder: Encoder = LIBRARIES[library](backbone, image_size, pretrained)
     elif library == "split":
@@ -91,10 +91,10 @@ def make_encoder(name: str, image_size: int = 64, weights: Path | str | None = N
         encoder = make_outside(make, plugins.name_of(make) if ":" in name else name, image_size)
     if pretrained and library not in LIBRARIES:
         raise DataError(f"{name} has no pretrained weights; give the directory of a run or a file, or timm/NAME")
-    if weights is not None:
-        encoder.weights = str(weights)
+    if init is not None:
+        encoder.init = str(init)
         if not pretrained:
-            start_from(encoder, weights)
+            start_from(encoder, init)
     return encoder
 
 

@@ -25,7 +25,7 @@ class Encoder(nn.Module):
     """Channels of each stage, from the shallowest to the deepest, by name."""
     dim: int
     """Of the pooled features."""
-    weights: str | None = None
+    init: str | None = None
     """Where its first weights are from, as `make_encoder` was given it; None: drawn at random."""
 
     def stages(self, images: Tensor) -> dict[str, Tensor]:

@@ -30,7 +30,7 @@ def timm_encoder(name: str, image_size: int, pretrained: bool) -> "TimmEncoder":
     usual = timm.get_pretrained_cfg(name)  # None for a name of old, which timm turns into that of today
     if pretrained and usual is not None and not usual.has_weights:
         near = _near(name, timm.list_pretrained())
-        raise DataError(f"timm/{name}: timm has no weights for it; take {near}, or leave out --weights")
+        raise DataError(f"timm/{name}: timm has no weights for it; take {near}, or leave out --init")
     try:
         encoder = encoder_of(f"timm/{name}", image_size, _create(name, image_size, pretrained=False))
     except DataError:

@@ -89,7 +89,7 @@ def no_weights(name: str, error: Exception) -> DataError:
     why = " ".join(str(error).split())[:150]
     return DataError(
         f"{name}: its weights can't be downloaded here ({why}); fetch the file on another machine and give "
-        "--weights FILE, or leave out --weights"
+        "--init FILE, or leave out --init"
     )
 
 

@@ -52,7 +52,7 @@ def make_method(
     encoder: str | None = None,
     image_size: Count = 64,
     seed: Seed = 0,
-    weights: Path | str | None = None,
+    init: Path | str | None = None,
     **settings: Any,
 ) -> Method:
     """A method with an encoder of its own, initialised from `seed`.
@@ -62,7 +62,7 @@ def make_method(
         encoder: as `embodied-ssl encoders` lists them, or `module:Name`; None: the method's usual one.
         image_size: side of the images that the encoder sees, px.
         seed: of the first weights, as far as they are drawn.
-        weights: what the encoder begins with: `pretrained`, a run, a file; None: at random. See `make_encoder`.
+        init: what the encoder begins with: `pretrained`, a run, a file; None: at random. See `make_encoder`.
         settings: parameters of the method.
 
     Raises DataError for an unknown name, and for settings that the method does not have.
@@ -74,7 +74,7 @@ def make_method(
             raise unknown_name(f"setting of {name}", setting, own) if own else DataError(f"{name} has no settings")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind(make_encoder(encoder or kind.usual_encoder, image_size, weights), **settings)
+        return kind(make_encoder(encoder or kind.usual_encoder, image_size, init), **settings)
 
 
 def _built_in() -> list[str]:

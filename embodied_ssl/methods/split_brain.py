@@ -42,9 +42,9 @@ class SplitBrain(Method):
             levels: classes of lightness.
             least_crop: smallest share of the square image that a view keeps.
         """
-        if encoder.weights is not None and not isinstance(encoder, SplitEncoder):
+        if encoder.init is not None and not isinstance(encoder, SplitEncoder):
             raise DataError(
-                f"split_brain: {encoder.name} is made anew in halves, and its --weights would be lost; give those of "
+                f"split_brain: {encoder.name} is made anew in halves, and its --init would be lost; give those of "
                 f"--encoder split/{encoder.name}"
             )
         halves = encoder if isinstance(encoder, SplitEncoder) else SplitEncoder(encoder.name, encoder.image_size)

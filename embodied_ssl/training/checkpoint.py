@@ -35,7 +35,7 @@ FIRST_WEIGHTS = "first_weights"
 LENGTHENED = "lengthened_after"
 """Updates after which a run had ended, before it went on with more."""
 _BEGINNING = (
-    "make the method as it was made for that run, by the same seed and --weights (one that has been trained since is "
+    "make the method as it was made for that run, by the same seed and --init (one that has been trained since is "
     "another), or name another directory"
 )
 
@@ -45,7 +45,7 @@ def load_encoder(run: Path | str) -> Encoder:
     configuration = read_configuration(run)
     encoder = _encoder_of(run, configuration)
     load_weights(encoder, Path(run) / ENCODER)
-    encoder.weights = str(run)  # what learns on from it has learned from the same images
+    encoder.init = str(run)  # what learns on from it has learned from the same images
     return encoder.eval()
 
 

@@ -99,7 +99,7 @@ def train(
     state = TrainingState(out, method, recipe, fabric)
     with saying_what_is_kept(state.told), _claimed(out, configuration, fabric):
         if fabric.is_global_zero:
-            write_samples(out, taken, method.encoder.weights)
+            write_samples(out, taken, method.encoder.init)
         if is_finished(out):
             return out
         state.begin(streams, np.random.default_rng([settings.seed, _PREPARE]))
@@ -218,7 +218,7 @@ def _configuration(
         "method": method_name(method),
         "settings": method.settings(),
         "encoder": method.encoder.settings,
-        FIRST_WEIGHTS: {"sha256": weights_digest(method), "source": method.encoder.weights},
+        FIRST_WEIGHTS: {"sha256": weights_digest(method), "source": method.encoder.init},
         "recipe": asdict(recipe),
         "seed": settings.seed,
         "precision": precision,

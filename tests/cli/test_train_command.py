@@ -138,7 +138,7 @@ def test_a_name_of_two_groups_is_refused_and_each_has_its_full_name():
         "momentum": 0.1, "steps": 2, "weight_decay": 0.3,
     }  # fmt: skip
     assert str(given["out"]) == "run"
-    assert given["encoder"] == {"name": "vit_tiny", "image_size": 48, "weights": None}
+    assert given["encoder"] == {"name": "vit_tiny", "image_size": 48, "init": None}
     usual = parser.values(["--out", "run", "--data.frames", "folder"])
     assert (usual["method"]["momentum"], usual["optimizer"]["momentum"]) == (0.5, 0.7)
 

@@ -93,7 +93,7 @@ def test_an_encoder_starts_from_a_file_in_the_naming_of_its_library(trained, fil
     images = torch.rand(2, 3, 64, 64)
     expected = network.forward_head(network.forward_features((images - 0.5) / 0.5), pre_logits=True)
     torch.testing.assert_close(encoder(images), expected)
-    assert encoder.weights == str(folder / file)
+    assert encoder.init == str(folder / file)
     wider = make_encoder("timm/test_vit", 96, folder / file)  # timm gives the positions more places
     assert wider(torch.rand(1, 3, 96, 96)).isfinite().all()
 
@@ -158,7 +158,7 @@ def test_pretrained_weights_that_cannot_be_had_are_told_of(monkeypatch, tmp_path
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", unreachable)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", unreachable)
     for name in ("timm/test_resnet", "torchvision/mnasnet0_5"):
-        with pytest.raises(DataError, match=r"can't be downloaded here .*give --weights FILE, or leave out --weights"):
+        with pytest.raises(DataError, match=r"can't be downloaded here .*give --init FILE, or leave out --init"):
             make_encoder(name, 64, "pretrained")
     with pytest.raises(DataError, match="timm has no weights for it; take timm/"):
         make_encoder("timm/test_vit_relpos", 64, "pretrained")

@@ -91,6 +91,9 @@ def test_sets_of_one_name_are_no_seeds(tmp_path):
     both = compare(["rotation"], tmp_path / "c", sets[:1], sets, 1, "conv4", 16, 1, "cpu", batch_size=8,
                    protocols=("knn",), labels=False, progress=False)  # fmt: skip
     assert {one.set for one in both} == {"s1/set", "s2/set"}
+    with pytest.raises(DataError, match=r"rotation-0: holds a run whose recipe\.steps is 1, not 2; name another --out"):
+        compare(["rotation"], tmp_path / "c", sets[:1], sets, 1, "conv4", 16, 2, "cpu", batch_size=8,
+                protocols=("knn",), labels=False, progress=False)  # fmt: skip
 
 
 def test_runs_of_one_name_with_other_settings_or_data_are_no_seeds(tmp_path):

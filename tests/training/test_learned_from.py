@@ -104,7 +104,7 @@ def test_pictures_are_known_again_by_content(noise, tmp_path):
 def test_what_first_weights_have_learned_from_counts_as_well(noise, tmp_path, how):
     earlier = learn("rotation", tmp_path / "earlier", noise / "test")
     given = {"its directory": earlier, "its file": earlier / "encoder.safetensors"}.get(how)
-    method = make_method("rotation", None, 32, weights=given)
+    method = make_method("rotation", None, 32, init=given)
     if how == "its encoder":
         method = type(method)(load_encoder(earlier))
     run = train(method, tmp_path / "run", {"frames": noise}, SHORT, QUIET)

@@ -211,8 +211,8 @@ def test_a_run_that_starts_from_another_says_from_which(roam, tmp_path):
     first = run(roam, tmp_path / "first")
     content = (first / "encoder.safetensors").read_bytes()
 
-    def go_on(weights, out):
-        learner = make_method("drlim", "conv4", 32, weights=weights)
+    def go_on(init, out):
+        learner = make_method("drlim", "conv4", 32, init=init)
         return train(learner, out, {"pairs": roam}, Recipe(steps=2, batch_size=4), QUIET)
 
     (tmp_path / "elsewhere.safetensors").write_bytes(content)
