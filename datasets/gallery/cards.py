@@ -31,7 +31,7 @@ def dataset_card(dataset: "Dataset") -> str:
         title=dataset.path.resolve().name,
         kind=dataset.kind,
         counts=counts_of(dataset),
-        images=list(zip(embedded(images[rows]), [f"row {row}" for row in rows], strict=True)),
+        images=list(zip(thumbnails.embed_small(images[rows], _SIDE_PX), [f"row {row}" for row in rows], strict=True)),
         details=[("Fields", fields), ("How it was collected", settings_of(dataset))],
     )
 
@@ -40,8 +40,9 @@ def image_set_card(images: "ImageSet") -> str:
     """A set of labelled images: how many of which class and part, and one of each class."""
     count = np.bincount(images.label, minlength=len(images.classes))
     there = np.flatnonzero(count)
-    shown = [int(np.argmax(images.label == each)) for each in there[spread(len(there), MOST_IMAGES)]]
-    names = [words(images.classes[images.label[row]]) for row in shown]
+    some = there[spread(len(there), MOST_IMAGES)]
+    shown = np.array([np.argmax(images.label == each) for each in some], np.int64)
+    names = [words(images.classes[each]) for each in some]
     parts = [(part or "no part", f"{(images.part == part).sum():,}") for part in np.unique(images.part).tolist()]
     height, width = images.images.shape[1:3]
     return render(
@@ -52,7 +53,7 @@ def image_set_card(images: "ImageSet") -> str:
             ("images", f"{len(images):,}"), ("size", f"{width} × {height} px"), ("classes", f"{len(images.classes)}"),
             ("groups", f"{len(np.unique(images.group)):,}"), *(parts if len(parts) > 1 else []),
         ],
-        images=list(zip(embedded(images.images[np.array(shown, np.int64)]), names, strict=True)),
+        images=list(zip(thumbnails.embed_small(images.images[shown], _SIDE_PX), names, strict=True)),
         details=[("Classes", [(words(images.classes[each]), f"{count[each]:,} images") for each in there])],
     )  # fmt: skip
 
@@ -84,11 +85,6 @@ def settings_of(dataset: "Dataset") -> list[tuple[str, str]]:
 def spread(count: int, most: int) -> NDArray[np.int64]:
     """Up to `most` of the numbers below `count`, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
-
-
-def embedded(images: NDArray[np.uint8], side: int = _SIDE_PX) -> list[str]:
-    """Images uint8 [B, H, W, 3] as data URLs, at most `side` px."""
-    return [thumbnails.embed(image) for image in thumbnails.shrink(images, side)] if len(images) else []
 
 
 def _plain(value: object) -> str:

@@ -208,6 +208,13 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def ends(values: NDArray[np.floating]) -> tuple[float, float]:
+    """The ends of an axis for values: from the smallest to the largest, with a margin."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    margin = 0.04 * (high - low) or 0.1
+    return low - margin, high + margin
+
+
 def round_step(step: float) -> float:
     """The nearest of 1, 2, 5 × a power of ten that is no less than `step`."""
     power = 10.0 ** math.floor(math.log10(max(step, 1e-12)))

@@ -56,12 +56,10 @@ def wall(dataset: Dataset, labels: list[str], tiles: int = WALL_TILES) -> list[T
     chosen = np.sort(spread(labels)[:tiles])
     start, length = dataset.episodes["start"][chosen], dataset.episodes["length"][chosen]
     rgb = dataset.array("frames/rgb")
-    first = thumbnails.shrink(rgb[start], _SIDE_PX)
-    middle = thumbnails.shrink(rgb[start + length // 2], _SIDE_PX)
+    first = thumbnails.embed_small(rgb[start], _SIDE_PX)
+    middle = thumbnails.embed_small(rgb[start + length // 2], _SIDE_PX)
     order = sorted(range(len(chosen)), key=lambda i: labels[chosen[i]])
-    return [
-        Tile(thumbnails.embed(first[i]), thumbnails.embed(middle[i]), labels[chosen[i]], int(chosen[i])) for i in order
-    ]
+    return [Tile(first[i], middle[i], labels[chosen[i]], int(chosen[i])) for i in order]
 
 
 def scrubber(dataset: Dataset, labels: list[str], budget: int) -> dict[str, Any]:

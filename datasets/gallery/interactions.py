@@ -115,9 +115,7 @@ def cards(interactions: Interactions, budget: int) -> list[Card]:
     for i in range(min(MOST_CARDS, len(interactions.rows))):
         row = interactions.rows[i]
         before, after = (
-            thumbnails.embed(
-                thumbnails.shrink(interactions.dataset.array(f"interactions/{name}")[row][None], _SIDE_PX)[0]
-            )
+            thumbnails.embed_small(interactions.dataset.array(f"interactions/{name}")[[row]], _SIDE_PX)[0]
             for name in ("rgb_before", "rgb_after")
         )
         used += len(before) + len(after)

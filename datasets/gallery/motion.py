@@ -4,7 +4,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, round_step, rows_chart
+from embodied_ssl.datasets.gallery.charts import Axis, Chart, ends, number, round_step, rows_chart
 from embodied_ssl.datasets.read.motion import azimuth, elevation
 from embodied_ssl.datasets.read.readers import Dataset
 
@@ -30,7 +30,7 @@ def motor_chart(dataset: Dataset, rows: NDArray[np.int64], signals: tuple[int, i
     motor = dataset.array("frames/motor")[rows][:, signals]
     motor = motor[np.isfinite(motor).all(axis=1)].astype("f8")
     names = [dataset.declaration.motor_signals[signal] for signal in signals]
-    axes = [Axis(name, *_ends(motor[:, i])) for i, name in enumerate(names)]
+    axes = [Axis(name, *ends(motor[:, i])) for i, name in enumerate(names)]
     counts, *edges = np.histogram2d(
         motor[:, 0], motor[:, 1], bins=_BINS, range=[(axis.low, axis.high) for axis in axes]
     )
@@ -99,10 +99,3 @@ def rows_of(dataset: Dataset, episodes: NDArray[np.int64]) -> NDArray[np.int64]:
     """All rows of some episodes."""
     start, length = dataset.episodes["start"], dataset.episodes["length"]
     return np.concatenate([start[e] + np.arange(length[e]) for e in episodes])
-
-
-def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
-    """From the smallest to the largest value, with a margin."""
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    margin = 0.03 * (high - low) or 0.1
-    return low - margin, high + margin

@@ -18,6 +18,11 @@ def embed(image: Image) -> str:
     return _data_url(image, ".webp", [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
 
 
+def embed_small(images: Image, side: int) -> list[str]:
+    """Images uint8 [K, H, W, 3] as data URLs, their longer side at most `side` pixels."""
+    return [embed(image) for image in shrink(images, side)] if len(images) else []
+
+
 def embed_exactly(image: Image) -> str:
     """An image, uint8 [H, W, 3] sRGB, as a data URL: PNG, for flat colours."""
     return _data_url(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.gallery import thumbnails
-from embodied_ssl.datasets.gallery.charts import Axis, Chart, number
+from embodied_ssl.datasets.gallery.charts import Axis, Chart, ends, number
 from embodied_ssl.report.colours import class_colours
 from embodied_ssl.report.figures import (
     Equivariance,
@@ -44,7 +44,7 @@ def clusters_chart(figure: MotionClusters) -> tuple[Markup, Key]:
     """Motor signals as dots, coloured by their pattern."""
     motion = np.asarray(figure.motion, "f8")
     finite = np.isfinite(motion).all(axis=1)
-    axes = [Axis(figure.signals[i], *_ends(motion[finite, i])) for i in range(2)]
+    axes = [Axis(figure.signals[i], *ends(motion[finite, i])) for i in range(2)]
     chart = Chart(axes[0], axes[1], height=330)
     for across, low, high in ((True, axes[0].low, axes[0].high), (False, axes[1].low, axes[1].high)):
         if low < 0 < high:
@@ -95,13 +95,13 @@ def map_chart(figure: FeatureMap) -> tuple[Markup, Key]:
     """Features as dots coloured by class; thumbnails lie on some of them, framed in the colour."""
     point = np.asarray(figure.point, "f8")
     finite = np.isfinite(point).all(axis=1)
-    axes = [Axis("", *_ends(point[finite, i]), ticks=()) for i in range(2)]
+    axes = [Axis("", *ends(point[finite, i]), ticks=()) for i in range(2)]
     chart = Chart(axes[0], axes[1], height=420, left=16)
     colours = class_colours(figure.classes)
     for c, (name, colour) in enumerate(zip(figure.classes, colours, strict=True)):
         mine = np.flatnonzero(finite & (figure.label == c))
         chart.points(point[mine, 0], point[mine, 1], colour, [name] * len(mine))
-    small = _urls(figure.thumbnail, _THUMBNAIL_PX)
+    small = thumbnails.embed_small(figure.thumbnail, _THUMBNAIL_PX)
     for url, i in zip(small, figure.shown.tolist(), strict=True):
         if finite[i]:
             x, y = float(chart.across(point[i, 0])), float(chart.down(point[i, 1]))
@@ -116,17 +116,6 @@ def map_chart(figure: FeatureMap) -> tuple[Markup, Key]:
 
 def _url(image: NDArray[np.uint8]) -> str:
     """An image, uint8 [H, W, 3], for the page; the pixels of a small one stay visible."""
-    small = thumbnails.shrink(image[None], _SIDE_PX)[0]
+    (small,) = thumbnails.shrink(image[None], _SIDE_PX)
     times = max(1, _SIDE_PX // 2 // max(small.shape))
     return thumbnails.embed(small.repeat(times, axis=0).repeat(times, axis=1))
-
-
-def _urls(shown: np.ndarray, side: int) -> list[str]:
-    return [thumbnails.embed(image) for image in thumbnails.shrink(shown, side)] if len(shown) else []
-
-
-def _ends(values: np.ndarray) -> tuple[float, float]:
-    """From the smallest to the largest value, with a margin."""
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    margin = 0.05 * (high - low) or 0.1
-    return low - margin, high + margin
