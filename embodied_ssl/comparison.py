@@ -94,7 +94,7 @@ def compare(
             _tell(streams, data)
         shown = progress and workers == 1
         how = TrainingSettings(skip_damaged=settings.skip_damaged, progress=shown)
-        common = _Rows(out, streams, encoder, image_size, steps, batch_size, how, Hardware(device=device))
+        common = _Common(out, streams, encoder, image_size, steps, batch_size, how, Hardware(device=device))
         runs = _in_order(common.learn, [(row, seed) for seed in range(seeds) for row in rows], workers)
         measured = partial(
             evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
@@ -108,7 +108,7 @@ def compare(
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _Common:
     """What the runs of all rows have in common."""
 
     out: Path
@@ -125,11 +125,9 @@ class _Rows:
         """Train a run of a row. Raises DataError where there is one of fewer updates, which would not be a fair row."""
         method = _make(row, self.encoder, self.image_size, seed)
         recipe = replace(method.recipe, steps=self.steps, batch_size=self.batch_size or method.recipe.batch_size)
-        run = self.out / "runs" / f"{_row(row)}-{seed}"
+        run = self.out / "runs" / f"{_file_name(row)}-{seed}"
         if is_finished(run) and (ended := read_configuration(run)["recipe"]["steps"]) != self.steps:
-            raise DataError(
-                f"{run}: holds a run whose recipe.steps is {ended}, not {self.steps}; name another directory"
-            )
+            raise DataError(f"{run}: holds a run whose recipe.steps is {ended}, not {self.steps}; name another --out")
         return train(method, run, self.streams[row], recipe, replace(self.settings, seed=seed), self.hardware)
 
 
@@ -180,6 +178,6 @@ def _tell(streams: Mapping[str, Mapping[str, Source]], data: Sequence[Path]) -> 
             print(f"embodied-ssl: nothing learns from {source}: {why}", file=sys.stderr)
 
 
-def _row(named: str) -> str:
+def _file_name(named: str) -> str:
     """Its row in the tables and its part of a file's name, `moco version 3`."""
     return named.replace("--", "").replace("/", "_")
