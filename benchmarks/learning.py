@@ -86,7 +86,11 @@ class Part:
 
 
 OF_PAIRS = ((("few_labels", "knn", "equivariance"), None),)
-WEIGHTS = tuple({"relative": relative, "places": places} for relative in (0.0, 20.0) for places in (0.0, 1.0, 3.0))
+WEIGHTS = tuple(
+    {"relative_weight": relative, "contrast_weight": contrast}
+    for relative in (0.0, 20.0)
+    for contrast in (0.0, 1.0, 3.0)
+)
 CHOOSING_SEED = 1000  # of the runs that choose: none that is measured
 PARTS = {
     "rooms": Part(by_pairs("roam"), "new_rooms", "conv4", 32, 64, 900, OF_PAIRS, WEIGHTS, "choosing_rooms"),

@@ -1,4 +1,4 @@
-"""CLIP: images and captions that belong together are told from those that do not."""
+"""CLIP: images and captions that belong together are more similar than those that do not."""
 
 import math
 from collections.abc import Sequence
@@ -28,34 +28,48 @@ from embodied_ssl.text.word2vec import word2vec
 _LONGEST_WORD = 24  # bytes
 LARGEST_LOG_SCALE = math.log(100)
 PROMPTS = ("a {}", "a {} on the left", "a {} on the right", "a {} in the middle")
-"""Captions that name nothing but a class and a place; a class is the mean of theirs."""
+"""Captions that name nothing but a class and a place; the embedding of a class is the mean of theirs."""
 
 
 class CLIP(Method):
     """Learning transferable visual models from natural language supervision. Radford et al., ICML 2021.
 
-    Scaled for captions of a few words: a text transformer of 2 blocks, 128 wide, over the words of the data. It can
-    start from word vectors (word2vec, Mikolov et al. 2013) or from masked words (BERT, Devlin et al. 2019), learned
-    on the same captions before any image is seen.
+    Idea: An encoder of images and an encoder of text come to one space, in which an image is more similar to its own
+    caption than to all other captions of the batch, and a caption to its own image. Any class that can be named can
+    then be recognised without training for it, by the similarity of an image with the text of its name.
+
+    Loss: `½ (CE over captions of sim(image, caption)/τ + CE over images of sim(caption, image)/τ)`, cross-entropies
+    whose right answers are the true pairs; sim is the cosine similarity, τ is learned.
+
+    Differs: Scaled for captions of a few words: a text transformer of 2 blocks, 128 wide, over the words of the data.
+    It can start from word vectors (word2vec, Mikolov et al. 2013) or from masked words (BERT, Devlin et al. 2019),
+    learned on the same captions before any image is seen. Crops keep half of an image at least and are not mirrored,
+    since captions name places.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.1, second_beta=0.98, batch_size=128, steps=2000)
     whole_batch = True
 
     def __init__(
-        self, encoder: Encoder, dim: Count = 128, text_width: Count = 128, text_depth: Count = 2, words: Count = 512,
-        start: Literal["random", "word2vec", "masked_words"] = "random", start_steps: Count = 1000,
+        self,
+        encoder: Encoder,
+        dim: Count = 128,
+        text_width: Count = 128,
+        text_depth: Count = 2,
+        words: Count = 512,
+        start: Literal["random", "word2vec", "masked_words"] = "random",
+        start_steps: Count = 1000,
         least_crop: SomeShare = 0.5,
-    ):  # fmt: skip
+    ):
         """An encoder of images and one of captions.
 
         Args:
-            encoder: of images; what is kept.
-            dim: of the space that both come to.
-            text_width: of the text transformer, a multiple of 32.
-            text_depth: its blocks.
+            encoder: of images.
+            dim: of the common space.
+            text_width: dimension of the tokens of the text transformer, a multiple of 32.
+            text_depth: blocks of the text transformer.
             words: most words of the vocabulary.
-            start: what the text transformer has learned before.
+            start: what the text transformer learns from the captions alone before training.
             start_steps: updates of that.
             least_crop: smallest share of an image that a random crop keeps, which is all the augmentation.
         """
@@ -64,10 +78,10 @@ class CLIP(Method):
         self.image_projection = nn.Linear(encoder.dim, dim, bias=False)
         self.text_projection = nn.Linear(text_width, dim, bias=False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        self.register_buffer("spelling", torch.zeros(words, _LONGEST_WORD, dtype=torch.uint8))
+        self.register_buffer("spelling", torch.zeros(words, _LONGEST_WORD, dtype=torch.uint8))  # of the vocabulary
 
     def stream_options(self) -> dict[str, dict[str, list[str]]]:
-        """Captions in the words that were learned, once they are; of a first data set in its own."""
+        """Captions in the vocabulary that was learned, if there is one; at first in that of the data set."""
         return {"captions": {"vocabulary": self.vocabulary()}} if self.spelling.any() else {}
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
@@ -88,24 +102,26 @@ class CLIP(Method):
             learn_masked_words(self.text, sentences, int(sentences.max()) + 1, self.start_steps, rng=rng)
 
     def loss(self, captions: CaptionedFrames, step: Step) -> dict[str, Tensor]:
-        views = random_resized_crop(
-            captions.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0), flip=0.0
-        )  # a mirrored image would belie its caption
-        seen = in_chunks((self.encoder, self.image_projection), views, step.loss_chunks)
-        said = in_chunks((self.text, self.text_projection), captions.words, step.loss_chunks)
+        # A mirrored image would not fit its caption.
+        scale = (self.least_crop, 1.0)
+        views = random_resized_crop(captions.images, step.rng, self.encoder.image_size, scale, flip=0.0)
+
+        images = in_chunks((self.encoder, self.image_projection), views, step.loss_chunks)  # [B, dim]
+        texts = in_chunks((self.text, self.text_projection), captions.words, step.loss_chunks)  # [B, dim]
+
+        # Figure 3 of the paper. An image that is there twice is no negative of its own caption.
         temperature = (-self.log_scale).exp()
-        # An image that is there twice is no negative of its own caption.
-        loss = symmetric_info_nce(seen, said, temperature, digest(captions.images))
+        loss = symmetric_info_nce(images, texts, temperature, digest(captions.images))
         return {"loss": loss, "temperature": temperature.detach()}
 
     def show(self, captions: CaptionedFrames, step: Step) -> list[list[Panel]]:
         """Each image with its caption, and the captions of the batch that are ranked first, with their images."""
         images = to_float(captions.images, self.encoder.image_size)
-        said = functional.normalize(self.text_projection(self.text(captions.words)).float(), dim=1)
+        embedded = functional.normalize(self.text_projection(self.text(captions.words)).float(), dim=1)  # [B, dim]
         words = self.vocabulary()
         texts = [" ".join(words[word] for word in row if word) for row in captions.words.tolist()]
         right = (captions.words[:, None] == captions.words).all(2)  # of like captions each is right
-        return with_nearest(columns((images, texts)), images, self.embed_images(images) @ said.T, right, texts)
+        return with_nearest(columns((images, texts)), images, self.embed_images(images) @ embedded.T, right, texts)
 
     @torch.no_grad()
     def after_step(self, step: Step) -> None:
@@ -130,13 +146,14 @@ class CLIP(Method):
 
     def embed_classes(self, names: Sequence[str], prompts: Sequence[str] = PROMPTS) -> Tensor:
         """Classes by name, each the mean of its prompts (an ensemble, section 3.1.4): [C, dim]."""
-        said = [self.embed_captions([prompt.format(name.replace("_", " ")) for prompt in prompts]) for name in names]
-        return functional.normalize(torch.stack([each.mean(0) for each in said]), dim=1)
+        captions = [[prompt.format(name.replace("_", " ")) for prompt in prompts] for name in names]
+        means = [self.embed_captions(each).mean(0) for each in captions]
+        return functional.normalize(torch.stack(means), dim=1)
 
     def _learn_vocabulary(self, vocabulary: Sequence[str]) -> None:
         if len(vocabulary) > self.words:
             raise DataError(f"clip: the captions have {len(vocabulary)} words; raise --words from {self.words}")
         for row, word in zip(self.spelling, vocabulary, strict=False):
-            spelled = word.encode()[:_LONGEST_WORD]
+            letters = word.encode()[:_LONGEST_WORD]
             row.zero_()
-            row[: len(spelled)] = torch.tensor(list(spelled), dtype=torch.uint8)
+            row[: len(letters)] = torch.tensor(list(letters), dtype=torch.uint8)

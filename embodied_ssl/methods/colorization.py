@@ -1,4 +1,4 @@
-"""Colorization: tell the colours of an image from its lightness."""
+"""Colorization: predict the colours of an image from its lightness."""
 
 import numpy as np
 import torch
@@ -27,8 +27,15 @@ from embodied_ssl.parts.views import random_square
 class Colorization(Method):
     """Colorful image colorization. Zhang, Isola & Efros, ECCV 2016.
 
-    The lightness goes into all three channels of the encoder. Colours are predicted for cells of 4×4 px, as in the
-    paper, as a distribution over the classes of `color_classes`.
+    Idea: From the lightness of an image a network predicts its colours. To know that grass is green and a lemon yellow,
+    its features have to tell what things are. Colours are classes, not numbers, since an object may have several and
+    their mean would be grey; rare colours weigh more, or all images would come out dull.
+
+    Loss: `−mean over cells of v(q*) Σ_q Z_q log Ẑ_q` (equation 2), with Z the soft assignment of a cell's colour to its
+    five nearest classes, Ẑ the prediction, and v the weight of the nearest class q* (equation 4).
+
+    Differs: The classes are those of a grid that hold a colour of sRGB, 261 for the paper's 313, which has a margin
+    about them. The lightness goes into all three channels of the encoder.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -41,21 +48,21 @@ class Colorization(Method):
         temperature: Positive = 0.38,
         least_crop: SomeShare = 0.5,
     ):
-        """A classifier of colours for each cell.
+        """A classifier of colours for cells of 4×4 px.
 
         Args:
             encoder: what is learned.
             step_ab: side of the classes in the plane of (a, b).
             rebalance: λ, the share of even frequencies that is mixed into those of the data before classes are weighted
                 by their inverse; 1: all classes weigh the same.
-            temperature: of the annealed mean that makes a colour of a distribution.
+            temperature: of the annealed mean that makes a colour of a distribution (equation 5).
             least_crop: smallest share of the square image that a view keeps.
         """
         super().__init__(encoder)
         self.cells = max(1, encoder.image_size // 4)
         classes = torch.from_numpy(color_classes(step_ab))
         self.head = CellClassifier(encoder.width, len(classes), self.cells)
-        self.register_buffer("classes", classes)
+        self.register_buffer("classes", classes)  # [Q, 2], (a, b)
         self.register_buffer("weights", torch.ones(len(classes)))
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
@@ -67,9 +74,10 @@ class Colorization(Method):
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
-        lab = rgb_to_lab(images)
-        logits = self.classify(lab[:, :1])
-        loss, accuracy = soft_cross_entropy(logits, cell_colors(lab, self.cells), self.step_ab, self.weights)
+        lab = rgb_to_lab(images)  # [B, 3, s, s]
+        logits = self.classify(lab[:, :1])  # [B, Q, n, n]
+        colors = cell_colors(lab, self.cells)  # [B, 2, n, n]
+        loss, accuracy = soft_cross_entropy(logits, colors, self.step_ab, self.weights)  # eq. 2
         return {"loss": loss, "accuracy": accuracy}
 
     def classify(self, lightness: Tensor) -> Tensor:

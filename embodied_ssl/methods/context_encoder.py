@@ -17,17 +17,21 @@ from embodied_ssl.parts.panels import columns
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import Range, random_square, uniform
 
-Hole = Literal["centre", "random"]
-
 
 class ContextEncoder(Method):
     """Context encoders: feature learning by inpainting. Pathak et al., CVPR 2016.
 
-    The hole is filled with the mean colour before the encoder sees the image. `centre`: a square of half the side, of
-    which a rim (7 of 227 px, here in proportion) stays visible and weighs ten times, so that the filling joins what is
-    around it. `random`: blobs of any shape over up to a quarter of the image, by which the network cannot latch onto
-    one border; the paper cuts them out of segmentations, here they are level sets of smooth noise. Generator and
-    discriminator share one optimiser and one learning rate: neither's term has a gradient in the other's weights.
+    Idea: A part of an image is covered, and a network fills it from what surrounds it. A squared error gives the
+    structure of the filling, but a blurred mean of all that would fit; an adversarial loss, by which a discriminator
+    tries to tell fillings from real regions, makes it sharp.
+
+    Loss: `λ_r ‖M ⊙ (x − F(x ⊙ (1 − M)))‖² + λ_a L_adv`, M the region to fill; the discriminator has its own term.
+
+    Differs: The hole is covered by the mean colour. `centre`: a square of half the side, of which a rim (7 of 227 px,
+    here in proportion) stays visible and weighs ten times, so that the filling joins what is around it. `random`: blobs
+    over up to a quarter of the image; the paper cuts them out of segmentations, here they are level sets of smooth
+    noise. The squared error is the mean over each image's own hole. Generator and discriminator share one optimiser and
+    one learning rate: neither's term has a gradient in the other's weights.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -35,7 +39,7 @@ class ContextEncoder(Method):
     def __init__(
         self,
         encoder: Encoder,
-        hole: Hole = "random",
+        hole: Literal["centre", "random"] = "random",
         reconstruction: NonNegative = 0.999,
         adversarial: NonNegative = 0.001,
         rim: ShareButAll = 7 / 227,
@@ -46,8 +50,8 @@ class ContextEncoder(Method):
         Args:
             encoder: what is learned.
             hole: `centre` or `random`.
-            reconstruction: weight of the squared error.
-            adversarial: weight of the adversarial loss; 0: without a discriminator.
+            reconstruction: λ_r, weight of the squared error.
+            adversarial: λ_a, weight of the adversarial loss; 0: without a discriminator.
             rim: width of the rim of a central hole that stays visible, as a share of the side.
             least_crop: smallest share of the square image that a view keeps.
         """
@@ -64,34 +68,39 @@ class ContextEncoder(Method):
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
-        region, hidden = self.holes(images, step.rng)
-        filled = self.fill(images, hidden).float()
-        weight = region * (1 + 9 * (region - hidden))  # the rim weighs ten times
-        # The mean over each picture's own hole: a large one counts no more than a small one.
-        errors = ((filled - images).square() * weight).sum((1, 2, 3)) / (3 * weight.sum((1, 2, 3)))
-        error = errors.mean()
-        found = {"loss": self.reconstruction * error, "squared_error": error.detach()}
+        region, hidden = self.holes(images, step.rng)  # [B, 1, s, s]
+        filled = self.fill(images, hidden).float()  # [B, 3, s, s]
+
+        # The squared error (section 3.2), the mean over each image's own hole; its rim weighs ten times.
+        weight = region * (1 + 9 * (region - hidden))
+        squares = (filled - images).square() * weight  # [B, 3, s, s]
+        error = (squares.sum((1, 2, 3)) / (3 * weight.sum((1, 2, 3)))).mean()
+        losses = {"loss": self.reconstruction * error, "squared_error": error.detach()}
+
+        # The adversarial loss (section 3.2), and what the discriminator learns by.
         if self.adversarial:
-            fooled, told = self._adversarial(images * region, filled * region)
-            found["loss"] = found["loss"] + self.adversarial * fooled + told
-            found |= {"fooled": fooled.detach(), "told_apart": told.detach()}
-        return found
+            generator, discriminator = self._adversarial(images * region, filled * region)
+            losses["loss"] = losses["loss"] + self.adversarial * generator + discriminator
+            losses |= {"generator": generator.detach(), "discriminator": discriminator.detach()}
+        return losses
 
     def holes(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """Where to predict, and of that what the encoder may not see: 1 or 0, float [B, 1, s, s] each."""
         if self.hole == "centre":
             size = images.shape[-1]
-            region, hidden = (torch.zeros(len(images), 1, size, size, device=images.device) for _ in range(2))
-            first, rim = size // 4, max(1, round(self.rim * size))
-            region[..., first : size - first, first : size - first] = 1
-            hidden[..., first + rim : size - first - rim, first + rim : size - first - rim] = 1
+            region = images.new_zeros(len(images), 1, size, size)
+            hidden = images.new_zeros(len(images), 1, size, size)
+            edge = size // 4
+            inner = edge + max(1, round(self.rim * size))
+            region[..., edge : size - edge, edge : size - edge] = 1
+            hidden[..., inner : size - inner, inner : size - inner] = 1
             return region, hidden
         region = random_blobs(len(images), images.shape[-1], (0.1, 0.25), rng)
         return region, region
 
     def fill(self, images: Tensor, hidden: Tensor) -> Tensor:
-        """What the network makes of images [B, 3, s, s] whose `hidden` part it does not see; the same shape."""
-        maps = self.encoder.last_maps(covered(images, hidden))
+        """Images [B, 3, s, s] as the network predicts them where their `hidden` part is covered; the same shape."""
+        maps = self.encoder.last_maps(covered(images, hidden))  # [B, channels, h, w]
         return self.decode(self.connect(maps)).sigmoid()
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
@@ -102,14 +111,15 @@ class ContextEncoder(Method):
         return columns((seen, "seen"), (filled, "filled"), (images, "as it was"))
 
     def _adversarial(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """How badly the filling passes for real, and how badly the discriminator tells them apart.
+        """The loss of the generator, and that of the discriminator, of real and filled regions [B, 3, s, s].
 
-        It sees the region alone (section 3.2): with the context it would judge by the seam.
+        The discriminator sees the region alone (section 3.2): with the context it would judge by the seam.
         """
         frozen = {name: weight.detach() for name, weight in self.discriminator.named_parameters()}
-        fooled = functional.softplus(-functional_call(self.discriminator, frozen, (fake,)).float()).mean()
-        told = functional.softplus(-self.discriminator(real).float()).mean()
-        return fooled, told + functional.softplus(self.discriminator(fake.detach()).float()).mean()
+        generator = functional.softplus(-functional_call(self.discriminator, frozen, (fake,)).float()).mean()
+        on_real = functional.softplus(-self.discriminator(real).float()).mean()
+        on_fake = functional.softplus(self.discriminator(fake.detach()).float()).mean()
+        return generator, on_real + on_fake
 
 
 class ChannelwiseConnected(nn.Module):
@@ -117,13 +127,13 @@ class ChannelwiseConnected(nn.Module):
 
     def __init__(self, channels: int, side: int):
         super().__init__()
-        places = side * side
+        places = side * side  # of a map
         self.weight = nn.Parameter(torch.randn(channels, places, places) / places**0.5)
         self.bias = nn.Parameter(torch.zeros(channels, places))
 
     def forward(self, maps: Tensor) -> Tensor:
         """[B, channels, side, side] → the same shape, rectified."""
-        joined = torch.einsum("bci,cij->bcj", maps.flatten(2), self.weight) + self.bias
+        joined = torch.einsum("bci,cij->bcj", maps.flatten(2), self.weight) + self.bias  # [B, channels, side²]
         return joined.relu().view(maps.shape)
 
 
@@ -136,12 +146,16 @@ def covered(images: Tensor, hidden: Tensor) -> Tensor:
 @in_float32
 def random_blobs(count: int, size: int, share: Range, rng: torch.Generator) -> Tensor:
     """Regions of random shape over a random share of the image: 1 inside, 0 outside, float [B, 1, size, size]."""
+    # Smooth noise: 6×6 numbers, interpolated.
     noise = torch.randn((count, 6, 6), generator=rng, device=rng.device)
     ramp = functional.interpolate(torch.eye(6, device=rng.device)[None, None], (size, 6), mode="bicubic")[0, 0]
-    field = ramp @ noise @ ramp.T
-    sample = field[:, :: max(1, size // 24), :: max(1, size // 24)].flatten(1)  # to sort them all would take longest
-    rank = (uniform(count, *share, rng) * sample.shape[1]).long()
-    level = sample.topk(int(share[1] * sample.shape[1]) + 1).values.gather(1, rank[:, None])
+    field = ramp @ noise @ ramp.T  # [B, size, size]
+
+    # The level that a random share of it exceeds, found in some of its points: to sort them all would take longest.
+    step = max(1, size // 24)
+    sample = field[:, ::step, ::step].flatten(1)  # [B, N]
+    rank = (uniform(count, *share, rng) * sample.shape[1]).long()  # [B]
+    level = sample.topk(int(share[1] * sample.shape[1]) + 1).values.gather(1, rank[:, None])  # [B, 1]
     return (field > level[..., None]).float()[:, None]
 
 

@@ -1,4 +1,4 @@
-"""Jigsaw: tell in which order the nine tiles of an image were laid."""
+"""Jigsaw: predict by which permutation the nine tiles of an image were shuffled."""
 
 import itertools
 from functools import cache
@@ -25,8 +25,14 @@ TILES = 9
 class Jigsaw(Method):
     """Unsupervised learning of visual representations by solving jigsaw puzzles. Noroozi & Favaro, ECCV 2016.
 
-    The paper cuts a crop of 225 px into cells of 75 and takes a tile of 64 out of each. Here they are shares of the
-    image, and a tile is brought to `tile` px; 64 permutations for its 1,000.
+    Idea: An image is cut into nine tiles, which are shuffled by one of a fixed set of permutations, and a network
+    decides by which. Each tile goes through the same encoder on its own, and only the last layers see all of them; so
+    the encoder has to find in a tile which part of which object it is.
+
+    Loss: `−log softmax(h(z_1, …, z_9))[permutation]`, cross-entropy.
+
+    Differs: The paper cuts a crop of 225 px into cells of 75 and takes a tile of 64 out of each. Here they are shares
+    of the image, and a tile is resized to `tile` px; 64 permutations for its 1,000.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -42,18 +48,18 @@ class Jigsaw(Method):
         grey: Share = 0.3,
         normalise: bool = True,
     ):
-        """A context-free network: nine tied towers, whose codes meet in the layers that name the permutation.
+        """A context-free network: nine tied towers, whose outputs are concatenated before the classifier.
 
         Args:
             encoder: what is learned.
             permutations: how many; one of them is the class.
             tile: side of a tile as the encoder sees it, px.
-            tile_share: side of a tile as a share of its cell, of which it takes a random place: what is cut away leaves
-                a gap, so that no line goes on from tile to tile.
+            tile_share: side of a tile as a share of its cell, at a random place in it: what is cut away leaves a gap,
+                so that no line continues from tile to tile.
             least_crop: smallest share of the square image that a puzzle covers.
             jitter: of the colours of each puzzle; besides, each colour of a tile is displaced by up to a pixel.
             grey: share of the puzzles that are grey.
-            normalise: whether each tile is brought to the same mean and deviation, so that neither tells its place.
+            normalise: whether each tile is standardised, so that its mean and deviation do not give its place away.
         """
         super().__init__(encoder)
         check_size("jigsaw", encoder, encoder.last_maps, tile, f"choose a larger --tile, as {encoder.image_size}")
@@ -62,28 +68,34 @@ class Jigsaw(Method):
         self.register_buffer("orders", torch.from_numpy(distant_permutations(permutations)))
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
-        tiles = self.cut(frames.images, step.rng)
-        order = torch.randint(self.permutations, (len(tiles),), generator=step.rng, device=step.rng.device)
-        logits = self._classify(lay(self.seen(tiles, step.rng), self.orders[order]))
+        tiles = self.cut(frames.images, step.rng)  # [B, 9, 3, tile, tile]
+        order = torch.randint(self.permutations, (len(tiles),), generator=step.rng, device=step.rng.device)  # [B]
+        shuffled = lay(self.seen(tiles, step.rng), self.orders[order])  # [B, 9, 3, tile, tile]
+        logits = self._classify(shuffled)  # [B, permutations]
         accuracy = (logits.argmax(1) == order).float().mean()
         return {"loss": cross_entropy(logits, order), "accuracy": accuracy}
 
     def cut(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """The tiles of a random square of each image, row by row, [B, 9, 3, tile, tile]."""
         count, (height, width) = len(images), images.shape[-2:]
-        rim = self.tile_share / 3 / self.tile  # what colours are displaced by, as a share of the square
-        square = uniform(count, self.least_crop, 1.0, rng).sqrt() * min(height, width) / (1 + 2 * rim)
-        free = images.new_tensor([width, height], dtype=torch.float32) - (1 + 2 * rim) * square[:, None]
+
+        # A random square, with a rim by which colours are displaced, as a share of its side.
+        rim = self.tile_share / 3 / self.tile
+        square = uniform(count, self.least_crop, 1.0, rng).sqrt() * min(height, width) / (1 + 2 * rim)  # [B], px
+        free = images.new_tensor([width, height], dtype=torch.float32) - (1 + 2 * rim) * square[:, None]  # [B, 2]
         corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * free + rim * square[:, None]
-        cell, side = square / 3, square / 3 * self.tile_share
+
+        # Its nine cells, and a tile at a random place in each.
+        cell = square / 3  # [B]
+        side = cell * self.tile_share  # [B]
         places = torch.cartesian_prod(*(torch.arange(3, device=images.device),) * 2).flip(1) + 0.5  # [9, 2] (u, v)
-        shaken = torch.rand((count, TILES, 2), generator=rng, device=rng.device) - 0.5
-        middle = corner[:, None] + places * cell[:, None, None] + shaken * (cell - side)[:, None, None]
-        shift = torch.randint(-1, 2, (count, 3, TILES, 2), generator=rng, device=rng.device)
+        jitter = torch.rand((count, TILES, 2), generator=rng, device=rng.device) - 0.5  # [B, 9, 2]
+        middle = corner[:, None] + places * cell[:, None, None] + jitter * (cell - side)[:, None, None]  # [B, 9, 2]
+        shift = torch.randint(-1, 2, (count, 3, TILES, 2), generator=rng, device=rng.device)  # px of the tile
         return windows_at(images, middle, side, self.tile, shift * (side / self.tile)[:, None, None, None])
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """Each puzzle as it was laid, as the network solved it, and as it was."""
+        """Each puzzle, the network's solution, and the image."""
         tiles = self.cut(frames.images, step.rng)
         order = torch.arange(len(tiles), device=tiles.device) * 7 % self.permutations
         laid = lay(tiles, self.orders[order])
@@ -92,10 +104,10 @@ class Jigsaw(Method):
         return [
             [
                 Panel(mosaic(puzzle), "the puzzle"),
-                Panel(mosaic(solution), "as it was solved", bool(said == true)),
+                Panel(mosaic(solution), "as it was solved", bool(predicted == true)),
                 Panel(mosaic(whole), "as it was"),
             ]
-            for puzzle, solution, whole, said, true in zip(laid, solved, tiles, answer, order, strict=True)
+            for puzzle, solution, whole, predicted, true in zip(laid, solved, tiles, answer, order, strict=True)
         ][:ROWS]
 
     def seen(self, tiles: Tensor, rng: torch.Generator) -> Tensor:
@@ -108,7 +120,7 @@ class Jigsaw(Method):
         return standardised(each) if self.normalise else each
 
     def _classify(self, tiles: Tensor) -> Tensor:
-        codes = self.code(self.encoder.last_maps(tiles.flatten(0, 1))).relu()
+        codes = self.code(self.encoder.last_maps(tiles.flatten(0, 1))).relu()  # [9 B, 64]
         return self.head(codes.unflatten(0, (-1, TILES)).flatten(1))
 
 

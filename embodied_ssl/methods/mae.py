@@ -84,7 +84,7 @@ class MAE(Method):
         predicted = self.reconstruct(images, visible, masked).float()  # [B, M, 3 · patch²]
         target = take_patches(self.targets(images), masked)  # [B, M, 3 · patch²]
 
-        # The mean squared error on the masked patches alone (section 3, "Reconstruction target").
+        # The mean squared error on the masked patches alone (section 3).
         loss = (predicted - target).square().mean()
         return {"loss": loss, "explained": 1 - loss.detach() / target.var().clamp(min=1e-6)}
 

@@ -1,4 +1,4 @@
-"""Relative patch location: tell on which of eight sides of a patch another one lies."""
+"""Relative patch location: predict on which of eight sides of a patch another one lies."""
 
 from typing import Literal
 
@@ -20,14 +20,19 @@ SIDES = ((-1, -1), (0, -1), (1, -1), (-1, 0), (1, 0), (-1, 1), (0, 1), (1, 1))
 """Steps (u, v) from a patch to each of its eight neighbours."""
 NAMES = ("above left", "above", "above right", "left", "right", "below left", "below", "below right")
 
-Guard = Literal["drop", "project", "none"]
-
 
 class RelativePatch(Method):
     """Unsupervised visual representation learning by context prediction. Doersch, Gupta & Efros, ICCV 2015.
 
-    The paper cuts patches of 96 px with gaps of 48 and a jitter of 7 out of large images. Here they are shares of the
-    image, so that a pair fits into one of 32 to 96 px, and are brought to half the side that the encoder is made for.
+    Idea: From two neighbouring patches of an image a network predicts on which of eight sides of the first the second
+    one lies. To do so it has to recognise the objects that the patches are parts of. What would give the answer away
+    without them is removed: a gap and jitter against lines that continue, and a guard against chromatic aberration.
+
+    Loss: `−log softmax(h(z_1, z_2))[side]`, cross-entropy over eight sides.
+
+    Differs: The paper cuts patches of 96 px with gaps of 48 and a jitter of 7 out of large images. Here they are shares
+    of the image, so that a pair fits into one of 32 to 96 px, and are resized to half the side that the encoder is made
+    for.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -38,23 +43,23 @@ class RelativePatch(Method):
         patch: Share = 0.3,
         gap: Share = 0.5,
         jitter: NonNegative = 0.07,
-        colors: Guard = "drop",
+        colors: Literal["drop", "project", "none"] = "drop",
         coarse: Share = 0.3,
     ):
-        """Two tied towers whose codes are joined late.
+        """Two tied towers whose outputs are concatenated before the classifier.
 
         Args:
             encoder: what is learned.
             patch: side of a patch, as a share of the shorter side of the image.
-            gap: between the two patches, as a share of a patch: no line goes on from one to the other.
+            gap: between the two patches, as a share of a patch: no line continues from one to the other.
             jitter: most displacement of each patch, as a share of a patch, along each axis.
-            colors: guard against chromatic aberration, which tells where in a lens a patch was: `drop` two of three
-                colours for noise; `project` out the axis from green to magenta, which keeps the colours but leaves a
-                ghost of a displaced green; or `none`.
-            coarse: share of the patches that are brought to a lower resolution.
+            colors: guard against chromatic aberration, which gives away where in the image a patch was: `drop` two of
+                three colours for noise; `project` out the axis from green to magenta, which keeps the colours but
+                leaves a ghost of a displaced green; or `none`.
+            coarse: share of the patches that are downsampled and upsampled again.
         """
         super().__init__(encoder)
-        why = f"two patches with a gap of {gap:g} and a jitter of {jitter:g} of their side do not fit into an picture"
+        why = f"two patches with a gap of {gap:g} and a jitter of {jitter:g} of their side do not fit into an image"
         check_at_most("relative_patch", "patch", patch, 1 / (2 + gap + 2 * jitter), why)
         self.size = encoder.image_size // 2
         check_size("relative_patch", encoder, encoder.last_maps, self.size, "choose a larger --image_size")
@@ -62,8 +67,8 @@ class RelativePatch(Method):
         self.head = mlp((256, 128, len(SIDES)))
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
-        patches, side = self.pairs(frames.images, step.rng)
-        logits = self._classify(self.guarded(patches, step.rng))
+        patches, side = self.pairs(frames.images, step.rng)  # [B, 2, 3, s, s], [B]
+        logits = self._classify(self.guarded(patches, step.rng))  # [B, 8]
         accuracy = (logits.argmax(1) == side).float().mean()
         return {"loss": cross_entropy(logits, side), "accuracy": accuracy}
 
@@ -71,28 +76,28 @@ class RelativePatch(Method):
         """A patch and a neighbour of each image, [B, 2, 3, s, s], at a random place, and on which side it is, [B]."""
         count, (height, width) = len(images), images.shape[-2:]
         side = torch.randint(len(SIDES), (count,), generator=rng, device=rng.device)
-        patch = self.patch * min(height, width)
+        patch = self.patch * min(height, width)  # side, px
         apart = torch.tensor(SIDES, device=images.device)[side] * (1 + self.gap) * patch  # [B, 2]
         extent = images.new_tensor([width, height], dtype=torch.float32)
-        room = extent - apart.abs() - (1 + 2 * self.jitter) * patch
+        room = extent - apart.abs() - (1 + 2 * self.jitter) * patch  # [B, 2]: for the corner of both
         corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * room
         first = corner + (0.5 + self.jitter) * patch - apart.clamp(max=0)
-        shaken = torch.rand((count, 2, 2), generator=rng, device=rng.device) * 2 - 1
-        middle = torch.stack([first, first + apart], 1) + shaken * self.jitter * patch
+        jitter = torch.rand((count, 2, 2), generator=rng, device=rng.device) * 2 - 1
+        middle = torch.stack([first, first + apart], 1) + jitter * self.jitter * patch  # [B, 2, 2]
         return windows_at(images, middle, torch.full_like(room[:, 0], patch), self.size), side
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
-        """Both patches of each image, and where the second was said to be."""
+        """Both patches of each image, and where the second is predicted to be."""
         patches, side = self.pairs(frames.images, step.rng)
-        answer = self._classify(self.guarded(patches, step.rng)).argmax(1)
+        predicted = self._classify(self.guarded(patches, step.rng)).argmax(1)
         return [
             [
-                Panel(picture / 255),
+                Panel(image / 255),
                 Panel(first, "the patch"),
-                Panel(second, f"{NAMES[said]}" + ("" if said == true else f", is {NAMES[true]}"), said == true),
+                Panel(second, f"{NAMES[answer]}" + ("" if answer == true else f", is {NAMES[true]}"), answer == true),
             ]
-            for picture, (first, second), said, true in zip(
-                frames.images, patches, answer.tolist(), side.tolist(), strict=True
+            for image, (first, second), answer, true in zip(
+                frames.images, patches, predicted.tolist(), side.tolist(), strict=True
             )
         ][:ROWS]
 
@@ -109,7 +114,7 @@ class RelativePatch(Method):
         return among_noise(each, keep, rng) if self.colors == "drop" else each
 
     def _classify(self, patches: Tensor) -> Tensor:
-        codes = self.code(self.encoder.last_maps(patches)).relu()
+        codes = self.code(self.encoder.last_maps(patches)).relu()  # [2 B, 128]
         return self.head(codes.unflatten(0, (-1, 2)).flatten(1))
 
 
@@ -124,8 +129,8 @@ def without_green_magenta(images: Tensor) -> Tensor:
 @in_float32
 def among_noise(kept: Tensor, place: Tensor, rng: torch.Generator) -> Tensor:
     """One colour [B, 1, s, s] at its place [B] of three; the two others are noise of a hundredth of its deviation."""
-    noise = torch.randn((len(kept), 2, *kept.shape[2:]), generator=rng, device=rng.device)
+    noise = torch.randn((len(kept), 2, *kept.shape[2:]), generator=rng, device=rng.device)  # [B, 2, s, s]
     deviation = (kept - kept.mean((2, 3), keepdim=True)).square().mean((2, 3), keepdim=True).sqrt()  # std takes longer
-    channels = torch.cat([noise * (deviation / 100) + MEAN, kept], 1)
+    channels = torch.cat([noise * (deviation / 100) + MEAN, kept], 1)  # [B, 3, s, s]
     order = torch.tensor([[2, 0, 1], [0, 2, 1], [0, 1, 2]], device=kept.device)[place]
     return channels[torch.arange(len(kept), device=kept.device)[:, None], order]

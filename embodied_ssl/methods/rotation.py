@@ -1,4 +1,4 @@
-"""Rotation: tell by which of four angles an image was turned."""
+"""Rotation: predict by which of four angles an image was rotated."""
 
 import torch
 from torch import Tensor
@@ -16,9 +16,15 @@ from embodied_ssl.parts.views import random_square
 class Rotation(Method):
     """Unsupervised representation learning by predicting image rotations. Gidaris, Singh & Komodakis, ICLR 2018.
 
-    Turns by quarters are exact: no corner is left empty and no pixel interpolated that could tell the angle. Views are
-    squares resized alike along both axes, since one that was squeezed tells its sides from its top. The head has
-    layers of its own, as the paper takes its features from the blocks before the last.
+    Idea: An image is rotated by 0, 90, 180 and 270 degrees, and a network predicts by which. To do so it has to
+    recognise objects and know which way up they are.
+
+    Loss: `mean over the four rotations r of −log softmax(h(z(rot(x, r))))[r]`, cross-entropy, all four of each image in
+    a batch.
+
+    Differs: Views are square crops resized alike along both axes, since one that was squeezed gives its sides away; no
+    other augmentation but a mirror. The head has layers of its own, as the paper takes its features from the blocks
+    before the last.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -35,8 +41,8 @@ class Rotation(Method):
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         views = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
-        turned, quarters = rotations(views)
-        logits = self.head(self.encoder.last_maps(turned))
+        turned, quarters = rotations(views)  # [4 B, 3, s, s], [4 B]
+        logits = self.head(self.encoder.last_maps(turned))  # [4 B, 4]
         accuracy = (logits.argmax(1) == quarters).float().mean()
         return {"loss": cross_entropy(logits, quarters), "accuracy": accuracy}
 

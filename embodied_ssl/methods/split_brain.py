@@ -26,9 +26,15 @@ from embodied_ssl.parts.views import random_square
 class SplitBrain(Method):
     """Split-brain autoencoders: unsupervised learning by cross-channel prediction. Zhang, Isola & Efros, CVPR 2017.
 
-    An encoder that was asked for by name is made in two halves with half of its channels each: one sees lightness and
-    predicts the colours, the other sees the colours and predicts lightness, both as classes. What is kept is one
-    encoder, `split/NAME`, whose features are those of both halves side by side.
+    Idea: A network is split into two halves. One sees the lightness of an image and predicts its colours, the other
+    sees the colours and predicts the lightness. Together the halves have seen all of the image, and their features side
+    by side are those of the whole.
+
+    Loss: `CE(colours predicted from lightness) + CE(lightness predicted from colours)`, cross-entropies over classes,
+    the mean over cells.
+
+    Differs: Cells are of 4×4 px, the colour classes those of a grid that hold a colour of sRGB. An encoder that is
+    given by name is made anew with two halves of half its channels, and a run leaves `split/NAME` behind.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -37,15 +43,15 @@ class SplitBrain(Method):
         """A classifier of cells of 4×4 px for each half.
 
         Args:
-            encoder: what is learned; one that is not in halves yet is made anew in halves.
+            encoder: what is learned; one that is not split yet is made anew with two halves.
             step_ab: side of the classes in the plane of (a, b).
             levels: classes of lightness.
             least_crop: smallest share of the square image that a view keeps.
         """
         if encoder.init is not None and not isinstance(encoder, SplitEncoder):
             raise DataError(
-                f"split_brain: {encoder.name} is made anew in halves, and its --init would be lost; give those of "
-                f"--encoder split/{encoder.name}"
+                f"split_brain: {encoder.name} is made anew with two halves, and its --init would be lost; give "
+                f"those of --encoder split/{encoder.name}"
             )
         halves = encoder if isinstance(encoder, SplitEncoder) else SplitEncoder(encoder.name, encoder.image_size)
         super().__init__(halves)
@@ -58,17 +64,20 @@ class SplitBrain(Method):
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         images = random_square(frames.images, step.rng, self.encoder.image_size, (self.least_crop, 1.0))
-        lab = rgb_to_lab(images)
-        to_color, to_lightness = self.predict(lab)
-        color, accuracy = soft_cross_entropy(to_color, cell_colors(lab, self.cells), self.step_ab)
-        target = self.lightness_class(lab)
+        lab = rgb_to_lab(images)  # [B, 3, s, s]
+        to_color, to_lightness = self.predict(lab)  # [B, Q, n, n], [B, levels, n, n]
+
+        color, color_accuracy = soft_cross_entropy(to_color, cell_colors(lab, self.cells), self.step_ab)
+        target = self.lightness_class(lab)  # [B, n, n]
         lightness = cross_entropy(to_lightness, target)
-        near = ((to_lightness.argmax(1) - target).abs() <= self.levels // 20).float().mean()  # to 5 of 100
+        within_5_percent = (to_lightness.argmax(1) - target).abs() <= self.levels // 20
         return {
             "loss": color + lightness,
-            "color": color.detach(), "lightness": lightness.detach(),
-            "color_accuracy": accuracy, "lightness_accuracy": near,
-        }  # fmt: skip
+            "color": color.detach(),
+            "lightness": lightness.detach(),
+            "color_accuracy": color_accuracy,
+            "lightness_accuracy": within_5_percent.float().mean(),
+        }
 
     def predict(self, lab: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the colours [B, Q, n, n] from lightness, and of the lightness [B, levels, n, n] from colours."""

@@ -11,7 +11,7 @@ from embodied_ssl.datasets.read import batches
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Step, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
-from embodied_ssl.methods.curious_robot import angle_bin, poke_target
+from embodied_ssl.parts.interactions import angle_bin, poke_target
 from embodied_ssl.parts.motions import cluster_motions, standard_deviation
 from embodied_ssl.parts.views import to_float
 
@@ -102,6 +102,17 @@ def test_a_method_keeps_the_contract(name):
     gradients = [p.grad for p in method.encoder.parameters()]
     assert all(g is not None and torch.isfinite(g).all() for g in gradients)
     assert any(g.abs().sum() > 0 for g in gradients if g is not None)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_docstring_is_a_card(name):
+    """What it is called and by whom, the idea, the loss as a formula, and what differs from the paper; see docs/."""
+    title, *paragraphs = inspect.getdoc(method_class(name)).split("\n\n")
+    assert title.endswith(".")
+    assert [each.partition(": ")[0] for each in paragraphs] == ["Idea", "Loss", "Differs"]
+    idea, loss, _ = paragraphs
+    assert 2 <= idea.count(". ") + 1 <= 5
+    assert loss.count("`") >= 2
 
 
 @pytest.mark.parametrize("name", method_names())

@@ -1,0 +1,44 @@
+"""What is predicted of interactions: angles of grasps, ways of pushes, force profiles of pokes."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embodied_ssl.datasets.read.batches import Pokes, Pushes
+
+ANGLES = 18
+"""Closing directions of a gripper that are told apart."""
+
+
+def angle_bin(angle: Tensor) -> Tensor:
+    """Which of the 18 angles 0°, 10° … 170° is nearest to a closing direction (rad), modulo a half turn."""
+    return torch.round(angle / math.pi * ANGLES).long() % ANGLES
+
+
+def push_target(pushes: Pushes) -> Tensor:
+    """Start in the image (as a share of it), direction (cosine, sine) and length (m) of pushes, [B, 5]."""
+    path = (pushes.end - pushes.start)[:, :2]
+    length = path.norm(dim=1, keepdim=True)
+    direction = functional.normalize(pushes.end_pixel - pushes.start_pixel, dim=1)
+    return torch.cat([pushes.start_pixel / pushes.before.shape[-1], direction, length], 1)
+
+
+def poke_profile(parameters: Tensor, depth: Tensor) -> Tensor:
+    """The force (N) over depths [B, T] (m) of pokes of logarithms of slope and peak [B, 2]: a line up to the peak."""
+    slope, peak = parameters.exp().unbind(1)
+    return torch.minimum(slope[:, None] * depth.clamp(min=0), peak[:, None])
+
+
+def poke_target(pokes: Pokes) -> Tensor:
+    """Logarithms of the slope (N/m) of the line through 0 fitted to the force over the depth, and of its peak, [B, 2].
+
+    The paper regresses slope and intercept of a line. The depth here is that since contact, so that the line starts at
+    0; the peak tells what a hard object does, which stops the finger at once: depths count as at least 0.1 mm. Both
+    span decades, hence logarithms.
+    """
+    touching = pokes.force > 0.1
+    depth = pokes.depth_travelled.clamp(min=1e-4) * touching
+    slope = (depth * pokes.force).sum(1) / depth.square().sum(1).clamp(min=1e-12)
+    return torch.stack([slope.clamp(10, 1e6).log(), pokes.force.amax(1).clamp(min=0.1).log()], 1)
