@@ -10,7 +10,7 @@ from typing import Any
 
 import embodied_ssl
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.kinds import kind_of
+from embodied_ssl.datasets.kinds import built_in_kinds, kind_of
 from embodied_ssl.datasets.schema import SCHEMA_VERSION
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.datasets.store.shards import ShardEntry
@@ -156,7 +156,7 @@ class Summary:
         return self.rows_made / self.seconds
 
     def __str__(self) -> str:
-        unit = kind_of(self.kind).rows
+        unit, plugin = kind_of(self.kind).rows, _plugin(self.kind)
         kept = f" ({self.shards_kept} were there already)" if self.shards_kept else ""
         lines = {
             "data set": f"{self.path}  ({self.kind})",
@@ -165,9 +165,14 @@ class Summary:
             "on disk": f"{self.size_bytes / 1e6:,.1f} MB in {self.shards:,} shards{kept}",
             "success": "" if self.success_rate is None else f"{self.success_rate:.1%} of {unit}",
             "rate": f"{self.rows_per_second:,.0f} {unit}/s, {self.seconds:,.1f} s in all",
-            "next": f"embodied-ssl check {self.path}    embodied-ssl view {self.path}",
+            "next": f"embodied-ssl check {self.path}{plugin}    embodied-ssl view {self.path}{plugin}",
         }
         return "\n".join(f"{name:>13}  {text}" for name, text in lines.items() if text)
+
+
+def _plugin(kind: str) -> str:
+    """The option that a command takes for data of a kind that is not ours."""
+    return "" if kind in built_in_kinds() else f" --plugin {kind_of(kind).env.partition(':')[0]}"
 
 
 def summarise(folder: Path, kind: str, entries: Sequence[ShardEntry], made: set[int], seconds: float) -> Summary:

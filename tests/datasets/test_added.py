@@ -1,6 +1,8 @@
 """What others add to a collection: by `module:Name`, by the name that a plugin gives it, and what it is made of."""
 
 import importlib
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -103,6 +105,26 @@ def test_a_plugin_gives_names(own, tmp_path):
     dataset = Dataset.open(tmp_path / "data")
     assert set(dataset.objects["category"]) == {"brick"}
     np.testing.assert_allclose(dataset.array("interactions/pixel")[0], 12, atol=1e-4)
+
+
+def test_an_installed_package_gives_names_by_entry_points(own, tmp_path):
+    own("_KIND", "KIND")
+    folder = tmp_path / "own-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1.0\n")
+    points = {"kinds": "own = own_world:KIND", "grippers": "slow_one = own_world:Slow"}
+    points |= {"policies": "center_one = own_world:Middle", "object_sets": "clay = own_world:Bricks"}
+    text = "".join(f"[embodied_ssl.{group}]\n{point}\n" for group, point in points.items())
+    (folder / "entry_points.txt").write_text(text)
+    code = """
+from embodied_ssl.datasets.collect.collection import make_spec
+spec = make_spec("own", body="slow_one", objects="clay", policy="center_one")[0]
+print(*sorted({*spec.added_code, *spec.policy_code}), sep=chr(10))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    expected = {f"own_world:{name}" for name in ("OwnEnv", "Slow", "Bricks", "Middle")}
+    assert expected <= set(done.stdout.split("\n"))
 
 
 def test_what_is_ours_is_told_by_the_version_alone():
