@@ -24,7 +24,7 @@ class Field:
 
     `shape` starts with the table's length (N, E, O or S; the camera's arrays have none). `low` and `high` are the
     valid range, both included. `option` is the setting of the environment that turns an optional field on.
-    `refers_to` names the table in which the values are rows (`rows`: that of the kind). `picture` arrays are stored
+    `refers_to` names the table in which the values are rows (`rows`: that of the kind). `image` arrays are stored
     one chunk per row under `--compression`; the rest are always contiguous. `nan` says when a row may (and then must)
     be NaN.
     """
@@ -38,7 +38,7 @@ class Field:
     high: float = math.inf
     option: str | None = None
     refers_to: str | None = None
-    picture: bool = False
+    image: bool = False
     nan: NanRule = "never"
 
     @property
@@ -63,19 +63,19 @@ class Field:
 FAR_M = 1e4  # no world is larger; a larger number is a mistake
 
 FRAMES = (
-    Field("frames/rgb", "u1", ("N", "H", "W", 3), "sRGB", "what the camera saw", 0, 255, picture=True),
+    Field("frames/rgb", "u1", ("N", "H", "W", 3), "sRGB", "what the camera saw", 0, 255, image=True),
     Field(
         "frames/depth", "f2", ("N", "H", "W"), "m", "metric depth along the optical axis, 0 where nothing is",
-        0, FAR_M, option="depth", picture=True,
+        0, FAR_M, option="depth", image=True,
     ),
     Field(
         "frames/instance", "u1", ("N", "H", "W"), "1", "objects/index of the thing seen, 0 = background",
-        0, 255, option="instance", picture=True,
+        0, 255, option="instance", image=True,
     ),
     Field(
         "frames/flow", "f2", ("N", "H", "W", 2), "px",
         "optical flow (right, down) from this frame to the next, exact, from geometry; last frame of an episode: NaN",
-        option="flow", picture=True, nan="last row of an episode",
+        option="flow", image=True, nan="last row of an episode",
     ),
     Field(
         "frames/pose", "f4", ("N", 4, 4), "m", "camera-to-world, OpenCV axes (x right, y down, z forward)",
@@ -97,20 +97,20 @@ FRAMES = (
 INTERACTIONS = (
     Field(
         "interactions/rgb_before", "u1", ("N", "H", "W", 3), "sRGB", "overhead camera before the act, arm out of view",
-        0, 255, picture=True,
+        0, 255, image=True,
     ),
     Field(
         "interactions/rgb_after", "u1", ("N", "H", "W", 3), "sRGB", "overhead camera after the act, arm out of view",
-        0, 255, picture=True,
+        0, 255, image=True,
     ),
     Field(
         "interactions/depth_before", "f2", ("N", "H", "W"), "m", "metric depth along the optical axis before the act",
-        0, FAR_M, option="depth", picture=True,
+        0, FAR_M, option="depth", image=True,
     ),
     Field(
         "interactions/instance_before", "u1", ("N", "H", "W"), "1",
         "objects/index of the thing seen before the act, 0 = background",
-        0, 255, option="instance", picture=True,
+        0, 255, option="instance", image=True,
     ),
     Field(
         "interactions/pixel", "f4", ("N", 2), "px", "(u, v) of the contact point in the picture before",

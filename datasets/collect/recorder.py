@@ -61,13 +61,13 @@ class Recorder:
             policy.reset(env, rng)
         description = env.unwrapped.describe()  # type: ignore[attr-defined]
         objects_start = len(self._objects)
-        self._objects += [(len(self._episodes), thing) for thing in description["objects"]]
+        self._objects += [(len(self._episodes), one) for one in description["objects"]]
         self._see_camera(description)
         first = self.rows
         if self._declared.is_video:
             self._video(env, policy, observation, info)
         else:
-            rows = {int(thing["index"]): objects_start + i for i, thing in enumerate(description["objects"])}
+            rows = {int(one["index"]): objects_start + i for i, one in enumerate(description["objects"])}
             self._interactions(env, policy, observation, rows)
         scene = self._scenes.setdefault(description["scene"], len(self._scenes))
         count = len(self._objects) - objects_start
@@ -83,11 +83,11 @@ class Recorder:
         if not self._rows_of:
             self._allocate(observation["rgb"], A=len(observation["motor"]))
         store, flow = self._rows_of, self._rows_of.get("flow")
-        pictures = [name for name in ("rgb", "depth", "instance") if name in store]
+        layers = [name for name in ("rgb", "depth", "instance") if name in store]
         over = self._episode_rows == 1  # the frame of `reset` is all there is
         while True:
             row = self._next_row()
-            for name in pictures:
+            for name in layers:
                 store[name][row] = observation[name]
             store["pose"][row] = info["pose"]
             store["time"][row] = info["time"]
@@ -130,8 +130,8 @@ class Recorder:
                     array[row] = record[name]
             before = after
 
-    def _allocate(self, picture: np.ndarray, **sizes: int) -> None:
-        sizes |= {"N": self._capacity, "H": picture.shape[0], "W": picture.shape[1]}
+    def _allocate(self, image: np.ndarray, **sizes: int) -> None:
+        sizes |= {"N": self._capacity, "H": image.shape[0], "W": image.shape[1]}
         for field in self.fields.values():
             if field.table == self._declared.rows:
                 self._rows_of[field.name] = np.zeros(field.resolve(sizes), field.dtype)
@@ -161,9 +161,7 @@ class Recorder:
         if field.table == "episodes":
             column = ("start", "length", "seed", "scene", "objects_start", "objects_count").index(field.name)
             return np.array([episode[column] for episode in self._episodes], field.dtype)
-        values: list[Any] = [
-            episode if field.name == "episode" else thing[field.name] for episode, thing in self._objects
-        ]
+        values: list[Any] = [episode if field.name == "episode" else one[field.name] for episode, one in self._objects]
         if field.dtype.startswith("S"):
             return _texts(values, field)
         return np.array(values, field.dtype).reshape(field.resolve({"O": len(values)}))

@@ -64,7 +64,7 @@ class Interactions:
         values = {
             field.name: dataset.array(path)[rows]
             for path, field in dataset.fields.items()
-            if field.table == "interactions" and not field.picture
+            if field.table == "interactions" and not field.image
         }
         objects = dataset.objects
         category, material = (

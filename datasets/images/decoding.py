@@ -66,11 +66,11 @@ def decode(content: bytes, side: int) -> Picture:
     It is averaged over areas where it shrinks. Raises ValueError where it cannot be decoded.
     """
     header = read_header(content)
-    picture = _by_opencv(content, header, side) if header.common else _by_pillow(content)
-    height, width = picture.shape[:2]
+    image = _by_opencv(content, header, side) if header.common else _by_pillow(content)
+    height, width = image.shape[:2]
     whole = min(height, width)
     top, left = (height - whole) // 2, (width - whole) // 2
-    square = picture[top : top + whole, left : left + whole]
+    square = image[top : top + whole, left : left + whole]
     if whole != side:
         how = cv2.INTER_AREA if whole > side else cv2.INTER_LINEAR
         square = np.asarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
@@ -82,12 +82,12 @@ def _by_opencv(content: bytes, header: Header, side: int) -> Picture:
     shorter = min(header.width, header.height)
     share = next(d for d in _REDUCED if d == 1 or (content[:2] == b"\xff\xd8" and shorter >= 2 * d * side))
     try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[share])
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[share])
     except cv2.error as error:
         raise ValueError(f"cannot be decoded ({error.err})") from None
-    if picture is None:
+    if image is None:
         raise ValueError("cannot be decoded")
-    return np.asarray(picture, np.uint8)
+    return np.asarray(image, np.uint8)
 
 
 def _by_pillow(content: bytes) -> Picture:
@@ -169,4 +169,4 @@ def _other(content: bytes) -> Header:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"has too many pixels ({error})") from None
     except Exception:  # whatever a broken file makes a decoder raise
-        raise ValueError("is damaged or no picture") from None
+        raise ValueError("is damaged or no image") from None

@@ -13,7 +13,7 @@ _BATCH = 256
 
 
 def digest_of(content: bytes | memoryview) -> int:
-    """The first 8 bytes of the SHA-256 of an picture's content, as a number.
+    """The first 8 bytes of the SHA-256 of an image's content, as a number.
 
     Of a file that is its bytes as they lie in a folder or archive, so that a folder and the archive of it agree. Of a
     image in HDF5 or IDX it is the pixels. The two are never equal: an image that was copied out of HDF5 into a PNG
@@ -22,12 +22,12 @@ def digest_of(content: bytes | memoryview) -> int:
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "little")
 
 
-def digests_of(pictures: Any) -> Digests:
-    """The digest of each image, [N]; `pictures[rows]` gives uint8 [B, ...] for int64 rows [B]."""
-    found = np.empty(len(pictures), np.uint64)
+def digests_of(images: Any) -> Digests:
+    """The digest of each image, [N]; `images[rows]` gives uint8 [B, ...] for int64 rows [B]."""
+    found = np.empty(len(images), np.uint64)
     for first in range(0, len(found), _BATCH):
         rows = np.arange(first, min(first + _BATCH, len(found)))
-        found[rows] = [digest_of(np.ascontiguousarray(picture).data) for picture in pictures[rows]]
+        found[rows] = [digest_of(np.ascontiguousarray(image).data) for image in images[rows]]
     return found
 
 

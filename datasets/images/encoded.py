@@ -65,10 +65,10 @@ class EncodedImages:
     def _picture(self, row: int) -> Picture:
         if row in self._kept:
             return self._kept[row]
-        picture = self._decoded(row)
-        if (len(self._kept) + 1) * picture.nbytes * max(1, _workers()) <= KEPT_BYTES:
-            self._kept[row] = picture
-        return picture
+        image = self._decoded(row)
+        if (len(self._kept) + 1) * image.nbytes * max(1, _workers()) <= KEPT_BYTES:
+            self._kept[row] = image
+        return image
 
     def _decoded(self, row: int) -> Picture:
         """Image `row`; where it is damaged and that is to be skipped, the next of its kind that is not."""

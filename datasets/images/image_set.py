@@ -51,7 +51,7 @@ class ImageSet:
 
     @cached_property
     def digests(self) -> Digests:
-        """The digest of each picture's content, uint64 [N], found when first asked for: see `digest_of`.
+        """The digest of each image's content, uint64 [N], found when first asked for: see `digest_of`.
 
         Of a patch about an object on a table it is that of the image that the patch was cut from.
         """
@@ -132,8 +132,8 @@ class FrameStream:
 
         from embodied_ssl.datasets.read.batches import Frames
 
-        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
-        return Frames(images=pictures, index=torch.from_numpy(index))
+        images = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
+        return Frames(images=images, index=torch.from_numpy(index))
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ class LabelledStream:
 
         from embodied_ssl.datasets.read.batches import LabelledFrames
 
-        pictures = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
+        images = torch.from_numpy(self.images.images[index]).movedim(-1, -3)
         labels = torch.from_numpy(self.images.label[index])
-        return LabelledFrames(images=pictures, label=labels, index=torch.from_numpy(index))
+        return LabelledFrames(images=images, label=labels, index=torch.from_numpy(index))
 
 
 def _digests_at(images: ImageSet, rows: Index) -> Digests:

@@ -91,7 +91,7 @@ def _of_video(dataset: Dataset, label: str) -> ImageSet:
         names, group = dataset.scenes[episodes["scene"]], np.arange(len(episodes["start"]))
     else:
         first = episodes["objects_start"]
-        names, group = dataset.objects[label][first], dataset.things[first]
+        names, group = dataset.objects[label][first], dataset.object_numbers[first]
     classes, of_episode = np.unique(names, return_inverse=True)
     return _ours(dataset, label, dataset.array("frames/rgb"), of_episode[rows], classes, group[rows], dataset.digests)
 
@@ -106,14 +106,14 @@ def _of_table(dataset: Dataset, label: str) -> ImageSet:
     patches = np.empty((len(inside), 2 * half, 2 * half, 3), np.uint8)
     before = dataset.array("interactions/rgb_before")
     rows = episodes["start"][objects["episode"][inside]]  # the image that each is cut from
-    for place, (thing, row_of_picture) in enumerate(zip(inside, rows.tolist(), strict=True)):
-        picture = before[row_of_picture]
-        column, row = np.round(pixel[thing]).astype(int)
-        padded = np.pad(picture, ((half, half), (half, half), (0, 0)), "edge")
+    for place, (instance, row_of_image) in enumerate(zip(inside, rows.tolist(), strict=True)):
+        image = before[row_of_image]
+        column, row = np.round(pixel[instance]).astype(int)
+        padded = np.pad(image, ((half, half), (half, half), (0, 0)), "edge")
         patches[place] = padded[row : row + 2 * half, column : column + 2 * half]
     classes, labels = np.unique(objects[label], return_inverse=True)
     find_digests = partial(_digests_of_rows, before, rows)
-    return _ours(dataset, label, patches, labels[inside], classes, dataset.things[inside], find_digests)
+    return _ours(dataset, label, patches, labels[inside], classes, dataset.object_numbers[inside], find_digests)
 
 
 def _ours(
@@ -137,28 +137,28 @@ def _ours(
     )
 
 
-def _digests_of_rows(pictures: Any, rows: Index) -> Digests:
+def _digests_of_rows(images: Any, rows: Index) -> Digests:
     """Those of the images at `rows`, some of which come several times."""
     each, which = np.unique(rows, return_inverse=True)
-    return digests_of(Chosen(pictures, each))[which]
+    return digests_of(Chosen(images, each))[which]
 
 
 def _of_idx(path: Path) -> ImageSet:
     """MNIST's kin: grey images, by class number."""
     digest = hashlib.sha256()
-    pictures, labels, parts = [], [], []
+    arrays, labels, parts = [], [], []
     for part, (images_name, labels_name) in FILES.items():
         images, numbers = read_idx(path / images_name, 3), read_idx(path / labels_name, 1)
         if len(images) != len(numbers):
             raise DataError(f"{path}: {len(images)} images and {len(numbers)} labels of {part}; fetch them again")
         digest.update(images.tobytes() + numbers.tobytes())
-        pictures.append(np.repeat(images[..., None], 3, axis=3))
+        arrays.append(np.repeat(images[..., None], 3, axis=3))
         labels.append(numbers.astype("i8"))
         parts.append(np.full(len(numbers), part, PART_TYPE))
     label = np.concatenate(labels)
     names = tuple(str(number) for number in range(int(label.max(initial=0)) + 1))
     group = np.arange(len(label))
-    return ImageSet(path.name, np.concatenate(pictures), label, names, group, np.concatenate(parts), digest.hexdigest())
+    return ImageSet(path.name, np.concatenate(arrays), label, names, group, np.concatenate(parts), digest.hexdigest())
 
 
 def _of_files(store: Store, side: int | None, usual_side: int, skip_damaged: bool) -> ImageSet:

@@ -85,7 +85,7 @@ class Kind:
     @property
     def image_paths(self) -> tuple[str, ...]:
         """The fields that are images in colour."""
-        return tuple(each.path for each in self.fields if each.picture and each.unit == "sRGB")
+        return tuple(each.path for each in self.fields if each.image and each.unit == "sRGB")
 
     @property
     def mask_path(self) -> str:

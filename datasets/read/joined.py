@@ -36,7 +36,7 @@ class Joined:
         elif kind is Captions:
             self.vocabulary, self._tables["words"] = _union([s.vocabulary for s in streams])  # type: ignore[attr-defined]
         elif kind is ObjectPairs:
-            _, self._tables["object"] = _union([s.thing_names for s in streams])  # type: ignore[attr-defined]
+            _, self._tables["object"] = _union([s.object_names for s in streams])  # type: ignore[attr-defined]
         counts = [s.objects for s in streams if isinstance(s, Interactions)]
         self._objects = [sum(counts[:number]) for number in range(len(counts))]  # of the streams before each
 

@@ -133,17 +133,17 @@ class Dataset:
         return {field.name: shard.array(path) for path, field in self.fields.items() if field.table == "camera"}
 
     @cached_property
-    def things(self) -> NDArray[np.int64]:
+    def object_numbers(self) -> NDArray[np.int64]:
         """A number for each row of `objects` that is the same for the same object in another episode."""
-        return self._things[1].astype(np.int64)
+        return self._numbered[1].astype(np.int64)
 
     @property
-    def thing_names(self) -> tuple[str, ...]:
+    def object_names(self) -> tuple[str, ...]:
         """The name of the object of each number, such as `mug 17`: the same in every data set."""
-        return tuple(self._things[0].tolist())
+        return tuple(self._numbered[0].tolist())
 
     @cached_property
-    def _things(self) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
+    def _numbered(self) -> tuple[NDArray[np.str_], NDArray[np.intp]]:
         names = zip(self.objects["category"], self.objects["instance"], strict=True)
         return np.unique(np.array([f"{category} {instance}" for category, instance in names], "U"), return_inverse=True)
 
@@ -151,8 +151,8 @@ class Dataset:
         """Pixels (u, v) of world points [B, 3] (m) under the overhead camera of a table, float32 [B, 2]."""
         pose = self.camera["pose"].astype(np.float64)
         in_camera = (points - pose[:3, 3]) @ pose[:3, :3]
-        in_picture = in_camera @ self.camera["intrinsics"].T
-        return (in_picture[:, :2] / in_picture[:, 2:]).astype(np.float32)
+        in_image = in_camera @ self.camera["intrinsics"].T
+        return (in_image[:, :2] / in_image[:, 2:]).astype(np.float32)
 
     def digests(self) -> Digests:
         """The digest of each of its images, uint64 [N]: of frames, or of all images before and then all after."""
@@ -210,7 +210,7 @@ class Dataset:
             {
                 field.name: text(self.array(path)[:])
                 for path, field in self.fields.items()
-                if field.table == table and not field.picture
+                if field.table == table and not field.image
             }
         )
 

@@ -74,13 +74,13 @@ class Images:
 
         if len(self._arrays) == 1:
             return Frames(images=_images(self._arrays[0].read(index)), index=_tensor(index))
-        pictures = self._arrays[0].room(len(index))
+        images = self._arrays[0].room(len(index))
         first = 0
         for array in self._arrays:
             mine = (index >= first) & (index < first + len(array))
-            pictures[mine] = array[index[mine] - first]
+            images[mine] = array[index[mine] - first]
             first += len(array)
-        return Frames(images=_images(pictures), index=_tensor(index))
+        return Frames(images=_images(images), index=_tensor(index))
 
 
 class _Runs:
@@ -134,11 +134,11 @@ class Pairs:
         from embodied_ssl.datasets.read.batches import FramePairs
 
         first, second = self.draw(index, rng)
-        pictures = self._dataset.array("frames/rgb")[np.stack([first, second])]
+        images = self._dataset.array("frames/rgb")[np.stack([first, second])]
         time = self._dataset.array("frames/time")
         return FramePairs(
-            first=_images(pictures[0]),
-            second=_images(pictures[1]),
+            first=_images(images[0]),
+            second=_images(images[1]),
             motion=_tensor(self.motion(first, second)),
             gap=_tensor(second - first),
             gap_s=_tensor((time[second] - time[first]).astype(np.float32)),
@@ -248,9 +248,9 @@ class ObjectPairs:
         return self._length
 
     @property
-    def thing_names(self) -> tuple[str, ...]:
+    def object_names(self) -> tuple[str, ...]:
         """The name of the object that each number in `object` stands for."""
-        return self._dataset.thing_names
+        return self._dataset.object_names
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
         if self._of_views:
@@ -266,13 +266,13 @@ class ObjectPairs:
         episodes = self._dataset.episodes
         episode = np.searchsorted(episodes["start"], first, side="right") - 1
         middle = np.tile(self._dataset.camera["intrinsics"][:2, 2].astype(np.float32), (len(index), 1))
-        pictures = self._dataset.array("frames/rgb")[np.stack([first, second])]
+        images = self._dataset.array("frames/rgb")[np.stack([first, second])]
         return ObjectPairs(
-            first=_images(pictures[0]),
-            second=_images(pictures[1]),
+            first=_images(images[0]),
+            second=_images(images[1]),
             first_pixel=_tensor(middle),
             second_pixel=_tensor(middle.copy()),
-            object=_tensor(self._dataset.things[episodes["objects_start"][episode]]),
+            object=_tensor(self._dataset.object_numbers[episodes["objects_start"][episode]]),
         )
 
     def _find_interactions(self, dataset: "Dataset") -> None:
@@ -289,8 +289,8 @@ class ObjectPairs:
         rows = self._rows[index]
         first, second = (_images(self._dataset.array(f"interactions/rgb_{when}")[rows]) for when in _WHEN)
         first_pixel, second_pixel = (_tensor(pixel[index]) for pixel in self._pixels)
-        thing = _tensor(self._dataset.things[self._dataset.array("interactions/object")[rows]])
-        return ObjectPairs(first, second, first_pixel, second_pixel, thing)
+        number = _tensor(self._dataset.object_numbers[self._dataset.array("interactions/object")[rows]])
+        return ObjectPairs(first, second, first_pixel, second_pixel, number)
 
     def _place_objects(self, dataset: "Dataset") -> None:
         """All placements of objects that occur in several episodes, those of one object side by side."""
@@ -298,14 +298,14 @@ class ObjectPairs:
         pixel = dataset.project(objects["position"])
         inside = np.flatnonzero((np.abs(pixel - (size - 1) / 2) < (size - 1) / 2).all(1))
         # One placement of an object per table: two of the same object on one table would again share their background.
-        tables = np.stack([dataset.things[inside], objects["episode"][inside]])
+        tables = np.stack([dataset.object_numbers[inside], objects["episode"][inside]])
         inside = inside[np.unique(tables, axis=1, return_index=True)[1]]
-        things = dataset.things[inside]
-        _, where, counts = np.unique(things, return_inverse=True, return_counts=True)
+        numbers = dataset.object_numbers[inside]
+        _, where, counts = np.unique(numbers, return_inverse=True, return_counts=True)
         often = counts[where] > 1
-        inside, things = inside[often], things[often]
-        order = np.argsort(things, kind="stable")
-        self._rows, self._pixel, self._object = inside[order], pixel[inside[order]], things[order]
+        inside, numbers = inside[often], numbers[often]
+        order = np.argsort(numbers, kind="stable")
+        self._rows, self._pixel, self._object = inside[order], pixel[inside[order]], numbers[order]
         self._start = np.searchsorted(self._object, self._object)  # where the placements of the same object start
         self._count = np.searchsorted(self._object, self._object, side="right") - self._start
 
@@ -316,10 +316,10 @@ class ObjectPairs:
         second = start + (first - start + rng.integers(1, count)) % count
         objects, episodes = self._dataset.objects, self._dataset.episodes
         interactions = episodes["start"][objects["episode"][self._rows[np.stack([first, second])]]]
-        pictures = self._dataset.array("interactions/rgb_before")[interactions]
+        images = self._dataset.array("interactions/rgb_before")[interactions]
         return ObjectPairs(
-            first=_images(pictures[0]),
-            second=_images(pictures[1]),
+            first=_images(images[0]),
+            second=_images(images[1]),
             first_pixel=_tensor(self._pixel[first]),
             second_pixel=_tensor(self._pixel[second]),
             object=_tensor(self._object[first]),
@@ -339,9 +339,9 @@ def _period_s(runs: _Runs) -> float:
     return float(time[1] - time[0])
 
 
-def _images(pictures: NDArray[np.uint8]) -> "Tensor":
+def _images(images: NDArray[np.uint8]) -> "Tensor":
     """uint8 [..., H, W, 3] as a tensor [..., 3, H, W] over the same memory."""
-    return _tensor(pictures).movedim(-1, -3)
+    return _tensor(images).movedim(-1, -3)
 
 
 def _tensor(values: NDArray[Any]) -> "Tensor":

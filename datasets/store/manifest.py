@@ -169,7 +169,7 @@ def _validate_array(shard: ShardEntry, field: Field, stored: StoredArray, sizes:
     if problem := shape_problem(field, stored.shape, sizes):
         raise ValueError(f"{where}: {problem}")
     if stored.offset is None:
-        if not field.picture and 0 not in stored.shape:
+        if not field.image and 0 not in stored.shape:
             raise ValueError(f"{where}: has no place")
         return
     size = math.prod(stored.shape) * np.dtype(field.dtype).itemsize

@@ -255,7 +255,7 @@ def _write_hdf5(
             _set_attribute(file, name, value)
         for path, field in fields.items():
             array = arrays[path]
-            storage = _filters(compression, array) if field.picture else {}
+            storage = _filters(compression, array) if field.image else {}
             content = {"data": array} if storage else {"shape": array.shape, "dtype": array.dtype, "dcpl": room}
             dataset = file.create_dataset(path, track_times=False, **content, **storage)
             _set_attribute(dataset, "unit", field.unit)

@@ -103,12 +103,12 @@ def test_things_classes_and_words_have_one_number_over_all_sets(data, others):
     stream = joined(ObjectPairs, sources)
     offset = len(joined(ObjectPairs, sources[0]))
     found = stream.batch(np.arange(len(stream)), np.random.default_rng(0)).object
-    names = [name for source in sources for name in Dataset.open(source).thing_names]
+    names = [name for source in sources for name in Dataset.open(source).object_names]
     for source, own in zip(sources, (found[:offset], found[offset:]), strict=True):
         part = joined(ObjectPairs, source)
         numbers = part.batch(np.arange(len(part)), np.random.default_rng(0)).object
         for number, joint in zip(numbers.tolist(), own.tolist(), strict=True):
-            name = Dataset.open(source).thing_names[number]
+            name = Dataset.open(source).object_names[number]
             assert pairs.setdefault(joint, name) == name
     assert len(set(pairs.values())) == len(pairs)
     assert set(pairs.values()) <= set(names)
@@ -124,7 +124,7 @@ def test_things_classes_and_words_have_one_number_over_all_sets(data, others):
     interactions = joined(Grasps, [data["grasp"], others / "grasp"])
     last = interactions.batch(np.arange(6, len(interactions)), np.random.default_rng(0)).object
     own = Dataset.open(others / "grasp").array("interactions/object")[:]
-    assert (last.numpy() == np.where(own >= 0, own + len(Dataset.open(data["grasp"]).things), own)).all()
+    assert (last.numpy() == np.where(own >= 0, own + len(Dataset.open(data["grasp"]).object_numbers), own)).all()
 
 
 def test_labels_are_those_of_the_classes_of_all(tmp_path):

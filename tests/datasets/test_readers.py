@@ -134,9 +134,9 @@ def test_object_pairs_of_an_orbit_are_two_views_of_its_object(data):
     batch = pairs.batch(np.arange(len(pairs)), np.random.default_rng(0))
     np.testing.assert_allclose(batch.first_pixel[0], dataset.camera["intrinsics"][:2, 2])
     objects = dataset.objects
-    first_of = dataset.things[dataset.episodes["objects_start"]]
+    first_of = dataset.object_numbers[dataset.episodes["objects_start"]]
     assert set(batch.object.tolist()) <= set(first_of.tolist())
-    assert len(objects["index"]) == len(dataset.things)
+    assert len(objects["index"]) == len(dataset.object_numbers)
     with pytest.raises(DataError, match="follows no object"):
         Dataset.open(data["roam"]).object_pairs()
 
@@ -156,7 +156,7 @@ def test_object_pairs_of_a_table_are_one_thing_on_two_tables(tmp_path):
         for pictures, pixels in ((batch.first, batch.first_pixel), (batch.second, batch.second_pixel)):
             (episode,) = np.flatnonzero((before == pictures[n]).flatten(1).all(1))
             column, row = np.round(pixels[n].numpy()).astype(int)
-            thing = np.flatnonzero((objects["episode"] == episode) & (dataset.things == int(batch.object[n])))
+            thing = np.flatnonzero((objects["episode"] == episode) & (dataset.object_numbers == int(batch.object[n])))
             right.append(masks[episode, row, column] in objects["index"][thing])
             episodes.append(episode)
         assert episodes[0] != episodes[1]

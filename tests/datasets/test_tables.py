@@ -19,7 +19,7 @@ def test_every_table_is_a_frame_of_pandas(data, kind):
     for name, count in (
         (rows, len(dataset)),
         ("episodes", len(dataset.episodes["seed"])),
-        ("objects", len(dataset.things)),
+        ("objects", len(dataset.object_numbers)),
     ):
         frame = pandas.DataFrame(dataset.table(name))
         assert len(frame) == count
