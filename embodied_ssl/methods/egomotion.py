@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.streams import Stream
@@ -72,14 +72,11 @@ class Egomotion(Method):
         images = to_float(torch.cat([pairs.first, pairs.second]), self.encoder.image_size)
         likely = self._classify(images).float().softmax(2)
         predicted, target = likely.argmax(2), self.classes(pairs.motion)
-        edges = nn.functional.pad(self.bin_edges, (1, 0), value=-math.inf)
-        edges = nn.functional.pad(edges, (0, 1), value=math.inf)  # [2, bins + 1]
         rows = frame_pairs(pairs, self.encoder.image_size)
         for i, row in enumerate(rows):
             for part in range(2):
                 bin_, true = int(predicted[i, part]), int(target[i, part])
-                low, high = (f"{edge:.2f}".replace("-", "−") for edge in edges[part, bin_ : bin_ + 2].tolist())
-                text = f"motion {part + 1} predicted: {low} to {high}"
+                text = f"motion {part + 1} predicted: {_range(self.bin_edges[part].tolist(), bin_)}"
                 row.append(Panel(bars_chart(likely[i, part], true), text, bin_ == true))
         return rows
 
@@ -88,3 +85,9 @@ class Egomotion(Method):
         features = self.encoder(images) if self._flat else self.encoder.last_maps(images)  # [2 B, D] or [2 B, D, h, w]
         both = torch.cat(features.chunk(2), 1)  # [B, 2 D] or [B, 2 D, h, w]
         return self.head(both).unflatten(1, (2, self.bins))
+
+
+def _range(edges: list[float], bin_: int) -> str:
+    """Which motions a bin between edges has, in words."""
+    low, high = (f"{edge:.2f}".replace("-", "−") for edge in [-math.inf, *edges, math.inf][bin_ : bin_ + 2])
+    return f"{low} to {high}".replace("−inf to", "below").replace(" to inf", " and above")
