@@ -20,7 +20,14 @@ from nbclient import NotebookClient
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build" / "tutorials"
-ORDER = ("first_run", "reading", "own_images")
+ORDER = (
+    "first_run",
+    "lecture_pretext",
+    "lecture_contrast",
+    "lecture_bodies",
+    "reading",
+    "own_images",
+)
 SETTINGS = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 

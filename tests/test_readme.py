@@ -1,7 +1,8 @@
-"""The README is a path: its commands and its Python run from top to bottom, each on what those before have made.
+"""The README and the guides are a path: their commands and their Python run from top to bottom, page after page.
 
 They run as they stand, made small by one rule: counts of episodes and pixels are cut, one process does the work, and
-every method's recipe has two updates. Lines that install or make (`pip`, `make`) are left out.
+every method's recipe has two updates. Lines that install or make (`pip`, `make`) are left out. Each page begins in the
+folder that the page before has left.
 """
 
 import re
@@ -14,14 +15,16 @@ import pytest
 from embodied_ssl.cli.main import main
 from embodied_ssl.methods import method_class, method_names
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *(ROOT / f"docs/guide/{name}.md" for name in ("collect", "learn", "measure"))]
+WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LARGEST = {"episodes": 12, "size": 24, "image_size": 32, "workers": 1, "steps": 2, "seeds": 1, "batch_size": 16}
 NUMBER = re.compile(rf"\b({'|'.join(LARGEST)})([ =])(\d+)")
 
 
-def blocks():
+def blocks(page):
     """Language and text of each fenced block of commands or Python."""
-    return re.findall(r"^```(sh|python)\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```(sh|python)\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def small(text):
@@ -44,23 +47,33 @@ def exit_code(arguments):
 
 @pytest.mark.slow
 @pytest.mark.simulator
-def test_the_readme_runs_from_top_to_bottom(tmp_path, monkeypatch):
+def test_the_readme_and_the_guides_run_from_top_to_bottom(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in method_names():
         kind = method_class(name)
         monkeypatch.setattr(kind, "recipe", replace(kind.recipe, steps=2, batch_size=16))
-    names = {}
-    for language, text in blocks():
-        if language == "python":
-            exec(compile(small(text), str(README), "exec"), names)
-            continue
-        for program, *arguments in commands(text):
-            assert program == "embodied-ssl", f"the README runs {program}, which this test does not know"
-            extra = ["--steps", "2", "--seeds", "1"] if arguments[0] == "compare" else []
-            assert exit_code([*arguments, *extra]) == 0, arguments
+    for page in PAGES:
+        names = {}
+        for language, text in blocks(page):
+            if language == "python":
+                exec(compile(small(text), str(page), "exec"), names)
+                continue
+            for program, *arguments in commands(text):
+                assert program == "embodied-ssl", f"{page.name} runs {program}, which this test does not know"
+                extra = ["--steps", "2", "--seeds", "1"] if arguments[0] == "compare" else []
+                assert exit_code([*arguments, *extra]) == 0, arguments
 
 
 def test_the_readme_names_no_file_that_is_not_there():
-    text = README.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#:]+)\)|`python (benchmarks/\w+\.py)", text):
-        assert (README.parent / "".join(target)).is_file(), target
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).is_file(), target
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_pages_name_no_test_and_no_benchmark_that_is_not_there(page):
+    text = page.read_text(encoding="utf-8")
+    for file in re.findall(r"`python (benchmarks/\w+\.py)", text):
+        assert (ROOT / file).is_file(), file
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text):
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"

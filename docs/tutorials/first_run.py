@@ -22,8 +22,8 @@ from PIL import Image
 Image.fromarray(observation["rgb"]).resize((288, 288))
 
 # %% [markdown]
-# It is told how far to drive (m) and how far to turn (rad), and feels what came of it: `motor` is what its own odometry
-# measured, slip and noise included.
+# It is told how far to drive (m) and how far to turn (rad), and feels what came of it: `motor` is what its own
+# odometry measured, slip and noise included.
 
 # %%
 observation, reward, terminated, truncated, info = env.step([0.2, 0.3])

@@ -73,8 +73,8 @@ es.evaluate(["runs/rotation-0"], ["photographs"], ["knn", "linear_probe"])
 # embodied-ssl evaluate runs/rotation-0 --on photographs --protocol knn,linear_probe
 # ```
 #
-# Archives are read as they are (`--frames photographs.zip`), several sets one after the other
-# (`--frames photographs data/roam`), and a backbone of another library brings its own weights:
+# Archives are read as they are (`--frames photographs.zip`), several sets one after the other (`--frames photographs
+# data/roam`), and a backbone of another library brings its own weights:
 #
 # ```sh
 # embodied-ssl train simclr --frames photographs --encoder timm/resnet18 --init pretrained --out runs/simclr-0

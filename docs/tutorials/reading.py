@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Reading the data with h5py and pandas
 #
-# A data set is a directory of HDF5 files that describe themselves. Nothing of this package is needed to read them; with
-# it, many files are one set, mapped into memory. This page reads the same data both ways.
+# A data set is a directory of HDF5 files that describe themselves. Nothing of this package is needed to read them;
+# with it, many files are one set, mapped into memory. This page reads the same data both ways.
 
 # %%
 import embodied_ssl as es
@@ -39,8 +39,8 @@ for i in range(0, len(force), 8):
 # %% [markdown]
 # ## With pandas
 #
-# `table` gives the columns of `interactions` (or `frames`), `episodes` and `objects` over all files of the set, as rows
-# that point at each other.
+# `table` gives the columns of `interactions` (or `frames`), `episodes` and `objects` over all files of the set, as
+# rows that point at each other.
 
 # %%
 import pandas
