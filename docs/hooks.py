@@ -1,5 +1,6 @@
 """What mkdocs does not know by itself: cards made from the code, tutorials that are run, pages that lie elsewhere."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     run = tutorials()
     pages: dict[str, str | bytes] = {**run, **methods.pages(run), **environments.pages(), **data.pages()}
     pages |= {**encoders.pages(), **protocols.pages()}
+    pages["index.md"] = _home((ROOT / "README.md").read_text(encoding="utf-8"))
     pages["changelog.md"] = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     pages |= {
         f"benchmarks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("benchmarks/*.md"))
@@ -37,6 +39,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, path, content=content))
     config.nav = _filled(config.nav, pages)
     return files
+
+
+def _home(readme: str) -> str:
+    """The README as a page of this site: what it names is next to it, tutorials have run."""
+    inside = readme.replace("](docs/", "](").replace("CHANGELOG.md", "changelog.md")
+    return re.sub(r"\]\((tutorials/\w+)\.py\)", r"](\1.md)", inside)
 
 
 def _filled(entry: Any, pages: dict[str, str | bytes]) -> Any:

@@ -27,6 +27,8 @@ ORDER = (
     "lecture_bodies",
     "reading",
     "own_images",
+    "own_robot",
+    "own_method",
 )
 SETTINGS = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -78,7 +80,7 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
     """Run a tutorial in a folder. Raises nbclient's CellExecutionError, which shows the cell, where one fails."""
     notebook = jupytext.read(DOCS / "tutorials" / f"{name}.py")
     started = time.monotonic()
-    path = os.pathsep.join([str(ROOT / "examples"), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     where, quiet = {"metadata": {"path": str(folder)}}, ["--log-level=40"]
     client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where, extra_arguments=quiet)
     client.execute(env={**os.environ, **SETTINGS, "PYTHONPATH": path})

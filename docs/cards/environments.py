@@ -40,6 +40,8 @@ Bodies in simulated worlds, as [Gymnasium](https://gymnasium.farama.org) environ
 vector environments, and can be looked ahead in: `copy.deepcopy(env)`, pickling, `env.unwrapped.save()` and `restore`
 give the same bits.
 
+![Scenes of every type as a roaming body sees them, generated household objects, tables from above](../worlds.jpg)
+
 """
 
 

@@ -1,0 +1,43 @@
+# %% [markdown]
+# # Your own method
+#
+# A method is a class: its `__init__` is its settings, the parameters of its `loss` are its data. From these two
+# signatures come the command line, the saved configuration, the check of the data and the row in the tables. This page
+# adds BYOL (Grill et al. 2020) from a module outside of the package.
+
+# %%
+import inspect
+
+from examples import byol
+
+print(inspect.getsource(byol))
+
+# %% [markdown]
+# ## Train it
+#
+# `module:Class` stands wherever the name of a method is asked for.
+
+# %%
+from dataclasses import replace
+
+import embodied_ssl as es
+
+method = es.make_method("examples.byol:BYOL", "conv4", image_size=48)
+recipe = replace(method.recipe, steps=60, batch_size=64)
+es.train(method, "runs/byol-0", {"frames": "data/roam"}, recipe)
+
+# %% [markdown]
+# ## Measure it
+#
+# A run never imports code by itself. It says which module it needs; here that one is known already.
+
+# %%
+es.evaluate(["runs/byol-0"], ["held_out/roam"], ["knn", "linear_probe"])
+
+# %% [markdown]
+# On the command line it is one of the methods, with help, settings and all:
+#
+# ```sh
+# embodied-ssl train byol --plugin examples.byol --frames data/roam --out runs/byol-0
+# embodied-ssl compare byol simclr --plugin examples.byol --data data/roam --on held_out/roam --out comparison
+# ```
