@@ -1,8 +1,8 @@
 """Runs the tutorials and makes pages of them: what was printed and drawn is what the code above it gave.
 
-A tutorial is a Python file in the percent format of jupytext. All run one after the other in one folder, in this ORDER,
-and find there what those before have collected. A cell with the tag `figure:NAME` also gives its first image to the
-card of a method. What has run is kept in `build/tutorials` until it, or the code, changes.
+A tutorial is a Python file in the percent format of jupytext. All run in one folder: the first one alone, then the
+others two at a time, each with data that the first or it itself has collected. A cell with the tag `figure:NAME` also
+gives its first image to the card of a method. What has run is kept in `build/tutorials` until it, or the code, changes.
 """
 
 import base64
@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,6 @@ ORDER = (
     "reading",
     "own_images",
     "own_robot",
-    "own_method",
 )
 SETTINGS = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -40,9 +41,12 @@ def tutorials() -> dict[str, str | bytes]:
     if not (done := _kept(_digest())):
         shutil.rmtree(BUILD, ignore_errors=True)
         work.mkdir(parents=True)
+    if not done:
+        done = {ORDER[0]: _run(ORDER[0], work)}  # the others find there what it has collected
+        with ThreadPoolExecutor(2) as pool:
+            done |= zip(ORDER[1:], pool.map(partial(_run, folder=work), ORDER[1:]), strict=True)
     rows = []
-    for name in ORDER:
-        notebook = done.get(name) or _run(name, work)
+    for name, notebook in done.items():
         page, files = _page(name, notebook)
         found |= {f"tutorials/{name}.md": page, **files}
         title, _, about = page.removeprefix("# ").partition("\n\n")

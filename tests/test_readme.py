@@ -1,8 +1,7 @@
 """The README and the guides are a path: their commands and their Python run from top to bottom, page after page.
 
 They run as they stand, made small by one rule: counts of episodes and pixels are cut, one process does the work, and
-every method's recipe has two updates. Lines that install or make (`pip`, `make`) are left out. Each page begins in the
-folder that the page before has left.
+every method's recipe has two updates. Lines that install or make (`pip`, `make`) are left out.
 """
 
 import re
@@ -16,7 +15,7 @@ from embodied_ssl.cli.main import main
 from embodied_ssl.methods import method_class, method_names
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *(ROOT / f"docs/guide/{name}.md" for name in ("collect", "learn", "measure"))]
+PATHS = [[ROOT / "README.md"], [ROOT / f"docs/guide/{name}.md" for name in ("collect", "learn", "measure")]]
 WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LARGEST = {"episodes": 12, "size": 24, "image_size": 32, "workers": 1, "steps": 2, "seeds": 1, "batch_size": 16}
 NUMBER = re.compile(rf"\b({'|'.join(LARGEST)})([ =])(\d+)")
@@ -47,12 +46,13 @@ def exit_code(arguments):
 
 @pytest.mark.slow
 @pytest.mark.simulator
-def test_the_readme_and_the_guides_run_from_top_to_bottom(tmp_path, monkeypatch):
+@pytest.mark.parametrize("pages", PATHS, ids=["readme", "guides"])
+def test_the_readme_and_the_guides_run_from_top_to_bottom(tmp_path, monkeypatch, pages):
     monkeypatch.chdir(tmp_path)
     for name in method_names():
         kind = method_class(name)
         monkeypatch.setattr(kind, "recipe", replace(kind.recipe, steps=2, batch_size=16))
-    for page in PAGES:
+    for page in pages:
         names = {}
         for language, text in blocks(page):
             if language == "python":

@@ -22,7 +22,7 @@ def pages(figures: Mapping[str, object]) -> dict[str, str | bytes]:
     index = (
         "# Methods\n\nA method is an encoder to keep, heads to throw away, and the loss of its paper. Each is one "
         "file, whose signatures are its settings, its command line and the check of its data. "
-        "All of them at work: [the lecture](../tutorials/index.md).\n\n"
+        "All of them at work: [the lecture](../tutorials/lecture_pretext.md).\n\n"
     )
     return {"methods/index.md": index + table(["name", "what it is", "learns from"], rows), **found}
 

@@ -11,7 +11,8 @@ import embodied_ssl as es
 from embodied_ssl.training.callbacks import ShowPanels
 from embodied_ssl.training.settings import TrainingSettings
 
-es.collect("push", "data/push", episodes=60, size=48, instance=True)
+for kind in ("grasp", "push", "poke"):
+    es.collect(kind, f"data/{kind}", episodes=60, size=48, instance=True)
 
 
 def learn(name, steps, batch_size=32, encoder="conv4", **data):

@@ -7,8 +7,7 @@
 # %%
 import embodied_ssl as es
 
-es.collect("poke", "data/poke", episodes=120, size=48, instance=True)
-es.collect("grasp", "data/grasp", episodes=60, size=48, instance=True)
+es.collect("poke", "data/touch", episodes=120, size=48, instance=True)
 
 # %% [markdown]
 # ## With h5py
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import h5py
 
-file = h5py.File(min(Path("data/poke").glob("*.h5")))
+file = h5py.File(min(Path("data/touch").glob("*.h5")))
 for path in ("interactions/rgb_before", "interactions/force", "interactions/depth_travelled", "objects/material"):
     array = file[path]
     print(f"{path}: {array.dtype} {array.shape}, {array.attrs['unit']}: {array.attrs['description']}")
@@ -45,7 +44,7 @@ for i in range(0, len(force), 8):
 # %%
 import pandas
 
-dataset = es.open("data/poke")
+dataset = es.open("data/touch")
 interactions = pandas.DataFrame(dataset.table("interactions")["object"], columns=["object"])
 objects = pandas.DataFrame({name: dataset.table("objects")[name] for name in ("category", "instance", "material")})
 objects.head()
