@@ -40,7 +40,7 @@ def _card(name: str, method: type[Method], drawn: bool) -> str:
     sections += [parts["rest"]]
     if drawn:
         sections += [
-            f"![What {name} is shown, and what it answers](../figures/{name}.png)",
+            f"![What {name} is shown, and what it answers](../figures/{name}.png){{.figure}}",
             "*After a few updates only.*",
         ]
     sections += ["## Learn", _command(name, method)]

@@ -53,6 +53,7 @@ def _draw(sheet: Image.Image, pen: ImageDraw.ImageDraw, panel: Panel, x: int, y:
 
 def _fitting(text: str) -> str:
     """As much of a text as there is room for below an image."""
+    text = text.replace("−", "-")  # which the font does not have
     if _font().getlength(text) <= SIDE:
         return text
     while text and _font().getlength(f"{text}…") > SIDE:
