@@ -145,6 +145,26 @@ def test_a_second_run_in_a_directory_is_refused_and_the_first_goes_on(data, tmp_
 
 
 @pytest.mark.slow
+def test_a_job_that_is_requeued_after_sigterm_ends_with_the_weights_of_an_undisturbed_one(data, tmp_path):
+    """As a cluster does it, by the command line: terminate, start the same command again."""
+    run, whole, often = tmp_path / "run", tmp_path / "whole", ["--checkpoint_every", "5"]
+    process = start(data["roam"], run, 120, *often)
+    wait_for(run / "metrics.csv", process)  # the first checkpoint
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=600)[1]
+    assert process.returncode == 143, said
+    kept = load_state(run / "state.pt")["step"]
+    assert 5 <= kept < 120
+    assert f"{kept} of 120 updates are kept" in said
+    for out in (run, whole):
+        process = start(data["roam"], out, 120, *often)
+        assert process.communicate(timeout=600) == (None, "")
+        assert process.returncode == 0
+    assert weights(run) == weights(whole)
+    assert [row for row in read_metrics(whole) if row not in read_metrics(run)] == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "more"),
     [
