@@ -80,6 +80,7 @@ def train_command(name: str, given: Mapping[str, Any]) -> int:
     """`embodied-ssl train METHOD`."""
     from embodied_ssl.method import Recipe
     from embodied_ssl.methods import make_method, method_class
+    from embodied_ssl.training.distributed import rank
     from embodied_ssl.training.settings import Hardware, TrainingSettings
     from embodied_ssl.training.train import train
 
@@ -88,7 +89,9 @@ def train_command(name: str, given: Mapping[str, Any]) -> int:
     method = make_method(name, encoder["name"], encoder["image_size"], training.seed, encoder["init"], **settings)
     data = {stream: sources for stream, sources in _streams(given["data"]).items() if sources is not None}
     recipe, hardware = Recipe(**given["optimizer"]), Hardware(**given["hardware"])
-    print(train(method, given["out"], data, recipe, training, hardware))
+    run = train(method, given["out"], data, recipe, training, hardware)
+    if rank() == 0:  # of the processes that trained together one tells
+        print(run)
     return 0
 
 
