@@ -15,7 +15,7 @@ from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.table import TableEnv
 
 LABELS = re.compile(r"^(Action|Interaction|Observation|Reward|info[^:]*|An episode|Episodes)\b", re.MULTILINE)
-SHOWN, SIDE_PX = 3, 240
+EPISODES, STEPS, SIDE_PX = 2, 10, 240
 
 
 def pages() -> dict[str, str | bytes]:
@@ -27,7 +27,7 @@ def pages() -> dict[str, str | bytes]:
         env = gymnasium.make(name, render_mode="rgb_array", disable_env_checker=True)
         plain = env.unwrapped
         assert isinstance(plain, SimulatedEnv)
-        found[f"environments/{kind}.png"] = _picture(plain)
+        found[f"environments/{kind}.png"] = _picture(declared, plain, EPISODES * len(rows))
         found[f"environments/{kind}.md"] = _card(declared, plain)
         rows.append([f"[{code(name)}]({kind}.md)", first_paragraph(type(plain).__doc__)])
         env.close()
@@ -56,7 +56,7 @@ def _card(declared: Kind, env: SimulatedEnv) -> str:
     return "\n\n".join(
         [
             f"# {kind.capitalize()}",
-            f"![Three episodes of {name}]({kind}.png)",
+            f"![Two episodes of {name}, each at its start and a while later]({kind}.png)",
             said["about"],
             "```python\nimport embodied_ssl as es\n\n"
             f'env = es.make_env("{kind}")  # or gymnasium.make("{name}")\n'
@@ -137,10 +137,15 @@ def _shape(shape: object) -> str:
     return "[" + ", ".join(map(str, shape)) + "]"  # type: ignore[call-overload]
 
 
-def _picture(env: SimulatedEnv) -> bytes:
-    """The beginning of some episodes side by side, as PNG."""
-    shown = []
-    for seed in range(SHOWN):
-        env.reset(seed=seed + 3)
-        shown.append(cv2.resize(env.render(), (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA))
-    return cv2.imencode(".png", np.hstack(shown)[..., ::-1])[1].tobytes()
+def _picture(declared: Kind, env: SimulatedEnv, first: int) -> bytes:
+    """Some episodes from a seed on, each at its start and after some steps, side by side, as PNG."""
+    policy, shown = _load(next(iter(declared.policies.values())))(), []
+    for seed in range(first, first + EPISODES):
+        observation, _ = env.reset(seed=seed)
+        policy.reset(env, np.random.default_rng(seed))
+        shown.append(env.render())
+        for _ in range(STEPS if declared.is_video else 1):
+            observation, *_ = env.step(policy(observation))
+        shown.append(env.render())
+    tiles = [cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for picture in shown]
+    return cv2.imencode(".png", np.hstack(tiles)[..., ::-1])[1].tobytes()
