@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # what a type checker sees of the names below
     from embodied_ssl.datasets.read.readers import Dataset as _Dataset
     from embodied_ssl.environments import make_env as make_env
     from embodied_ssl.evaluation.evaluate import evaluate as evaluate
+    from embodied_ssl.exporting.export import export as export
     from embodied_ssl.methods import make_method as make_method
     from embodied_ssl.training.checkpoint import load_encoder as load_encoder
     from embodied_ssl.training.run import load_run as load_run
@@ -46,6 +47,7 @@ _DOORS = {  # where each is; it is imported when it is asked for, since most imp
     "load_run": "training.run:load_run",
     "evaluate": "evaluation.evaluate:evaluate",
     "compare": "comparison:compare",
+    "export": "exporting.export:export",
 }
 
 if not TYPE_CHECKING:

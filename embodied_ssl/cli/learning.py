@@ -168,6 +168,33 @@ def compare_command(given: Mapping[str, Any]) -> int:
     return 0
 
 
+def export_parser() -> Parser:
+    """`embodied-ssl export`."""
+    from embodied_ssl.exporting.export import export
+
+    parser = Parser(
+        "export",
+        first_line(export),
+        "RUN --format FORMAT --out DIR [settings]",
+        [
+            "embodied-ssl export runs/simclr-0 --format onnx --out exported/simclr",
+            "embodied-ssl export runs/simclr-0 --format huggingface --out hub/simclr --results measured/results.json",
+        ],
+    )
+    parser.positional = "run"
+    parser.settings("What is exported, and where", export)
+    parser.for_all()
+    return parser
+
+
+def export_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl export`."""
+    from embodied_ssl.exporting.export import CARD, export
+
+    print(export(**given) / CARD)
+    return 0
+
+
 def demo_parser() -> Parser:
     """`embodied-ssl demo`."""
     from embodied_ssl.cli.demo import demo

@@ -29,6 +29,7 @@ COMMANDS = {
     "train": Command("learning", "learn an encoder from data", "METHOD"),
     "evaluate": Command("learning", "measure encoders on held-out images"),
     "compare": Command("learning", "train and evaluate several methods on the same data with the same budget"),
+    "export": Command("learning", "write what a run has learned for timm, ONNX, torch.export or the Hugging Face hub"),
     "demo": Command("learning", "all of it at small scale, with two pages that show it"),
     "envs": Command("lists", "list the environments, and the policies that act in each"),
     "methods": Command("lists", "list the methods, their papers, and what each learns from"),

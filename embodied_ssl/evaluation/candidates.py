@@ -44,7 +44,7 @@ def candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
     """
     settings = [read_configuration(run) for run in runs]
     seeds = [int(one["seed"]) for one in settings]
-    identities = [sha256_of(_without_seed(one)) for one in settings]
+    identities = [row_sha256(one) for one in settings]
     names = _row_names(runs, seeds, identities)
     learned: list[Candidate] = []
     for run, name, seed, identity in zip(runs, names, seeds, identities, strict=True):
@@ -60,15 +60,15 @@ def candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
     return [*others, *_untrained([one["encoder"] for one in settings], seeds), *learned]
 
 
+def row_sha256(configuration: dict[str, Any]) -> str:
+    """Of what runs of one row have in common. First weights that were drawn depend on the seed as well."""
+    known = {name: value for name, value in comparable(configuration).items() if name not in ("seed", "first_weights")}
+    return sha256_of(known | {"began from": configuration.get("first_weights", {}).get("source")})
+
+
 def sha256_of(configuration: Any) -> str:
     """A name for what JSON can say."""
     return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
-
-
-def _without_seed(configuration: dict[str, Any]) -> dict[str, Any]:
-    """What runs of one row have in common. First weights that were drawn depend on the seed as well."""
-    known = {name: value for name, value in comparable(configuration).items() if name not in ("seed", "first_weights")}
-    return known | {"began from": configuration.get("first_weights", {}).get("source")}
 
 
 def _row_names(runs: Sequence[Path | str], seeds: Sequence[int], identities: Sequence[str]) -> list[str]:

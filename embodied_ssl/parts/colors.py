@@ -40,7 +40,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
 
 def _mix(matrix: Tensor, images: Tensor) -> Tensor:
     """Colours [B, 3, ...] through a matrix [3, 3]."""
-    return torch.bmm(matrix.expand(len(images), 3, 3), images.flatten(2)).view(images.shape)
+    return torch.bmm(matrix.expand(images.shape[0], 3, 3), images.flatten(2)).view(images.shape)
 
 
 def _power(values: Tensor, exponent: float) -> Tensor:

@@ -1,0 +1,64 @@
+"""Export what a run has learned, with a card made from the run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.encoders import Encoder
+from embodied_ssl.exporting.card import CARD, front_matter, model_card
+from embodied_ssl.exporting.to_huggingface import to_huggingface
+from embodied_ssl.exporting.to_onnx import to_onnx
+from embodied_ssl.exporting.to_timm import to_timm
+from embodied_ssl.exporting.to_torch_export import to_torch_export
+from embodied_ssl.training.checkpoint import load_encoder
+
+Format = Literal["timm", "onnx", "torch_export", "huggingface"]
+
+_WRITERS: dict[str, Callable[[Encoder, Path], str]] = {
+    "timm": to_timm,
+    "onnx": to_onnx,
+    "torch_export": to_torch_export,
+    "huggingface": to_huggingface,
+}
+
+
+def export(
+    run: Path | str, out: Path | str, format: Format, results: Sequence[Path | str] = (), license: str | None = None
+) -> Path:
+    """Write the encoder of a run so that another library loads it, and a model card beside it.
+
+    Args:
+        run: the directory of a run that has ended.
+        out: a new or an empty directory; of an earlier export what is in it is replaced.
+        format: `timm`: a folder for `timm.create_model("local-dir:OUT")`, of timm's networks. `onnx`: a graph for ONNX
+            Runtime; takes the extra `[export]`. `torch_export`: a program of `torch.export`, for torch alone.
+            `huggingface`: a folder as the Hugging Face hub has them; timm loads it where it knows the network, and
+            `embodied_ssl.exporting.hub.HubEncoder.from_pretrained` all others.
+        results: files `results.json` whose numbers of this run come into the card; those of a comparison that the run
+            belongs to are found by themselves.
+        license: of the weights, as the hub names them (`mit`, `cc-by-4.0`); None: the card says that none is stated.
+
+    Returns the directory. Each format takes any number of images, float32 [B, 3, image_size, image_size]; the card says
+    in which units, and how the file is loaded. Raises DataError for a run that has not ended, an encoder that a format
+    does not know, and a directory that holds something else.
+    """
+    out = Path(out).expanduser()
+    if format not in _WRITERS:
+        raise unknown_name("format", format, get_args(Format))
+    encoder = load_encoder(run)
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CARD).is_file())):
+        raise DataError(f"{out}: holds something else; name a new or an empty directory")
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        loading = _WRITERS[format](encoder.eval(), out)
+    except DataError:
+        if made and not any(out.iterdir()):
+            out.rmdir()
+        raise
+    top = front_matter(run, encoder, format, license)
+    text = model_card(run, encoder, loading, results, license)
+    write_atomically(out / CARD, [f"---\n{top}---\n\n{text}".encode()])
+    return out
