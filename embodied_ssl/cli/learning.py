@@ -182,16 +182,20 @@ def export_parser() -> Parser:
         ],
     )
     parser.positional = "run"
-    parser.settings("What is exported, and where", export)
+    parser.add_argument("--run", type=list[Path], required=True, help="directory of a run that has ended")
+    parser.settings("What is exported, and where", export, skip={"run"})
     parser.for_all()
     return parser
 
 
 def export_command(given: Mapping[str, Any]) -> int:
     """`embodied-ssl export`."""
+    from embodied_ssl.datasets.errors import DataError
     from embodied_ssl.exporting.export import CARD, export
 
-    print(export(**given) / CARD)
+    if len(given["run"]) > 1:
+        raise DataError(f"export: {' '.join(map(str, given['run']))}; name one run at a time")
+    print(export(**{**given, "run": given["run"][0]}) / CARD)
     return 0
 
 

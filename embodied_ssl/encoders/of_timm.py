@@ -99,7 +99,8 @@ class TimmEncoder(Backbone):
         """As timm adapts what it downloads: other names of old, positions for another size; without a classifier."""
         own = getattr(sys.modules[type(self.network).__module__], "checkpoint_filter_fn", None)
         found = own(dict(state), self.network) if own is not None else state
-        return self.network, without_classifier(found, self.network, self.network.pretrained_cfg["classifier"])
+        classifier = getattr(self.network, "pretrained_cfg", {}).get("classifier")  # ours have none
+        return self.network, without_classifier(found, self.network, classifier)
 
     def _named(self, final: Any, maps: list[Tensor]) -> dict[str, Tensor]:
         """The stages, of what `forward_intermediates` gives."""

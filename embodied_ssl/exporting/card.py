@@ -46,9 +46,7 @@ def model_card(
     told = read_configuration(run)
     sections = [
         f"# {told['method']} on {encoder.name}",
-        f"Image features that were learned without labels by `{told['method']}`: {_paper(told['method'])}"
-        if told["method"] != "labels"
-        else f"Image features that were learned by `labels`: {_paper('labels')}",
+        f"Image features, learned by `{told['method']}`: {_paper(told['method'])}",
         f"## Use\n\n```python\n{loading}\n```",
         _plugins(told),
         f"Images are squares of {encoder.image_size} px, RGB; any number at once. {_normalisation(encoder)}",

@@ -30,6 +30,7 @@ def to_timm(encoder: Encoder, folder: Path) -> str:
         )
     architecture, arguments = _architecture(encoder)
     network: Any = encoder.network
+    known = getattr(network, "pretrained_cfg", {})  # those of our own small transformers have none
     mean, deviation = (each.flatten().tolist() for each in (encoder.mean, encoder.deviation))
     config = {
         "architecture": architecture,
@@ -44,8 +45,8 @@ def to_timm(encoder: Encoder, folder: Path) -> str:
             "mean": mean,
             "std": deviation,
             "num_classes": 0,
-            "first_conv": network.pretrained_cfg.get("first_conv"),
-            "classifier": network.pretrained_cfg.get("classifier"),
+            "first_conv": known.get("first_conv", "patch_embed.proj"),
+            "classifier": known.get("classifier", "head"),
         },
     }
     save_file(

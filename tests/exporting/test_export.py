@@ -80,16 +80,15 @@ def test_what_is_exported_gives_the_same_in_the_library_that_it_is_for(name, for
         with torch.no_grad():
             np.save(tmp_path / f"{count}-expected.npy", expected(given).numpy())
     hidden = "" if (name, format) in BY_PACKAGE else "import sys; sys.modules['embodied_ssl'] = None\n"
-    told = "images" if format == "onnx" else "torch.from_numpy(images)"
+    given = "images" if format == "onnx" else "torch.from_numpy(images)"
     text = f"""{hidden}import numpy as np, torch
 torch.set_grad_enabled(False)
-def features_of(images):
-    images = {told}
-    {code.strip().replace(chr(10), chr(10) + "    ")}
-    return np.asarray(features)
 for count in (1, 5):
-    found = features_of(np.load(f"{tmp_path}/{{count}}.npy"))
-    np.testing.assert_allclose(found, np.load(f"{tmp_path}/{{count}}-expected.npy"), rtol=1e-5, atol=1e-5)
+    images = np.load(f"{tmp_path}/{{count}}.npy")
+    images = {given}
+    {code.strip().replace(chr(10), chr(10) + "    ")}
+    expected = np.load(f"{tmp_path}/{{count}}-expected.npy")
+    np.testing.assert_allclose(np.asarray(features), expected, rtol=1e-5, atol=1e-5)
 """
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     subprocess.run([sys.executable, "-c", text], check=True, cwd=out, env=environment)
