@@ -1,4 +1,4 @@
-"""A protocol of one's own: how near features of the same object lie, and how evenly all of them are spread.
+"""A protocol of one's own: how near features of the same object (or class) lie, and how evenly all of them are spread.
 
     embodied-ssl evaluate runs/simclr-0 --on data/held_out --plugin examples.own_protocol --protocol geometry knn
     embodied-ssl evaluate runs/simclr-0 --on data/held_out --protocol examples.own_protocol:Geometry --power 1
@@ -34,8 +34,11 @@ class Geometry(Protocol):
         features = unit(encoded.features[rows]).numpy()  # [N, D]
         square = np.maximum(2 - 2 * features @ features.T, 0)  # [N, N], of the distances
         other = ~np.eye(len(rows), dtype=bool)
-        same = (images.group[rows][:, None] == images.group[rows]) & other
+        objects = len(np.unique(images.group[rows])) < len(rows)  # or else each image stands for itself
+        alike = (images.group if objects else images.label)[rows]
+        same = (alike[:, None] == alike) & other
         about = {"images": len(rows), "power": self.power, "sharpness": self.sharpness, "seed": encoded.seed}
+        about["alike"] = "object" if objects else "class"
         return [
             Measure("alignment", float((square[same] ** (self.power / 2)).mean()), about, rows),
             Measure("uniformity", float(np.log(np.exp(-self.sharpness * square[other]).mean())), about, rows),
