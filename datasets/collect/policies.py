@@ -79,10 +79,12 @@ def added_content(kind: str, settings: dict[str, Any]) -> Content:
     contents = [_content(each) for each in others if each is not None and not _is_ours(each)]
     if not contents:
         return None
-    if words := [content for content in contents if isinstance(content, str)]:
-        return words[0]
-    fields = hashlib.sha256(repr(declared.fields).encode()).hexdigest()[:16]
-    return {f"fields of {kind}": fields, **{name: digest for content in contents for name, digest in content.items()}}
+    pieces = {f"fields of {kind}": hashlib.sha256(repr(declared.fields).encode()).hexdigest()[:16]}
+    for content in contents:
+        if isinstance(content, str):
+            return content
+        pieces |= content
+    return pieces
 
 
 def _content(each: Any) -> dict[str, str] | str:

@@ -7,7 +7,7 @@ without them. The hand's z axis points along the fingers, its y axis in their cl
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,7 @@ from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.physics import World
 
-Model = ElementTree.ElementTree  # type: ignore[type-arg]  # of a URDF
+Model: TypeAlias = "ElementTree.ElementTree[ElementTree.Element]"  # of a URDF
 
 
 class Arm:

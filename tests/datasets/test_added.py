@@ -12,8 +12,10 @@ from embodied_ssl import plugins
 from embodied_ssl.datasets.collect.collection import collect, make_spec
 from embodied_ssl.datasets.collect.policies import policies_of
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.gallery.page import view
 from embodied_ssl.datasets.kinds import kind_of, kinds
 from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.store.check import check
 
 OWN = """
 from dataclasses import replace
@@ -55,6 +57,42 @@ class OwnEnv(GraspEnv):
 
 _KIND = replace(GRASP, name="own", env_id="own/Own-v0", env="own_world:OwnEnv")
 """
+ZOOM = '''
+from dataclasses import replace
+
+import numpy as np
+
+from embodied_ssl.datasets.kinds import orbit
+from embodied_ssl.envs.orbit import OrbitEnv
+
+
+class ZoomEnv(OrbitEnv):
+    """An orbit whose camera also says how much nearer it came: not at all."""
+
+    def reset(self, **options):
+        observation, info = super().reset(**options)
+        return self._with_zoom(observation, info)
+
+    def step(self, action):
+        observation, *middle, info = super().step(action)
+        return observation, *middle, self._with_zoom(observation, info)[1]
+
+    def _with_zoom(self, observation, info):
+        observation["motor"] = np.append(observation["motor"], np.float32(0))
+        info["command"] = np.append(info["command"], np.float32(0))
+        return observation, info
+
+
+def motion(first, second):
+    around = orbit.motion(first, second)
+    return np.concatenate([around, np.zeros_like(around[..., :1])], axis=-1)
+
+
+ZOOM = replace(
+    orbit.KIND, name="zoom", env_id="own/Zoom-v0", env="own_zoom:ZoomEnv", motion=motion,
+    motor_signals=(*orbit.KIND.motor_signals, "nearer (m)"),
+)
+'''
 SMALL = {"episodes": 1, "progress": False, "size": 24, "clutter": 3}
 
 
@@ -72,6 +110,7 @@ def own(tmp_path, monkeypatch):
     write()
     yield write
     sys.modules.pop("own_world", None)
+    sys.modules.pop("own_zoom", None)
 
 
 CHANGES = {
@@ -105,6 +144,20 @@ def test_a_plugin_gives_names(own, tmp_path):
     dataset = Dataset.open(tmp_path / "data")
     assert set(dataset.objects["category"]) == {"brick"}
     np.testing.assert_allclose(dataset.array("interactions/pixel")[0], 12, atol=1e-4)
+
+
+def test_a_video_of_others_may_have_any_number_of_motor_signals(own, tmp_path):
+    (tmp_path / "own_zoom.py").write_text(ZOOM)
+    plugins.use("own_zoom")
+    collect("zoom", tmp_path / "data", episodes=3, size=24, length=5, instance=True, progress=False)
+    dataset = Dataset.open(tmp_path / "data")
+    assert check(tmp_path / "data") == []
+    rng, index = np.random.default_rng(0), np.arange(4)
+    batch = dataset.pairs(max_gap=2).batch(index, rng)
+    assert batch.motion.shape == (4, 3)
+    assert (batch.motion[:, 2] == 0).all()
+    assert len(dataset.object_pairs().batch(index, rng)) == len(dataset.captions().batch(index, rng)) == 4
+    assert "nearer" in view(tmp_path / "data").read_text()
 
 
 def test_an_installed_package_gives_names_by_entry_points(own, tmp_path):
