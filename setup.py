@@ -155,6 +155,7 @@ setup(
             "twine>=6.1",
             "setuptools>=70.1",
             "pre-commit>=4.0",
+            "submitit>=1.5",
         ],
     },
     entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli.main:main"]},

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from embodied_ssl.cli.parser import Parser, built
 from embodied_ssl.data import Source, check_streams, source_for
 from embodied_ssl.datasets.collect.engines import run_jobs
+from embodied_ssl.datasets.collect.slurm import USUAL as USUAL_JOBS
+from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.read.batches import LabelledFrames
@@ -48,6 +50,8 @@ def compare(
     workers: Count = 1,
     progress: bool = True,
     settings: Settings = USUAL,
+    engine: str = "loky",
+    slurm: Slurm = USUAL_JOBS,
 ) -> Results:
     """Train methods on the same data for as many updates each, measure them, and write tables and a report.
 
@@ -72,6 +76,8 @@ def compare(
         labels: whether to add the row `labels`: the same encoder trained with all labels of the first of the data sets.
         progress: whether to show progress bars.
         settings: of what is measured on.
+        engine: `loky`, or on a cluster `ray`, `dask` or `slurm` (a job for each run, at most `workers` at a time).
+        slurm: what each job of the engine `slurm` asks of the cluster.
 
     Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results. OUT is held
     meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained or
@@ -92,14 +98,15 @@ def compare(
             each.prepare(range(seeds), told=False)  # what can't be measured on is refused before any training
         if progress and len(data) > 1:
             _tell(streams, data)
-        shown = progress and workers == 1
+        shown = progress and workers == 1 and engine == "loky"
         how = TrainingSettings(skip_damaged=settings.skip_damaged, progress=shown)
         common = _Common(out, streams, encoder, image_size, steps, batch_size, how, Hardware(device=device))
-        runs = _in_order(common.learn, [(row, seed) for seed in range(seeds) for row in rows], workers)
+        side_by_side = partial(_in_order, workers=workers, engine=engine, slurm=slurm)
+        runs = side_by_side(common.learn, [(row, seed) for seed in range(seeds) for row in rows])
         measured = partial(
             evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
         )
-        parts = _in_order(measured, [(runs, [each.source]) for each in sets], workers)
+        parts = side_by_side(measured, [(runs, [each.source]) for each in sets])
         found = Results(
             replace(one, set=each.images.name) for each, part in zip(sets, parts, strict=True) for one in part
         )
@@ -131,13 +138,13 @@ class _Common:
         return train(method, run, self.streams[row], recipe, replace(self.settings, seed=seed), self.hardware)
 
 
-def _in_order(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], workers: int) -> list[_T]:
+def _in_order(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], **how: Any) -> list[_T]:
     """What `function(*each)` returns, on several processes, in the order of the arguments."""
 
     def numbered(number: int, *each: Any) -> tuple[int, _T]:
         return number, function(*each)
 
-    found = dict(run_jobs(numbered, ((number, *each) for number, each in enumerate(arguments)), workers))
+    found = dict(run_jobs(numbered, ((number, *each) for number, each in enumerate(arguments)), **how))
     return [found[number] for number in range(len(arguments))]
 
 

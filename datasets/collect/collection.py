@@ -38,6 +38,7 @@ from embodied_ssl.datasets.collect.settings import (
     folders,
     whole_number,
 )
+from embodied_ssl.datasets.collect.slurm import USUAL, Slurm
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.kinds import kind_of
@@ -63,6 +64,7 @@ def collect(
     shard_episodes: int | None = None,
     engine: str = "loky",
     progress: bool = True,
+    slurm: Slurm = USUAL,
     **env: Any,
 ) -> Summary:
     """Collect a data set into the directory `out`, finish one that was interrupted, or add episodes to one.
@@ -77,8 +79,9 @@ def collect(
             action. One with `reset(env, rng)` is told of each episode; one without must keep no state.
         compression: of the images: `none`, `lz4` or `zstd`, lossless.
         shard_episodes: episodes of a shard; None: as many as those of `out` have, else as give about 32 MB.
-        engine: `loky`, `ray` or `dask`.
+        engine: `loky`, or on a cluster `ray`, `dask` or `slurm` (a job for each shard, at most `workers` at a time).
         progress: whether to show a progress bar.
+        slurm: what each job of the engine `slurm` asks of the cluster.
         env: settings of the environment, such as size=96, depth=True, length=100.
 
     Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
@@ -102,7 +105,7 @@ def collect(
             if _is_unfinished(folder) or not all(_shard_path(folder, index).exists() for index in range(spec.shards)):
                 _compile(workers, progress)
             started = time.perf_counter()
-            entries, made = _make_shards(folder, spec, player, workers, engine, progress)
+            entries, made = _make_shards(folder, spec, player, progress, workers=workers, engine=engine, slurm=slurm)
             _refuse_what_changed(folder, spec, made)
             _let_longer_take_their_places(folder)
             write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
@@ -191,7 +194,7 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
 
 
 def _make_shards(
-    folder: Path, spec: CollectSpec, policy: Policy, workers: int, engine: str, progress: bool
+    folder: Path, spec: CollectSpec, policy: Policy, progress: bool, **side_by_side: Any
 ) -> tuple[list[ShardEntry], set[int]]:
     """Make every shard that is not there; the entries of all, in order, and the numbers of those made."""
     entries: dict[int, ShardEntry] = {}
@@ -200,7 +203,7 @@ def _make_shards(
     jobs = ((folder, spec, index, policy) for index in range(spec.shards))
     bar = progress_bar(total, kind_of(spec.kind).rows, spec.kind, shown=progress)
     with bar, watch(folder, bar) as watching:
-        for index, entry, made in run_jobs(make_shard, jobs, workers, engine, fresh=spec.has_others_code):
+        for index, entry, made in run_jobs(make_shard, jobs, fresh=spec.has_others_code, **side_by_side):
             entries[index] = entry
             if made:
                 made_now.add(index)

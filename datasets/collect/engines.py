@@ -1,4 +1,4 @@
-"""The engines that run jobs side by side: joblib's loky on this machine, Ray or Dask on a cluster."""
+"""The engines that run jobs side by side: joblib's loky on this machine, Ray, Dask or Slurm on a cluster."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from itertools import islice
 from multiprocessing import resource_tracker
-from typing import Any, Literal
+from typing import Any
 
+from embodied_ssl.datasets.collect.slurm import USUAL, Slurm, run_on_slurm
 from embodied_ssl.datasets.errors import DataError, unknown_name
 
-Engine = Literal["loky", "ray", "dask"]
-ENGINES: tuple[str, ...] = ("loky", "ray", "dask")
+ENGINES: tuple[str, ...] = ("loky", "ray", "dask", "slurm")
 
 
 def run_jobs(
@@ -23,16 +23,21 @@ def run_jobs(
     workers: int = 1,
     engine: str = "loky",
     fresh: bool = False,
+    slurm: Slurm = USUAL,
 ) -> Iterator[Any]:
     """Call `function(*each)` on `workers` processes and yield the results in the order in which they are ready.
 
     With loky and one worker everything runs in this process. `ray` joins the cluster of RAY_ADDRESS, `dask` the one
     of DASK_SCHEDULER_ADDRESS, or starts a local one of `workers` processes. `fresh` workers of loky have run nothing
-    before, and so know no older state of modules that have changed since. Raises DataError for an engine that is
+    before, and so know no older state of modules that have changed since. `slurm` submits a job for each, at most
+    `workers` at a time, that asks the cluster for what `slurm` says. Raises DataError for an engine that is
     unknown or not installed, or when a worker dies.
     """
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
+    if engine == "slurm":
+        yield from run_on_slurm(function, arguments, workers, slurm)
+        return
     import joblib
     import joblib.externals.loky
 

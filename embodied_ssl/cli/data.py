@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embodied_ssl.cli.parser import Parser
+from embodied_ssl.cli.parser import Parser, built
 from embodied_ssl.cli.words import first_line
 
 
@@ -45,7 +45,7 @@ def collect_command(kind: str, given: Mapping[str, Any]) -> int:
     from embodied_ssl.datasets.collect.collection import collect
     from embodied_ssl.datasets.kinds import kind_of
 
-    own = {name: value for name, value in given.items() if name != "env"}
+    own = built(collect, {name: value for name, value in given.items() if name != "env"})
     print(collect(kind_of(kind).name, **own, **given["env"]))
     return 0
 

@@ -100,6 +100,19 @@ def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     assert (tmp_path / "out/runs/equivariance-0/encoder.safetensors").stat().st_mtime_ns == weights
 
 
+@pytest.mark.slow
+def test_compare_by_jobs_of_slurm_learns_the_same(rooms, tmp_path):
+    pytest.importorskip("submitit", reason="of the slurm extra")
+    command = ["compare", "rotation", "--data", str(rooms), "--on", str(rooms), "--seeds", "1"]
+    command += ["--labels", "false", "--protocol", "knn", *SMALL]
+    jobs = ["--engine", "slurm", "--workers", "2", "--slurm.cluster", "local", "--slurm.folder", str(tmp_path / "jobs")]
+    assert main([*command, "--out", str(tmp_path / "here")]) == 0
+    assert main([*command, "--out", str(tmp_path / "there"), *jobs]) == 0
+    for name in ("runs/rotation-0/encoder.safetensors", "results.csv"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
+    assert len(list((tmp_path / "jobs").glob("*_result.pkl"))) == 2  # one is trained, one set is measured on
+
+
 def test_compare_tells_which_set_each_row_learns_from(rooms, data, tmp_path, capsys):
     command = ["compare", "drlim", "--data", str(data["orbit"]), str(rooms), str(data["grasp"]), "--on", str(rooms)]
     command += ["--seeds", "1", "--labels", "false", "--out", str(tmp_path / "out"), "--protocol", "knn"]

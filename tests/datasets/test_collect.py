@@ -18,6 +18,7 @@ import pytest
 
 from embodied_ssl.datasets import progress
 from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import built_in_kinds, kind_of
 from embodied_ssl.datasets.store.check import check
@@ -42,11 +43,12 @@ def test_workers_do_not_change_a_byte(reference, tmp_path):
     assert hashes(tmp_path / "roam") == hashes(reference)
 
 
-@pytest.mark.parametrize("engine", ["ray", "dask"])
+@pytest.mark.parametrize("engine", ["ray", "dask", "slurm"])
 @pytest.mark.slow
 def test_engines_do_not_change_a_byte(reference, tmp_path, engine):
-    pytest.importorskip({"ray": "ray", "dask": "distributed"}[engine])
-    collect("roam", tmp_path / "roam", workers=2, engine=engine, **SETTINGS)
+    pytest.importorskip({"ray": "ray", "dask": "distributed", "slurm": "submitit"}[engine])
+    jobs = Slurm(folder=tmp_path / "jobs", cluster="local")
+    collect("roam", tmp_path / "roam", workers=2, engine=engine, slurm=jobs, **SETTINGS)
     assert hashes(tmp_path / "roam") == hashes(reference)
 
 
