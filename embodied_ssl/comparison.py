@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from embodied_ssl.cli.parser import Parser, built
 from embodied_ssl.data import Source, check_streams, source_for
-from embodied_ssl.datasets.collect.engines import run_jobs
+from embodied_ssl.datasets.collect.engines import check_engine, run_jobs
 from embodied_ssl.datasets.collect.slurm import USUAL as USUAL_JOBS
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
@@ -83,6 +83,7 @@ def compare(
     meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained or
     measured.
     """
+    check_engine(engine, slurm)
     if not methods:
         raise DataError("compare: name at least one method")
     out = Path(out).expanduser()

@@ -27,7 +27,7 @@ import numpy as np
 
 import embodied_ssl
 from embodied_ssl.datasets.collect.counters import Counter, watch
-from embodied_ssl.datasets.collect.engines import ENGINES, run_jobs
+from embodied_ssl.datasets.collect.engines import check_engine, run_jobs
 from embodied_ssl.datasets.collect.folder_identity import folder_digest
 from embodied_ssl.datasets.collect.policies import Content, added_content, policy_content, policy_name, resolve_policy
 from embodied_ssl.datasets.collect.recorder import Policy, Recorder
@@ -86,8 +86,7 @@ def collect(
 
     Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
     """
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
+    check_engine(engine, slurm)
     workers, folder = whole_number("workers", workers), Path(out).expanduser()
     if shard_episodes is None:
         shard_episodes = (bound_to(folder) or {}).get("shard_episodes")

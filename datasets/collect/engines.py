@@ -11,10 +11,18 @@ from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any
 
-from embodied_ssl.datasets.collect.slurm import USUAL, Slurm, run_on_slurm
+from embodied_ssl.datasets.collect.slurm import USUAL, Slurm, check_slurm, run_on_slurm
 from embodied_ssl.datasets.errors import DataError, unknown_name
 
 ENGINES: tuple[str, ...] = ("loky", "ray", "dask", "slurm")
+
+
+def check_engine(engine: str, slurm: Slurm = USUAL) -> None:
+    """Raise DataError, before any work, for an engine that is unknown, or Slurm where it cannot be had."""
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    if engine == "slurm":
+        check_slurm(slurm)
 
 
 def run_jobs(
@@ -33,8 +41,7 @@ def run_jobs(
     `workers` at a time, that asks the cluster for what `slurm` says. Raises DataError for an engine that is
     unknown or not installed, or when a worker dies.
     """
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
+    check_engine(engine, slurm)
     if engine == "slurm":
         yield from run_on_slurm(function, arguments, workers, slurm)
         return

@@ -45,8 +45,8 @@ def run_on_slurm(
 ) -> Iterator[Any]:
     """Call `function(*each)` in a job each, at most `workers` at a time; yield results in the order they are ready.
 
-    What a job raises is raised here. Jobs that are not finished when this ends are cancelled. Raises DataError where
-    submitit or sbatch is missing, and for a job that ends without a result.
+    What a job raises is raised here. Jobs that are not finished when this ends are cancelled. Raises DataError for a job
+    that ends without a result.
     """
     executor = _executor(slurm)
     waiting, running = iter(arguments), []
@@ -69,9 +69,10 @@ def run_on_slurm(
             job.wait()
 
 
-def _executor(slurm: Slurm) -> Any:
+def check_slurm(slurm: Slurm) -> None:
+    """Raise DataError, before any work, where submitit or sbatch is missing."""
     try:
-        import submitit
+        import submitit  # noqa: F401
     except ImportError as error:
         raise DataError("the engine slurm is not installed; pip install 'embodied-ssl[slurm]'") from error
     if slurm.cluster == "slurm" and shutil.which("sbatch") is None:
@@ -79,6 +80,11 @@ def _executor(slurm: Slurm) -> Any:
             "the engine slurm needs sbatch, which is not here: start it where jobs are submitted; "
             "--slurm.cluster local runs the same jobs on this machine"
         )
+
+
+def _executor(slurm: Slurm) -> Any:
+    import submitit
+
     executor = submitit.AutoExecutor(folder=slurm.folder, cluster=slurm.cluster)
     asked = {"slurm_partition": slurm.partition, "slurm_account": slurm.account}
     executor.update_parameters(

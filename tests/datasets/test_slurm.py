@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from embodied_ssl.comparison import compare
+from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.collect.engines import run_jobs
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
@@ -81,4 +83,8 @@ def test_where_no_jobs_can_be_submitted_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     with pytest.raises(DataError, match="needs sbatch"):
         list(run_jobs(print, [()], 1, "slurm", slurm=Slurm(folder=tmp_path / "jobs")))
+    with pytest.raises(DataError, match="needs sbatch"):
+        collect("roam", tmp_path / "roam", engine="slurm")
+    with pytest.raises(DataError, match="needs sbatch"):
+        compare(["rotation"], tmp_path / "out", [tmp_path / "roam"], [tmp_path / "roam"], engine="slurm")
     assert not list(tmp_path.iterdir())
