@@ -45,8 +45,8 @@ def run_on_slurm(
 ) -> Iterator[Any]:
     """Call `function(*each)` in a job each, at most `workers` at a time; yield results in the order they are ready.
 
-    What a job raises is raised here. Jobs that are not finished when this ends are cancelled. Raises DataError for a job
-    that ends without a result.
+    What a job raises is raised here. Jobs that are not finished when this ends are cancelled. Raises DataError for a
+    job that ends without a result.
     """
     executor = _executor(slurm)
     waiting, running = iter(arguments), []
