@@ -21,11 +21,7 @@ def dataset_card(dataset: "Dataset") -> str:
     """A data set: how much it holds, images from all over it, its fields, and how it was collected."""
     images = dataset.array(dataset.declaration.image_paths[0])
     rows = spread(len(images), MOST_IMAGES)
-    fields = [
-        (path, f"{dataset.array(path).dtype} {list(dataset.array(path).shape)}, {field.description}")
-        for path, field in dataset.fields.items()
-        if field.table != "camera"
-    ]
+    fields = [(path, _described(dataset, path)) for path, field in dataset.fields.items() if field.table != "camera"]
     return render(
         "card.html.j2",
         title=dataset.path.resolve().name,
@@ -85,6 +81,13 @@ def settings_of(dataset: "Dataset") -> list[tuple[str, str]]:
 def spread(count: int, most: int) -> NDArray[np.int64]:
     """Up to `most` of the numbers below `count`, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _described(dataset: "Dataset", path: str) -> str:
+    """The type, shape, unit and meaning of a field: `float64 [640], s: since the start of the episode`."""
+    array, field = dataset.array(path), dataset.fields[path]
+    kind = f"{str(array.dtype).removeprefix('|')} {list(array.shape)}"
+    return f"{kind}{', ' + field.unit if field.unit else ''}: {field.description}"
 
 
 def _plain(value: object) -> str:

@@ -58,6 +58,9 @@ def test_a_data_set_shows_how_much_it_holds_and_all_of_its_fields(data, kind):
     assert f"{dataset.manifest.count('episodes')}" in card.texts
     assert card.count("img") == min(12, len(dataset))
     assert {path for path, field in dataset.fields.items() if field.table != "camera"} <= set(card.texts)
+    place = card.texts.index("objects/size")
+    count = dataset.manifest.count("objects")
+    assert card.texts[place + 1] == f"float32 [{count}, 3], m: sides of its bounding box in its own axes"
     assert f"{len(dataset):,}" in repr(dataset)
 
 
