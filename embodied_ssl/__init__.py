@@ -19,9 +19,11 @@ if not (_Path(__file__).parent / "envs").is_dir():
     __path__.append(str(_Path(__file__).parent.parent))
 
 if _find_spec("gymnasium") is not None:
-    from embodied_ssl.envs import register as _register
+    from embodied_ssl.datasets.kinds import built_in_kinds as _built_in_kinds
+    from embodied_ssl.datasets.kinds import register as _register
 
-    _register()
+    for _kind in _built_in_kinds().values():
+        _register(_kind)
 
 if TYPE_CHECKING:  # what a type checker sees of the names below
     from embodied_ssl.comparison import compare as compare

@@ -6,9 +6,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.collect.settings import env_settings, registered
+from embodied_ssl.datasets.collect.settings import env_settings
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.kinds import kind_of, kinds
+from embodied_ssl.datasets.kinds import kind_of, kinds, register
 
 Observation = dict[str, NDArray[np.generic]]
 Action = NDArray[np.float32]
@@ -34,6 +34,6 @@ def make_env(name: str, *, render_mode: str | None = None, **settings: Any) -> g
     kind = kind_of(ids.get(name, name))
     env_settings(kind.name, settings)
     try:
-        return gymnasium.make(registered(kind), render_mode=render_mode, **settings)
+        return gymnasium.make(register(kind), render_mode=render_mode, **settings)
     except ValueError as error:  # a setting that is out of range
         raise DataError(str(error)) from error

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.kinds import Kind, kind_of
+from embodied_ssl.datasets.kinds import kind_of
 
 MOST_PIXELS = 4096  # on a side
 MOST_SEED = 2**63 - 1  # it is stored as int64
@@ -20,13 +20,6 @@ MOST_SEED = 2**63 - 1  # it is stored as int64
 def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
     """The class of a kind's environment; its constructor's signature is the list of settings."""
     return named(kind_of(kind).env)
-
-
-def registered(kind: Kind) -> str:
-    """The id of a kind's environment, which Gymnasium knows from now on, also of a kind that others have added."""
-    if kind.env_id not in gymnasium.registry:
-        gymnasium.register(kind.env_id, entry_point=kind.env)
-    return kind.env_id
 
 
 def named(name: str) -> Any:

@@ -112,7 +112,7 @@ def _show_interactions(section: Section, dataset: Dataset, budget: int) -> None:
     section.cards_of = (
         f"{len(section.cards)} of {len(dataset):,}, drawn at random"
         if len(section.cards) < len(dataset)
-        else f"All {len(dataset):,}"
+        else f"all {len(dataset):,}"
     )
     outcomes, materials = [card.outcome for card in section.cards], [card.material for card in section.cards]
     section.outcomes = [(name, outcomes.count(name)) for name in page.outcomes]

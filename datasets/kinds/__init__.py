@@ -8,7 +8,7 @@ from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds.base import Kind
 from embodied_ssl.plugins import NoPlugin, added, member, use
 
-__all__ = ["Kind", "built_in_kinds", "having", "kind_of", "kinds"]
+__all__ = ["Kind", "built_in_kinds", "having", "kind_of", "kinds", "register"]
 
 
 def kinds() -> dict[str, Kind]:
@@ -42,6 +42,15 @@ def having(stream: str) -> str:
     """The kinds whose data sets can be cut into a stream, for a message: `grasp, poke or push`."""
     *others, last = [name for name, kind in kinds().items() if stream in kind.streams]
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def register(kind: Kind) -> str:
+    """Make a kind's environment known to `gymnasium.make`, and return its id; doing it twice is harmless."""
+    import gymnasium
+
+    if kind.env_id not in gymnasium.registry:
+        gymnasium.register(kind.env_id, entry_point=kind.env)
+    return kind.env_id
 
 
 @cache

@@ -45,6 +45,7 @@ def test_no_other_module_knows_a_kind_by_its_name():
 
 
 def test_gymnasium_knows_exactly_the_environments_that_kinds_declare():
+    """By the import of the package, which comes before that of any part of it."""
     registered = {
         name: spec.entry_point for name, spec in gymnasium.registry.items() if spec.namespace == "embodied_ssl"
     }
