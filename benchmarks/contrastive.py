@@ -32,7 +32,7 @@ from embodied_ssl.method import Recipe, Step
 from embodied_ssl.methods.simclr import SimCLR
 from embodied_ssl.parts.losses import nt_xent
 from embodied_ssl.parts.precision import Precision
-from embodied_ssl.parts.views import augment
+from embodied_ssl.parts.views import Augmentation, augment
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
@@ -44,7 +44,7 @@ README = Recipe(optimizer="sgd", learning_rate=0.1, weight_decay=1e-6, batch_siz
 
 def views(images: Tensor, rng: torch.Generator) -> Tensor:
     """Ours, of one list with lightly's."""
-    return augment(images, rng, SIZE, SCALE, STRENGTH, GREY, BLUR)
+    return augment(images, rng, SIZE, Augmentation(SCALE, STRENGTH, grey=GREY, blurred=BLUR))
 
 
 class Timed(SimCLR):

@@ -1,4 +1,4 @@
-"""The protocol of a method: an encoder to keep, heads to throw away, and the loss of its paper."""
+"""The protocol of a method: an encoder, heads on it, and the loss of its paper."""
 
 import functools
 import inspect
@@ -54,7 +54,7 @@ class Recipe:
     clip: Positive | None = None
     """Largest norm of the gradient; None: as it is."""
     ema: Share | None = None
-    """Decay of a moving average of the encoder's weights, which is then the encoder that is kept; None: none."""
+    """Decay of a moving average of the encoder's weights, which is then the result of the run; None: none."""
 
     def __post_init__(self) -> None:
         hold_fields(self)
@@ -62,7 +62,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """One stream that a loss takes: the type of its batches, and whether it can go without."""
+    """One stream that a loss takes: the type of its batches, and whether it is required."""
 
     batch: type[Batch]
     required: bool
@@ -70,7 +70,7 @@ class StreamSpec:
 
 @dataclass(frozen=True)
 class Panel:
-    """An image for a report or a notebook, and what is said of it."""
+    """An image for a report or a notebook, and its caption."""
 
     image: Tensor
     """Float [3, h, w] in [0, 1]; of any size."""
@@ -125,24 +125,24 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def stream_options(self) -> dict[str, dict[str, Any]]:
-        """How to cut the streams out of their data sets, by name of the stream: `{"pairs": {"max_gap_s": 1.0}}`."""
+        """How streams are read from their data sets, by name of the stream: `{"pairs": {"max_gap_s": 1.0}}`."""
         return {}
 
     def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Take from the data what the shapes of weights depend on, such as the number of classes.
+        """Infer from the data what the shapes of weights depend on, such as the number of classes.
 
-        Called before `prepare`, and also where a run goes on; what was taken stands in `settings` from then on.
+        Called before `prepare`, and also where a run is resumed; what was inferred is part of `settings` afterwards.
         """
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Take from the data what the paper takes before training, such as clusters, into buffers. Called once."""
+        """Fill buffers with what the paper computes from the data before training, such as clusters. Called once."""
 
     def after_step(self, step: Step) -> None:
         """What follows each update: a teacher, a queue, a centre."""
 
     @property
     def output_encoder(self) -> Encoder:
-        """The encoder that a run leaves behind: the one that learns, or its teacher."""
+        """The encoder that is the result of a run: the one that learns, or its teacher."""
         return self.encoder
 
     def show(self, *args: Any, **kwargs: Any) -> list[list[Panel]]:

@@ -1,7 +1,7 @@
 """What every encoder is: named stages, and features pooled from the last of them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ MEAN, DEVIATION = 0.45, 0.225
 
 
 class Encoder(nn.Module):
-    """An picture's features.
+    """What maps images to features.
 
     Every encoder takes float images [B, 3, H, W] in [0, 1], of `image_size` (convolutional ones take any), and
     normalises them itself.
@@ -67,24 +67,31 @@ class Encoder(nn.Module):
         return {"name": self.name, "image_size": self.image_size}
 
 
+class Normalisation(NamedTuple):
+    """What is subtracted from each channel of images in [0, 1], and what they are divided by."""
+
+    mean: Sequence[float]
+    deviation: Sequence[float]
+
+
 class Backbone(Encoder):
     """A network of another library, in its own naming, for images normalised as its own configuration says."""
 
-    def __init__(
-        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
-    ):  # fmt: skip
+    def __init__(self, name: str, image_size: int, network: Any, normalisation: Normalisation):
         super().__init__()
-        self.name, self.image_size, self.network = name, image_size, network
+        self.name = name
+        self.image_size = image_size
+        self.network = network
         self.mean: Tensor
         self.deviation: Tensor
         # Kept with the weights, which hold for images in these units alone.
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
+        self.register_buffer("mean", torch.tensor(normalisation.mean)[:, None, None])
+        self.register_buffer("deviation", torch.tensor(normalisation.deviation)[:, None, None])
 
     def normalised(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.deviation
 
     def sample(self) -> Tensor:
         """An image of noise of the usual size, normalised, by which the layout of the network is found out."""
-        size, generator = self.image_size, torch.Generator().manual_seed(0)
-        return self.normalised(torch.rand(1, 3, size, size, generator=generator))
+        generator = torch.Generator().manual_seed(0)
+        return self.normalised(torch.rand(1, 3, self.image_size, self.image_size, generator=generator))

@@ -1,7 +1,7 @@
 """Backbones of timm: their stages as maps, and features pooled by their own heads."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.encoders.base import DEVIATION, MEAN, Backbone
+from embodied_ssl.encoders.base import DEVIATION, MEAN, Backbone, Normalisation
 from embodied_ssl.encoders.weights import REFUSALS, no_weights, takes_no, without_classifier
 
 _OTHER_SIZES: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
@@ -55,7 +55,7 @@ def encoder_of(name: str, image_size: int, network: Any) -> "TimmEncoder":
     plain = isinstance(network, VisionTransformer) and isinstance(network.patch_embed, PatchEmbed)
     settings = network.pretrained_cfg
     kind = TransformerEncoder if plain else TimmEncoder
-    return kind(name, image_size, network, settings["mean"], settings["std"])
+    return kind(name, image_size, network, Normalisation(settings["mean"], settings["std"]))
 
 
 class TimmEncoder(Backbone):
@@ -66,10 +66,8 @@ class TimmEncoder(Backbone):
     of 1×1: `cls` or `pooled`.
     """
 
-    def __init__(
-        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
-    ):  # fmt: skip
-        super().__init__(name, image_size, network, mean, deviation)
+    def __init__(self, name: str, image_size: int, network: Any, normalisation: Normalisation):
+        super().__init__(name, image_size, network, normalisation)
         training = network.training
         network.eval()
         with torch.no_grad():
@@ -136,10 +134,8 @@ class TimmEncoder(Backbone):
 class TransformerEncoder(TimmEncoder):
     """A plain vision transformer, whose patches can be left out."""
 
-    def __init__(
-        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
-    ):  # fmt: skip
-        super().__init__(name, image_size, network, mean, deviation)
+    def __init__(self, name: str, image_size: int, network: Any, normalisation: Normalisation):
+        super().__init__(name, image_size, network, normalisation)
         self.patch = network.patch_embed.patch_size[0]
         """Side of a patch, px."""
 
@@ -147,14 +143,14 @@ class TransformerEncoder(TimmEncoder):
         """The patch tokens after the last block and norm, [B, patches, dim], row by row."""
         return self.stages(images)[f"block{len(self.network.blocks)}"].flatten(2).mT
 
-    def visible_tokens(self, images: Tensor, kept: Tensor) -> Tensor:
-        """The prefix and those patches alone that are kept, after the last block and norm; no work for the others.
+    def visible_tokens(self, images: Tensor, visible: Tensor) -> Tensor:
+        """The tokens of the prefix and of visible patches alone, after the last block and norm; no work for the others.
 
-        kept: int64 [B, n], numbers of patches, row by row. Returns [B, prefix + n, dim].
+        visible: int64 [B, n], numbers of patches, row by row. Returns [B, prefix + n, dim].
         """
-        tokens = self._embed(images)
-        first = torch.arange(self.prefix, device=kept.device).expand(len(kept), -1)
-        rows = torch.cat([first, kept + self.prefix], 1)
+        tokens = self._embed(images)  # [B, prefix + patches, dim]
+        first = torch.arange(self.prefix, device=visible.device).expand(len(visible), -1)
+        rows = torch.cat([first, visible + self.prefix], 1)  # [B, prefix + n]
         tokens = tokens.gather(1, rows[..., None].expand(-1, -1, tokens.shape[2]))
         return self.network.norm(self.network.blocks(tokens))
 
@@ -172,11 +168,11 @@ class TransformerEncoder(TimmEncoder):
         tokens = self._embed(images)
         for block in blocks:
             tokens = block(tokens)
-        joined = mixer.qkv(last.norm1(tokens)).unflatten(2, (3, mixer.num_heads, -1))
-        query, key, _ = joined.permute(2, 0, 3, 1, 4)  # each [B, heads, prefix + patches, dim of a head]
+        qkv = mixer.qkv(last.norm1(tokens)).unflatten(2, (3, mixer.num_heads, -1))
+        query, key, _ = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, prefix + patches, dim of a head]
         query, key = mixer.q_norm(query), mixer.k_norm(key)
-        shares = (query[:, :, :1] @ key.mT * mixer.scale).softmax(-1)[:, :, 0, self.prefix :]
-        return shares.unflatten(2, (images.shape[2] // self.patch, images.shape[3] // self.patch))
+        attention = (query[:, :, :1] @ key.mT * mixer.scale).softmax(-1)[:, :, 0, self.prefix :]  # [B, heads, patches]
+        return attention.unflatten(2, (images.shape[2] // self.patch, images.shape[3] // self.patch))
 
     def _embed(self, images: Tensor) -> Tensor:
         """The prefix and the patches with their positions, [B, prefix + patches, dim]."""
@@ -199,10 +195,17 @@ def _vit(name: str, image_size: int, pool: Literal["avg", "token"]) -> TimmEncod
     if image_size % 8:
         raise DataError(f"{name}: {image_size} px; give a multiple of 8, for as many patches on a side")
     network = VisionTransformer(
-        img_size=image_size, patch_size=image_size // 8, embed_dim=192, depth=6, num_heads=3, num_classes=0,
-        dynamic_img_size=True, global_pool=pool, fc_norm=False,
-    )  # fmt: skip
-    return TransformerEncoder(name, image_size, network, (MEAN,) * 3, (DEVIATION,) * 3)
+        img_size=image_size,
+        patch_size=image_size // 8,
+        embed_dim=192,
+        depth=6,
+        num_heads=3,
+        num_classes=0,
+        dynamic_img_size=True,
+        global_pool=pool,
+        fc_norm=False,
+    )
+    return TransformerEncoder(name, image_size, network, Normalisation((MEAN,) * 3, (DEVIATION,) * 3))
 
 
 def _create(name: str, image_size: int, pretrained: bool) -> nn.Module:

@@ -1,7 +1,6 @@
 """Backbones of torchvision: their stages as maps, and features pooled by their own heads."""
 
 import re
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied_ssl.datasets.errors import unknown_name
-from embodied_ssl.encoders.base import Backbone
+from embodied_ssl.encoders.base import Backbone, Normalisation
 from embodied_ssl.encoders.weights import REFUSALS, fill, no_weights, takes_no, without_classifier
 
 _HEADS = ("avgpool", "flatten", "dropout", "classifier", "fc", "head", "heads")
@@ -33,9 +32,11 @@ def torchvision_encoder(name: str, image_size: int, pretrained: bool) -> Backbon
     try:
         network = _create(name, image_size)
         # These two turn ImageNet's units into others first, which are then what they are normalised to here.
-        units = (_HALF, _HALF) if hasattr(network, "transform_input") else (usual.mean, usual.std)
+        normalisation = Normalisation(usual.mean, usual.std)
+        if hasattr(network, "transform_input"):
+            normalisation = Normalisation(_HALF, _HALF)
         kind = TorchvisionTransformer if isinstance(network, models.VisionTransformer) else TorchvisionEncoder
-        encoder = kind(f"torchvision/{name}", image_size, network, *units)
+        encoder = kind(f"torchvision/{name}", image_size, network, normalisation)
     except REFUSALS as error:
         raise takes_no(f"torchvision/{name}", image_size, usual.crop_size[0], error) from None
     if pretrained:
@@ -48,10 +49,8 @@ def torchvision_encoder(name: str, image_size: int, pretrained: bool) -> Backbon
 
 
 class _OfTorchvision(Backbone):
-    def __init__(
-        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
-    ):  # fmt: skip
-        super().__init__(name, image_size, network, mean, deviation)
+    def __init__(self, name: str, image_size: int, network: Any, normalisation: Normalisation):
+        super().__init__(name, image_size, network, normalisation)
         _cut_classifier(network)
 
     def adapt(self, state: dict[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
@@ -68,10 +67,8 @@ class TorchvisionEncoder(_OfTorchvision):
     takes, without the dropout before it; so AlexNet's and VGG's are those of their second layer of 4,096.
     """
 
-    def __init__(
-        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
-    ):  # fmt: skip
-        super().__init__(name, image_size, network, mean, deviation)
+    def __init__(self, name: str, image_size: int, network: Any, normalisation: Normalisation):
+        super().__init__(name, image_size, network, normalisation)
         self._relu = type(network).__name__ == "DenseNet"  # a function at the end of its features, no layer
         training = network.training
         network.eval()
@@ -105,10 +102,8 @@ class TorchvisionEncoder(_OfTorchvision):
 class TorchvisionTransformer(_OfTorchvision):
     """A vision transformer of torchvision, for images of one size. Its features are its [CLS] token's."""
 
-    def __init__(
-        self, name: str, image_size: int, network: Any, mean: Sequence[float], deviation: Sequence[float]
-    ):  # fmt: skip
-        super().__init__(name, image_size, network, mean, deviation)
+    def __init__(self, name: str, image_size: int, network: Any, normalisation: Normalisation):
+        super().__init__(name, image_size, network, normalisation)
         self.dim = network.hidden_dim
         blocks = [f"block{i + 1}" for i in range(len(network.encoder.layers))]
         self.channels = dict.fromkeys([*blocks, "cls"], self.dim)

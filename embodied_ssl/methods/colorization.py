@@ -28,7 +28,7 @@ class Colorization(Method):
     """Colorful image colorization. Zhang, Isola & Efros, ECCV 2016.
 
     Idea: From the lightness of an image a network predicts its colours. To know that grass is green and a lemon yellow,
-    its features have to tell what things are. Colours are classes, not numbers, since an object may have several and
+    its features have to hold what is seen. Colours are classes, not numbers, since an object may have several and
     their mean would be grey; rare colours weigh more, or all images would come out dull.
 
     Loss: `−mean over cells of v(q*) Σ_q Z_q log Ẑ_q` (equation 2), with Z the soft assignment of a cell's colour to its

@@ -270,13 +270,13 @@ class CuriousRobot(Method):
         """Where the finger came down, and the force over the depth; blue as it was felt, orange as predicted."""
         predicted = poke_profile(self.predict_poke(pokes.images, pokes.pixel), pokes.depth_travelled)
         rows = columns((self._patch(pokes.images, pokes.pixel), "the finger comes down in the middle"))
-        for row, depth, felt, told in zip(
+        for row, depth, felt, expected in zip(
             rows, pokes.depth_travelled.clamp(min=0), pokes.force, predicted, strict=False
         ):
-            most = max(float(felt.amax()), float(told.amax()), 1e-3)
-            curves = [(depth.tolist(), felt.tolist(), TRUE), (depth.tolist(), told.tolist(), PREDICTED)]
+            most = max(float(felt.amax()), float(expected.amax()), 1e-3)
+            curves = [(depth.tolist(), felt.tolist(), TRUE), (depth.tolist(), expected.tolist(), PREDICTED)]
             chart = curves_chart(curves, max(float(depth.amax()), 1e-6), most)
-            row.append(Panel(chart, f"force over depth: {felt.amax():.1f} N felt, {told.amax():.1f} N predicted"))
+            row.append(Panel(chart, f"force over depth: {felt.amax():.1f} N felt, {expected.amax():.1f} N predicted"))
         return rows
 
     def _show_pairs(self, pairs: ObjectPairs) -> list[list[Panel]]:

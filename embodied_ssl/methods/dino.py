@@ -36,7 +36,7 @@ class DINO(Method):
     Differs: Scaled for 32 to 96 px and short runs: 1,024 prototypes for 65,536, a head 512 wide for 2,048 with a
     bottleneck of 64 for 256, with batch norm and ReLU where the paper has GELU alone (`paper_head`), a teacher momentum
     of 0.95 for 0.996, a constant weight decay. Through centering alone the teacher's outputs become much the same for
-    all images before it has learned to tell them apart; the Sinkhorn-Knopp algorithm, as good in long runs (table 7 of
+    all images before it has learned to distinguish them; the Sinkhorn-Knopp algorithm, as good in long runs (table 7 of
     the paper), prevents that. The encoder that a run leaves behind is the teacher.
     """
 

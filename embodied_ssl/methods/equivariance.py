@@ -24,10 +24,10 @@ from embodied_ssl.training.distributed import gather
 class Equivariance(Method):
     """Ego-motion equivariant features. Jayaraman & Grauman, ICCV 2015.
 
-    Idea: As the body moves, what it sees changes in a way that its motor signals tell. The motions between frames are
-    clustered into patterns, such as a turn to the left, and for each pattern one linear map is learned that takes the
-    features of the first frame to those of the second. Features that move in a predictable way hold the layout of what
-    is seen, which features that ignore motion throw away.
+    Idea: As the body moves, what it sees changes in a way that its motor signals explain. The motions between frames
+    are clustered into patterns, such as a turn to the left, and for each pattern one linear map is learned that takes
+    the features of the first frame to those of the second. Features that move in a predictable way hold the layout of
+    what is seen, which features that ignore motion throw away.
 
     Loss: `Σ_g 1(p = g) d(M_g z_i, z_j) + 1(p ≠ g) max(0, δ − d(M_g z_i, z_j))` (equation 5), with p the motion pattern
     of the pair and d the Euclidean distance; the mean over pairs. With labelled images the softmax loss is added.

@@ -59,10 +59,10 @@ class Labels(Method):
         likely = self.classifier(self.encoder(images)).float().softmax(1)
         return [
             [
-                Panel(image, f"class {said}" + ("" if said == true else f", is {true}"), said == true),
+                Panel(image, f"class {answer}" + ("" if answer == true else f", is {true}"), answer == true),
                 Panel(bars_chart(each, true), "how likely each class is"),
             ]
-            for image, each, said, true in zip(
+            for image, each, answer, true in zip(
                 images, likely, likely.argmax(1).tolist(), labelled.label.tolist(), strict=False
             )
         ]

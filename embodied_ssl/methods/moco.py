@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from embodied_ssl.parts.losses import in_batch_nce, info_nce
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.views import Augmentation
 from embodied_ssl.training.distributed import gather
 from embodied_ssl.training.optimization import follow
 
@@ -208,14 +210,14 @@ class MoCo(Method):
         groups = split_batch(images, self.groups if shuffled else 1)
         return torch.cat([in_chunks(layers, group, -(-step.loss_chunks // len(groups))) for group in groups])
 
-    def _augmentations(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Settings of `augment` for the first views and for the second ones."""
-        usual = {"strength": 0.5, "blurred": 0.0 if self.version == 1 else 0.5}
+    def _augmentations(self) -> tuple[Augmentation, Augmentation]:
+        """Of the first views and of the second ones."""
+        usual = Augmentation(strength=0.5, blurred=0.0 if self.version == 1 else 0.5)
         if self.paper_views and self.version == 1:
-            usual |= {"jittered": 1.0, "hue": 0.8}
+            usual = replace(usual, jittered=1.0, hue=0.8)
         if self.paper_views and self.version == 3:
-            usual |= {"saturation": 0.4, "blurred": 1.0}
-            return usual, usual | {"blurred": 0.1, "solarized": 0.2}
+            first = replace(usual, saturation=0.4, blurred=1.0)
+            return first, replace(first, blurred=0.1, solarized=0.2)
         return usual, usual
 
     def _heads(self, transformer: bool) -> tuple[nn.Module, nn.Module]:

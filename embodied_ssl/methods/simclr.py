@@ -16,6 +16,7 @@ from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import nt_xent
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
+from embodied_ssl.parts.views import Augmentation
 
 
 class SimCLR(Method):
@@ -23,7 +24,7 @@ class SimCLR(Method):
 
     Idea: Each image of a batch is augmented twice. An encoder and a projection head map both views to a code, and the
     code of one view has to be more similar to that of the other than to those of all other images. What augmentation
-    changes, such as colours and framing, is thereby left out of the features, and what tells images apart stays.
+    changes, such as colours and framing, is thereby left out of the features, and what distinguishes images stays.
 
     Loss: `mean over views i with other view j of −log [exp(sim(z_i, z_j)/τ) / Σ_{k≠i} exp(sim(z_i, z_k)/τ)]`, with
     sim the cosine similarity and k all other views of the batch, on all devices.
@@ -104,7 +105,7 @@ class SimCLR(Method):
         self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
     ) -> tuple[Positives, Tensor, Tensor]:
         """The two views of every sample, and the code of each, [B, dim]."""
-        augmentation = {"strength": self.strength, "grey": self.grey, "blurred": self.blur}
+        augmentation = Augmentation(strength=self.strength, grey=self.grey, blurred=self.blur)
         positives = self.views.positives(
             step.rng, self.encoder.image_size, (augmentation, augmentation), frames, pairs, objects
         )

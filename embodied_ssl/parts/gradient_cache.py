@@ -1,4 +1,4 @@
-"""A large batch within the memory of a small one, with the loss and the gradients of the large one."""
+"""Gradient caching: a large batch within the memory of a small one, with the loss and gradients of the large one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -36,7 +36,7 @@ def in_chunks(layers: Sequence[Layer], inputs: Tensor, chunks: int) -> Tensor:
 def split_batch(batch: Tensor, chunks: int) -> tuple[Tensor, ...]:
     """A batch in `chunks`, of sizes that differ by at most one; fewer where one would have a single sample.
 
-    Batch norm has no statistics of a single sample: all that is particular about it would be gone.
+    Batch norm of a single sample would remove all that distinguishes it.
     """
     return batch.tensor_split(max(1, min(chunks, len(batch) // 2)))
 

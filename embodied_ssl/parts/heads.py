@@ -1,4 +1,4 @@
-"""Heads: what a method puts on an encoder and throws away afterwards."""
+"""Heads: what a method puts on an encoder for its loss, and what evaluations do without."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -57,10 +57,10 @@ def linear_classifier(dim: int, classes: int, rng: np.random.Generator) -> nn.Li
 
 
 class PrototypeHead(nn.Module):
-    """A perceptron to a bottleneck of unit length, and the cosines of it with prototypes (Caron et al. 2021).
+    """An MLP to a bottleneck of unit length, and its cosine similarities with prototypes (Caron et al. 2021).
 
-    Its batch norm and ReLU, in whose place the paper has GELU alone, take away what the features of all images share;
-    those of an untrained encoder share so much that hardly a difference would be left. plain: as the paper has it.
+    The paper has GELU alone where this has batch norm and ReLU, which remove what the features of all images share:
+    those of an untrained encoder share so much that they hardly differ otherwise. plain: as the paper has it.
     """
 
     def __init__(self, dim: int, width: int, bottleneck: int, prototypes: int, plain: bool = False):
@@ -75,8 +75,8 @@ class PrototypeHead(nn.Module):
         self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
 
     def forward(self, features: Tensor, frozen: bool = False) -> Tensor:
-        """features [B, D] → cosines [B, prototypes]. frozen: the prototypes get no gradient."""
-        code = functional.normalize(self.layers(features), dim=1)
+        """features [B, D] → cosine similarities [B, prototypes]. frozen: the prototypes get no gradient."""
+        code = functional.normalize(self.layers(features), dim=1)  # [B, bottleneck]
         prototypes = self.prototypes.detach() if frozen else self.prototypes
         return code @ functional.normalize(prototypes, dim=1).T
 
@@ -97,7 +97,8 @@ class Tower(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """maps [B, channels, h, w] → [B, outputs]."""
-        return self.output(self.convolution(maps))
+        pooled = self.convolution(maps)  # [B, 4 · width]
+        return self.output(pooled)
 
 
 class Decoder(nn.Module):
@@ -110,11 +111,12 @@ class Decoder(nn.Module):
 
     def forward(self, code: Tensor) -> Tensor:
         """code [B, D] → images in [0, 1]."""
-        return self.grow(self.start(code).unflatten(1, (-1, 4, 4))).sigmoid()
+        maps = self.start(code).unflatten(1, (-1, 4, 4))  # [B, width, 4, 4]
+        return self.grow(maps).sigmoid()
 
 
 def growing(width: int, start: int, size: int) -> nn.Sequential:
-    """Layers from maps [B, width, start, start] to images [B, 3, size, size]: doubled, convolved, doubled …"""
+    """Layers from maps [B, width, start, start] to images [B, 3, size, size], by upsampling and convolution in turn."""
     steps = max(1, (size // start - 1).bit_length())
     layers: list[nn.Module] = []
     for i in range(steps):
@@ -142,5 +144,5 @@ class CellClassifier(nn.Module):
         ).to(memory_format=torch.channels_last)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Logits."""
+        """maps [B, channels, h, w] → logits [B, classes, n, n]."""
         return self.layers(maps)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import Pokes, Pushes
 
 ANGLES = 18
-"""Closing directions of a gripper that are told apart."""
+"""Closing directions of a gripper, as classes: 0°, 10° … 170°."""
 
 
 def angle_bin(angle: Tensor) -> Tensor:
@@ -19,9 +19,8 @@ def angle_bin(angle: Tensor) -> Tensor:
 
 def push_target(pushes: Pushes) -> Tensor:
     """Start in the image (as a share of it), direction (cosine, sine) and length (m) of pushes, [B, 5]."""
-    path = (pushes.end - pushes.start)[:, :2]
-    length = path.norm(dim=1, keepdim=True)
-    direction = functional.normalize(pushes.end_pixel - pushes.start_pixel, dim=1)
+    length = (pushes.end - pushes.start)[:, :2].norm(dim=1, keepdim=True)  # [B, 1]
+    direction = functional.normalize(pushes.end_pixel - pushes.start_pixel, dim=1)  # [B, 2]
     return torch.cat([pushes.start_pixel / pushes.before.shape[-1], direction, length], 1)
 
 
@@ -35,10 +34,10 @@ def poke_target(pokes: Pokes) -> Tensor:
     """Logarithms of the slope (N/m) of the line through 0 fitted to the force over the depth, and of its peak, [B, 2].
 
     The paper regresses slope and intercept of a line. The depth here is that since contact, so that the line starts at
-    0; the peak tells what a hard object does, which stops the finger at once: depths count as at least 0.1 mm. Both
-    span decades, hence logarithms.
+    0. A hard object stops the finger at once, which the peak shows: depths count as at least 0.1 mm. Both span decades,
+    hence logarithms.
     """
-    touching = pokes.force > 0.1
+    touching = pokes.force > 0.1  # [B, T]
     depth = pokes.depth_travelled.clamp(min=1e-4) * touching
-    slope = (depth * pokes.force).sum(1) / depth.square().sum(1).clamp(min=1e-12)
+    slope = (depth * pokes.force).sum(1) / depth.square().sum(1).clamp(min=1e-12)  # [B]
     return torch.stack([slope.clamp(10, 1e6).log(), pokes.force.amax(1).clamp(min=0.1).log()], 1)

@@ -39,7 +39,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def info_nce(scores: Tensor, positive: Tensor | None = None, same: Tensor | None = None) -> Tensor:
-    """Cross-entropy of naming each row's positive among N candidates (van den Oord et al. 2018, eq. 4).
+    """Cross-entropy of finding each row's positive among N candidates (van den Oord et al. 2018, eq. 4).
 
     scores: float [B, N], log-odds such as similarities over a temperature. positive: int64 [B], the column of each
     row's positive; None: the diagonal. same: bool [B, N], which candidates are of the row's own sample and therefore
@@ -51,8 +51,8 @@ def info_nce(scores: Tensor, positive: Tensor | None = None, same: Tensor | None
         positive = torch.arange(len(scores), device=scores.device)
     scores = scores.float()
     if same is not None:
-        others = same.scatter(1, positive[:, None], torch.zeros_like(same[:, :1]))
-        scores = scores.masked_fill(others, -torch.inf)
+        ignored = same.scatter(1, positive[:, None], torch.zeros_like(same[:, :1]))  # [B, N]
+        scores = scores.masked_fill(ignored, -torch.inf)
     return functional.cross_entropy(scores, positive)
 
 
@@ -64,40 +64,45 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float, identity: Tensor 
     for those of the same sample, should it be in the batch twice. first, second: float [B, D], of any length. identity:
     int64 [B], a number of each sample; None: all differ.
     """
-    mine = functional.normalize(torch.cat([first, second]).float(), dim=1)
-    everyone = gather(mine)  # each device's first views, then its second ones
-    count, offset = len(first), rank() * len(mine)
-    place = torch.arange(2 * count, device=mine.device)
-    scores = mine @ everyone.T / temperature
-    scores = scores.index_put((place, place + offset), scores.new_tensor(-torch.inf))  # no view is compared to itself
+    own = functional.normalize(torch.cat([first, second]).float(), dim=1)  # [2 B, D]
+    everyone = gather(own)  # [world · 2 B, D]: each device's first views, then its second ones
+    count, offset = len(first), rank() * len(own)
+    scores = own @ everyone.T / temperature  # [2 B, world · 2 B]
+
+    # No view is compared with itself; the positive of a first view is its second one, and the other way round.
+    rows = torch.arange(2 * count, device=own.device)
+    scores = scores.index_put((rows, rows + offset), scores.new_tensor(-torch.inf))
     numbers = identity.repeat(2) if identity is not None else None
-    return info_nce(scores, place.roll(count) + offset, _of_one_sample(numbers))
+    return info_nce(scores, rows.roll(count) + offset, _same_sample(numbers))
 
 
 @in_float32
 def in_batch_nce(query: Tensor, key: Tensor, temperature: Tensor | float, identity: Tensor | None = None) -> Tensor:
-    """InfoNCE of naming each query's key among the keys of the batch, on all devices.
+    """InfoNCE of each query with its key and the other keys of the batch, on all devices.
 
     query, key: float [B, D], of unit length. identity: int64 [B], a number of each sample: other keys of the same one
     are no negatives; None: all differ.
     """
-    positive = torch.arange(len(query), device=query.device) + rank() * len(query)
-    return info_nce(query @ gather(key).T / temperature, positive, _of_one_sample(identity))
+    positive = torch.arange(len(query), device=query.device) + rank() * len(query)  # [B]
+    scores = query @ gather(key).T / temperature  # [B, world · B]
+    return info_nce(scores, positive, _same_sample(identity))
 
 
 @in_float32
 def symmetric_info_nce(
     first: Tensor, second: Tensor, temperature: Tensor | float, identity: Tensor | None = None
 ) -> Tensor:
-    """InfoNCE of naming the second among all seconds, and the first among all firsts, the mean of both.
+    """InfoNCE of the first with all seconds, and of the second with all firsts, the mean of both.
 
     CLIP's loss (Radford et al. 2021, figure 3). first, second: float [B, D], of any length. identity: as `nt_xent`.
     """
-    one, other = (functional.normalize(each.float(), dim=1) for each in (first, second))
-    there, back = (in_batch_nce(*pair, temperature, identity) for pair in ((one, other), (other, one)))
+    first = functional.normalize(first.float(), dim=1)
+    second = functional.normalize(second.float(), dim=1)
+    there = in_batch_nce(first, second, temperature, identity)
+    back = in_batch_nce(second, first, temperature, identity)
     return (there + back) / 2
 
 
-def _of_one_sample(identity: Tensor | None) -> Tensor | None:
-    """Which of all samples, [B, world · B], are those of this process's own, by numbers int64 [B]."""
+def _same_sample(identity: Tensor | None) -> Tensor | None:
+    """Which of the samples of all processes are the same as those of this one, bool [B, world · B], by numbers [B]."""
     return identity[:, None] == gather(identity) if identity is not None else None

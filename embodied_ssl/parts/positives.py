@@ -5,8 +5,7 @@ gives: two frames along a path (time-contrastive, after Sermanet et al. 2018), t
 on two tables or before and after an interaction. `both` augments what the body gives.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +19,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.limits import Positive, SomeShare, hold_fields
 from embodied_ssl.method import StreamSpec
 from embodied_ssl.parts.motions import sample_motions, standard_deviation
-from embodied_ssl.parts.views import augment, crop_at, to_float
+from embodied_ssl.parts.views import Augmentation, augment, crop_at, to_float
 
 _ODD = -7046029254386353131  # 2⁶⁴ / golden ratio
 
@@ -72,7 +71,7 @@ class Views:
         self,
         rng: torch.Generator,
         size: int,
-        augmentations: Sequence[dict[str, Any]],
+        augmentations: tuple[Augmentation, Augmentation],
         frames: Frames | None = None,
         pairs: FramePairs | None = None,
         objects: ObjectPairs | None = None,
@@ -82,7 +81,7 @@ class Views:
         Args:
             rng: of the augmentation.
             size: of the views, px.
-            augmentations: settings of `augment` beside `scale`, for the first views and for the second ones.
+            augmentations: of the first views and of the second ones; their scale is that of `least_crop`.
             frames: for `augmentation`.
             pairs: for `body` and `both`.
             objects: for `body` and `both`.
@@ -101,16 +100,15 @@ class Views:
         batch: Frames | FramePairs | ObjectPairs,
         rng: torch.Generator,
         size: int,
-        augmentations: Sequence[dict[str, Any]],
+        augmentations: tuple[Augmentation, Augmentation],
     ) -> Positives:
         """The views of one batch."""
         sources = self._source_images(batch)
         if self.source == "body":
             first, second = (to_float(images, size) for images in sources)
         else:
-            scale = (self.least_crop, 1.0)
             first, second = (
-                augment(images, rng, size, scale, **settings)
+                augment(images, rng, size, replace(settings, scale=(self.least_crop, 1.0)))
                 for images, settings in zip(sources, augmentations, strict=True)
             )
         known = isinstance(batch, FramePairs)

@@ -5,6 +5,7 @@ All randomness comes from the generator that is passed in. Whatever the precisio
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,9 +21,9 @@ def to_float(images: Tensor, size: int | None = None) -> Tensor:
     """uint8 [B, 3, H, W] as float32 [B, 3, size, size] in [0, 1]; averaged over areas where it shrinks."""
     if size is None or images.shape[-2:] == (size, size):
         return images.contiguous().float().div_(255)
-    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)  # faster to resize
-    shrinks = size < max(pictures.shape[-2:])
-    return functional.interpolate(pictures, (size, size), mode="bilinear", antialias=shrinks).clamp_(0, 1)
+    floats = images.contiguous(memory_format=torch.channels_last).float().div_(255)  # faster to resize
+    shrinks = size < max(floats.shape[-2:])
+    return functional.interpolate(floats, (size, size), mode="bilinear", antialias=shrinks).clamp_(0, 1)
 
 
 def uniform(count: int, low: float, high: float, rng: torch.Generator) -> Tensor:
@@ -37,7 +38,7 @@ def chosen(count: int, probability: float, rng: torch.Generator) -> Tensor:
 
 @in_float32
 def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor | None = None) -> Tensor:
-    """Square crops about given pixels; beyond the image its border goes on.
+    """Square crops about given pixels; beyond the image its border is repeated.
 
     Args:
         images: uint8 [B, 3, H, W].
@@ -49,26 +50,32 @@ def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor
 
     Returns float32 [B, 3, size, size] in [0, 1].
     """
-    middle, sides = pixel + 0.5, torch.full_like(pixel, side)
+    middle = pixel + 0.5  # [B, 2]
+    sides = torch.full_like(pixel, side)
     if angle is None:
         return _upright(images, middle[:, None], sides, size)[:, 0]
-    cosine, sine = torch.cos(angle) * side, torch.sin(angle) * side
-    rows = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)
-    extent = middle.new_tensor(images.shape[:-3:-1])
+    cosine = torch.cos(angle) * side
+    sine = torch.sin(angle) * side
+    rows = torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)  # [B, 2, 2]
+    extent = middle.new_tensor(images.shape[:-3:-1])  # (width, height)
     fine = 2 if side > 1.5 * size else 1  # samples along a side of a pixel, against aliasing
-    transform = torch.cat([rows, (middle * 2 - extent)[..., None]], -1) / extent[:, None]
+    transform = torch.cat([rows, (middle * 2 - extent)[..., None]], -1) / extent[:, None]  # [B, 2, 3]
     grid = functional.affine_grid(transform, [len(images), 3, fine * size, fine * size], align_corners=False)
-    pictures = images.contiguous(memory_format=torch.channels_last).float().div_(255)
-    crops = functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    floats = images.contiguous(memory_format=torch.channels_last).float().div_(255)
+    crops = functional.grid_sample(floats, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return functional.avg_pool2d(crops, fine) if fine > 1 else crops
 
 
 @in_float32
 def random_resized_crop(
-    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), ratio: Range = (3 / 4, 4 / 3),
+    images: Tensor,
+    rng: torch.Generator,
+    size: int,
+    scale: Range = (0.08, 1.0),
+    ratio: Range = (3 / 4, 4 / 3),
     flip: float = 0.5,
-) -> Tensor:  # fmt: skip
-    """Crops of a random share of the area, shape and place, resized to `size`, and mirrored with probability `flip`.
+) -> Tensor:
+    """Crops of random area, shape and place, resized to `size`, and mirrored with probability `flip`.
 
     Szegedy et al. 2015, as SimCLR uses it (Chen et al. 2020, appendix A). scale: range of the share of the area. ratio:
     range of width over height, even in its logarithm. images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
@@ -76,11 +83,12 @@ def random_resized_crop(
     count, (height, width) = len(images), images.shape[-2:]
     area = uniform(count, *scale, rng) * height * width
     shape = torch.exp(uniform(count, math.log(ratio[0]), math.log(ratio[1]), rng))
-    wide, tall = (area * shape).sqrt().clamp(max=width), (area / shape).sqrt().clamp(max=height)
+    wide = (area * shape).sqrt().clamp(max=width)  # [B]
+    tall = (area / shape).sqrt().clamp(max=height)  # [B]
     left = uniform(count, 0, 1, rng) * (width - wide)
     top = uniform(count, 0, 1, rng) * (height - tall)
     mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
-    middle = torch.stack([left + wide / 2, top + tall / 2], -1)
+    middle = torch.stack([left + wide / 2, top + tall / 2], -1)  # [B, 2]
     return _upright(images, middle[:, None], torch.stack([mirrored * wide, tall], -1), size)[:, 0]
 
 
@@ -90,20 +98,20 @@ def random_square(
 ) -> Tensor:
     """Square crops of a random share of the largest square in an image, at a random place, mirrored by `flip`.
 
-    Both axes are resized alike, whatever the shape of the images: a view tells nothing of which axis was which.
+    Both axes are resized alike, whatever the shape of the images, so that a view does not give away which was which.
     images: uint8 [B, 3, H, W]; returns float32 [B, 3, size, size].
     """
     count, (height, width) = len(images), images.shape[-2:]
     side = uniform(count, *scale, rng).sqrt() * min(height, width)
     left, top = (uniform(count, 0, 1, rng) * (extent - side) for extent in (width, height))
     mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
-    middle = torch.stack([left, top], -1) + side[:, None] / 2
+    middle = torch.stack([left, top], -1) + side[:, None] / 2  # [B, 2]
     return _upright(images, middle[:, None], torch.stack([mirrored * side, side], -1), size)[:, 0]
 
 
 @in_float32
 def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: Tensor | None = None) -> Tensor:
-    """Several upright square windows of each image; beyond the image its border goes on.
+    """Several upright square windows of each image; beyond the image its border is repeated.
 
     Args:
         images: uint8 [B, 3, H, W].
@@ -117,15 +125,19 @@ def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: T
     sides = side[:, None].expand(-1, 2)
     if shift is None:
         return _upright(images, middle, sides, size)
-    each, middle = images.flatten(0, 1)[:, None], (middle[:, None] + shift).flatten(0, 1)  # each colour is an image
-    return _upright(each, middle, sides.repeat_interleave(3, 0), size).unflatten(0, (-1, 3)).squeeze(3).transpose(1, 2)
+    # Each colour is an image of its own.
+    channels = images.flatten(0, 1)[:, None]  # [3 B, 1, H, W]
+    shifted = (middle[:, None] + shift).flatten(0, 1)  # [3 B, K, 2]
+    windows = _upright(channels, shifted, sides.repeat_interleave(3, 0), size)  # [3 B, K, 1, size, size]
+    return windows.unflatten(0, (-1, 3)).squeeze(3).transpose(1, 2)
 
 
 @in_float32
 def random_resolution(images: Tensor, rng: torch.Generator, sides: tuple[int, ...], probability: float) -> Tensor:
     """Bring some samples down to one of the resolutions `sides`, px, and up again. images: float [B, 3, H, H]."""
     count, size = len(images), images.shape[-1]
-    which = uniform(count, 0, len(sides), rng).long().masked_fill(~chosen(count, probability, rng), len(sides))
+    which = uniform(count, 0, len(sides), rng).long()  # [B]
+    which = which.masked_fill(~chosen(count, probability, rng), len(sides))  # none of them
     found = images.clone()
     for number, side in enumerate(sides):
         mine = which == number
@@ -145,7 +157,8 @@ def _upright(images: Tensor, middle: Tensor, sides: Tensor, size: int) -> Tensor
     rows, weights = _taps(middle[..., 1], sides[:, 1], size, height)
     rows += torch.arange(count, device=rows.device)[:, None, None, None] * height
     strips = _weighted_rows(images.permute(0, 2, 3, 1).reshape(count * height, -1).float(), rows, weights / 255)
-    strips = strips.view(windows, size, width, colors).permute(0, 3, 2, 1).reshape(-1, size)  # columns are rows now
+    # Columns are rows now: [B · K · C · W, size].
+    strips = strips.view(windows, size, width, colors).permute(0, 3, 2, 1).reshape(-1, size)
     columns, weights = (each.flatten(0, 1)[:, None] for each in _taps(middle[..., 0], sides[:, 0], size, width))
     columns = columns + torch.arange(windows * colors, device=columns.device).view(windows, colors, 1, 1) * width
     crops = _weighted_rows(strips, columns, weights.expand(columns.shape))
@@ -180,9 +193,14 @@ _LUMA = (0.299, 0.587, 0.114)
 
 @in_float32
 def color_jitter(
-    images: Tensor, rng: torch.Generator, brightness: float, contrast: float, saturation: float, hue: float,
+    images: Tensor,
+    rng: torch.Generator,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    hue: float,
     probability: float = 1.0,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Random brightness, contrast, saturation and hue: all four in one matrix per sample, then clamped to [0, 1].
 
     The first three are factors, even in 1 ± the value given; `hue` is in turns, even in ± the value, as a rotation
@@ -194,11 +212,13 @@ def color_jitter(
     )
     turn = uniform(count, -hue, hue, rng) * 2 * math.pi
     luma = torch.tensor(_LUMA, device=images.device)
-    unit, grey = torch.eye(3, device=images.device), luma.expand(3, 3)
-    matrix = _hue_rotation(turn) @ (saturated * unit + (1 - saturated) * grey) * (contrasted * bright)
+    unit = torch.eye(3, device=images.device)
+    grey = luma.expand(3, 3)
+    matrix = _hue_rotation(turn) @ (saturated * unit + (1 - saturated) * grey) * (contrasted * bright)  # [B, 3, 3]
     planes = images.flatten(2).contiguous()  # [B, 3, H · W]
-    mean = torch.einsum("bcp,c->b", planes, luma) / planes.shape[2]
-    offset = ((1 - contrasted) * bright).squeeze(-1) * mean[:, None]  # contrast is about the mean brightness
+    # Contrast is about the mean brightness.
+    mean = torch.einsum("bcp,c->b", planes, luma) / planes.shape[2]  # [B]
+    offset = ((1 - contrasted) * bright).squeeze(-1) * mean[:, None]  # [B, 1]
     changed = chosen(count, probability, rng)
     matrix = torch.where(changed[:, None, None], matrix, unit)
     offset = torch.where(changed[:, None], offset.expand(count, 3), torch.zeros(3, device=images.device))
@@ -208,7 +228,7 @@ def color_jitter(
 
 @in_float32
 def frame_pair(first: Tensor, second: Tensor, size: int, rng: torch.Generator, jitter: float) -> Tensor:
-    """Both frames of pairs, one after the other, each with colours of its own: a body's motion does not tell the light.
+    """Both frames of pairs, one after the other, each with its own colour jitter: light does not give a motion away.
 
     first, second: uint8 [B, 3, H, W]. jitter: of brightness, contrast and saturation; a quarter of it of hue. Returns
     float32 [2 B, 3, size, size] in [0, 1].
@@ -243,10 +263,10 @@ def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probab
     """
     count, _, height, width = images.shape
     offsets = torch.arange(kernel, device=images.device) - kernel // 2
-    spread = uniform(count, *sigma, rng)[:, None]
-    weights = torch.exp(-0.5 * (offsets / spread) ** 2)
+    deviation = uniform(count, *sigma, rng)[:, None]  # [B, 1]
+    weights = torch.exp(-0.5 * (offsets / deviation) ** 2)  # [B, kernel]
     weights = weights / weights.sum(1, keepdim=True)
-    blurred = chosen(count, probability, rng).nonzero().squeeze(1)
+    blurred = chosen(count, probability, rng).nonzero().squeeze(1)  # numbers of samples
     rows, columns = (_bands(weights[blurred], offsets, side)[:, None] for side in (height, width))
     return images.index_copy(0, blurred, (rows @ (images[blurred] @ columns.mT)).to(images.dtype))
 
@@ -266,36 +286,42 @@ def solarize(images: Tensor, rng: torch.Generator, probability: float) -> Tensor
     return torch.where(negative, 1 - images, images)
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """SimCLR's augmentation (Chen et al. 2020, appendix A); that of others by its settings."""
+
+    scale: Range = (0.08, 1.0)
+    """Range of the share of the image that a crop keeps."""
+    strength: float = 1.0
+    """Of the change of colours: brightness and contrast change by 0.8 of it; 0: none."""
+    saturation: float = 0.8
+    """Change of the saturation, as a share of the strength."""
+    hue: float = 0.2
+    """Change of the hue in turns, as a share of the strength."""
+    jittered: float = 0.8
+    """Probability that colours change."""
+    grey: float = 0.2
+    """Probability that a view loses its colours."""
+    blurred: float = 0.5
+    """Probability of a blur of 0.1 to 2 px, by a kernel of a tenth of the side. (The paper's σ for 224 px; at 64 px its
+    largest one leaves shapes and takes textures.)"""
+    solarized: float = 0.0
+    """Probability that what is bright becomes its negative (MoCo v3, DINO); SimCLR has none."""
+
+
 @in_float32
-def augment(
-    images: Tensor, rng: torch.Generator, size: int, scale: Range = (0.08, 1.0), strength: float = 1.0,
-    grey: float = 0.2, blurred: float = 0.5, saturation: float = 0.8, hue: float = 0.2, jittered: float = 0.8,
-    solarized: float = 0.0,
-) -> Tensor:  # fmt: skip
-    """SimCLR's views (Chen et al. 2020, appendix A): random crop and flip, colours, grey, blur; others' by settings.
+def augment(images: Tensor, rng: torch.Generator, size: int, settings: Augmentation = Augmentation()) -> Tensor:
+    """Random crop and flip, colours, grey, blur and solarisation, in this order.
 
-    Args:
-        images: uint8 [B, 3, H, W].
-        rng: on the device of the images.
-        size: of the views, px.
-        scale: range of the share of the image that is kept.
-        strength: of the colours: 0.8 of it for brightness and contrast.
-        grey: probability of losing the colours.
-        blurred: probability of a blur of 0.1 to 2 px, by a kernel of a tenth of the side. (The paper's σ for 224 px; at
-            64 px its largest one leaves shapes and takes textures.)
-        saturation: of the colours, as a share of the strength.
-        hue: of the colours, as a share of the strength, in turns.
-        jittered: probability of other colours.
-        solarized: probability of turning what is bright into its negative (MoCo v3, DINO); SimCLR has none.
-
-    Returns float32 [B, 3, size, size] in [0, 1].
+    images: uint8 [B, 3, H, W]; rng: on their device. Returns float32 [B, 3, size, size] in [0, 1].
     """
-    views = random_resized_crop(images, rng, size, scale)
-    if strength:
+    views = random_resized_crop(images, rng, size, settings.scale)
+    if strength := settings.strength:
         light = 0.8 * strength
-        views = color_jitter(views, rng, light, light, saturation * strength, hue * strength, jittered)
-    if grey:
-        views = grayscale(views, rng, grey)
-    if blurred:
-        views = blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, blurred)
-    return solarize(views, rng, solarized) if solarized else views
+        saturation, hue = settings.saturation * strength, settings.hue * strength
+        views = color_jitter(views, rng, light, light, saturation, hue, settings.jittered)
+    if settings.grey:
+        views = grayscale(views, rng, settings.grey)
+    if settings.blurred:
+        views = blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, settings.blurred)
+    return solarize(views, rng, settings.solarized) if settings.solarized else views

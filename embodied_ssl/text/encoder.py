@@ -26,5 +26,5 @@ class TextEncoder(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """words int64 [B, L] → [B, width]."""
-        there = (words != 0)[..., None]
-        return (self.tokens(words) * there).sum(1) / there.sum(1).clamp(min=1)
+        present = (words != 0)[..., None]  # [B, L, 1]
+        return (self.tokens(words) * present).sum(1) / present.sum(1).clamp(min=1)

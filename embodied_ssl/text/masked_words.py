@@ -1,4 +1,4 @@
-"""Masked words: a text transformer learns to tell the words that were taken out of a sentence."""
+"""Masked words: a text transformer learns to predict the words that were masked in a sentence."""
 
 import numpy as np
 import torch
@@ -13,9 +13,13 @@ MASK = 1
 
 
 def learn_masked_words(
-    encoder: TextEncoder, sentences: NDArray[np.int64], words: int, steps: int = 1000, rate: float = 1e-3,
+    encoder: TextEncoder,
+    sentences: NDArray[np.int64],
+    words: int,
+    steps: int = 1000,
+    rate: float = 1e-3,
     rng: np.random.Generator | None = None,
-) -> list[float]:  # fmt: skip
+) -> list[float]:
     """Train a text encoder as BERT is (Devlin et al. 2019, section 3.1); its losses, in nats per masked word.
 
     The output layer is the embedding itself. sentences: int64 [N, L], 0 where there is no word; words: how many of the
@@ -25,10 +29,10 @@ def learn_masked_words(
     optimizer = torch.optim.AdamW(encoder.parameters(), rate)
     losses = []
     for _ in range(steps):
-        truth = torch.from_numpy(sentences[rng.integers(0, len(sentences), 128)])
-        shown, asked = mask(truth, words, rng)
-        logits = encoder.tokens(shown)[asked] @ encoder.embedding.weight[:words].T
-        loss = functional.cross_entropy(logits, truth[asked])
+        truth = torch.from_numpy(sentences[rng.integers(0, len(sentences), 128)])  # [B, L]
+        masked, chosen = mask(truth, words, rng)
+        logits = encoder.tokens(masked)[chosen] @ encoder.embedding.weight[:words].T  # [N, words]
+        loss = functional.cross_entropy(logits, truth[chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -39,10 +43,10 @@ def learn_masked_words(
 def mask(sentences: Tensor, words: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """15 % of the words are chosen; of these 80 % are masked, 10 % are others at random, 10 % stay.
 
-    sentences: int64 [B, L]. Returns what is shown, int64 [B, L], and which words are asked for, bool [B, L].
+    sentences: int64 [B, L]. Returns the masked sentences, int64 [B, L], and which words were chosen, bool [B, L].
     """
     draw = torch.from_numpy(rng.random(sentences.shape))
-    asked = (draw < 0.15) & (sentences > 0)
+    chosen = (draw < 0.15) & (sentences > 0)
     random = torch.from_numpy(rng.integers(2, words, sentences.shape))
-    shown = torch.where(asked & (draw < 0.12), torch.full_like(sentences, MASK), sentences)
-    return torch.where(asked & (draw >= 0.12) & (draw < 0.135), random, shown), asked
+    masked = torch.where(chosen & (draw < 0.12), torch.full_like(sentences, MASK), sentences)
+    return torch.where(chosen & (draw >= 0.12) & (draw < 0.135), random, masked), chosen

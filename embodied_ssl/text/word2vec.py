@@ -1,4 +1,4 @@
-"""word2vec: a word's vector tells the words that stand near it."""
+"""word2vec: the vector of a word predicts the words near it."""
 
 import numpy as np
 import torch
@@ -10,9 +10,15 @@ Words = NDArray[np.int64]
 
 
 def word2vec(
-    sentences: Words, words: int, dim: int = 128, window: int = 4, negatives: int = 10, frequent: float = 1e-2,
-    steps: int = 1000, rng: np.random.Generator | None = None,
-) -> Tensor:  # fmt: skip
+    sentences: Words,
+    words: int,
+    dim: int = 128,
+    window: int = 4,
+    negatives: int = 10,
+    frequent: float = 1e-2,
+    steps: int = 1000,
+    rng: np.random.Generator | None = None,
+) -> Tensor:
     """Skip-gram with negative sampling (Mikolov et al. 2013), float32 [words, dim].
 
     Args:
@@ -36,11 +42,11 @@ def word2vec(
     for _ in range(steps):
         centre, near = (torch.from_numpy(each) for each in _pairs(sentences, kept, window, rng))
         others = torch.from_numpy(rng.choice(words, (len(centre), negatives), p=noise))
-        vector = first[centre]
-        said = functional.logsigmoid((vector * second[near]).sum(1))
-        unsaid = functional.logsigmoid(-torch.einsum("bd,bkd->bk", vector, second[others])).sum(1)
+        vector = first[centre]  # [B, dim]
+        positive = functional.logsigmoid((vector * second[near]).sum(1))  # [B]
+        negative = functional.logsigmoid(-torch.einsum("bd,bkd->bk", vector, second[others])).sum(1)  # [B]
         optimizer.zero_grad()
-        (-(said + unsaid).mean()).backward()
+        (-(positive + negative).mean()).backward()
         optimizer.step()
     return first.detach()
 

@@ -11,6 +11,7 @@ from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.positives import ActionPredictor, Views, digest
+from embodied_ssl.parts.views import Augmentation
 
 SIZE, COUNT = 32, 12
 
@@ -248,7 +249,7 @@ def test_views_of_version_3_differ():
     rough = [(each[..., 1:] - each[..., :-1]).abs().mean((1, 2, 3)) for each in (made.first, made.second)]
     assert rough[0].mean() < 0.8 * rough[1].mean()
     grey = Frames(torch.full((200, 3, 40, 40), 250, dtype=torch.uint8), torch.arange(200))
-    settings = ({"strength": 0.0}, {"strength": 0.0, "solarized": second["solarized"]})
+    settings = (Augmentation(strength=0.0), Augmentation(strength=0.0, solarized=second.solarized))
     made = Views(least_crop=0.08).positives(step().rng, SIZE, settings, grey)
     assert (made.first > 0.9).all()
     assert 0.1 < (made.second < 0.1).all(3).all(2).all(1).float().mean() < 0.3

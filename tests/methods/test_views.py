@@ -11,6 +11,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as torchvision
 
 from embodied_ssl.parts.views import (
+    Augmentation,
     augment,
     blur,
     color_jitter,
@@ -195,7 +196,7 @@ def test_what_is_solarised_is_torchvisions():
 
 
 def test_views_without_colours_and_blur_are_crops():
-    views = augment(pictures(), rng(5), 24, (0.2, 1.0), strength=0, grey=0, blurred=0)
+    views = augment(pictures(), rng(5), 24, Augmentation((0.2, 1.0), strength=0, grey=0, blurred=0))
     torch.testing.assert_close(views, random_resized_crop(pictures(), rng(5), 24, (0.2, 1.0)), rtol=0, atol=0)
 
 
