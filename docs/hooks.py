@@ -31,7 +31,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages: dict[str, str | bytes] = {**run, **methods.pages(run), **environments.pages(), **data.pages()}
     pages |= {**encoders.pages(), **protocols.pages()}
     pages["index.md"] = _home((ROOT / "README.md").read_text(encoding="utf-8"))
-    pages["changelog.md"] = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
+        pages[name.lower()] = (ROOT / name).read_text(encoding="utf-8")
     pages |= {
         f"benchmarks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("benchmarks/*.md"))
     }
@@ -43,7 +44,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def _home(readme: str) -> str:
     """The README as a page of this site: what it names is next to it, tutorials have run."""
-    inside = readme.replace("](docs/", "](").replace("CHANGELOG.md", "changelog.md")
+    inside = (
+        readme.replace("](docs/", "](")
+        .replace("CHANGELOG.md", "changelog.md")
+        .replace("CONTRIBUTING.md", "contributing.md")
+    )
     return re.sub(r"\]\((tutorials/\w+)\.py\)", r"](\1.md)", inside)
 
 

@@ -22,6 +22,7 @@ from nbclient import NotebookClient
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 BUILD = ROOT / "build" / "tutorials"
+FENCE = "`````"  # longer than those in what is printed
 ORDER = (
     "first_run",
     "lecture_pretext",
@@ -30,6 +31,7 @@ ORDER = (
     "reading",
     "own_images",
     "own_robot",
+    "own_method",
 )
 SETTINGS = {"TQDM_DISABLE": "1", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
@@ -102,7 +104,7 @@ def _page(name: str, notebook: dict[str, Any]) -> tuple[str, dict[str, bytes]]:
             parts.append(cell["source"])
             continue
         if "hidden" not in tags:
-            parts.append(f"```python\n{cell['source']}\n```")
+            parts.append(f"{FENCE}python\n{cell['source']}\n{FENCE}")
         for place, output in enumerate(cell["outputs"]):
             text, image = _output(output, path := f"{name}-{number}-{place}.png")
             parts.append(text)
@@ -123,4 +125,4 @@ def _output(output: dict[str, Any], path: str) -> tuple[str, bytes | None]:
     text = output.get("text") or data.get("text/plain") or ""
     if output.get("name") == "stderr" or not "".join(text).strip():
         return "", None
-    return f"```{{.text .output}}\n{''.join(text).rstrip()}\n```", None
+    return f"{FENCE}{{.text .output}}\n{''.join(text).rstrip()}\n{FENCE}", None

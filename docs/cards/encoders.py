@@ -26,12 +26,12 @@ features. For images of 64 px:
 - `timm/NAME` and `torchvision/NAME`: a backbone of these libraries, in its own layout, pooling and units.
 - `split/conv4`, `split/alexnet`: in two halves, one for lightness and one for colours, as split-brain learns them.
 - `--init pretrained` takes what the library has for it, a directory what a run has learned, a file what is in it.
-- `module:Name` is one of yours: any `nn.Module`.
+- `module:Name` is one of yours: any `nn.Module` ([an example](tutorials/own_method.md)).
 
 ```python
-import embodied_ssl
+import embodied_ssl as es
 
-encoder = embodied_ssl.load_encoder("runs/rotation-0")  # a plain torch.nn.Module
+encoder = es.load_encoder("runs/rotation-0")  # a plain torch.nn.Module
 features = encoder(images)  # [B, dim]
 maps = encoder.stages(images)  # by name, [B, channels, h, w]
 ```

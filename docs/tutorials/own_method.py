@@ -41,3 +41,32 @@ es.evaluate(["runs/byol-0"], ["held_out/roam"], ["knn", "linear_probe"])
 # embodied-ssl train byol --plugin examples.byol --frames data/roam --out runs/byol-0
 # embodied-ssl compare byol simclr --plugin examples.byol --data data/roam --on held_out/roam --out comparison
 # ```
+
+# %% [markdown]
+# ## Your own encoder and protocol
+#
+# Any `nn.Module` that gives features or maps of images is an encoder; a protocol is one frozen dataclass, whose fields
+# are its settings. `examples/own_encoder.py` and `examples/own_protocol.py` have one of each:
+
+# %%
+from examples import own_protocol
+
+print(inspect.getsource(own_protocol.Geometry))
+
+# %%
+method = es.make_method("examples.byol:BYOL", "examples.own_encoder:Mixer", image_size=48)
+es.train(method, "runs/mixer-0", {"frames": "data/roam"}, replace(recipe, steps=30))
+es.evaluate(["runs/byol-0", "runs/mixer-0"], ["held_out/roam"], ["examples.own_protocol:Geometry"])
+
+# %% [markdown]
+# ## Take it away
+#
+# What has been learned leaves as a file that other libraries load, with a model card made from the run: `timm`, `onnx`,
+# `torch_export` or `huggingface`.
+
+# %%
+from pathlib import Path
+
+folder = es.export("runs/byol-0", "exported", "torch_export")
+print(*sorted(path.name for path in folder.iterdir()), sep="\n")
+print(Path(folder, "README.md").read_text()[:900])
