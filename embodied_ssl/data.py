@@ -1,17 +1,13 @@
-"""From a name on disk to the stream that a loss asks for, checked before training starts; what a run learned from."""
+"""From a name on disk to the stream that a loss asks for, checked before training starts."""
 
 import hashlib
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.images.digests import Digests, united
+from embodied_ssl.datasets.images.digests import Digests
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.kinds import Kind, kinds
@@ -19,11 +15,9 @@ from embodied_ssl.datasets.read import batches
 from embodied_ssl.datasets.read.joined import Joined
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.read.streams import Stream, batch_class
-from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_name
-from embodied_ssl.training.run import CONFIGURATION
 
 Source = Path | str
 Sources = Source | Sequence[Source]
@@ -39,10 +33,6 @@ _STREAMS: dict[type[batches.Batch], str] = {
     batches.ObjectPairs: "object_pairs",
 }
 """The method of a data set that cuts it so; every other class of batches is of a kind's own interactions."""
-
-SAMPLES = "samples.npy"
-"""Beside `run.json`: the digests of all images that a run may learn from, uint64, sorted, each once; also of those
-that the run had learned from whose weights it began with."""
 
 
 @dataclass(frozen=True)
@@ -121,59 +111,13 @@ def take_streams(
     """
     specs, options = method.input_streams(), method.stream_options()
     check_streams(method, sources)
-    usual_side = round(SPARE * method.encoder.image_size)
 
     def files(source: Source) -> ImageSet:
+        usual_side = round(SPARE * method.encoder.image_size)
         return image_set(source, side=side, skip_damaged=skip_damaged, usual_side=usual_side)
 
-    return {
-        name: _take(specs[name].batch, _several(source), options.get(name, {}), name, files, part)
-        for name, source in sources.items()
-    }
-
-
-def write_samples(run: Path, streams: Mapping[str, Taken], begun_from: str | None = None) -> None:
-    """Write RUN/samples.npy, unless it is there.
-
-    begun_from: where the first weights are from. What a run learned from whose weights they are counts as well; what
-    a file of others has seen is not known. Raises DataError where such a run does not say it.
-    """
-    if (run / SAMPLES).is_file():
-        return
-    digests = [origin.find_digests() for taken in streams.values() for origin in taken.origins]
-    if (earlier := _run_of(begun_from)) is not None:
-        digests.append(_samples_of(earlier))
-    buffer = io.BytesIO()
-    np.save(buffer, united(digests), allow_pickle=False)
-    write_atomically(run / SAMPLES, [buffer.getbuffer()])
-
-
-def learned_from(run: Path | str, images: ImageSet, rows: NDArray[np.integer]) -> int:
-    """How many of these rows of a set show an image that the run may have learned from.
-
-    Images are compared by content, whatever their names (`digest_of` says what counts as the same). Raises DataError
-    where the run does not say what it learned from.
-    """
-    return int(np.isin(images.digests[rows], _samples_of(Path(run))).sum())
-
-
-def _run_of(weights: str | None) -> Path | None:
-    """The run that first weights are from: its directory was given, or its file; None: they are of no run."""
-    path = Path(weights or "").expanduser()
-    folder = path if path.is_dir() else path.parent
-    return folder if weights is not None and (folder / CONFIGURATION).is_file() else None
-
-
-def _samples_of(run: Path) -> Digests:
-    path = run / SAMPLES
-    try:
-        return np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(
-            f"{path}: missing, so what this run learned from is unknown; run the same embodied-ssl train again"
-        ) from None
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: damaged ({error}); delete it and run the same embodied-ssl train again") from None
+    wanted = {name: _Wanted(name, specs[name].batch, options.get(name, {}), part, files) for name in sources}
+    return {name: wanted[name].of(_several(source)) for name, source in sources.items()}
 
 
 def check_streams(method: Method, sources: Mapping[str, Sources]) -> None:
@@ -204,9 +148,9 @@ def source_for(batch: type[batches.Batch], sources: Sequence[Source]) -> Source 
 def origin(batch: type[batches.Batch]) -> str:
     """What a data set must be to have such batches, in words."""
     if batch is batches.LabelledFrames:
-        return "any labelled pictures"
+        return "any labelled images"
     if batch is batches.Frames:
-        return "any pictures"
+        return "any images"
     *others, last = _kinds_with(batch) or ("no known kind of",)
     return f"{', '.join(others)} or {last} data" if others else f"{last} data"
 
@@ -230,23 +174,41 @@ def _several(source: Sources) -> Sequence[Source]:
     return [source] if isinstance(source, (str, Path)) else list(source)
 
 
-def _take(
-    batch: type[batches.Batch],
-    sources: Sequence[Source],
-    cut: dict[str, Any],
-    name: str,
-    files: Callable[[Source], ImageSet],
-    part: str,
-) -> Taken:
-    if not sources:
-        raise DataError(f"{name}: no data set named; name one, as in --{name} DIR")
-    found = [_take_one(batch, source, cut, name, files, part) for source in sources]
-    streams, origins = [stream for stream, _ in found], tuple(origin for _, origin in found)
-    if len(found) == 1:
-        return Taken(streams[0], origins)
-    if batch in (batches.FramePairs, batches.Clips):
-        _check_bodies(sources)
-    return Taken(Joined(streams, [str(source) for source in sources]), origins)
+@dataclass(frozen=True)
+class _Wanted:
+    """A stream that a method asks for."""
+
+    name: str
+    batch: type[batches.Batch]
+    options: Mapping[str, Any]
+    """How to cut it out of a data set."""
+    part: str
+    """Of sets that have parts."""
+    files: Callable[[Source], ImageSet]
+    """Opens a set of images that is not ours."""
+
+    def of(self, sources: Sequence[Source]) -> Taken:
+        """It out of data sets, one after the other. Raises DataError where they do not have it or fit together."""
+        if not sources:
+            raise DataError(f"{self.name}: no data set named; name one, as in --{self.name} DIR")
+        found = [self._of_one(source) for source in sources]
+        streams, origins = [stream for stream, _ in found], tuple(origin for _, origin in found)
+        if len(found) == 1:
+            return Taken(streams[0], origins)
+        if self.batch in (batches.FramePairs, batches.Clips):
+            _check_bodies(sources)
+        return Taken(Joined(streams, [str(source) for source in sources]), origins)
+
+    def _of_one(self, source: Source) -> tuple[Stream, Origin]:
+        ours = (Path(source) / MANIFEST).is_file()
+        labelled = self.batch is batches.LabelledFrames
+        if labelled or (self.batch is batches.Frames and not ours):
+            return _of_images(self.files(source), source, self.part, labelled=labelled)
+        dataset = Dataset.open(source)
+        if not _has(dataset.declaration, self.batch):
+            raise DataError(f"{source}: a {dataset.kind} data set has no {self.name}; it takes {origin(self.batch)}")
+        taken_from = Origin(source, _of_shards(source), len(dataset.images()), dataset.digests)
+        return getattr(dataset, _stream_of(self.batch))(**self.options), taken_from
 
 
 def _check_bodies(sources: Sequence[Source]) -> None:
@@ -257,24 +219,6 @@ def _check_bodies(sources: Sequence[Source]) -> None:
         raise DataError(
             f"data sets of bodies that move differently do not fit together: {each}; name those of one kind"
         )
-
-
-def _take_one(
-    batch: type[batches.Batch],
-    source: Source,
-    cut: dict[str, Any],
-    name: str,
-    files: Callable[[Source], ImageSet],
-    part: str,
-) -> tuple[Stream, Origin]:
-    ours = (Path(source) / MANIFEST).is_file()
-    if batch is batches.LabelledFrames or (batch is batches.Frames and not ours):
-        return _of_images(files(source), source, part, labelled=batch is batches.LabelledFrames)
-    dataset = Dataset.open(source)
-    if not _has(dataset.declaration, batch):
-        raise DataError(f"{source}: a {dataset.kind} data set has no {name}; it takes {origin(batch)}")
-    taken_from = Origin(source, _of_shards(source), len(dataset.images()), dataset.digests)
-    return getattr(dataset, _stream_of(batch))(**cut), taken_from
 
 
 def _of_images(images: ImageSet, source: Source, part: str, *, labelled: bool) -> tuple[Stream, Origin]:

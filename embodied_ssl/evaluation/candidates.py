@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embodied_ssl.data import learned_from
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder, random_encoder
@@ -16,6 +15,7 @@ from embodied_ssl.evaluation.features import Pixels
 from embodied_ssl.evaluation.names import shortest
 from embodied_ssl.evaluation.splits import Rows
 from embodied_ssl.training.checkpoint import comparable, load_encoder, read_configuration
+from embodied_ssl.training.samples import learned_from
 
 
 @dataclass(frozen=True)

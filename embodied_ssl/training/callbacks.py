@@ -1,9 +1,8 @@
-"""What looks on while a method is trained: the protocol of callbacks, a progress bar, and panels for a class room."""
+"""What looks on while a method is trained: callbacks, a progress bar, and panels for a class room."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Protocol
 
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.store.files import write_atomically
@@ -14,7 +13,7 @@ from embodied_ssl.training.state import TrainingState
 Metrics = Mapping[str, float]
 
 
-class Callback(Protocol):
+class Callback:
     """Looks on while a method is trained, and changes nothing: with it and without it the weights end the same.
 
     All are called by the main process alone, in the order in which they were given, so none may wait for the others

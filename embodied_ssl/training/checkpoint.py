@@ -1,7 +1,7 @@
 """What a run leaves behind: its configuration as JSON, its weights as safetensors, and a state to go on from.
 
 RUN/run.json               method, settings, encoder, recipe, first weights and data with fingerprints, versions
-RUN/samples.npy            digests of all images that it may learn from: see embodied_ssl/data.py
+RUN/samples.npy            digests of all images that it may learn from: see samples.py
 RUN/encoder.safetensors    what is kept: the encoder, once training has ended
 RUN/encoder-N.safetensors  the encoder after N updates, where a run that had ended with N went on with more
 RUN/method.safetensors     the whole method, heads included

@@ -51,7 +51,7 @@ class Monitor:
     """
 
     def __init__(self, batches: dict[str, Batch], probe: Probe | None, size: int, warn: Callable[[str], None]):
-        self._images, self._probe, self._size = _pictures(batches), probe, size
+        self._images, self._probe, self._size = _first_images(batches), probe, size
         self._warn, self._collapsed = warn, False
 
     @torch.no_grad()
@@ -80,7 +80,7 @@ class Monitor:
         return {"feature_rank": rank, "feature_deviation": deviation, **found}
 
 
-def _pictures(batches: dict[str, Batch]) -> Tensor:
+def _first_images(batches: dict[str, Batch]) -> Tensor:
     """The first images of the first batch, uint8 [N, 3, H, W]."""
     batch = next(iter(batches.values()))
     return getattr(batch, fields(batch)[0].name).flatten(0, -4)

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from embodied_ssl import __version__
-from embodied_ssl.data import Sources, Taken, take_streams, write_samples
+from embodied_ssl.data import Sources, Taken, take_streams
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.images.sources import image_set
@@ -36,6 +36,7 @@ from embodied_ssl.training.loop import Split, learn
 from embodied_ssl.training.memory import keep_memory
 from embodied_ssl.training.monitor import Monitor, Probe
 from embodied_ssl.training.outside import outside_code
+from embodied_ssl.training.samples import write_samples
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.state import TrainingState
 

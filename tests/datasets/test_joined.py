@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from embodied_ssl.cli.main import main
-from embodied_ssl.data import SAMPLES, learned_from, open_streams
+from embodied_ssl.data import open_streams
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import image_set
@@ -28,6 +28,7 @@ from embodied_ssl.datasets.read.streams import Batches
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Method, Step
 from embodied_ssl.methods import make_method
+from embodied_ssl.training.samples import SAMPLES, learned_from
 
 CUTS = {FramePairs: {"max_gap": 2}, Clips: {"length": 3}}
 KINDS = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from embodied_ssl.cli.main import main
-from embodied_ssl.data import SAMPLES, learned_from, open_streams
+from embodied_ssl.data import open_streams
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.read.readers import Dataset
@@ -17,6 +17,7 @@ from embodied_ssl.evaluation.splits import split
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.checkpoint import load_encoder
+from embodied_ssl.training.samples import SAMPLES, learned_from
 from embodied_ssl.training.settings import TrainingSettings
 from embodied_ssl.training.train import train
 
