@@ -7,20 +7,15 @@ functions may call those of other files beside them, and name their constants.
 import hashlib
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numba
+from filelock import FileLock
 from numba.core.caching import FunctionCache, NullCache
-
-try:
-    import fcntl
-except ImportError:  # not a Unix: two processes that save at once may then compile twice
-    fcntl = None  # type: ignore[assignment]
-
 
 # No wrapper for C, which nobody calls and which takes a tenth of the time to compile.
 _SETTINGS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
@@ -143,27 +138,10 @@ class _Kept(FunctionCache):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        lock = self._lock()
-        try:
+        with ExitStack() as held:
+            with suppress(OSError, NotImplementedError):  # a folder that is read-only by now, or one without locks
+                held.enter_context(FileLock(Path(self.cache_path) / "embodied_ssl.lock"))
             yield
-        finally:
-            if lock is not None:
-                lock.close()
-
-    def _lock(self) -> IO[bytes] | None:
-        """None where there is no such object, as in a folder that can no longer be written to."""
-        if fcntl is None:
-            return None
-        try:
-            lock = (Path(self.cache_path) / "embodied_ssl.lock").open("ab")
-        except OSError:
-            return None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks
-            lock.close()
-            return None
-        return lock
 
 
 @lru_cache
