@@ -62,6 +62,12 @@ def test_imports_follow_the_arrows(source):
                 assert any(source.startswith(place) for place in places), f"{source} imports {name}"
 
 
+@pytest.mark.parametrize("source", [each for each in sources() if "/evaluation/protocols/" in each])
+def test_protocols_know_no_sibling_and_no_method(source):
+    if not source.endswith("__init__.py"):
+        assert not {name for name in imports(ROOT / source) if "protocols" in name or ".methods" in name}
+
+
 def compiled(source: str) -> set[str]:
     """The functions of a file that numba compiles."""
     functions = [node for node in ast.walk(ast.parse((ROOT / source).read_text())) if isinstance(node, ast.FunctionDef)]

@@ -15,6 +15,13 @@ from PIL import Image
 from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import encoder_names, make_encoder
+from embodied_ssl.evaluation.protocols import (
+    make_protocol,
+    protocol_class,
+    protocol_name,
+    protocol_names,
+    usual_protocols,
+)
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method, method_class, method_name, method_names
 from embodied_ssl.training.checkpoint import load_encoder, load_method
@@ -175,9 +182,36 @@ def test_a_name_that_two_have_is_refused(here):
         make_encoder("conv4")
 
 
+def test_a_protocol_is_added_with_its_settings_and_their_limits(here):
+    write(
+        here / "mine.py",
+        """
+        from dataclasses import dataclass
+        from embodied_ssl.evaluation.protocol import Protocol
+        from embodied_ssl.limits import Count
+
+        @dataclass(frozen=True)
+        class HowMany(Protocol):
+            usual = False
+            most: Count = 3
+        """,
+    )
+    assert "how_many" not in protocol_names()
+    made = make_protocol("mine:HowMany", most=5)
+    assert (protocol_name(made), made.most) == ("how_many", 5)
+    assert protocol_class("how_many") is type(made)
+    assert "how_many" in protocol_names()
+    assert "how_many" not in usual_protocols()
+    with pytest.raises(DataError, match="most: 0; give at least 1"):
+        make_protocol("how_many", most=0)
+    with pytest.raises(DataError, match="unknown setting of how_many 'mosst': did you mean 'most'"):
+        make_protocol("how_many", mosst=1)
+
+
 @pytest.mark.parametrize(
     ("ask", "name", "message"),
     [
+        (protocol_class, "grey:Tiny", "grey:Tiny is no protocol; name a class that extends"),
         (method_class, "grey:Tiny", "grey:Tiny is no method; name a class that extends"),
         (make_encoder, "grey:GreyWorld", "grey:GreyWorld makes no encoder; name an nn.Module that needs no argument"),
         (make_encoder, "grey:TARGET", "grey:TARGET makes no encoder"),

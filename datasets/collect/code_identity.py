@@ -117,7 +117,7 @@ class _Pieces:
     def _code(self, code: Any) -> str:
         """A function or class by its name; one of one's own is a piece."""
         while hasattr(code, "__wrapped__") and isinstance(code, types.FunctionType) and not self._is_own(_where(code)):
-            code = code.__wrapped__  # a decorator of a library counts as little as the library
+            code = vars(code)["__wrapped__"]  # a decorator of a library counts as little as the library
         name = _name(code)
         if self._is_own(_module_of(code)):
             piece = self._of_class(code) if isinstance(code, type) else self._of_function(name, code)
