@@ -6,10 +6,11 @@
 import functools
 import inspect
 import math
+import operator
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -46,6 +47,9 @@ Share = Annotated[float, Limits(0, 1)]
 ShareButAll = Annotated[float, Limits(0, 1, most_too=False)]
 SomeShare = Annotated[float, Limits(0, 1, least_too=False)]
 Seed = Annotated[int, Limits(0, 2**63 - 1)]
+"""Data files hold it as int64."""
+Angle = Annotated[float, Limits(0, math.pi, least_too=False, most_too=False)]
+"""Of view, rad."""
 
 
 def within_limits(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -109,9 +113,13 @@ def _dataclass(name: str, kind: type, value: Any) -> Any:
 
 
 def _number(name: str, kind: type[int] | type[float], value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, Integral if kind is int else Real):
+    number: int | float | None
+    try:
+        number = operator.index(value) if kind is int else float(value) if isinstance(value, Real) else None
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
         raise DataError(f"{name}: {value!r}; give {'a whole number' if kind is int else 'a number'}")
-    if not math.isfinite(value):
+    if isinstance(number, float) and not math.isfinite(number):
         raise DataError(f"{name}: {value}; give a finite number")
-    number: int | float = kind(value)  # type: ignore[call-overload]
     return number

@@ -3,7 +3,6 @@
 import math
 import operator
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import gymnasium
@@ -75,25 +74,6 @@ def describe_objects(world: World) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def whole_number(name: str, value: Any, least: int) -> int:
-    """A whole number of Python's or NumPy's as one of Python's; ValueError where it is none, or below the least."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least or isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name}: {value!r}; give a whole number of at least {least}")
-    return number
-
-
-def checked_number(name: str, value: Any, least: float, most: float, unit: str = "") -> float:
-    """A number of Python's or NumPy's as one of Python's; ValueError where it is none, or not from least to most."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not least <= number <= most:
-        raise ValueError(f"{name}: {value!r}; give a number from {least:g} to {most:g}{unit}")
-    return number
 
 
 def checked_instances(instances: Sequence[int]) -> tuple[int, int]:

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
-    checked_number,
     describe_objects,
     observation_space,
     observe,
-    whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world import exact
@@ -24,6 +22,7 @@ from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.textures.families import texture
+from embodied_ssl.limits import Angle, Count, Share, within_limits
 
 ELEVATION_RAD = (0.1, 1.4)
 GROUNDS = ("planks", "parquet", "tile", "marble", "terrazzo", "concrete", "carpet", "cloth", "plaster", "grass", "sand")
@@ -45,23 +44,24 @@ class OrbitEnv(SimulatedEnv):
 
     SIMULATED = frozenset({"world", "objects"})
 
+    @within_limits
     def __init__(
         self,
-        size: int = 96,
+        size: Count = 96,
         depth: bool = False,
         instance: bool = False,
         flow: bool = False,
-        length: int = 100,
+        length: Count = 100,
         categories: str = "",
-        field_of_view: float = 0.6,
-        motor_noise: float = 0.02,
-        encoder_noise: float = 0.01,
+        field_of_view: Angle = 0.6,
+        motor_noise: Share = 0.02,
+        encoder_noise: Share = 0.01,
         objects: str = "household",
         instances: tuple[int, int] = (0, 64),
         textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
-        antialias: int = 2,
+        antialias: Count = 2,
         render_mode: str | None = None,
     ):
         """Set up a camera; the object comes with `reset`.
@@ -86,15 +86,13 @@ class OrbitEnv(SimulatedEnv):
 
         Raises ValueError for a setting that is none.
         """
-        self.length, self.flow = whole_number("length", length, 1), flow
+        self.length, self.flow = length, flow
         self.instances = checked_instances(instances)
-        self.motor_noise = checked_number("motor_noise", motor_noise, 0, 1)
-        self.encoder_noise = checked_number("encoder_noise", encoder_noise, 0, 1)
-        size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
+        self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        look = {"renderer": renderer, "shadows": shadows, "antialias": samples, "textures": textures}
+        look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
         super().__init__(
             {"objects": objects, "categories": tuple(categories.split(",")) if categories else None, "world": look}
         )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
@@ -12,11 +12,9 @@ from embodied_ssl.envs.bodies.wheeled import HEIGHT_M, Wheels, eye_pose, wrapped
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
-    checked_number,
     describe_objects,
     observation_space,
     observe,
-    whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world.camera import Camera, optical_flow
@@ -24,6 +22,7 @@ from embodied_ssl.envs.world.floor import Floor
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, make_scene
 from embodied_ssl.envs.world.textures.families import nearest
+from embodied_ssl.limits import Angle, Count, Limits, Positive, Share, within_limits
 
 
 class RoamEnv(SimulatedEnv):
@@ -41,25 +40,26 @@ class RoamEnv(SimulatedEnv):
 
     SIMULATED = frozenset({"world", "scene", "floor", "_wheels"})
 
+    @within_limits
     def __init__(
         self,
         scenes: Sequence[str] | str = tuple(SCENE_TYPES),
-        size: int = 96,
+        size: Count = 96,
         depth: bool = False,
         instance: bool = False,
         flow: bool = False,
-        length: int = 100,
-        camera_height: float = 0.6,
-        camera_pitch: float = 0.0,
-        field_of_view: float = 1.2,
-        slip: float = 0.05,
-        motor_noise: float = 0.02,
-        odometry_noise: float = 0.01,
+        length: Count = 100,
+        camera_height: Positive = 0.6,
+        camera_pitch: Annotated[float, Limits(-math.pi / 2, math.pi / 2)] = 0.0,
+        field_of_view: Angle = 1.2,
+        slip: Share = 0.05,
+        motor_noise: Share = 0.02,
+        odometry_noise: Share = 0.01,
         instances: tuple[int, int] = (0, 64),
         textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
-        antialias: int = 2,
+        antialias: Count = 2,
         render_mode: str | None = None,
     ):
         """Set up a body and its camera; the scene comes with `reset`.
@@ -86,20 +86,15 @@ class RoamEnv(SimulatedEnv):
 
         Raises ValueError for a setting that is none.
         """
-        if not 0 < camera_height < math.inf or not abs(camera_pitch) <= math.pi / 2:
-            raise ValueError(f"a camera above the floor, up to π/2 rad up or down, not {camera_height}, {camera_pitch}")
         self.scenes = _checked_types(scenes)
-        self.length, self.flow = whole_number("length", length, 1), flow
+        self.length, self.flow = length, flow
         self.camera_height, self.camera_pitch = camera_height, camera_pitch
-        self.slip = checked_number("slip", slip, 0, 1)
-        self.motor_noise = checked_number("motor_noise", motor_noise, 0, 1)
-        self.odometry_noise = checked_number("odometry_noise", odometry_noise, 0, 1)
+        self.slip, self.motor_noise, self.odometry_noise = slip, motor_noise, odometry_noise
         self.instances = checked_instances(instances)
-        size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        super().__init__({"renderer": renderer, "shadows": shadows, "antialias": samples, "textures": textures})
+        super().__init__({"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures})
         self.action_space = gymnasium.spaces.Box(np.array([-0.25, -0.5], np.float32), np.array([0.25, 0.5], np.float32))
         self.observation_space = observation_space(size, depth, instance, motor_size=2)
 

@@ -13,8 +13,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.observation import whole_number
 from embodied_ssl.envs.world.physics import World
+from embodied_ssl.limits import Whole, hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
 
     def _begin(self, seed: int | None, options: dict[str, Any] | None) -> None:
         """Begin an episode: of a seed, or of what the generator draws next."""
-        gymnasium.Env.reset(self, seed=None if seed is None else whole_number("seed", seed, 0))
+        gymnasium.Env.reset(self, seed=hold({"seed": Whole | None}, {"seed": seed})["seed"])
         self._start = Start(copy.deepcopy(self.np_random), copy.deepcopy(options))
         self._past = []
         self._set_up(options)

@@ -1,6 +1,6 @@
 """A table with clutter on it, an overhead camera, and a gripper: what grasping, pushing and poking share."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -10,11 +10,9 @@ from embodied_ssl.envs.bodies.catalogue import make_gripper
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
-    checked_number,
     describe_objects,
     observation_space,
     observe,
-    whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world import exact
@@ -27,6 +25,7 @@ from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.raster.frames import Frame
 from embodied_ssl.envs.world.textures.families import texture
+from embodied_ssl.limits import Count, Limits, within_limits
 
 TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concrete", "tile", "plaid", "leather")
 VIEW_M = 0.56  # side of the square of table that the image shows
@@ -63,22 +62,23 @@ class TableEnv(SimulatedEnv):
     SIMULATED = frozenset({"world", "objects", "gripper"})
     metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
 
+    @within_limits
     def __init__(
         self,
-        size: int = 128,
+        size: Count = 128,
         depth: bool = False,
         instance: bool = False,
-        interactions: int = 1,
-        clutter: int = 8,
+        interactions: Count = 1,
+        clutter: Count = 8,
         body: str = "floating",
         categories: str = "",
         objects: str = "household",
         instances: tuple[int, int] = (0, 64),
-        time_step: float = 1 / 240,
+        time_step: Annotated[float, Limits(1e-4, 0.05)] = 1 / 240,
         textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
-        antialias: int = 2,
+        antialias: Count = 2,
         render_mode: str | None = None,
     ):
         """Set up a table and what acts on it; the clutter comes with `reset`.
@@ -102,17 +102,14 @@ class TableEnv(SimulatedEnv):
 
         Raises ValueError for a setting that is none.
         """
-        self.interactions = whole_number("interactions", interactions, 1)
-        self.clutter = whole_number("clutter", clutter, 1)
+        self.interactions, self.clutter = interactions, clutter
         self.instances = checked_instances(instances)
-        size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
-        time_step = checked_number("time_step", time_step, 1e-4, 0.05, " s")
         self.camera = Camera.from_fov(size, size, FIELD_OF_VIEW_RAD)
         self.camera_height = VIEW_M / 2 / exact.tan(FIELD_OF_VIEW_RAD / 2)
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        look = {"renderer": renderer, "shadows": shadows, "antialias": samples, "textures": textures}
+        look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
         super().__init__(
             {
                 "objects": objects,

@@ -62,7 +62,7 @@ def test_environments_are_made_by_kind_and_by_id():
         (("roem", {}), "did you mean 'roam'"),
         (("embodied_ssl/Roan-v0", {}), "did you mean 'embodied_ssl/Roam-v0'"),
         (("roam", {"sise": 3}), "did you mean 'size'"),
-        (("roam", {"slip": 3}), "slip: 3; give a number from 0 to 1"),
+        (("roam", {"slip": 3}), "slip: 3; give at least 0 and at most 1"),
     ]:
         with pytest.raises(DataError, match=said):
             es.make_env(given[0], **given[1])

@@ -32,11 +32,9 @@ from embodied_ssl.datasets.collect.folder_identity import folder_digest
 from embodied_ssl.datasets.collect.policies import Content, added_content, policy_content, policy_name, resolve_policy
 from embodied_ssl.datasets.collect.recorder import Policy, Recorder
 from embodied_ssl.datasets.collect.settings import (
-    MOST_SEED,
     env_settings,
     environment_class,
     folders,
-    whole_number,
 )
 from embodied_ssl.datasets.collect.slurm import USUAL, Slurm
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -48,20 +46,22 @@ from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard
 from embodied_ssl.datasets.store.directory import bound_to, claim, open_directory
 from embodied_ssl.datasets.store.manifest import UNFINISHED, Manifest, write_manifest
 from embodied_ssl.datasets.store.shards import COMPRESSIONS, ForeignShard, ShardEntry, made_by, read_entry, write_shard
+from embodied_ssl.limits import Count, Seed, within_limits
 
 _LONGER = ".longer"
 _LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "pybullet")
 
 
+@within_limits
 def collect(
     kind: str,
     out: Path | str,
-    episodes: int = 100,
-    seed: int = 0,
-    workers: int = 1,
+    episodes: Count = 100,
+    seed: Seed = 0,
+    workers: Count = 1,
     policy: str | Policy | None = None,
     compression: str = "none",
-    shard_episodes: int | None = None,
+    shard_episodes: Count | None = None,
     engine: str = "loky",
     progress: bool = True,
     slurm: Slurm = USUAL,
@@ -87,7 +87,7 @@ def collect(
     Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
     """
     check_engine(engine, slurm)
-    workers, folder = whole_number("workers", workers), Path(out).expanduser()
+    folder = Path(out).expanduser()
     if shard_episodes is None:
         shard_episodes = (bound_to(folder) or {}).get("shard_episodes")
     spec, player = make_spec(kind, episodes, seed, policy, compression, shard_episodes, **env)
@@ -112,13 +112,14 @@ def collect(
     return summarise(folder, kind, entries, made, time.perf_counter() - started)
 
 
+@within_limits
 def make_spec(
     kind: str,
-    episodes: int = 100,
-    seed: int = 0,
+    episodes: Count = 100,
+    seed: Seed = 0,
     policy: str | Policy | None = None,
     compression: str = "none",
-    shard_episodes: int | None = None,
+    shard_episodes: Count | None = None,
     **env: Any,
 ) -> tuple[CollectSpec, Policy]:
     """A specification with every default filled in, checked, and its policy. As of `collect`; raises DataError."""
@@ -126,10 +127,8 @@ def make_spec(
     if compression not in COMPRESSIONS:
         raise unknown_name("compression", compression, COMPRESSIONS)
     settings = env_settings(kind, env)
-    episodes, seed = whole_number("episodes", episodes), whole_number("seed", seed, 0, MOST_SEED)
     if shard_episodes is None:
         shard_episodes = episodes_of_a_shard(kind, settings, settings[kind_of(kind).rows_setting], episodes)
-    shard_episodes = whole_number("shard_episodes", shard_episodes)
     refuse_too_large(kind, settings, min(episodes, shard_episodes))
     player = resolve_policy(kind, policy)
     content = {name: folder_digest(folder) for name, folder in folders(settings).items() if folder.is_dir()}

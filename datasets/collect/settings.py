@@ -2,19 +2,18 @@
 
 import importlib
 import inspect
-import operator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds import kind_of
+from embodied_ssl.limits import Count, Limits, hold
 
 MOST_PIXELS = 4096  # on a side
-MOST_SEED = 2**63 - 1  # it is stored as int64
 
 
 def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
@@ -47,10 +46,7 @@ def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         if name not in parameters:
             raise unknown_name(f"setting of {kind}", name, parameters)
     settings = {name: plain(name, given.get(name, each.default)) for name, each in parameters.items()}
-    settings["size"] = whole_number("size", settings["size"], 8, MOST_PIXELS)
-    rows = kind_of(kind).rows_setting
-    settings[rows] = whole_number(rows, settings[rows])
-    return settings
+    return hold({"size": Annotated[int, Limits(8, MOST_PIXELS)], kind_of(kind).rows_setting: Count}, settings)
 
 
 def folders(settings: dict[str, Any]) -> dict[str, Path]:
@@ -63,18 +59,6 @@ def folders(settings: dict[str, Any]) -> dict[str, Path]:
     except ValueError as error:  # what `module:Name` stands for is no set of objects, or not there
         raise DataError(str(error)) from error
     return found
-
-
-def whole_number(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
-    """A whole number of Python's or NumPy's as one of Python's; DataError where it is none or out of range."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool | np.bool_) or number < least or (most is not None and number > most):
-        wanted = f"at least {least}" if most is None or number < least else f"at most {most}"
-        raise DataError(f"{name}: {value!r}; give a whole number of {wanted}")
-    return number
 
 
 def plain(name: str, value: Any) -> Any:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from embodied_ssl.cli.parser import Parser, read_config
+from embodied_ssl import __version__
+from embodied_ssl.cli.arguments import read_config
+from embodied_ssl.cli.parser import Parser
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.plugins import NoPlugin, use
 
@@ -76,15 +78,13 @@ def _run(given: list[str]) -> int:
 def _command(given: list[str]) -> int:
     """Run what was asked for. Of all commands only that one has its options made, whose module is imported then."""
     top = Parser("", ABOUT, "COMMAND ...", EXAMPLES)
+    top.add_argument("--version", action="version", version=__version__, help="show the version and exit")
     if not given or given[0] in ("-h", "--help", "help"):
         _add_commands(top, {name: each.about for name, each in COMMANDS.items()})
         top.print_help()
         return 0
     if given[0] == "--version":
-        from embodied_ssl import __version__
-
-        print(__version__)
-        return 0
+        top.parse_args(given)
     for plugin in _plugins(given):
         use(plugin)
     name, *rest = given
@@ -99,7 +99,8 @@ def _command(given: list[str]) -> int:
         return act(leaf.values(rest, [name], top))
     subject = rest[0] if rest and not rest[0].startswith("-") else None
     names = getattr(module, f"{name}_names")
-    middle = Parser(name, command.about, f"{command.what} [settings]", [f"embodied-ssl {name} {command.what} --help"])
+    about = f"{command.about[0].upper()}{command.about[1:]}."
+    middle = Parser(name, about, f"{command.what} [settings]", [f"embodied-ssl {name} {command.what} --help"])
     _add_commands(top, {name: command.about}, {name: middle})
     if subject is None:
         if rest and not {"-h", "--help"} & {*rest}:

@@ -69,7 +69,12 @@ def type_in_words(hint: Any) -> str:
         return f"{type_in_words(options[0])} of {' and '.join(map(str, options[1:]))}"
     if is_list(hint):
         words = type_in_words(next((option for option in options if option is not ...), str))
-        return words.replace("a ", "", 1).replace("number", "numbers").replace("path", "paths").replace("text", "names")
+        if words.startswith("'"):
+            return f"names of {words}"
+        count = f"{len(options)} " if origin is tuple and ... not in options else ""
+        return count + words.replace("a ", "", 1).replace("number", "numbers").replace("path", "paths").replace(
+            "text", "names"
+        )
     if Mapping in elements(hint):
         return "a mapping, {name: value}"
     return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
@@ -82,7 +87,7 @@ def metavar(hint: Any) -> str:
     if hint is bool:
         return "[true|false]"
     inner = elements(hint)
-    one = next((name for kind, name in _METAVARS.items() if kind in inner), "VALUE")
+    one = next((name for kind, name in _METAVARS.items() if kind in inner), "NAME")
     return f"{one} ..." if is_list(hint) else one
 
 
@@ -100,6 +105,8 @@ def elements(hint: Any) -> set[Any]:
     origin = get_origin(hint)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return {Mapping}
+    if origin is Literal:
+        return {Literal}
     options = get_args(hint)[:1] if origin is Annotated else get_args(hint)
     return {hint} if not options else set().union(*map(elements, options))
 

@@ -4,6 +4,7 @@ import json
 from importlib import import_module
 from typing import Literal, get_args, get_origin
 
+import numpy as np
 import pytest
 
 from embodied_ssl.cli.learning import train_parser
@@ -45,8 +46,9 @@ def plain(values):
 def another(hint, default):
     """A value of a type that is not the default, as text."""
     inner = elements(hint)
-    if get_origin(hint) is Literal:
-        return next(str(each) for each in get_args(hint) if each != default)
+    if Literal in inner:
+        choices = hint if get_origin(hint) is Literal else next(each for each in get_args(hint) if get_args(each))
+        return next(str(each) for each in get_args(choices) if each not in (default, *np.atleast_1d(default)))
     if bool in inner:
         return str(not default).lower()
     number = 0.25 if float in inner else 7 if int in inner else None
@@ -107,7 +109,7 @@ def test_the_streams_of_joint_come_from_a_file_as_well(capsys, tmp_path):
         ),
         ("optimiser: {steps: 1}", "unknown setting optimiser.steps, did you mean 'optimizer.steps'?"),
         ("method: {temperature: hot}", "method.temperature: 'hot' is not a number of more than 0"),
-        ("optimizer: {steps: [1]}", "optimizer.steps: [1] is not a whole number of at least 1"),
+        ("optimizer: {steps: [1]}", "optimizer.steps: '[1]' is not a whole number of at least 1"),
         ("encoder: conv4", "unknown setting encoder"),
         ("a: b: c", "not YAML or JSON"),
         ("just words", "no settings in it"),
@@ -151,3 +153,15 @@ def test_names_are_those_of_one_setting():
     )
     with pytest.raises(DataError, match="unknown option --temprature, did you mean '--temperature'"):
         parser.full_name("--temprature")
+
+
+def test_switches_need_no_value_and_none_is_one():
+    given = train_parser("moco", []).values(
+        ["--out", "run", "--no-progress", "--paper-heads", "--no_condition", "--clip", "None", "--temperature", "0.5"]
+    )
+    assert (given["training"]["progress"], given["method"]["paper_heads"]) == (False, True)
+    assert given["method"]["views"]["condition"] is False
+    assert given["optimizer"]["clip"] is None
+    for wrong in ("--no-steps", "--no-such"):
+        with pytest.raises(DataError, match=f"unknown option {wrong}"):
+            train_parser("moco", []).values([wrong])

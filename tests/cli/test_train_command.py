@@ -160,7 +160,8 @@ def test_make_method_has_no_name_that_a_method_has():
         (["--optimizer", "adam"], "--optimizer: 'adam' is not 'sgd', 'adamw' or 'lars';"),
         (["--optimizer.momentum=much"], "--optimizer.momentum: 'much' is not a number of at least 0"),
         (["--lr"], "--lr: give a number of more than 0;"),
-        (["--paper_heads", "perhaps"], "'perhaps' is no option"),
+        (["--paper_heads", "perhaps"], "--paper_heads: 'perhaps' is not true or false;"),
+        (["perhaps"], "'perhaps' is no option"),
         ([], "required: --out;"),
     ],
 )
