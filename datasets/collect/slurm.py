@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.limits import Count, Positive, Whole, hold_fields
 
 _LOOK_EVERY_S = 0.2
 
@@ -23,18 +24,21 @@ class Slurm:
     """where jobs run; None: the cluster's default"""
     account: str | None = None
     """who pays; None: the cluster's default"""
-    minutes: int = 240
+    minutes: Count = 240
     """the longest that a job may take"""
-    memory_gb: float = 8.0
+    memory_gb: Positive = 8.0
     """of a job"""
-    cpus: int = 1
+    cpus: Count = 1
     """cores of a job"""
-    gpus: int = 0
+    gpus: Whole = 0
     """of a job"""
     folder: Path = Path("slurm")
     """for scripts, results and what jobs print; every node must see it at the same place"""
     cluster: Literal["slurm", "local"] = "slurm"
     """`local`: the same jobs as processes of this machine, to try it without a cluster"""
+
+    def __post_init__(self) -> None:
+        hold_fields(self)
 
 
 USUAL = Slurm()

@@ -10,7 +10,11 @@ import pytest
 
 from embodied_ssl.cli.main import main
 from embodied_ssl.comparison import compare
+from embodied_ssl.datasets.collect.collection import make_spec
+from embodied_ssl.datasets.collect.settings import environment_class
+from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.kinds import kinds
 from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.limits import Count, Limits, NonNegative, Positive, Share, within_limits
 from embodied_ssl.method import Recipe
@@ -34,6 +38,8 @@ OWNERS = {
     "settings": (Settings, [], {}),
     "training": (TrainingSettings, [], {}),
     "hardware": (Hardware, [], {}),
+    "slurm": (Slurm, [], {}),
+    "make_spec": (make_spec, ["orbit"], {}),
     "compare": (compare, [["drlim"], "out", [], []], {}),
     "make_method": (make_method, ["drlim"], {}),
 }
@@ -59,6 +65,19 @@ def test_every_number_has_limits_and_holds_to_them(owner, setting, kind, limits)
         several = [value] if setting in ("loss_weights", "rates") else value
         with pytest.raises(DataError, match=rf"^{setting}: .*; give "):
             function(*given, **{setting: several})
+
+
+@pytest.mark.simulator
+@pytest.mark.parametrize("kind", kinds())
+def test_every_number_of_an_environment_has_limits_and_holds_to_them(kind):
+    env = environment_class(kind)
+    hints = get_type_hints(env.__init__, include_extras=True)
+    found = {name: each for name, hint in hints.items() if name != "instances" for each in numbers(hint)}  # a range
+    assert {"size", "antialias"} < found.keys()
+    for setting, (_, limits) in found.items():
+        assert isinstance(limits, Limits), setting
+        with pytest.raises(DataError, match=rf"^{setting}: .*; give "):
+            env(**{setting: limits.least - 1})
 
 
 def test_fields_of_a_recipe_are_all_held():
