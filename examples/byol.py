@@ -16,7 +16,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Share
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.parts.heads import mlp
-from embodied_ssl.parts.views import augment, to_float
+from embodied_ssl.parts.views import Augmentation, augment
 from embodied_ssl.training.optimization import follow
 
 
@@ -40,8 +40,8 @@ class BYOL(Method):
         self.predictor = mlp((dim, width, dim))
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
-        images = to_float(frames.images.repeat(2, 1, 1, 1))  # [2·B, 3, H, W]: each image twice
-        views = augment(images, step.rng, self.encoder.image_size, scale=(0.2, 1.0), strength=0.5)
+        images = frames.images.repeat(2, 1, 1, 1)  # [2·B, 3, H, W]: each image twice
+        views = augment(images, step.rng, self.encoder.image_size, Augmentation(scale=(0.2, 1.0), strength=0.5))
         predicted = self.predictor(self.online(views))  # [2·B, dim]
         with torch.no_grad():
             first, second = self.target(views).chunk(2)  # [B, dim] each

@@ -1,6 +1,5 @@
 """Methods by name: each file here holds one, and is called as it is; others come from outside (`plugins`)."""
 
-import inspect
 import pkgutil
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +11,7 @@ from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.encoders import make_encoder
 from embodied_ssl.limits import Count, Seed, within_limits
-from embodied_ssl.method import Method
+from embodied_ssl.method import Method, settings_of
 
 
 def method_names() -> list[str]:
@@ -68,7 +67,7 @@ def make_method(
     Raises DataError for an unknown name, and for settings that the method does not have.
     """
     kind = method_class(name)
-    own = list(inspect.signature(kind.__init__).parameters)[2:]
+    own = settings_of(kind)
     for setting in settings:
         if setting not in own:
             raise unknown_name(f"setting of {name}", setting, own) if own else DataError(f"{name} has no settings")

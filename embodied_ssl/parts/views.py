@@ -19,11 +19,18 @@ Range = tuple[float, float]
 @in_float32
 def to_float(images: Tensor, size: int | None = None) -> Tensor:
     """uint8 [B, 3, H, W] as float32 [B, 3, size, size] in [0, 1]; averaged over areas where it shrinks."""
+    _check_bytes(images)
     if size is None or images.shape[-2:] == (size, size):
         return images.contiguous().float().div_(255)
     floats = images.contiguous(memory_format=torch.channels_last).float().div_(255)  # faster to resize
     shrinks = size < max(floats.shape[-2:])
     return functional.interpolate(floats, (size, size), mode="bilinear", antialias=shrinks).clamp_(0, 1)
+
+
+def _check_bytes(images: Tensor) -> None:
+    """Raise TypeError for images that are floats already: divided by 255 once more, they would be black."""
+    if images.dtype != torch.uint8:
+        raise TypeError(f"views are made of uint8 images, not of {images.dtype}: `to_float` makes floats of them once")
 
 
 def uniform(count: int, low: float, high: float, rng: torch.Generator) -> Tensor:
@@ -50,6 +57,7 @@ def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor
 
     Returns float32 [B, 3, size, size] in [0, 1].
     """
+    _check_bytes(images)
     middle = pixel + 0.5  # [B, 2]
     sides = torch.full_like(pixel, side)
     if angle is None:
@@ -152,6 +160,7 @@ def _upright(images: Tensor, middle: Tensor, sides: Tensor, size: int) -> Tensor
     middle: [B, K, 2], px from the corner of the image. sides: [B, 2], px along u and v; mirrored where negative.
     A sample is a weighted sum of whole rows, which runs at the speed of memory: twice as fast as `grid_sample`.
     """
+    _check_bytes(images)
     count, colors, height, width = images.shape
     windows = len(images) * middle.shape[1]
     rows, weights = _taps(middle[..., 1], sides[:, 1], size, height)

@@ -234,3 +234,20 @@ def test_a_view_is_a_function_of_the_generator_that_is_passed_in(view):
     torch.testing.assert_close(view(rng(5)), view(rng(5)), rtol=0, atol=0)
     assert not torch.equal(view(rng(5)), view(rng(6)))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda images: to_float(images),
+        lambda images: crop_at(images, torch.full((len(images), 2), 9.0), 8, 8),
+        lambda images: random_resized_crop(images, rng(), 8),
+        lambda images: random_square(images, rng(), 8),
+        lambda images: augment(images, rng(), 8),
+    ],
+)
+def test_floats_are_not_taken_for_bytes(make):
+    """Divided by 255 a second time they would be black, which nothing else would notice."""
+    assert make(pictures()).max() > 0.2
+    with pytest.raises(TypeError, match=r"uint8 images, not of torch\.float32"):
+        make(pictures().float() / 255)
