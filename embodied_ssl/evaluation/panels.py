@@ -6,7 +6,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embodied_ssl.data import Source, source_for, take_streams
 from embodied_ssl.datasets.errors import DataError
@@ -21,7 +20,7 @@ from embodied_ssl.evaluation.results import Result, told_apart, write_results
 from embodied_ssl.method import Method
 from embodied_ssl.methods.equivariance import Equivariance
 from embodied_ssl.parts.motions import sample_motions
-from embodied_ssl.parts.panels import panels_of
+from embodied_ssl.parts.panels import panels_of, signed
 from embodied_ssl.report.figures import Figure
 from embodied_ssl.report.page import write_report
 from embodied_ssl.training.checkpoint import load_encoder, load_method
@@ -81,7 +80,7 @@ def equivariance_figures(results: Sequence[Result]) -> dict[str, list[Figure]]:
         for result in mine:
             if "motion" in result.settings:
                 centres.setdefault(result.metric, []).append(result.settings["motion"])
-        motions = {metric: _signed(np.mean(own, axis=0)) for metric, own in centres.items()}
+        motions = {metric: signed(np.mean(own, axis=0).tolist()) for metric, own in centres.items()}
         rho: dict[str, dict[str, list[float]]] = {}
         for result in mine:
             if result.metric in motions:
@@ -105,10 +104,6 @@ def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: M
     names = shortest([Path(run).expanduser().resolve().parts for run in shown])  # of one name there can be several
     shown_of = {name: figures_of(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
     return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **shown_of})
-
-
-def _signed(motion: NDArray[np.float64]) -> str:
-    return ", ".join(f"{value:+.2f}".replace("-", "−") for value in motion)
 
 
 def _clusters(method: Equivariance, dataset: Dataset) -> Figure:
