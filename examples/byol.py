@@ -6,6 +6,7 @@ embodied-ssl compare byol simclr --plugin examples.byol --data data/roam --on da
 """
 
 import copy
+import math
 
 import torch
 from torch import Tensor
@@ -49,5 +50,5 @@ class BYOL(Method):
         return {"loss": (2 - 2 * agreement).mean()}  # eq. 2, symmetric
 
     def after_step(self, step: Step) -> None:
-        rising = 1 - (1 - self.momentum) * (1 + torch.cos(torch.pi * torch.tensor(step.progress)).item()) / 2
-        follow(self.target, self.online, rising, buffers=False)
+        decay = 1 - (1 - self.momentum) * (1 + math.cos(math.pi * step.progress)) / 2  # section 3.2
+        follow(self.target, self.online, decay, buffers=False)
