@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import embodied_ssl
+from embodied_ssl import plugins
 from embodied_ssl.cli.main import COMMANDS, main
 from embodied_ssl.datasets.read.readers import Dataset
 
@@ -27,6 +30,38 @@ def test_help_is_quick_and_names_every_command():
         [sys.executable, "-X", "importtime", "-m", "embodied_ssl", "--help"], capture_output=True, text=True
     ).stderr
     assert not any(f" {name}\n" in imported for name in ("torch", "numba", "pybullet", "h5py", "scipy"))
+
+
+@pytest.mark.parametrize("module", ["embodied_ssl", "embodied_ssl.cli"])
+def test_it_runs_as_a_module_and_tells_its_version(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{embodied_ssl.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "plugin", "name"),
+    [
+        ("methods", "examples.byol", "byol"),
+        ("encoders", "examples.own_encoder:Mixer", "mixer"),
+        ("protocols", "examples.own_protocol", "geometry"),
+        pytest.param("envs", "examples.stack", "stack", marks=pytest.mark.simulator),
+    ],
+)
+def test_lists_have_what_plugins_add(command, plugin, name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(Path(__file__).parents[2])
+    (tmp_path / "settings.yaml").write_text(f"plugin: [{plugin}]")
+    for given in ([], ["--plugin", plugin], ["--config", str(tmp_path / "settings.yaml")]):
+        monkeypatch.setenv(plugins.VARIABLE, "")
+        assert main([command, *given]) == 0
+        listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()}
+        assert (name in listed) == bool(given)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_plugin_that_is_not_there_is_one_line(command, capsys):
+    assert main([command, "--plugin", "no_such_module"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no_such_module" in line
 
 
 @pytest.mark.parametrize(("given", "near"), [(["colect"], "collect"), (["collect", "roem"], "roam")])
