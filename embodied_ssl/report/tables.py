@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.evaluation.results import Result, told_apart
@@ -165,6 +164,8 @@ def _cell(alike: list[Result]) -> Cell:
     values, learned_from = [result.value for result in alike], max(result.learned_from for result in alike)
     mean, half = float(np.mean(values)), math.nan
     if len(values) > 1 and math.isfinite(mean):
+        from scipy import stats  # takes longer to import than a card of a run takes in all
+
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
         half = error * float(stats.t.ppf(0.975, len(values) - 1))
     return Cell(mean, half, len(values), learned_from=learned_from)
