@@ -40,7 +40,8 @@ def tutorials() -> dict[str, str | bytes]:
     """The overview, the page of each tutorial with its images, and figures of methods, by path."""
     found: dict[str, str | bytes] = {}
     work = BUILD / "work"
-    if not (done := _kept(_digest())):
+    digest = _digest()
+    if not (done := _kept(digest)):
         shutil.rmtree(BUILD, ignore_errors=True)
         work.mkdir(parents=True)
     if not done:
@@ -53,7 +54,7 @@ def tutorials() -> dict[str, str | bytes]:
         found |= {f"tutorials/{name}.md": page, **files}
         title, _, about = page.removeprefix("# ").partition("\n\n")
         rows.append(f"- [{title}]({name}.md): {' '.join(about.split(chr(10) * 2)[0].split())}")
-    (BUILD / "digest").write_text(_digest())
+    (BUILD / "digest").write_text(digest)
     return {"tutorials/index.md": _INDEX + "\n".join(rows) + "\n", **found}
 
 
