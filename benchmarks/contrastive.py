@@ -30,9 +30,10 @@ from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import DEVIATION, MEAN, make_encoder
 from embodied_ssl.method import Recipe, Step
 from embodied_ssl.methods.simclr import SimCLR
+from embodied_ssl.parts.augmentation import Augmentation, augment
 from embodied_ssl.parts.losses import nt_xent
+from embodied_ssl.parts.positives import Views
 from embodied_ssl.parts.precision import Precision
-from embodied_ssl.parts.views import Augmentation, augment
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
@@ -51,7 +52,8 @@ class Timed(SimCLR):
     """SimCLR that notes when each update has ended."""
 
     def __init__(self, encoder: nn.Module, together: bool):
-        super().__init__(encoder, width=encoder.dim, least_crop=SCALE[0], strength=STRENGTH, grey=GREY, blur=BLUR)
+        views = Views(least_crop=SCALE[0])
+        super().__init__(encoder, views, width=encoder.dim, strength=STRENGTH, grey=GREY, blur=BLUR)
         self.together, self.ended = together, []
 
     def settings(self) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Share
 from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.parts.augmentation import Augmentation, augment
 from embodied_ssl.parts.heads import mlp
-from embodied_ssl.parts.views import Augmentation, augment
 from embodied_ssl.training.optimization import follow
 
 

@@ -15,12 +15,13 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Share, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import color_jitter
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.interactions import ANGLES, angle_bin, poke_profile, poke_target, push_target
 from embodied_ssl.parts.losses import cosine_embedding, mean_where
 from embodied_ssl.parts.panels import PREDICTED, TRUE, arrow, columns, curves_chart, with_lines, with_nearest
-from embodied_ssl.parts.views import color_jitter, crop_at, to_float, uniform
+from embodied_ssl.parts.views import crop_at, to_float, uniform
 from embodied_ssl.training.distributed import gather
 
 

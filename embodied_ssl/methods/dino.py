@@ -12,11 +12,12 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import blur, color_jitter, grayscale, solarize
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
 from embodied_ssl.parts.panels import columns, overlaid, saliency
-from embodied_ssl.parts.views import Range, blur, color_jitter, grayscale, random_resized_crop, solarize, to_float
+from embodied_ssl.parts.views import Range, random_resized_crop, to_float
 from embodied_ssl.training.distributed import gather, mean_over_processes, rank
 from embodied_ssl.training.optimization import follow
 

@@ -11,11 +11,12 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder, FlatEncoder
 from embodied_ssl.limits import Count, NonNegative
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import frame_pair
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.motions import sample_motions
 from embodied_ssl.parts.panels import bars_chart, frame_pairs
-from embodied_ssl.parts.views import frame_pair, to_float
+from embodied_ssl.parts.views import to_float
 
 
 class Egomotion(Method):

@@ -10,6 +10,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import frame_pair
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import count_classes, linear_classifier
 from embodied_ssl.parts.losses import contrastive_margin, cross_entropy, euclidean, info_nce
@@ -17,7 +18,7 @@ from embodied_ssl.parts.motions import cluster_motions, nearest_pattern, sample_
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.positives import digest
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.parts.views import frame_pair, to_float
+from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.distributed import gather
 
 

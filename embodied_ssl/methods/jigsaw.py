@@ -12,12 +12,13 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
 from embodied_ssl.limits import Count, NonNegative, Several, Share, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import color_jitter, grayscale
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.parts.views import color_jitter, grayscale, uniform, windows_at
+from embodied_ssl.parts.views import uniform, windows_at
 
 TILES = 9
 

@@ -8,10 +8,11 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import color_jitter
 from embodied_ssl.parts.heads import count_classes, linear_classifier
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS, bars_chart
-from embodied_ssl.parts.views import color_jitter, random_resized_crop, to_float
+from embodied_ssl.parts.views import random_resized_crop, to_float
 
 
 class Labels(Method):

@@ -16,13 +16,13 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share
 from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
+from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.gradient_cache import in_chunks, norms_of, split_batch
 from embodied_ssl.parts.heads import mlp, plain_mlp
 from embodied_ssl.parts.losses import in_batch_nce, info_nce
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.parts.views import Augmentation
 from embodied_ssl.training.distributed import gather
 from embodied_ssl.training.optimization import follow
 

@@ -11,12 +11,12 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share
 from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
+from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import nt_xent
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
-from embodied_ssl.parts.views import Augmentation
 
 
 class SimCLR(Method):

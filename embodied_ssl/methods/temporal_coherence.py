@@ -7,9 +7,10 @@ from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import frame_pair
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.panels import nearest_frames
-from embodied_ssl.parts.views import frame_pair, to_float
+from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.distributed import gather
 
 

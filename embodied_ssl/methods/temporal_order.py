@@ -11,11 +11,12 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Several
 from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import color_jitter
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS
-from embodied_ssl.parts.views import chosen, color_jitter, to_float
+from embodied_ssl.parts.views import chosen, to_float
 
 FRAMES = 5
 ORDERED = 1 / 4  # of the tuples are in order: one that is more likely so than this counts as predicted in order

@@ -1,1 +1,1 @@
-"""What methods share: heads, losses, views, motions, positives."""
+"""What methods share: heads, losses, crops, augmentations, colours, motions, interactions, positives, panels."""

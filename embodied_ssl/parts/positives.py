@@ -18,8 +18,9 @@ from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.limits import Positive, SomeShare, hold_fields
 from embodied_ssl.method import StreamSpec
+from embodied_ssl.parts.augmentation import Augmentation, augment
 from embodied_ssl.parts.motions import sample_motions, standard_deviation
-from embodied_ssl.parts.views import Augmentation, augment, crop_at, to_float
+from embodied_ssl.parts.views import crop_at, to_float
 
 _ODD = -7046029254386353131  # 2⁶⁴ / golden ratio
 

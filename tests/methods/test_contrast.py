@@ -9,9 +9,9 @@ from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
+from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.positives import ActionPredictor, Views, digest
-from embodied_ssl.parts.views import Augmentation
 
 SIZE, COUNT = 32, 12
 

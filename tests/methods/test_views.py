@@ -10,18 +10,12 @@ from scipy.ndimage import map_coordinates
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as torchvision
 
+from embodied_ssl.parts.augmentation import Augmentation, augment, blur, color_jitter, frame_pair, grayscale, solarize
 from embodied_ssl.parts.views import (
-    Augmentation,
-    augment,
-    blur,
-    color_jitter,
     crop_at,
-    frame_pair,
-    grayscale,
     random_resized_crop,
     random_resolution,
     random_square,
-    solarize,
     to_float,
     windows_at,
 )

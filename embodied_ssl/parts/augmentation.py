@@ -1,0 +1,153 @@
+"""Augmentation of views on their device: colours, grey, blur, solarisation, every sample with parameters of its own.
+
+Images are float [B, 3, H, W] in [0, 1]; `augment` and `frame_pair` take uint8. All randomness comes from the generator
+that is passed in. Whatever the precision of the training, views are float32.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.views import Range, chosen, random_resized_crop, to_float, uniform
+
+# Weights of the brightness of red, green and blue (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@in_float32
+def color_jitter(
+    images: Tensor,
+    rng: torch.Generator,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    hue: float,
+    probability: float = 1.0,
+) -> Tensor:
+    """Random brightness, contrast, saturation and hue: all four in one matrix per sample, then clamped to [0, 1].
+
+    The first three are factors, even in 1 ± the value given; `hue` is in turns, even in ± the value, as a rotation
+    about the grey axis. They are applied in this order (torchvision shuffles it). images: float [B, 3, H, W].
+    """
+    count = len(images)
+    bright, contrasted, saturated = (
+        uniform(count, max(0.0, 1 - most), 1 + most, rng)[:, None, None] for most in (brightness, contrast, saturation)
+    )
+    turn = uniform(count, -hue, hue, rng) * 2 * math.pi
+    luma = torch.tensor(_LUMA, device=images.device)
+    unit = torch.eye(3, device=images.device)
+    grey = luma.expand(3, 3)
+    matrix = _hue_rotation(turn) @ (saturated * unit + (1 - saturated) * grey) * (contrasted * bright)  # [B, 3, 3]
+    planes = images.flatten(2).contiguous()  # [B, 3, H · W]
+    # Contrast is about the mean brightness.
+    mean = torch.einsum("bcp,c->b", planes, luma) / planes.shape[2]  # [B]
+    offset = ((1 - contrasted) * bright).squeeze(-1) * mean[:, None]  # [B, 1]
+    changed = chosen(count, probability, rng)
+    matrix = torch.where(changed[:, None, None], matrix, unit)
+    offset = torch.where(changed[:, None], offset.expand(count, 3), torch.zeros(3, device=images.device))
+    flat = torch.baddbmm(offset[..., None], matrix, planes)
+    return flat.view_as(images).clamp_(0, 1)
+
+
+@in_float32
+def frame_pair(first: Tensor, second: Tensor, size: int, rng: torch.Generator, jitter: float) -> Tensor:
+    """Both frames of pairs, one after the other, each with its own colour jitter: light does not give a motion away.
+
+    first, second: uint8 [B, 3, H, W]. jitter: of brightness, contrast and saturation; a quarter of it of hue. Returns
+    float32 [2 B, 3, size, size] in [0, 1].
+    """
+    images = to_float(torch.cat([first, second]), size)
+    return color_jitter(images, rng, jitter, jitter, jitter, jitter / 4) if jitter else images
+
+
+def _hue_rotation(turn: Tensor) -> Tensor:
+    """Rotations of RGB by angles [B] in the plane of colour at constant brightness (of YIQ), [B, 3, 3]."""
+    to_yiq = turn.new_tensor([_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
+    cosine, sine = torch.cos(turn), torch.sin(turn)
+    zero, one = torch.zeros_like(turn), torch.ones_like(turn)
+    rotation = torch.stack([one, zero, zero, zero, cosine, -sine, zero, sine, cosine], -1).view(-1, 3, 3)
+    return torch.linalg.inv(to_yiq) @ rotation @ to_yiq
+
+
+@in_float32
+def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+    """Drop the colours of some samples. images: float [B, 3, H, W]."""
+    luma = torch.tensor(_LUMA, device=images.device, dtype=images.dtype)
+    grey = chosen(len(images), probability, rng).nonzero().squeeze(1)
+    brightness = torch.einsum("bchw,c->bhw", images[grey], luma)[:, None]
+    return images.index_copy(0, grey, brightness.expand(-1, 3, -1, -1).to(images.dtype))
+
+
+@in_float32
+def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
+    """Gaussian blur with a random width per sample, px, by a separable kernel of an odd number of taps.
+
+    Each sample's kernel becomes a matrix with a band, mirrored at the border, that is applied to rows and columns.
+    """
+    count, _, height, width = images.shape
+    offsets = torch.arange(kernel, device=images.device) - kernel // 2
+    deviation = uniform(count, *sigma, rng)[:, None]  # [B, 1]
+    weights = torch.exp(-0.5 * (offsets / deviation) ** 2)  # [B, kernel]
+    weights = weights / weights.sum(1, keepdim=True)
+    blurred = chosen(count, probability, rng).nonzero().squeeze(1)  # numbers of samples
+    rows, columns = (_bands(weights[blurred], offsets, side)[:, None] for side in (height, width))
+    return images.index_copy(0, blurred, (rows @ (images[blurred] @ columns.mT)).to(images.dtype))
+
+
+def _bands(weights: Tensor, offsets: Tensor, side: int) -> Tensor:
+    """Matrices [B, side, side] that convolve with kernels [B, taps], mirrored at the border without repeating it."""
+    places = (torch.arange(side, device=weights.device)[:, None] + offsets).abs()  # [side, taps]
+    places = torch.where(places < side, places, 2 * (side - 1) - places).expand(len(weights), -1, -1)
+    empty = weights.new_zeros(len(weights), side, side)
+    return empty.scatter_add(2, places, weights[:, None].expand_as(places))
+
+
+@in_float32
+def solarize(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+    """Turn what is brighter than a half into its negative, in some samples. images: float [B, 3, H, W] in [0, 1]."""
+    negative = chosen(len(images), probability, rng)[:, None, None, None] & (images >= 0.5)
+    return torch.where(negative, 1 - images, images)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """SimCLR's augmentation (Chen et al. 2020, appendix A); that of others by its settings."""
+
+    scale: Range = (0.08, 1.0)
+    """Range of the share of the image that a crop keeps."""
+    strength: float = 1.0
+    """Of the change of colours: brightness and contrast change by 0.8 of it; 0: none."""
+    saturation: float = 0.8
+    """Change of the saturation, as a share of the strength."""
+    hue: float = 0.2
+    """Change of the hue in turns, as a share of the strength."""
+    jittered: float = 0.8
+    """Probability that colours change."""
+    grey: float = 0.2
+    """Probability that a view loses its colours."""
+    blurred: float = 0.5
+    """Probability of a blur of 0.1 to 2 px, by a kernel of a tenth of the side. (The paper's σ for 224 px; at 64 px its
+    largest one leaves shapes and takes textures.)"""
+    solarized: float = 0.0
+    """Probability that what is bright becomes its negative (MoCo v3, DINO); SimCLR has none."""
+
+
+@in_float32
+def augment(images: Tensor, rng: torch.Generator, size: int, settings: Augmentation = Augmentation()) -> Tensor:
+    """Random crop and flip, colours, grey, blur and solarisation, in this order.
+
+    images: uint8 [B, 3, H, W]; rng: on their device. Returns float32 [B, 3, size, size] in [0, 1].
+    """
+    views = random_resized_crop(images, rng, size, settings.scale)
+    if strength := settings.strength:
+        light = 0.8 * strength
+        saturation, hue = settings.saturation * strength, settings.hue * strength
+        views = color_jitter(views, rng, light, light, saturation, hue, settings.jittered)
+    if settings.grey:
+        views = grayscale(views, rng, settings.grey)
+    if settings.blurred:
+        views = blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, settings.blurred)
+    return solarize(views, rng, settings.solarized) if settings.solarized else views
