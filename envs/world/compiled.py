@@ -35,7 +35,7 @@ def jit(function: Callable[..., Any]) -> Any:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """The same for a function that makes no arrays: those of its tuples are then passed on without being counted."""
-    return _keeping(numba.njit(**_SETTINGS, _nrt=False)(function))
+    return _keeping(numba.njit(**(_SETTINGS | {"_nrt": False}))(function))
 
 
 def inlined(function: Callable[..., Any]) -> Any:
