@@ -63,7 +63,8 @@ class Parser(ArgumentParser):
             help="modules, or module:Name, with methods, encoders, environments and so on of your own",
         )  # fmt: skip
         self._optionals.title = "For every command"
-        self._action_groups.append(self._action_groups.pop(self._action_groups.index(self._optionals)))
+        groups: Any = self._action_groups
+        groups.append(groups.pop(groups.index(self._optionals)))
 
     def settings(
         self, title: str, source: type | Callable[..., Any], group: str | None = None, skip: Iterable[str] = ()
@@ -79,7 +80,8 @@ class Parser(ArgumentParser):
         for own in self._action_groups[before + 1 :]:
             *_, last = own._group_actions
             name = last.dest.rpartition(".")[0]
-            own.title = f"{own.title[:1].upper()}{own.title[1:]}, in full --{name}.NAME"
+            title = own.title or name
+            own.title = f"{title[:1].upper()}{title[1:]}, in full --{name}.NAME"
             self.names()[name].help = SUPPRESS  # a file of them; there is --config
 
     def values(self, arguments: Sequence[str], path: Sequence[str] = (), top: ArgumentParser | None = None) -> Any:
