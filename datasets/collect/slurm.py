@@ -53,7 +53,8 @@ def run_on_slurm(
     job that ends without a result.
     """
     executor = _executor(slurm)
-    waiting, running = iter(arguments), []
+    waiting = iter(arguments)
+    running: list[Any] = []
     try:
         while True:
             if next_ones := list(islice(waiting, workers - len(running))):

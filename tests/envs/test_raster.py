@@ -13,8 +13,8 @@ WHITE = Texture(np.full((4, 4, 3), 255, np.uint8))
 FLAT = Light(sun=(0, 0, 0), sky=(1, 1, 1), ground=(1, 1, 1), horizon=(0, 0, 0), zenith=(0, 0, 0))
 
 
-def thing(mesh: Mesh, texture: Texture = WHITE, **looks) -> Asset:
-    return Asset("thing", 0, MATTER, (Part(mesh, texture, **looks),), ())
+def asset(mesh: Mesh, texture: Texture = WHITE, **looks) -> Asset:
+    return Asset("asset", 0, MATTER, (Part(mesh, texture, **looks),), ())
 
 
 def checkered(side: int = 128, squares: int = 8) -> Texture:
@@ -24,7 +24,7 @@ def checkered(side: int = 128, squares: int = 8) -> Texture:
 
 def clutter(world: World, seed: int) -> tuple[Camera, np.ndarray]:
     rng = np.random.default_rng(seed)
-    world.add(thing(quad([-3, -3, 0], [6, 0, 0], [0, 6, 0]), checkered()), structure=True)
+    world.add(asset(quad([-3, -3, 0], [6, 0, 0], [0, 6, 0]), checkered()), structure=True)
     shapes = [
         sphere(0.3, 24),
         box([0.5, 0.2, 0.4]),
@@ -33,7 +33,7 @@ def clutter(world: World, seed: int) -> tuple[Camera, np.ndarray]:
     ]
     for number in range(20):
         turn = rng.normal(size=4)
-        world.add(thing(shapes[number % 4]), rng.uniform([-1.5, -1.5, 0.3], [1.5, 1.5, 1]), turn / np.linalg.norm(turn))
+        world.add(asset(shapes[number % 4]), rng.uniform([-1.5, -1.5, 0.3], [1.5, 1.5, 1]), turn / np.linalg.norm(turn))
     return Camera.from_fov(192, 192, 1.0), look_at(rng.uniform([1, -3, 0.3], [3, -2, 2]), [0, 0, 0.3])
 
 
@@ -59,7 +59,7 @@ def test_masks_and_depth_agree_with_tinyrenderer(seed, antialias):
 
 def test_depth_of_a_plane_is_exact():
     world = World("raster")
-    world.add(thing(quad([-50, -50, 0], [100, 0, 0], [0, 100, 0])))
+    world.add(asset(quad([-50, -50, 0], [100, 0, 0], [0, 100, 0])))
     camera, pose = Camera.from_fov(64, 48, 1.0), look_at([0, 0, 2], [3, 1, 0])
     frame = world.render(camera, pose)
     columns, rows = np.meshgrid(np.arange(64), np.arange(48))
@@ -72,7 +72,7 @@ def test_depth_of_a_plane_is_exact():
 
 def test_a_sphere_has_its_silhouette():
     world, radius, distance = World("raster"), 0.5, 3.0
-    world.add(thing(sphere(radius, 96)))
+    world.add(asset(sphere(radius, 96)))
     frame = world.render(Camera.from_fov(256, 256, 0.6), look_at([distance, 0, 0], [0, 0, 0]))
     focal = 128 / np.tan(0.3)
     expected = np.pi * (focal * radius / np.sqrt(distance**2 - radius**2)) ** 2
@@ -84,7 +84,7 @@ def test_texture_lands_where_projection_puts_it():
     """A ground of one-metre squares: the colour at a square's middle is that square's."""
     world = World("raster", shadows=False)
     world.reset(FLAT)
-    world.add(thing(quad([-8, -8, 0], [16, 0, 0], [0, 16, 0], tile=8.0), checkered(squares=8)))
+    world.add(asset(quad([-8, -8, 0], [16, 0, 0], [0, 16, 0], tile=8.0), checkered(squares=8)))
     camera, pose = Camera.from_fov(256, 256, 0.8), look_at([0.3, -5, 4], [0, 0, 0])
     frame = world.render(camera, pose)
     for x in np.arange(-1.5, 2):
@@ -98,7 +98,7 @@ def test_texture_lands_where_projection_puts_it():
 def test_far_texture_is_its_mean():
     world = World("raster", shadows=False)
     world.reset(FLAT)
-    world.add(thing(quad([-500, -500, 0], [1000, 0, 0], [0, 1000, 0], tile=0.2), checkered()))
+    world.add(asset(quad([-500, -500, 0], [1000, 0, 0], [0, 1000, 0], tile=0.2), checkered()))
     frame = world.render(Camera.from_fov(32, 32, 0.3), look_at([0, 0, 200], [0, 1, 0]))
     np.testing.assert_allclose(frame.rgb.reshape(-1, 3).mean(axis=0), [120, 140, 105], atol=3)
     assert frame.rgb.std(axis=(0, 1)).max() < 2
@@ -120,9 +120,9 @@ def test_adjoining_triangles_leave_no_crack_and_share_no_sample(seed):
         if np.diff([angles[number], angles[(number + 1) % count]])[0] % (2 * np.pi) > np.pi:
             pytest.skip("the fan has a gap")
         triangle = make_mesh(corners, np.tile([0, 0, 1], (3, 1)), np.zeros((3, 2)), [[0, 1, 2]])
-        whole.add(thing(triangle))
+        whole.add(asset(triangle))
         alone = World("raster", antialias=1)
-        alone.add(thing(triangle))
+        alone.add(asset(triangle))
         counts += alone.render(camera, pose).instance
         alone.close()
     assert (whole.render(camera, pose).instance > 0).all()
@@ -131,7 +131,7 @@ def test_adjoining_triangles_leave_no_crack_and_share_no_sample(seed):
 
 def test_a_floor_through_the_camera_plane_needs_no_clipping():
     world = World("raster")
-    world.add(thing(quad([-5, -5, 0], [10, 0, 0], [0, 10, 0])))
+    world.add(asset(quad([-5, -5, 0], [10, 0, 0], [0, 10, 0])))
     frame = world.render(Camera.from_fov(64, 64, 1.5), look_at([0, 0, 0.3], [1, 0, 0.3]))
     assert (frame.instance[34:] == 1).all()
     assert (frame.instance[:32] == 0).all()
@@ -139,32 +139,32 @@ def test_a_floor_through_the_camera_plane_needs_no_clipping():
 
 
 def test_shadows_fall_away_from_the_sun_and_can_be_switched_off():
-    pictures = {}
+    frames = {}
     for shadows in (True, False):
         world = World("raster", shadows=shadows)
         world.reset(Light(direction=(1, 0, 1), sun=(0.8, 0.8, 0.8), sky=(0.2, 0.2, 0.2), ground=(0.2, 0.2, 0.2)))
-        world.add(thing(quad([-3, -3, 0], [6, 0, 0], [0, 6, 0])), structure=True)
-        world.add(thing(box([0.4, 0.4, 0.4])), [0, 0, 1.0])
+        world.add(asset(quad([-3, -3, 0], [6, 0, 0], [0, 6, 0])), structure=True)
+        world.add(asset(box([0.4, 0.4, 0.4])), [0, 0, 1.0])
         camera, pose = Camera.from_fov(128, 128, 1.0), look_at([0, 0, 6], [0, 0.001, 0])
         frame = world.render(camera, pose)
         shade, lit = (camera.project([x, 0, 0], pose)[0].round().astype(int) for x in (-1.0, 1.0))
-        pictures[shadows] = frame.rgb[shade[1], shade[0], 0], frame.rgb[lit[1], lit[0], 0]
-    assert pictures[True][0] < 0.7 * pictures[True][1]
-    assert pictures[False][0] == pictures[False][1]
+        frames[shadows] = frame.rgb[shade[1], shade[0], 0], frame.rgb[lit[1], lit[0], 0]
+    assert frames[True][0] < 0.7 * frames[True][1]
+    assert frames[False][0] == frames[False][1]
 
 
-def test_the_shadow_of_a_thing_high_above_the_ground_is_the_only_one():
+def test_the_shadow_of_an_object_high_above_the_ground_is_the_only_one():
     """The ground, which casts none, lies 6 m lower than all that does; the shadow lies where the sun's rays put it."""
-    pictures = {}
+    frames = {}
     for shadows in (True, False):
         world = World("raster", shadows=shadows, antialias=1)
-        world.add(thing(quad((-9, -9, -6), (18, 0, 0), (0, 18, 0)), casts_shadow=False), structure=True)
-        world.add(thing(box((0.8, 0.8, 0.8))))
+        world.add(asset(quad((-9, -9, -6), (18, 0, 0), (0, 18, 0)), casts_shadow=False), structure=True)
+        world.add(asset(box((0.8, 0.8, 0.8))))
         camera, pose = Camera.from_fov(96, 96, 1.0), look_at([0, -2, 8], [0, 0, -6])
-        pictures[shadows] = world.render(camera, pose)
+        frames[shadows] = world.render(camera, pose)
         sunward = np.array(world.light.direction)
         world.close()
-    darker = (pictures[True].rgb < pictures[False].rgb).any(axis=-1) & (pictures[True].instance == 0)
+    darker = (frames[True].rgb < frames[False].rgb).any(axis=-1) & (frames[True].instance == 0)
     rows, columns = np.nonzero(darker)
     middle = camera.project(-6 * sunward / sunward[2], pose)[0]
     np.testing.assert_allclose([columns.mean(), rows.mean()], middle, atol=1.0)
@@ -177,7 +177,7 @@ def test_brightness_follows_lamberts_law():
     for tilt in (0.0, 0.4, 0.8, 1.2):
         world = World("raster", shadows=False)
         world.reset(Light(direction=(0, np.sin(tilt), np.cos(tilt)), sun=(1, 1, 1), sky=(0, 0, 0), ground=(0, 0, 0)))
-        world.add(thing(quad([-1, -1, 0], [2, 0, 0], [0, 2, 0])))
+        world.add(asset(quad([-1, -1, 0], [2, 0, 0], [0, 2, 0])))
         value = world.render(Camera.from_fov(16, 16, 0.5), look_at([0, 0, 3], [0, 0.001, 0])).rgb[8, 8, 0]
         assert (value / 255) ** 2 == pytest.approx(np.cos(tilt), abs=0.01)
 
@@ -188,7 +188,7 @@ def test_a_highlight_is_blinn_and_phongs():
     sunward = np.array([0.3, 0.2, 1.0]) / np.linalg.norm([0.3, 0.2, 1.0])
     world.reset(Light(direction=tuple(sunward), sun=(1, 1, 1), sky=(0, 0, 0), ground=(0, 0, 0)))
     black = Texture(np.zeros((4, 4, 3), np.uint8))
-    world.add(thing(quad([-2, -2, 0], [4, 0, 0], [0, 4, 0]), black, gloss=0.8))
+    world.add(asset(quad([-2, -2, 0], [4, 0, 0], [0, 4, 0]), black, gloss=0.8))
     camera, pose = Camera.from_fov(32, 32, 1.0), look_at([0, 0, 2], [0, 0.001, 0])
     found = (world.render(camera, pose).rgb[..., 0] / 255.0) ** 2
     v, u = np.mgrid[:32, :32]
@@ -218,22 +218,22 @@ def test_the_sky_rises_from_the_horizon_to_the_zenith_also_where_a_scene_was_bef
     assert not frame.instance.any()
 
 
-def test_antialiasing_is_the_mean_of_finer_pictures():
+def test_antialiasing_is_the_mean_of_finer_images():
     """An edge pixel's linear colour is near the area that a much finer image gives it."""
 
-    def picture(size: int, antialias: int) -> np.ndarray:
+    def brightness(size: int, antialias: int) -> np.ndarray:
         world = World("raster", shadows=False, antialias=antialias)
         world.reset(FLAT)
-        world.add(thing(box([1, 1, 1])), quaternion=[0.1, 0.2, 0.3, np.sqrt(1 - 0.14)])
+        world.add(asset(box([1, 1, 1])), quaternion=[0.1, 0.2, 0.3, np.sqrt(1 - 0.14)])
         return (world.render(Camera.from_fov(size, size, 0.6), look_at([3, 1, 1], [0, 0, 0])).rgb[..., 0] / 255.0) ** 2
 
-    fine = picture(512, 1).reshape(64, 8, 64, 8).mean(axis=(1, 3))
-    errors = {n: np.abs(picture(64, n) - fine).mean() for n in (1, 2, 4)}
+    fine = brightness(512, 1).reshape(64, 8, 64, 8).mean(axis=(1, 3))
+    errors = {n: np.abs(brightness(64, n) - fine).mean() for n in (1, 2, 4)}
     assert errors[4] < errors[2] < errors[1]
     assert errors[2] < 0.5 * errors[1]
 
 
-def test_pictures_are_the_same_whatever_was_drawn_before():
+def test_images_are_the_same_whatever_was_drawn_before():
     world = World("raster")
     first = world.render(*clutter(world, 0))
     world.reset()
