@@ -73,24 +73,24 @@ def added(group: str, is_one: Callable[[Any], bool], built_in: Iterable[str] = (
     return found
 
 
-def origin_of(thing: Any) -> str:
+def origin_of(named: Any) -> str:
     """Where a class, a function or the class of an instance is from, as `use` takes it: `module:Name`."""
-    owner = thing if hasattr(thing, "__qualname__") else type(thing)
+    owner = named if hasattr(named, "__qualname__") else type(named)
     return f"{owner.__module__}:{owner.__qualname__}"
 
 
-def name_of(thing: Any) -> str:
+def name_of(named: Any) -> str:
     """Its attribute `name`, or its own name in snake case: `BYOL` is `byol`, `MyMethod` is `my_method`."""
-    name = getattr(thing, "name", None)
+    name = getattr(named, "name", None)
     if isinstance(name, str):
         return name
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", thing.__name__).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", named.__name__).lower()
 
 
-def _add(found: dict[str, Any], name: str, thing: Any, group: str) -> None:
+def _add(found: dict[str, Any], name: str, named: Any, group: str) -> None:
     """Raises NoPlugin where something else has the name already."""
-    if found.setdefault(name, thing) is not thing:
-        both = f"{origin_of(found[name])} and {origin_of(thing)}"
+    if found.setdefault(name, named) is not named:
+        both = f"{origin_of(found[name])} and {origin_of(named)}"
         raise NoPlugin(f"two {group.replace('_', ' ')} are called {name}: {both}; give one an attribute `name`")
 
 

@@ -44,19 +44,19 @@ def extract(
     rows: which images; None: all. cache: a folder that keeps features by what the encoder and the set hold.
     """
     wanted = np.arange(len(images)) if rows is None else rows
-    kept = None if cache is None else cache / f"{_fingerprint(encoder, images, wanted)}.npy"
-    if kept is not None and kept.is_file():
-        return np.load(kept, allow_pickle=False)
+    cached = None if cache is None else cache / f"{_fingerprint(encoder, images, wanted)}.npy"
+    if cached is not None and cached.is_file():
+        return np.load(cached, allow_pickle=False)
     training = encoder.training
     encoder.eval().to(device)
     found = np.empty((len(wanted), encoder.dim), np.float32)
     for first in range(0, len(wanted), batch_size):
         part = wanted[first : first + batch_size]
-        pictures = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
-        found[first : first + len(part)] = encoder(to_float(pictures, encoder.image_size)).float().cpu().numpy()
+        batch = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
+        found[first : first + len(part)] = encoder(to_float(batch, encoder.image_size)).float().cpu().numpy()
     encoder.train(training)
-    if kept is not None:
-        _keep(kept, found)
+    if cached is not None:
+        _write(cached, found)
     return found
 
 
@@ -67,7 +67,7 @@ def _fingerprint(encoder: nn.Module, images: ImageSet, rows: NDArray[np.int64]) 
     return digest.hexdigest()
 
 
-def _keep(path: Path, features: Features) -> None:
+def _write(path: Path, features: Features) -> None:
     import io
 
     buffer = io.BytesIO()

@@ -62,9 +62,9 @@ def train_on(
         torch.manual_seed(seed)
         head = nn.Sequential(nn.BatchNorm1d(encoder.dim, affine=False), nn.Linear(encoder.dim, len(images.classes)))
     learner, head = copy.deepcopy(encoder).to(device), head.to(device)
-    kept = parameters_of(learner, frozen)
+    frozen_parameters = parameters_of(learner, frozen)
     for parameter in learner.parameters():
-        parameter.requires_grad_(all(parameter is not other for other in kept))
+        parameter.requires_grad_(all(parameter is not other for other in frozen_parameters))
     learned = [p for p in (*learner.parameters(), *head.parameters()) if p.requires_grad]
     optimizer = torch.optim.AdamW(learned, rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)

@@ -114,11 +114,11 @@ def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
     maps, errors, ridges, counts = {}, {}, {}, []
     for g in pairs.measured:
         mine = [np.flatnonzero((pairs.pattern == g) & (pairs.part == part)) for part in (TRAINING, VALIDATION, TEST)]
-        kept = [mine[0], *(rows[moves[rows]] for rows in mine[1:])]
-        fitting, validating, testing = ((z[pairs.first[rows]], z[pairs.second[rows]]) for rows in kept)
+        moving_pairs = [mine[0], *(rows[moves[rows]] for rows in mine[1:])]
+        fitting, validating, testing = ((z[pairs.first[rows]], z[pairs.second[rows]]) for rows in moving_pairs)
         maps[g], ridges[g] = fit_map(fitting, validating)
         errors[g] = error(maps[g], *testing)
-        counts.append([len(rows) for rows in kept])
+        counts.append([len(rows) for rows in moving_pairs])
     at, third, then, after = pairs.chains
     before, end = z[pairs.first[at]], z[third]
     going = np.linalg.norm(end - before, axis=1) > least
