@@ -151,7 +151,7 @@ def origin(batch: type[batches.Batch]) -> str:
         return "any labelled images"
     if batch is batches.Frames:
         return "any images"
-    *others, last = _kinds_with(batch) or ("no known kind of",)
+    *others, last = kinds_with(batch) or ("no known kind of",)
     return f"{', '.join(others)} or {last} data" if others else f"{last} data"
 
 
@@ -166,7 +166,8 @@ def _has(kind: Kind, batch: type[batches.Batch]) -> bool:
     return kind.batch is not None and batch_class(kind.batch) is batch
 
 
-def _kinds_with(batch: type[batches.Batch]) -> tuple[str, ...]:
+def kinds_with(batch: type[batches.Batch]) -> tuple[str, ...]:
+    """The kinds of our data sets that can be cut into such batches."""
     return tuple(name for name, kind in kinds().items() if _has(kind, batch))
 
 

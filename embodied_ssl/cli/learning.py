@@ -41,15 +41,15 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
 
     specs = _input_streams(name, kind, arguments)
     wanted = " ".join(f"--{stream} DIR" if spec.required else f"[--{stream} DIR]" for stream, spec in specs.items())
-    first = next(iter(specs), "frames")
+    data = _example(specs)
     parser = Parser(
         f"train {name}",
         first_paragraph(kind),
         f"{wanted} --out RUN [settings]",
         [
-            f"embodied-ssl train {name} --{first} data/roam --out runs/{name}-0",
-            f"embodied-ssl train {name} --{first} data/roam --out runs/{name}-1 --seed 1 --lr 3e-4 --steps 5000",
-            f"embodied-ssl train {name} --{first} data/roam --print_config > {name}.yaml",
+            f"embodied-ssl train {name} {data} --out runs/{name}-0",
+            f"embodied-ssl train {name} {data} --out runs/{name}-1 --seed 1 --lr 3e-4 --steps 5000",
+            f"embodied-ssl train {name} {data} --print_config > {name}.yaml",
             f"embodied-ssl train {name} --config {name}.yaml --out runs/{name}-0",
         ],
     )
@@ -109,6 +109,15 @@ def demo_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.cli.demo import demo
 
     return demo(**given)
+
+
+def _example(specs: "Mapping[str, StreamSpec]") -> str:
+    """Options that name data for a method: what it needs, or the first that it can take."""
+    from embodied_ssl.data import kinds_with
+
+    needed = [stream for stream, spec in specs.items() if spec.required] or list(specs)[:1]
+    kinds = {stream: kinds_with(specs[stream].batch) or ("roam",) for stream in needed}
+    return " ".join(f"--{stream} data/{'roam' if 'roam' in own else own[0]}" for stream, own in kinds.items())
 
 
 def _streams(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:
