@@ -13,15 +13,18 @@ class ConvolutionalEncoder(Encoder):
 
     def __init__(self, name: str, image_size: int, blocks: dict[str, nn.Module], channels: dict[str, int]):
         super().__init__()
-        self.name, self.image_size, self.channels = name, image_size, channels
+        self.name = name
+        self.image_size = image_size
+        self.channels = channels
         self.dim = channels[next(reversed(channels))]
         self.blocks = nn.ModuleDict(blocks).to(memory_format=torch.channels_last)  # 1.5 times as fast on a CPU
 
     def stages(self, images: Tensor) -> dict[str, Tensor]:
-        maps = ((images - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)
+        maps = ((images - MEAN) / DEVIATION).contiguous(memory_format=torch.channels_last)  # [B, 3, H, W]
         found = {}
         for name, block in self.blocks.items():
-            found[name] = maps = block(maps)
+            maps = block(maps)  # [B, channels of the stage, h, w]
+            found[name] = maps
         return found
 
 
@@ -57,7 +60,7 @@ def resnet18_small(image_size: int) -> Encoder:
 def alexnet(image_size: int, share: float = 1.0) -> Encoder:
     """The five convolutions of AlexNet, as the Curious Robot's trunk has them, strides scaled to 64 to 96 px.
 
-    Krizhevsky et al. 2012 with the widths of CaffeNet; batch norm in the place of local response normalisation.
+    Krizhevsky et al. 2012 with the widths of CaffeNet; batch norm instead of local response normalisation.
     """
     plan = {  # channels, kernel, stride, padding, pooled after it
         "conv1": (96, 7, 2, 3, True),

@@ -29,7 +29,9 @@ class OutsideEncoder(Encoder):
     def __init__(self, name: str, image_size: int, network: nn.Module):
         """Raises DataError where the module takes no images of this size, or gives something else."""
         super().__init__()
-        self.name, self.image_size, self.network = name, image_size, network
+        self.name = name
+        self.image_size = image_size
+        self.network = network
         training = network.training
         network.eval()
         with torch.no_grad():

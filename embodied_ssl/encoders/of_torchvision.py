@@ -91,7 +91,8 @@ class TorchvisionEncoder(_OfTorchvision):
         return found
 
     def pool(self, stages: dict[str, Tensor]) -> Tensor:
-        maps, network = stages[next(reversed(stages))], self.network
+        network = self.network
+        maps = stages[next(reversed(stages))]  # [B, channels, h, w]
         pooled = network.avgpool(maps) if hasattr(network, "avgpool") else maps.mean((2, 3), keepdim=True)
         rest = getattr(network, "classifier", nn.Sequential())
         if not any(isinstance(layer, nn.Flatten) for layer in rest):
@@ -111,9 +112,10 @@ class TorchvisionTransformer(_OfTorchvision):
             network._process_input(self.sample())  # refuses a size
 
     def stages(self, images: Tensor) -> dict[str, Tensor]:
-        network, side = self.network, self.image_size // self.network.patch_size
-        patches = network._process_input(self.normalised(images))
-        tokens = torch.cat([network.class_token.expand(len(images), -1, -1), patches], 1)
+        network = self.network
+        side = self.image_size // network.patch_size
+        patches = network._process_input(self.normalised(images))  # [B, side², dim]
+        tokens = torch.cat([network.class_token.expand(len(images), -1, -1), patches], 1)  # [B, 1 + side², dim]
         tokens = network.encoder.dropout(tokens + network.encoder.pos_embedding)
         found = {}
         last = len(network.encoder.layers)
@@ -152,7 +154,7 @@ def _create(name: str, image_size: int) -> nn.Module:
 
 
 def _cut_classifier(network: Any) -> None:
-    """Take away the last layer with weights, what follows it, and the dropout before it."""
+    """Remove the last layer with weights, what follows it, and the dropout before it."""
     (last,) = [name for name, _ in network.named_children() if name in ("classifier", "fc", "head", "heads")]
     head = network.get_submodule(last)
     layers = list(head) if isinstance(head, nn.Sequential) else [head]

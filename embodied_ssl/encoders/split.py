@@ -1,4 +1,4 @@
-"""An encoder in two halves: one sees the lightness of an image, the other its colours."""
+"""An encoder split into two halves: one sees the lightness of an image, the other its colours."""
 
 import torch
 from torch import Tensor
@@ -22,14 +22,17 @@ class SplitEncoder(Encoder):
         super().__init__()
         if half not in _HALVES:
             raise DataError(f"'{half}' has no halves for lightness and colours; take {' or '.join(_HALVES)}")
-        self.lightness, self.color = (_HALVES[half](image_size, 0.5) for _ in range(2))
-        self.name, self.image_size = f"split/{half}", image_size
+        self.lightness = _HALVES[half](image_size, 0.5)
+        self.color = _HALVES[half](image_size, 0.5)
+        self.name = f"split/{half}"
+        self.image_size = image_size
         self.channels = {name: 2 * count for name, count in self.lightness.channels.items()}
         self.dim = 2 * self.lightness.dim
 
     def stages(self, images: Tensor) -> dict[str, Tensor]:
-        lightness, color = split_colors(rgb_to_lab(images))
-        first, second = self.lightness.stages(lightness), self.color.stages(color)
+        lightness, color = split_colors(rgb_to_lab(images))  # [B, 3, H, W] each
+        first = self.lightness.stages(lightness)
+        second = self.color.stages(color)
         return {name: torch.cat([first[name], second[name]], 1) for name in first}
 
     def pool(self, stages: dict[str, Tensor]) -> Tensor:
@@ -40,6 +43,7 @@ class SplitEncoder(Encoder):
 
 def split_colors(lab: Tensor) -> tuple[Tensor, Tensor]:
     """What the halves of a SplitEncoder see of images in CIE Lab: lightness as grey, and (a, b) as two colours."""
-    lightness, ab = lab[:, :1] / 100, lab[:, 1:]
-    color = torch.cat([MEAN + ab * (DEVIATION / 20), torch.full_like(lightness, MEAN)], 1)
+    lightness = lab[:, :1] / 100  # [B, 1, H, W]
+    ab = MEAN + lab[:, 1:] * (DEVIATION / 20)  # [B, 2, H, W]
+    color = torch.cat([ab, torch.full_like(lightness, MEAN)], 1)  # [B, 3, H, W]
     return lightness.expand(-1, 3, -1, -1), color

@@ -66,8 +66,10 @@ def frame_pair(first: Tensor, second: Tensor, size: int, rng: torch.Generator, j
 def _hue_rotation(turn: Tensor) -> Tensor:
     """Rotations of RGB by angles [B] in the plane of colour at constant brightness (of YIQ), [B, 3, 3]."""
     to_yiq = turn.new_tensor([_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
-    cosine, sine = torch.cos(turn), torch.sin(turn)
-    zero, one = torch.zeros_like(turn), torch.ones_like(turn)
+    cosine = torch.cos(turn)
+    sine = torch.sin(turn)
+    zero = torch.zeros_like(turn)
+    one = torch.ones_like(turn)
     rotation = torch.stack([one, zero, zero, zero, cosine, -sine, zero, sine, cosine], -1).view(-1, 3, 3)
     return torch.linalg.inv(to_yiq) @ rotation @ to_yiq
 

@@ -72,9 +72,9 @@ def soft_classes(ab: Tensor, step: float = 10.0, sigma: float = 5.0) -> tuple[Te
     reach = len(table) // 2
     cell = (ab / step).round().clamp(-reach, reach).long() + reach
     near = table[cell[:, 0], cell[:, 1]]  # [N, 21]
-    squares = (ab[:, None] - classes[near]).square_().sum(2)
-    nearest, which = squares.topk(5, largest=False)
-    weights = torch.exp(nearest / (-2 * sigma**2)) + 1e-12
+    squares = (ab[:, None] - classes[near]).square_().sum(2)  # [N, 21]
+    nearest, which = squares.topk(5, largest=False)  # [N, 5]
+    weights = torch.exp(nearest / (-2 * sigma**2)) + 1e-12  # [N, 5]
     return weights / weights.sum(1, keepdim=True), near.gather(1, which)
 
 
@@ -107,7 +107,7 @@ def cell_colors(lab: Tensor, cells: int) -> Tensor:
 
 @in_float32
 def soft_cross_entropy(logits: Tensor, ab: Tensor, step: float, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of cells with the soft classes of their colours, and how often the nearest class is named.
+    """Cross-entropy of cells with the soft classes of their colours, and how often the nearest class is predicted.
 
     Zhang, Isola & Efros 2016, equation 2: a cell weighs what the nearest class of its colour weighs.
 
@@ -118,7 +118,7 @@ def soft_cross_entropy(logits: Tensor, ab: Tensor, step: float, weights: Tensor 
         weights: of the classes, float [Q]; None: all alike.
     """
     flat = logits.permute(0, 2, 3, 1).flatten(0, 2).float()  # [B · n · n, Q]
-    target, nearest = soft_classes(ab.permute(0, 2, 3, 1).flatten(0, 2), step)
+    target, nearest = soft_classes(ab.permute(0, 2, 3, 1).flatten(0, 2), step)  # [B · n · n, 5]
     # log Σ exp once a row and five logits: a log-softmax over all classes would cost ten times the memory
     terms = flat.logsumexp(1) - (target * flat.gather(1, nearest)).sum(1)
     if weights is not None:

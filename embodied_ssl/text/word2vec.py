@@ -54,7 +54,7 @@ def word2vec(
 def _pairs(
     sentences: Words, kept: NDArray[np.float64], window: int, rng: np.random.Generator, count: int = 1024
 ) -> tuple[Words, Words]:
-    """Up to `count` words and one that is near each, of random sentences without some of their frequent words."""
+    """Up to `count` words and a near one of each, of random sentences without some of their frequent words."""
     lines = sentences[rng.integers(0, len(sentences), count)]
     lines = np.where(rng.random(lines.shape) < kept[lines], lines, 0)
     order = np.argsort(lines == 0, axis=1, kind="stable")  # what is left out leaves no gap
