@@ -47,7 +47,7 @@ def read_arguments(parser: "Parser", arguments: Sequence[str], strict: bool = Tr
         hint = parser.hints().get(name)
         following = [value] if equals else _values(left)
         if is_list(hint) or not name:
-            several[name] = following  # of an option given twice the last counts
+            several.setdefault(name, []).extend(following)  # given twice, all count: none is dropped silently
         else:
             following = following[: 1 if equals else _wanted(parser, name, hint, following, negated)]
             found.append(Given(name, _value(parser, option, hint, following, negated)))

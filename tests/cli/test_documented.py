@@ -33,6 +33,10 @@ def shown():
     """Commands in blocks of pages; those with plugins are run by tests of examples and of CONTRIBUTING.md."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        text = re.sub(
+            r"^srun (torchrun .* -m embodied_ssl\.cli|embodied-ssl)", "embodied-ssl", text, flags=re.MULTILINE
+        )
+        text = re.sub(r"\$SLURM_\w+", "3", text)  # numbers, all of them
         for line in re.findall(r"^(embodied-ssl \w+ .*)$", text, re.MULTILINE):
             if "--plugin" not in line:
                 yield pytest.param(line, id=f"{page.name}: {line[:60]}")
