@@ -75,7 +75,7 @@ PARTS = {
     ),
     "path": views_of("Views: neighbouring frames along a path", "roam", "new_rooms"),
     "orbit": views_of("Views: around an orbit", "orbit", "new_orbits", " --crop 1"),
-    "interaction": views_of("Views: an object before and after a push", "push", "new_things", " --across act"),
+    "interaction": views_of("Views: an object before and after a push", "push", "new_things", " --across interaction"),
 }
 
 

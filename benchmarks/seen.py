@@ -198,17 +198,17 @@ def named(out: Path, dataset: Dataset) -> list[str]:
     index = np.arange(0, len(stream), 2)
     images = to_float(stream.batch(index, np.random.default_rng(0)).images)
     captions = stream.captions(index, np.random.default_rng(1))
-    facts = stream._facts(index, stream._pictures(index))
+    facts = stream._facts(index, stream._images(index))
     zero = ["| zero-shot accuracy | classes | one prompt | ensemble | chance |", "|---|---|---|---|---|"]
     found = ["| retrieval among distinct captions, recall@ | 1 | 5 | 10 |", "|---|---|---|---|"]
     for name in (name for name in RUNS if name.startswith("clip")):
         method = load_method(out / name).eval()
         assert isinstance(method, CLIP)
         codes = torch.cat([method.embed_images(part) for part in images.split(128)])
-        for what in ("thing", "material", "colour"):
+        for what in ("name", "material", "colour"):
             truth = np.array([getattr(fact, what) for fact in facts])
             classes = sorted(set(truth))
-            prompts = PROMPTS if what == "thing" else ("a {}", "a {} ball", "a {} mug", "a {} bowl", "a {} box")
+            prompts = PROMPTS if what == "name" else ("a {}", "a {} ball", "a {} mug", "a {} bowl", "a {} box")
             right = [
                 (np.array(classes)[(codes @ method.embed_classes(classes, used).T).argmax(1).numpy()] == truth).mean()
                 for used in (prompts[:1], prompts)
