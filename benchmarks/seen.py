@@ -217,7 +217,7 @@ def named(out: Path, dataset: Dataset) -> list[str]:
             zero.append(f"| {name}: {what} | {len(classes)} | {right[0]:.3f} | {right[1]:.3f} | {most:.3f} |")
         said = method.embed_captions(captions)
         same = torch.from_numpy(np.array(captions)[:, None] == np.array(captions))
-        for way, scores in (("text of an picture", codes @ said.T), ("picture of a text", said @ codes.T)):
+        for way, scores in (("text of an image", codes @ said.T), ("image of a text", said @ codes.T)):
             found.append(f"| {name}: {way} | {' | '.join(f'{recall(scores, same, k):.3f}' for k in (1, 5, 10))} |")
     found.append(f"| chance | {' | '.join(f'{k / len(index):.3f}' for k in (1, 5, 10))} |")
     best = (codes @ said.T).argmax(1)

@@ -15,7 +15,7 @@ from embodied_ssl.envs.world.camera import Camera
 class Frame:
     """An image. rgb: uint8 [H, W, 3], sRGB. depth: float32 [H, W], m along the optical axis, 0 = nothing there.
 
-    instance: uint8 [H, W], the thing's id in its world, 0 = background. Depth and instance are those at pixel centres.
+    instance: uint8 [H, W], the object's id in its world, 0 = background. Depth and instance are those at pixel centres.
     """
 
     rgb: NDArray[np.uint8]

@@ -80,7 +80,7 @@ class RasterRenderer:
         return Frame(*image)
 
     def _current_sun(self, poses: NDArray[np.float64], samples: Samples) -> Sun:
-        """The sun's map of things as they stand, made anew only if one has moved."""
+        """The sun's map of what stands here, made anew only if one has moved."""
         now = poses.tobytes()
         if self._sun is None or (self.shadows and now != self._sun_poses):
             self._sun = self._scan_sun(poses, samples)
