@@ -51,7 +51,7 @@ dataset
 from dataclasses import replace
 
 method = es.make_method("equivariance", "conv4", image_size=48)
-recipe = replace(method.recipe, steps=150)
+recipe = replace(method.recipe, steps=100)
 es.train(method, "runs/equivariance-0", {"pairs": "data/roam"}, recipe)
 
 # %% [markdown]
@@ -81,7 +81,7 @@ encoder(images).shape, {name: tuple(maps.shape) for name, maps in encoder.stages
 #
 # ```sh
 # embodied-ssl collect roam --out data/roam --episodes 40 --size 48 --length 40 --instance
-# embodied-ssl train equivariance --pairs data/roam --image_size 48 --steps 150 --out runs/equivariance-0
+# embodied-ssl train equivariance --pairs data/roam --image_size 48 --steps 100 --out runs/equivariance-0
 # embodied-ssl collect roam --out held_out/roam --episodes 60 --size 48 --length 8 --seed 1 \
 #     --scenes kitchen,office,bathroom,library
 # embodied-ssl evaluate runs/equivariance-0 --on held_out/roam --protocol knn,equivariance

@@ -30,7 +30,7 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # are behind all of this: the one that walked by itself learned to see depth, the one that was carried did not.
 
 # %% tags=["figure:egomotion"]
-learn("egomotion", steps=60, pairs="data/roam")
+learn("egomotion", steps=40, pairs="data/roam")
 
 # %% [markdown]
 # ## What is near in time is alike
@@ -52,14 +52,14 @@ learn("drlim", steps=40, pairs="data/roam")
 # the frames of the batch that lie nearest to where the map led.
 
 # %% tags=["figure:equivariance"]
-learn("equivariance", steps=60, pairs="data/roam")
+learn("equivariance", steps=40, pairs="data/roam")
 
 # %% [markdown]
 # [Continuous equivariance](../methods/continuous_equivariance.md) makes the map from the motion itself, so that no
 # patterns are needed.
 
 # %% tags=["figure:continuous_equivariance"]
-learn("continuous_equivariance", steps=60, pairs="data/roam")
+learn("continuous_equivariance", steps=40, pairs="data/roam")
 
 # %% [markdown]
 # ## What will I see?
@@ -68,7 +68,7 @@ learn("continuous_equivariance", steps=60, pairs="data/roam")
 # for every pixel, also those that no feature needs.
 
 # %% tags=["figure:view_prediction"]
-learn("view_prediction", steps=60, pairs="data/roam")
+learn("view_prediction", steps=40, pairs="data/roam")
 
 # %% [markdown]
 # ## What does it feel like?
@@ -86,4 +86,4 @@ learn("curious_robot", steps=40, grasps="data/grasp", pushes="data/push", pokes=
 # [Joint](../methods/joint.md) trains any of them on one encoder, each on its own data.
 
 # %% tags=["figure:labels"]
-learn("labels", steps=60, labelled="data/roam")
+learn("labels", steps=40, labelled="data/roam")

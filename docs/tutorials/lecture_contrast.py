@@ -29,7 +29,7 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # what things are.
 
 # %% tags=["figure:simclr"]
-learn("simclr", steps=40, batch_size=64, frames="data/roam")
+learn("simclr", steps=40, batch_size=32, frames="data/roam")
 
 # %% [markdown]
 # ## MoCo: a longer memory
@@ -38,7 +38,7 @@ learn("simclr", steps=40, batch_size=64, frames="data/roam")
 # slowly, so that they stay comparable. The number of things to be told from no longer hangs on the size of a batch.
 
 # %% tags=["figure:moco"]
-learn("moco", steps=40, batch_size=64, frames="data/roam")
+learn("moco", steps=40, batch_size=32, frames="data/roam")
 
 # %% [markdown]
 # ## DINO: a teacher without labels
@@ -57,7 +57,7 @@ learn("dino", steps=30, frames="data/roam")
 # encoder never does any work for what is hidden.
 
 # %% tags=["figure:mae"]
-learn("mae", steps=60, encoder="vit_tiny", frames="data/roam")
+learn("mae", steps=30, encoder="vit_tiny", frames="data/roam")
 
 # %% [markdown]
 # ## CLIP: captions
@@ -67,7 +67,7 @@ learn("mae", steps=60, encoder="vit_tiny", frames="data/roam")
 # described.
 
 # %% tags=["figure:clip"]
-learn("clip", steps=60, batch_size=64, captions="data/roam")
+learn("clip", steps=40, batch_size=64, captions="data/roam")
 
 # %% [markdown]
 # ## Whose views?

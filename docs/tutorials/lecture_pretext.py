@@ -32,7 +32,7 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # empty corner gives the angle away.
 
 # %% tags=["figure:rotation"]
-learn("rotation", steps=60, batch_size=16, frames="data/roam")
+learn("rotation", steps=40, batch_size=16, frames="data/roam")
 
 # %% [markdown]
 # ## Where does this patch lie beside that one?
@@ -41,7 +41,7 @@ learn("rotation", steps=60, batch_size=16, frames="data/roam")
 # is. A gap and a jitter between them keep lines from running on; dropped colours keep the lens's fringes from telling.
 
 # %% tags=["figure:relative_patch"]
-learn("relative_patch", steps=60, frames="data/roam")
+learn("relative_patch", steps=40, frames="data/roam")
 
 # %% [markdown]
 # ## A puzzle of nine tiles
@@ -59,7 +59,7 @@ learn("jigsaw", steps=40, batch_size=16, frames="data/roam")
 # blur, the mean of all that could be there; a discriminator beside it asks for one of them.
 
 # %% tags=["figure:context_encoder"]
-learn("context_encoder", steps=40, frames="data/roam")
+learn("context_encoder", steps=25, frames="data/roam")
 
 # %% [markdown]
 # ## Which colour?

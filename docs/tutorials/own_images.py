@@ -49,7 +49,7 @@ image_set("photographs")
 from dataclasses import replace
 
 method = es.make_method("rotation", "conv4", image_size=48)
-es.train(method, "runs/rotation-0", {"frames": "photographs"}, replace(method.recipe, steps=150, batch_size=32))
+es.train(method, "runs/rotation-0", {"frames": "photographs"}, replace(method.recipe, steps=80, batch_size=24))
 
 # %% [markdown]
 # A run knows by content which images it may have learned from, whatever they are called:
@@ -69,7 +69,7 @@ es.evaluate(["runs/rotation-0"], ["photographs"], ["knn", "linear_probe"])
 # On the command line:
 #
 # ```sh
-# embodied-ssl train rotation --frames photographs --image_size 48 --steps 150 --out runs/rotation-0
+# embodied-ssl train rotation --frames photographs --image_size 48 --steps 80 --out runs/rotation-0
 # embodied-ssl evaluate runs/rotation-0 --on photographs --protocol knn,linear_probe
 # ```
 #

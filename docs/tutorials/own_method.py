@@ -23,7 +23,7 @@ from dataclasses import replace
 import embodied_ssl as es
 
 method = es.make_method("examples.byol:BYOL", "conv4", image_size=48)
-recipe = replace(method.recipe, steps=60, batch_size=64)
+recipe = replace(method.recipe, steps=40, batch_size=48)
 es.train(method, "runs/byol-0", {"frames": "data/roam"}, recipe)
 
 # %% [markdown]

@@ -7,7 +7,7 @@
 # %%
 import embodied_ssl as es
 
-es.collect("poke", "data/touch", episodes=120, size=48, instance=True)
+print(es.collect("poke", "data/touch", episodes=100, size=48, instance=True))
 
 # %% [markdown]
 # ## With h5py
@@ -22,10 +22,11 @@ import h5py
 file = h5py.File(min(Path("data/touch").glob("*.h5")))
 for path in ("interactions/rgb_before", "interactions/force", "interactions/depth_travelled", "objects/material"):
     array = file[path]
-    print(f"{path}: {array.dtype} {array.shape}, {array.attrs['unit']}: {array.attrs['description']}")
+    unit, description = (array.attrs[name].decode() for name in ("unit", "description"))
+    print(f"{path}: {array.dtype} {array.shape}, {unit}: {description}")
 
 # %%
-{name: str(value)[:60] for name, value in file.attrs.items()}
+{name: str(value)[:70] for name, value in file.attrs.items()}
 
 # %% [markdown]
 # The force that a finger felt in the first poke, newtons, about its first contact:
