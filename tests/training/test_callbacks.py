@@ -140,8 +140,8 @@ def test_panels_of_the_same_images_are_written_at_every_look(images, tmp_path):
 
 
 def test_in_a_notebook_panels_are_drawn_anew_in_their_place(images, tmp_path, monkeypatch):
-    import IPython
-    import IPython.display
+    ipython = pytest.importorskip("IPython", reason="comes with the extra `docs` or `notebook`")
+    pytest.importorskip("IPython.display")
 
     shown = []
 
@@ -153,8 +153,8 @@ def test_in_a_notebook_panels_are_drawn_anew_in_their_place(images, tmp_path, mo
         shown.append(("first", image.data))
         return Handle()
 
-    monkeypatch.setattr(IPython, "get_ipython", lambda: type("Shell", (), {"kernel": True})())
-    monkeypatch.setattr(IPython.display, "display", display)
+    monkeypatch.setattr(ipython, "get_ipython", lambda: type("Shell", (), {"kernel": True})())
+    monkeypatch.setattr(ipython.display, "display", display)
     run = learn(images, tmp_path / "run", ShowPanels())
     assert [when for when, _ in shown] == ["first", "again", "again"]
     assert all(Image.open(io.BytesIO(png)).width > 128 for _, png in shown)
