@@ -57,7 +57,7 @@ def register(kind: Kind) -> str:
 def built_in_kinds() -> dict[str, Kind]:
     """The kinds of this package by name."""
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.name != "base")
-    found = sorted((module.KIND for module in modules), key=lambda kind: kind.rows)
+    found = sorted((module.KIND for module in modules), key=lambda kind: (kind.rows, kind.one_object))
     return {kind.name: kind for kind in found}
 
 

@@ -114,10 +114,11 @@ def demo_command(given: Mapping[str, Any]) -> int:
 def _example(specs: "Mapping[str, StreamSpec]") -> str:
     """Options that name data for a method: what it needs, or the first that it can take."""
     from embodied_ssl.data import kinds_with
+    from embodied_ssl.datasets.kinds import kinds
 
     needed = [stream for stream, spec in specs.items() if spec.required] or list(specs)[:1]
-    kinds = {stream: kinds_with(specs[stream].batch) or ("roam",) for stream in needed}
-    return " ".join(f"--{stream} data/{'roam' if 'roam' in own else own[0]}" for stream, own in kinds.items())
+    known = {stream: kinds_with(specs[stream].batch) or tuple(kinds()) for stream in needed}
+    return " ".join(f"--{stream} data/{own[0]}" for stream, own in known.items())
 
 
 def _streams(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:
