@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from embodied_ssl.cli.main import main
+from embodied_ssl.data import origin
 from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.evaluation.results import read_results
 from embodied_ssl.parts.positives import Views
@@ -174,7 +176,7 @@ def test_methods_are_learned_jointly(rooms, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["train", "joint", "--methods", "drlim,egomotion", "--help"])
     shown = capsys.readouterr().out
-    for text in ("--drlim.pairs", "--egomotion.pairs", "orbit or roam data", "linearly from 0"):
+    for text in ("--drlim.pairs", "--egomotion.pairs", origin(FramePairs), "linearly from 0"):
         assert text in " ".join(shown.split()), text
     run = tmp_path / "joint-0"
     streams = ["--drlim.pairs", str(rooms), "--egomotion.pairs", str(rooms)]
