@@ -184,7 +184,7 @@ def test_methods_are_learned_jointly(rooms, tmp_path, capsys):
     assert main([*command, "--batch_size", "8", *SMALL]) == 0
     encoder, method = load_encoder(run).state_dict(), load_method(run)
     assert method.settings()["loss_weights"] == (1.0, 0.5)
-    for part in method.parts.values():
+    for part in method.members.values():
         assert part.encoder is method.encoder
     for name, tensor in method.encoder.state_dict().items():
         assert torch.equal(tensor, encoder[name])
