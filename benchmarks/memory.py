@@ -16,7 +16,7 @@ UPDATES = """
 import sys, time, resource
 import torch
 from embodied_ssl.datasets.read.batches import Frames
-from embodied_ssl.training.memory import keep_memory
+from embodied_ssl.training.devices.memory import keep_memory
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.optimization import make_optimizer

@@ -35,7 +35,7 @@ from embodied_ssl.methods.dino import DINO
 from embodied_ssl.methods.mae import MAE
 from embodied_ssl.parts.precision import Precision
 from embodied_ssl.parts.views import to_float
-from embodied_ssl.training.checkpoint import load_method
+from embodied_ssl.training.runs.checkpoint import load_method
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 

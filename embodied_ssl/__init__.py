@@ -33,8 +33,8 @@ if TYPE_CHECKING:  # what a type checker sees of the names below
     from embodied_ssl.evaluation.evaluate import evaluate as evaluate
     from embodied_ssl.exporting.export import export as export
     from embodied_ssl.methods import make_method as make_method
-    from embodied_ssl.training.checkpoint import load_encoder as load_encoder
-    from embodied_ssl.training.run import load_run as load_run
+    from embodied_ssl.training.runs.checkpoint import load_encoder as load_encoder
+    from embodied_ssl.training.runs.run import load_run as load_run
     from embodied_ssl.training.train import train as train
 
     open = _Dataset.open
@@ -45,8 +45,8 @@ _DOORS = {  # where each is; it is imported when it is asked for, since most imp
     "make_env": "environments:make_env",
     "make_method": "methods:make_method",
     "train": "training.train:train",
-    "load_encoder": "training.checkpoint:load_encoder",
-    "load_run": "training.run:load_run",
+    "load_encoder": "training.runs.checkpoint:load_encoder",
+    "load_run": "training.runs.run:load_run",
     "evaluate": "evaluation.evaluate:evaluate",
     "compare": "comparison:compare",
     "export": "exporting.export:export",

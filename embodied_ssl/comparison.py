@@ -25,8 +25,8 @@ from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class
-from embodied_ssl.training.checkpoint import is_finished, read_configuration
-from embodied_ssl.training.run import ENCODER
+from embodied_ssl.training.runs.checkpoint import is_finished, read_configuration
+from embodied_ssl.training.runs.run import ENCODER
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 

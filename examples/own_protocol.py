@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embodied_ssl.evaluation.neighbours import unit
+from embodied_ssl.evaluation.estimators.neighbours import unit
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.limits import Positive

@@ -24,7 +24,7 @@ from embodied_ssl.evaluation.protocols import (
 )
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method, method_class, method_name, method_names
-from embodied_ssl.training.checkpoint import load_encoder, load_method
+from embodied_ssl.training.runs.checkpoint import load_encoder, load_method
 from embodied_ssl.training.settings import TrainingSettings
 from embodied_ssl.training.train import train
 

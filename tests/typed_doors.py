@@ -13,7 +13,7 @@ from embodied_ssl.datasets.spec import Summary
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.results import Results
 from embodied_ssl.method import Method
-from embodied_ssl.training.run import Run
+from embodied_ssl.training.runs.run import Run
 
 assert_type(es.__version__, str)
 assert_type(es.collect("roam", "data/roam", episodes=64, size=64), Summary)

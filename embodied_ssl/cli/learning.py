@@ -79,7 +79,7 @@ def train_command(name: str, given: Mapping[str, Any]) -> int:
     """`embodied-ssl train METHOD`."""
     from embodied_ssl.method import Recipe
     from embodied_ssl.methods import make_method, method_class
-    from embodied_ssl.training.distributed import rank
+    from embodied_ssl.training.devices.distributed import rank
     from embodied_ssl.training.settings import Hardware, TrainingSettings
     from embodied_ssl.training.train import train
 

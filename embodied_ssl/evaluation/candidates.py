@@ -14,8 +14,8 @@ from embodied_ssl.evaluation import imagenet
 from embodied_ssl.evaluation.features import Pixels
 from embodied_ssl.evaluation.names import shortest
 from embodied_ssl.evaluation.splits import Rows
-from embodied_ssl.training.checkpoint import comparable, load_encoder, read_configuration
-from embodied_ssl.training.samples import learned_from
+from embodied_ssl.training.runs.checkpoint import comparable, load_encoder, read_configuration
+from embodied_ssl.training.runs.samples import learned_from
 
 
 @dataclass(frozen=True)

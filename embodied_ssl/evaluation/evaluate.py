@@ -21,7 +21,7 @@ from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols import make_protocol, protocol_name, usual_protocols
 from embodied_ssl.evaluation.results import Measure, Result, Results
 from embodied_ssl.evaluation.settings import USUAL, Settings, found_device
-from embodied_ssl.training.memory import keep_memory
+from embodied_ssl.training.devices.memory import keep_memory
 
 
 def evaluate(

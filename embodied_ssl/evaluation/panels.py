@@ -23,7 +23,7 @@ from embodied_ssl.parts.motions import sample_motions
 from embodied_ssl.parts.panels import panels_of, signed
 from embodied_ssl.report.figures import Figure
 from embodied_ssl.report.page import write_report
-from embodied_ssl.training.checkpoint import load_encoder, load_method
+from embodied_ssl.training.runs.checkpoint import load_encoder, load_method
 
 MOST_IMAGES = 1500
 BATCH = 24  # samples that a method compares to show its task

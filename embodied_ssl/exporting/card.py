@@ -13,8 +13,8 @@ from embodied_ssl.encoders.of_timm import TimmEncoder
 from embodied_ssl.evaluation.candidates import row_sha256
 from embodied_ssl.evaluation.results import Result, read_results
 from embodied_ssl.methods import method_class
-from embodied_ssl.training.checkpoint import ENCODER, read_configuration
-from embodied_ssl.training.outside import PLUGINS
+from embodied_ssl.training.runs.checkpoint import ENCODER, read_configuration
+from embodied_ssl.training.runs.outside import PLUGINS
 
 CARD = "README.md"
 

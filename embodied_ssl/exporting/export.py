@@ -12,7 +12,7 @@ from embodied_ssl.exporting.to_huggingface import to_huggingface
 from embodied_ssl.exporting.to_onnx import to_onnx
 from embodied_ssl.exporting.to_timm import to_timm
 from embodied_ssl.exporting.to_torch_export import to_torch_export
-from embodied_ssl.training.checkpoint import load_encoder
+from embodied_ssl.training.runs.checkpoint import load_encoder
 
 Format = Literal["timm", "onnx", "torch_export", "huggingface"]
 

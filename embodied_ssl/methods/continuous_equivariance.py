@@ -16,7 +16,7 @@ from embodied_ssl.parts.motions import sample_motions, standard_deviation
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import to_float
-from embodied_ssl.training.distributed import gather
+from embodied_ssl.training.devices.distributed import gather
 
 
 class ContinuousEquivariance(Method):

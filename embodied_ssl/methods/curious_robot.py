@@ -22,7 +22,7 @@ from embodied_ssl.parts.interactions import ANGLES, angle_bin, poke_profile, pok
 from embodied_ssl.parts.losses import cosine_embedding, mean_where
 from embodied_ssl.parts.panels import PREDICTED, TRUE, arrow, columns, curves_chart, with_lines, with_nearest
 from embodied_ssl.parts.views import crop_at, to_float, uniform
-from embodied_ssl.training.distributed import gather
+from embodied_ssl.training.devices.distributed import gather
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
 from embodied_ssl.parts.panels import columns, overlaid, saliency
 from embodied_ssl.parts.views import Range, random_resized_crop, to_float
-from embodied_ssl.training.distributed import gather, mean_over_processes, rank
+from embodied_ssl.training.devices.distributed import gather, mean_over_processes, rank
 from embodied_ssl.training.optimization import follow
 
 

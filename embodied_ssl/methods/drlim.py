@@ -14,7 +14,7 @@ from embodied_ssl.parts.losses import euclidean, mean_where
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import to_float
-from embodied_ssl.training.distributed import gather
+from embodied_ssl.training.devices.distributed import gather
 
 
 class DrLIM(Method):

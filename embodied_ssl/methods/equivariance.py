@@ -19,7 +19,7 @@ from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.positives import digest
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import to_float
-from embodied_ssl.training.distributed import gather
+from embodied_ssl.training.devices.distributed import gather
 
 
 class Equivariance(Method):

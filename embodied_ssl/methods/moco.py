@@ -23,7 +23,7 @@ from embodied_ssl.parts.losses import in_batch_nce, info_nce
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.training.distributed import gather
+from embodied_ssl.training.devices.distributed import gather
 from embodied_ssl.training.optimization import follow
 
 _TEMPERATURE = {1: 0.07, 2: 0.2, 3: 0.2}

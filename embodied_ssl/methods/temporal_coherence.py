@@ -11,7 +11,7 @@ from embodied_ssl.parts.augmentation import frame_pair
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.views import to_float
-from embodied_ssl.training.distributed import gather
+from embodied_ssl.training.devices.distributed import gather
 
 
 class TemporalCoherence(Method):

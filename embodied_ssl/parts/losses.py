@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.training.distributed import gather, rank
+from embodied_ssl.training.devices.distributed import gather, rank
 
 
 def contrastive_margin(distance: Tensor, same: Tensor, margin: float) -> Tensor:

@@ -9,7 +9,7 @@ from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import learning_curves
 from embodied_ssl.report.tables import row_order, tables
-from embodied_ssl.training.run import Run
+from embodied_ssl.training.runs.run import Run
 
 _MOST_CHARTS = 2
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, words
 from embodied_ssl.datasets.gallery.template import Figure
 from embodied_ssl.report.tables import LEAVE_OUT, Cell, cells, row_order
-from embodied_ssl.training.run import Run
+from embodied_ssl.training.runs.run import Run
 
 if TYPE_CHECKING:
     from embodied_ssl.evaluation.results import Result

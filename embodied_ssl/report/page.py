@@ -21,7 +21,7 @@ from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
 from embodied_ssl.report.figures import Equivariance, FeatureMap, Figure, MotionClusters, RetrievalWall, TaskPanels
 from embodied_ssl.report.tables import Column, Table, row_order, tables
-from embodied_ssl.training.run import Run, load_run
+from embodied_ssl.training.runs.run import Run, load_run
 
 _ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance)
 _HEADINGS = {

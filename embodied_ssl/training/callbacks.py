@@ -8,7 +8,7 @@ from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.parts.panels import panels_of
 from embodied_ssl.training.drawing import png_of
-from embodied_ssl.training.state import TrainingState
+from embodied_ssl.training.runs.state import TrainingState
 
 Metrics = Mapping[str, float]
 

@@ -11,9 +11,9 @@ from typing import Any
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.training.callbacks import Callback, Metrics
-from embodied_ssl.training.run import METRICS
+from embodied_ssl.training.runs.run import METRICS
+from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.settings import Logger
-from embodied_ssl.training.state import TrainingState
 
 PROJECT = "embodied-ssl"
 """The project of Weights & Biases and the experiment of MLflow that runs are logged in."""

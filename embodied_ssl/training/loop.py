@@ -15,12 +15,12 @@ from embodied_ssl.datasets.interrupts import Asked
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.method import Step
 from embodied_ssl.training.callbacks import Callback
-from embodied_ssl.training.distributed import Agreement
-from embodied_ssl.training.fabric import by_main_process
+from embodied_ssl.training.devices.distributed import Agreement
+from embodied_ssl.training.devices.fabric import by_main_process
 from embodied_ssl.training.monitor import Monitor
 from embodied_ssl.training.optimization import follow, learning_rate, set_learning_rate
+from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.settings import TrainingSettings
-from embodied_ssl.training.state import TrainingState
 
 LOG_EVERY = 10
 _SMALLER = "take a lower --learning_rate or a --clip, and another --out"

@@ -11,10 +11,10 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluation.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluation.estimators.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluation.estimators.logistic import fit
+from embodied_ssl.evaluation.estimators.neighbours import voting_accuracy
 from embodied_ssl.evaluation.features import extract
-from embodied_ssl.evaluation.logistic import fit
-from embodied_ssl.evaluation.neighbours import voting_accuracy
 from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.evaluation.splits import split
 from embodied_ssl.parts.views import to_float

@@ -27,18 +27,18 @@ from embodied_ssl.method import Method, Recipe
 from embodied_ssl.methods import method_name
 from embodied_ssl.parts.precision import resolved, slowness
 from embodied_ssl.training.callbacks import Callback, ProgressBar, watched
-from embodied_ssl.training.checkpoint import FIRST_WEIGHTS, claim_run, is_finished, weights_digest
-from embodied_ssl.training.compilation import compiled
-from embodied_ssl.training.fabric import by_main_process, launch, present
-from embodied_ssl.training.loading import MicroBatches, count_images, load
+from embodied_ssl.training.devices.compilation import compiled
+from embodied_ssl.training.devices.fabric import by_main_process, launch, present
+from embodied_ssl.training.devices.loading import MicroBatches, count_images, load
+from embodied_ssl.training.devices.memory import keep_memory
 from embodied_ssl.training.logs import LOGGERS, check_loggers
 from embodied_ssl.training.loop import Split, learn
-from embodied_ssl.training.memory import keep_memory
 from embodied_ssl.training.monitor import Monitor, Probe
-from embodied_ssl.training.outside import outside_code
-from embodied_ssl.training.samples import write_samples
+from embodied_ssl.training.runs.checkpoint import FIRST_WEIGHTS, claim_run, is_finished, weights_digest
+from embodied_ssl.training.runs.outside import outside_code
+from embodied_ssl.training.runs.samples import write_samples
+from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.settings import Hardware, TrainingSettings
-from embodied_ssl.training.state import TrainingState
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

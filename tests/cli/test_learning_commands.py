@@ -17,7 +17,7 @@ from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.evaluation.results import read_results
 from embodied_ssl.parts.positives import Views
-from embodied_ssl.training.checkpoint import load_encoder, load_method
+from embodied_ssl.training.runs.checkpoint import load_encoder, load_method
 
 
 @pytest.fixture(scope="module")

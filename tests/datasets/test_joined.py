@@ -28,7 +28,7 @@ from embodied_ssl.datasets.read.streams import Batches
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Method, Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.training.samples import SAMPLES, learned_from
+from embodied_ssl.training.runs.samples import SAMPLES, learned_from
 
 CUTS = {FramePairs: {"max_gap": 2}, Clips: {"length": 3}}
 KINDS = {

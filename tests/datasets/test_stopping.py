@@ -17,8 +17,8 @@ from embodied_ssl.datasets.interrupts import Terminated, terminable
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Method, Recipe, Step
-from embodied_ssl.training.checkpoint import load_state
 from embodied_ssl.training.logs import read_metrics
+from embodied_ssl.training.runs.checkpoint import load_state
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 

@@ -9,8 +9,8 @@ from torch import nn
 from torchvision import models
 
 from embodied_ssl.encoders import make_encoder, random_encoder
-from embodied_ssl.evaluation.fine_tuning import parameters_of
-from embodied_ssl.training.checkpoint import load_weights, save_weights
+from embodied_ssl.evaluation.estimators.fine_tuning import parameters_of
+from embodied_ssl.training.runs.checkpoint import load_weights, save_weights
 
 OF_TIMM = {  # one of each kind of layout and head, and how many pixels of an image a place of each stage has
     "test_resnet": [2, 4, 8, 16, 32],

@@ -13,7 +13,7 @@ from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import ENCODERS, make_encoder, random_encoder
 from embodied_ssl.methods import make_method
-from embodied_ssl.training.checkpoint import load_encoder, save_weights
+from embodied_ssl.training.runs.checkpoint import load_encoder, save_weights
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 

@@ -17,9 +17,10 @@ from embodied_ssl.datasets.images.sources import ImageSet, image_set
 from embodied_ssl.datasets.read.motion import azimuth, elevation
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.evaluation import imagenet, logistic, neighbours
-from embodied_ssl.evaluation.affine_maps import error, fits
-from embodied_ssl.evaluation.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluation import imagenet
+from embodied_ssl.evaluation.estimators import logistic, neighbours
+from embodied_ssl.evaluation.estimators.affine_maps import error, fits
+from embodied_ssl.evaluation.estimators.collapse import feature_deviation, rank_me
 from embodied_ssl.evaluation.features import Pixels, extract
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols import few_labels as few_labels_module

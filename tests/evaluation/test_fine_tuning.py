@@ -6,9 +6,9 @@ import torch
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import MEAN, make_encoder, random_encoder
-from embodied_ssl.evaluation import fine_tuning
+from embodied_ssl.evaluation.estimators import fine_tuning
+from embodied_ssl.evaluation.estimators.fine_tuning import parameters_of, train_on
 from embodied_ssl.evaluation.features import extract
-from embodied_ssl.evaluation.fine_tuning import parameters_of, train_on
 from embodied_ssl.evaluation.protocol import EncodedSet
 from embodied_ssl.evaluation.protocols.fine_tune import FineTune
 from embodied_ssl.evaluation.protocols.semi_supervised import SemiSupervised

@@ -21,7 +21,7 @@ from embodied_ssl.evaluation.panels import present
 from embodied_ssl.exporting.card import CARD
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
-from embodied_ssl.training.checkpoint import load_encoder
+from embodied_ssl.training.runs.checkpoint import load_encoder
 from embodied_ssl.training.train import train
 
 FORMATS = {

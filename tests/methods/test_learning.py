@@ -9,7 +9,7 @@ import torch
 from embodied_ssl.datasets.read.batches import CaptionedFrames, FramePairs, Frames
 from embodied_ssl.datasets.read.captions import LENGTH
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.evaluation.neighbours import voting_accuracy
+from embodied_ssl.evaluation.estimators.neighbours import voting_accuracy
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.parts.positives import Views

@@ -14,7 +14,7 @@ from embodied_ssl.method import Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.parts.colors import cell_colors, rgb_to_lab, soft_cross_entropy
 from embodied_ssl.parts.views import random_square
-from embodied_ssl.training.checkpoint import load_method
+from embodied_ssl.training.runs.checkpoint import load_method
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 

@@ -16,8 +16,8 @@ from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.parts.panels import columns
 from embodied_ssl.training.callbacks import Callback, ShowPanels
-from embodied_ssl.training.checkpoint import load_state
 from embodied_ssl.training.drawing import png_of
+from embodied_ssl.training.runs.checkpoint import load_state
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_names
-from embodied_ssl.training.compilation import compiled
+from embodied_ssl.training.devices.compilation import compiled
 
 CASES = [
     *((name, {}) for name in method_names()),

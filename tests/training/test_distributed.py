@@ -9,7 +9,13 @@ import torch
 
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.parts.losses import nt_xent, symmetric_info_nce
-from embodied_ssl.training.distributed import gather, mean_over_processes, rank, synchronize_batch_norm, world_size
+from embodied_ssl.training.devices.distributed import (
+    gather,
+    mean_over_processes,
+    rank,
+    synchronize_batch_norm,
+    world_size,
+)
 
 SHARED = """
 import sys
@@ -17,7 +23,7 @@ import sys
 import torch
 import torch.distributed as group
 
-from embodied_ssl.training.distributed import gather, mean_over_processes
+from embodied_ssl.training.devices.distributed import gather, mean_over_processes
 from embodied_ssl.parts.losses import nt_xent, symmetric_info_nce
 
 folder, rank = sys.argv[1], int(sys.argv[2])

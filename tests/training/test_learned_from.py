@@ -16,8 +16,8 @@ from embodied_ssl.evaluation.evaluate import evaluate
 from embodied_ssl.evaluation.splits import split
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
-from embodied_ssl.training.checkpoint import load_encoder
-from embodied_ssl.training.samples import SAMPLES, learned_from
+from embodied_ssl.training.runs.checkpoint import load_encoder
+from embodied_ssl.training.runs.samples import SAMPLES, learned_from
 from embodied_ssl.training.settings import TrainingSettings
 from embodied_ssl.training.train import train
 

@@ -9,7 +9,7 @@ import pytest
 FAULTS = """
 import resource
 import numpy as np
-from embodied_ssl.training.memory import keep_memory
+from embodied_ssl.training.devices.memory import keep_memory
 if {kept}:
     keep_memory()
 for turn in range(12):

@@ -9,7 +9,7 @@ from embodied_ssl.methods import method_names
 from embodied_ssl.parts import precision
 from embodied_ssl.parts.colors import cell_colors, rgb_to_lab, soft_classes
 from embodied_ssl.parts.precision import resolved, slowness
-from embodied_ssl.training.compilation import compiled
+from embodied_ssl.training.devices.compilation import compiled
 
 
 def seen(method, bf16):

@@ -19,8 +19,8 @@ from embodied_ssl.datasets.read.batches import FramePairs, Frames
 from embodied_ssl.encoders import Encoder, random_encoder
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.training.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
 from embodied_ssl.training.logs import read_metrics
+from embodied_ssl.training.runs.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
@@ -153,7 +153,7 @@ def test_collapse_is_logged_and_warned_of(roam, tmp_path, capsys):
 
 
 def test_a_kill_right_after_a_state_loses_no_row_of_the_log(roam, tmp_path, monkeypatch):
-    from embodied_ssl.training import state
+    from embodied_ssl.training.runs import state
 
     def save_and_stop(state, path):
         save_state(state, path)

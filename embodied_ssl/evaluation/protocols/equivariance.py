@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluation.affine_maps import AffineMap, error, fit_map, moving, patterns_of, ratio
+from embodied_ssl.evaluation.estimators.affine_maps import AffineMap, error, fit_map, moving, patterns_of, ratio
 from embodied_ssl.evaluation.features import Features
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embodied_ssl.evaluation.logistic import STRENGTHS, fit, tell_unconverged
+from embodied_ssl.evaluation.estimators.logistic import STRENGTHS, fit, tell_unconverged
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.evaluation.splits import draw_rows

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embodied_ssl.evaluation.fine_tuning import LABELS, RATES, UPDATES, accuracy_curve
+from embodied_ssl.evaluation.estimators.fine_tuning import LABELS, RATES, UPDATES, accuracy_curve
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.limits import Count, Positive

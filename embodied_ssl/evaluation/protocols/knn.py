@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embodied_ssl.evaluation.neighbours import voting_accuracy
+from embodied_ssl.evaluation.estimators.neighbours import voting_accuracy
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.limits import Count, Positive

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from embodied_ssl.evaluation.logistic import best_probe
+from embodied_ssl.evaluation.estimators.logistic import best_probe
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 

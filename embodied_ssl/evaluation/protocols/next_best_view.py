@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluation.affine_maps import fit_map, patterns_of
+from embodied_ssl.evaluation.estimators.affine_maps import fit_map, patterns_of
+from embodied_ssl.evaluation.estimators.neighbours import unit, votes
 from embodied_ssl.evaluation.features import Features
-from embodied_ssl.evaluation.neighbours import unit, votes
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.evaluation.splits import TEST, TRAINING, UNUSED, VALIDATION, Rows, Split, split

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embodied_ssl.evaluation.neighbours import nearest
+from embodied_ssl.evaluation.estimators.neighbours import nearest
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 

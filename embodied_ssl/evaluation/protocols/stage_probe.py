@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluation.estimators.logistic import best_probe
 from embodied_ssl.evaluation.features import Features
-from embodied_ssl.evaluation.logistic import best_probe
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.parts.views import to_float

@@ -1,1 +1,1 @@
-"""The rasteriser: from triangles to images, depth and masks. `drawing` has the stages, `buffers` what they hand on."""
+"""The rasteriser: from triangles to images, depth and masks; `kernels` has its compiled code."""

@@ -9,7 +9,8 @@ from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Light
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.raster.atlas import Atlas, MeshStore
-from embodied_ssl.envs.world.raster.buffers import (
+from embodied_ssl.envs.world.raster.frames import Frame, Item, Renderer
+from embodied_ssl.envs.world.raster.kernels.buffers import (
     HIGHEST,
     RADIUS,
     SUNWARD,
@@ -22,10 +23,9 @@ from embodied_ssl.envs.world.raster.buffers import (
     room_for_fragments,
     room_for_samples,
 )
-from embodied_ssl.envs.world.raster.drawing import draw_view
-from embodied_ssl.envs.world.raster.frames import Frame, Item, Renderer
+from embodied_ssl.envs.world.raster.kernels.drawing import draw_view
+from embodied_ssl.envs.world.raster.kernels.visibility import scan_shadows
 from embodied_ssl.envs.world.raster.tiny import TinyRenderer
-from embodied_ssl.envs.world.raster.visibility import scan_shadows
 
 
 def make_renderer(name: str, shadows: bool, antialias: int) -> Renderer:

@@ -12,7 +12,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.digests import Digests, united
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.store.files import write_atomically
-from embodied_ssl.training.run import CONFIGURATION
+from embodied_ssl.training.runs.run import CONFIGURATION
 
 SAMPLES = "samples.npy"
 """Beside `run.json`: the digests of all images that a run may learn from, uint64, sorted, each once; also of those

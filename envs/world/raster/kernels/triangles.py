@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, kernel
-from embodied_ssl.envs.world.raster.buffers import (
+from embodied_ssl.envs.world.raster.kernels.buffers import (
     ACROSS,
     BY_COLUMN,
     BY_ROW,

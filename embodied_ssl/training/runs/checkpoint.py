@@ -26,8 +26,8 @@ from embodied_ssl.datasets.store.files import remove_temporaries, write_atomical
 from embodied_ssl.encoders import Encoder, make_encoder
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_class
-from embodied_ssl.training.outside import CODE, PLUGINS, check_outside
-from embodied_ssl.training.run import CONFIGURATION, ENCODER
+from embodied_ssl.training.runs.outside import CODE, PLUGINS, check_outside
+from embodied_ssl.training.runs.run import CONFIGURATION, ENCODER
 
 METHOD = "method.safetensors"
 STATE = "state.pt"

@@ -25,13 +25,13 @@ All buffers are kept from image to image. Everything in this folder is compiled 
 """
 
 from embodied_ssl.envs.world.compiled import jit
-from embodied_ssl.envs.world.raster.blending import blend, mark
-from embodied_ssl.envs.world.raster.buffers import Fragments
-from embodied_ssl.envs.world.raster.pixels import unpack
-from embodied_ssl.envs.world.raster.planes import set_up_planes
-from embodied_ssl.envs.world.raster.shading import rays_of, shade
-from embodied_ssl.envs.world.raster.spans import list_spans
-from embodied_ssl.envs.world.raster.visibility import scan_view
+from embodied_ssl.envs.world.raster.kernels.blending import blend, mark
+from embodied_ssl.envs.world.raster.kernels.buffers import Fragments
+from embodied_ssl.envs.world.raster.kernels.pixels import unpack
+from embodied_ssl.envs.world.raster.kernels.planes import set_up_planes
+from embodied_ssl.envs.world.raster.kernels.shading import rays_of, shade
+from embodied_ssl.envs.world.raster.kernels.spans import list_spans
+from embodied_ssl.envs.world.raster.kernels.visibility import scan_view
 
 
 @jit

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba import extending, types
 
-from embodied_ssl.envs.world.raster.buffers import INTERPOLATED, LANES, LENGTH
+from embodied_ssl.envs.world.raster.kernels.buffers import INTERPOLATED, LANES, LENGTH
 
 RUN = 8  # fragments of a span that go into a block at once
 

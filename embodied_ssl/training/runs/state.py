@@ -12,7 +12,10 @@ from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.method import Method, Recipe
-from embodied_ssl.training.checkpoint import (
+from embodied_ssl.training.devices.distributed import synchronize_batch_norm
+from embodied_ssl.training.devices.fabric import PRECISIONS
+from embodied_ssl.training.optimization import make_optimizer
+from embodied_ssl.training.runs.checkpoint import (
     ENCODER,
     METHOD,
     STATE,
@@ -21,9 +24,6 @@ from embodied_ssl.training.checkpoint import (
     save_state,
     save_weights,
 )
-from embodied_ssl.training.distributed import synchronize_batch_norm
-from embodied_ssl.training.fabric import PRECISIONS
-from embodied_ssl.training.optimization import make_optimizer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -6,7 +6,7 @@ and unsigned indices whose rows are constants. A row is used again once what sto
 
 import numpy as np
 
-from embodied_ssl.envs.world.raster.buffers import LENGTH
+from embodied_ssl.envs.world.raster.kernels.buffers import LENGTH
 
 # The rows of a block's numbers: where each begins. The first nine are what is interpolated, in its order.
 NEARNESS = np.uint64(0 * LENGTH)  # then w

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, kernel
-from embodied_ssl.envs.world.raster import block
-from embodied_ssl.envs.world.raster.buffers import GROUND, HORIZON, SKY, SUN, SUNWARD, ZENITH
+from embodied_ssl.envs.world.raster.kernels import block
+from embodied_ssl.envs.world.raster.kernels.buffers import GROUND, HORIZON, SKY, SUN, SUNWARD, ZENITH
 
 _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)

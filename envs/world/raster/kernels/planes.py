@@ -7,7 +7,7 @@ corners, with the edges e_i of `visibility`. So 1/w, u/w, v/w … are nine plane
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, kernel
-from embodied_ssl.envs.world.raster.buffers import (
+from embodied_ssl.envs.world.raster.kernels.buffers import (
     BY_COLUMN,
     BY_ROW,
     CONSTANT,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, kernel
-from embodied_ssl.envs.world.raster.buffers import (
+from embodied_ssl.envs.world.raster.kernels.buffers import (
     BY_COLUMN,
     BY_ROW,
     COLUMN,
@@ -16,7 +16,7 @@ from embodied_ssl.envs.world.raster.buffers import (
     ROW,
     SHARE,
 )
-from embodied_ssl.envs.world.raster.pixels import to_pixel
+from embodied_ssl.envs.world.raster.kernels.pixels import to_pixel
 
 
 @kernel

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, jit, kernel
-from embodied_ssl.envs.world.raster.buffers import (
+from embodied_ssl.envs.world.raster.kernels.buffers import (
     ACROSS,
     COMPARED,
     CORNER_COLUMN,
@@ -26,7 +26,7 @@ from embodied_ssl.envs.world.raster.buffers import (
     VERTEX_END,
     W,
 )
-from embodied_ssl.envs.world.raster.triangles import Grid, scan_triangle
+from embodied_ssl.envs.world.raster.kernels.triangles import Grid, scan_triangle
 
 NEAR_M = 0.02
 LARGE = 1e9

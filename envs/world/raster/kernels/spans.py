@@ -9,7 +9,7 @@ What is shaded once is a pixel of a span, a fragment. With 2 × 2 samples a pixe
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, kernel
-from embodied_ssl.envs.world.raster.buffers import COLUMN, END, FIRST, OWNER, PIXEL, ROW, SHARE, SHOWN
+from embodied_ssl.envs.world.raster.kernels.buffers import COLUMN, END, FIRST, OWNER, PIXEL, ROW, SHARE, SHOWN
 
 _MIXED = -2  # the owner of a pixel that shows several triangles
 

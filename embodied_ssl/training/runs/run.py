@@ -50,13 +50,13 @@ class Run:
 
     def load_encoder(self) -> "Encoder":
         """The encoder that it has learned, in evaluation mode. Raises DataError where there is none."""
-        from embodied_ssl.training.checkpoint import load_encoder
+        from embodied_ssl.training.runs.checkpoint import load_encoder
 
         return load_encoder(self.path)
 
     def load_method(self) -> "Method":
         """The whole method, heads included, in evaluation mode. Raises DataError where there is none."""
-        from embodied_ssl.training.checkpoint import load_method
+        from embodied_ssl.training.runs.checkpoint import load_method
 
         return load_method(self.path)
 

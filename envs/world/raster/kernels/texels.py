@@ -3,7 +3,7 @@
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, kernel
-from embodied_ssl.envs.world.raster import block
+from embodied_ssl.envs.world.raster.kernels import block
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)

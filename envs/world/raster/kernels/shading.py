@@ -11,12 +11,23 @@ Only `fetch` gathers from memory, so it stands alone: the other loops compile to
 import numpy as np
 
 from embodied_ssl.envs.world.compiled import inlined, jit, kernel
-from embodied_ssl.envs.world.raster import block
-from embodied_ssl.envs.world.raster.buffers import COLUMN, EMISSION, END, FIRST, GLOSS, LANES, LENGTH, OWNER, PART, ROW
-from embodied_ssl.envs.world.raster.lanes import RUN, put_copies, put_line, put_ramp
-from embodied_ssl.envs.world.raster.lighting import light_up
-from embodied_ssl.envs.world.raster.pixels import to_pixel
-from embodied_ssl.envs.world.raster.texels import fetch, locate
+from embodied_ssl.envs.world.raster.kernels import block
+from embodied_ssl.envs.world.raster.kernels.buffers import (
+    COLUMN,
+    EMISSION,
+    END,
+    FIRST,
+    GLOSS,
+    LANES,
+    LENGTH,
+    OWNER,
+    PART,
+    ROW,
+)
+from embodied_ssl.envs.world.raster.kernels.lanes import RUN, put_copies, put_line, put_ramp
+from embodied_ssl.envs.world.raster.kernels.lighting import light_up
+from embodied_ssl.envs.world.raster.kernels.pixels import to_pixel
+from embodied_ssl.envs.world.raster.kernels.texels import fetch, locate
 
 _ZERO = np.float32(0.0)
 _ONE = np.float32(1.0)

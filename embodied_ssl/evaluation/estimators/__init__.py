@@ -1,0 +1,1 @@
+"""What protocols fit and count with: classifiers, neighbours, affine maps, fine-tuning."""
