@@ -86,6 +86,9 @@ def compare(
     check_engine(engine, slurm)
     if not methods:
         raise DataError("compare: name at least one method")
+    for source in data:
+        if not Path(source).expanduser().exists():
+            raise DataError(f"{source}: nothing is there; name a data set, or a folder or an archive of images")
     out = Path(out).expanduser()
     rows = list(dict.fromkeys([*methods, "labels"] if labels else methods))  # each once
 
