@@ -35,7 +35,7 @@ class Split:
     micro_batches: int
     """Forward and backward passes of an update, each with a loss of its own; their gradients are averaged."""
     loss_chunks: int
-    """Parts in which a loss that compares the whole batch encodes it (`Step.parts`); 1 for other losses."""
+    """Parts in which a loss that compares the whole batch encodes it (`Step.loss_chunks`); 1 for other losses."""
 
 
 def learn(
