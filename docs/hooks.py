@@ -18,8 +18,8 @@ from notebooks import tutorials  # noqa: E402
 PACKAGE = ROOT / "build" / "package"
 
 
-def on_pre_build(config: MkDocsConfig) -> None:
-    """Lay the three folders together as they are installed, where mkdocstrings reads them."""
+def on_startup(**_: Any) -> None:
+    """Lay the three folders together as they are installed, before mkdocstrings looks whether they are there."""
     shutil.rmtree(PACKAGE, ignore_errors=True)
     for folder, name in {"embodied_ssl": "", "envs": "envs", "datasets": "datasets"}.items():
         shutil.copytree(ROOT / folder, PACKAGE / "embodied_ssl" / name, ignore=shutil.ignore_patterns("__pycache__"))
