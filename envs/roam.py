@@ -20,8 +20,7 @@ from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world.camera import Camera, optical_flow
 from embodied_ssl.envs.world.floor import Floor
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, make_scene
-from embodied_ssl.envs.world.textures.families import nearest
+from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, checked_types, make_scene
 from embodied_ssl.limits import Angle, Count, Limits, Positive, Share, within_limits
 
 
@@ -38,7 +37,7 @@ class RoamEnv(SimulatedEnv):
     [S, S, 2], px from the frame before to this one.
     """
 
-    SIMULATED = frozenset({"world", "scene", "floor", "_wheels"})
+    SIMULATED = frozenset({"world", "scene", "floor", "wheels"})
 
     @within_limits
     def __init__(
@@ -86,7 +85,7 @@ class RoamEnv(SimulatedEnv):
 
         Raises ValueError for a setting that is none.
         """
-        self.scenes = _checked_types(scenes)
+        self.scenes = checked_types(scenes)
         self.length, self.flow = length, flow
         self.camera_height, self.camera_pitch = camera_height, camera_pitch
         self.slip, self.motor_noise, self.odometry_noise = slip, motor_noise, odometry_noise
@@ -112,13 +111,13 @@ class RoamEnv(SimulatedEnv):
 
     def _set_up(self, options: dict[str, Any] | None) -> None:
         rng = self.np_random
-        types = _checked_types(options["scene"]) if options and "scene" in options else self.scenes
+        types = checked_types(options["scene"]) if options and "scene" in options else self.scenes
         self.scene = make_scene(types[rng.integers(len(types))], rng, self.instances)
         self.world.reset()
         self.world.add_scene(self.scene)
         self.floor = Floor(self.scene, HEIGHT_M)
-        self._wheels = Wheels(self.world, self.floor)
-        self.position, self.heading = self._wheels.start(rng)
+        self.wheels = Wheels(self.world, self.floor)
+        self.position, self.heading = self.wheels.start(rng)
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
@@ -127,7 +126,7 @@ class RoamEnv(SimulatedEnv):
         forward *= 1 - self.slip * abs(noise[0]) + self.motor_noise * noise[2]
         yaw *= 1 - self.slip * abs(noise[1]) + self.motor_noise * noise[3]
         self.heading = wrapped(self.heading + yaw)
-        self.position, driven = self._wheels.drive(self.position, self.heading, forward)
+        self.position, driven = self.wheels.drive(self.position, self.heading, forward)
         noise = self.np_random.normal(size=2).tolist()
         measured = driven * (1 + self.odometry_noise * noise[0]), yaw * (1 + self.odometry_noise * noise[1])
         self._steps += 1
@@ -165,14 +164,3 @@ class RoamEnv(SimulatedEnv):
         if self.render_mode is None:
             return None
         return self.world.render(self.camera.enlarged(4), self.pose).rgb
-
-
-def _checked_types(names: Sequence[str] | str) -> tuple[str, ...]:
-    """Scene types from a name, a comma-separated list or a sequence; ValueError names the near one."""
-    types = tuple(names.split(",")) if isinstance(names, str) else tuple(names)
-    if not types:
-        raise ValueError("name at least one scene type")
-    for name in types:
-        if name not in SCENE_TYPES:
-            raise ValueError(f"unknown scene type {name!r}{nearest(name, SCENE_TYPES)}")
-    return types

@@ -9,7 +9,6 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.bodies.wheeled import RADIUS_M
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.compiled import jit
 from embodied_ssl.envs.world.floor import CELL_M
@@ -55,8 +54,9 @@ class Explore:
         grid, origin = body.floor.grid, body.floor.origin
         ahead = exact.cos(body.heading), exact.sin(body.heading)
         turn, room = best_way(
-            grid, origin, self.visits, self.start, body.position, body.heading, ahead, self.goal, self.ways
-        )
+            grid, origin, self.visits, self.start, body.position, body.heading, ahead, self.goal, self.ways,
+            body.wheels.radius,
+        )  # fmt: skip
         self.goal = body.heading + turn
         self.yaw = 0.5 * self.yaw + 0.5 * min(max(0.35 * turn, -0.3), 0.3)
         forward = self.pace * min(max((room - 0.1) / 0.4, 0.0), 1.0) * max(0.0, exact.cos(turn))
@@ -64,10 +64,10 @@ class Explore:
 
 
 @jit
-def best_way(grid, origin, visits, start, place, heading, ahead, goal, ways):
+def best_way(grid, origin, visits, start, place, heading, ahead, goal, ways, radius):
     """The best turn (rad), and how far (m) the body could drive straight on.
 
-    ahead, ways: the cosine and sine of the heading and of the turns.
+    ahead, ways: the cosine and sine of the heading and of the turns. radius: of the body, m.
     """
     last = visits.shape[0] - 1
     row, column = int((place[1] - start[1]) / VISITED_CELL_M), int((place[0] - start[0]) / VISITED_CELL_M)
@@ -81,7 +81,7 @@ def best_way(grid, origin, visits, start, place, heading, ahead, goal, ways):
         while reach < FARTHEST_M:
             x, y = place[0] + reach * c, place[1] + reach * s
             i, j = int(np.floor((y - origin[1]) / CELL_M)), int(np.floor((x - origin[0]) / CELL_M))
-            clear = grid[i, j] - RADIUS_M if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1] else 0.0
+            clear = grid[i, j] - radius if 0 <= i < grid.shape[0] and 0 <= j < grid.shape[1] else 0.0
             if clear < 0.5 * CELL_M and reach > 0.0:
                 break
             reach += max(clear, CELL_M)
@@ -110,3 +110,23 @@ class Walk:
         self.velocity = 0.9 * self.velocity + self.rng.normal(size=2) * np.array([0.08, 0.05])
         self.velocity[1] -= 0.05 * (body.elevation - 0.75)
         return np.clip(self.velocity, -0.5, 0.5).astype(np.float32)
+
+
+class Carry:
+    """Explores while it turns what it holds: about axes and at speeds that wander, so that every side is shown."""
+
+    SPIN_RAD, STAYS = 0.28, 0.85  # standard deviation of each increment; how much of the spin the next frame has
+
+    def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
+        self.env, self.rng = env.unwrapped, rng
+        self.spin = self.SPIN_RAD * rng.normal(size=3)
+        self.visit = -1
+
+    def __call__(self, observation: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        body: Any = self.env
+        if body.visit != self.visit:  # another scene, to be explored anew
+            self.visit, self.explore = body.visit, Explore()
+            self.explore.reset(body, self.rng)
+        fresh = self.SPIN_RAD * (1 - self.STAYS**2) ** 0.5
+        self.spin = self.STAYS * self.spin + fresh * self.rng.normal(size=3)
+        return np.concatenate([self.spin, self.explore(observation)]).astype(np.float32)

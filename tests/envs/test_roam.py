@@ -73,7 +73,7 @@ def test_walls_and_furniture_stop_the_body(scene):
         for _ in range(150):
             _, driven, *_ = env.step(np.float32([0.25, rng.normal() * 0.02]))
             stopped += driven < 0.01
-            assert env._wheels.distance_to_obstacle(*env.position.tolist(), 1.0) > -1e-3  # never inside anything
+            assert env.wheels.distance_to_obstacle(*env.position.tolist(), 1.0) > -1e-3  # never inside anything
         assert stopped > 50
 
 
@@ -99,7 +99,7 @@ def test_the_floor_map_agrees_with_the_physics(scene):
     floor, rng = Floor(env.scene, HEIGHT_M), np.random.default_rng(0)
     for _ in range(40):
         env.position = floor.start(rng, RADIUS_M)
-        exact = env._wheels.distance_to_obstacle(*env.position.tolist(), 0.6)
+        exact = env.wheels.distance_to_obstacle(*env.position.tolist(), 0.6)
         mapped = min(float(floor.clearance_at(*env.position)) - RADIUS_M, 0.6)
         assert exact > mapped - 3 * CELL_M  # the map promises no room that is not there
 
@@ -166,7 +166,7 @@ def test_things_with_sloping_sides_stop_the_body_too(radii, monkeypatch):
     env.reset(seed=0)
     env.position, env.heading = np.array([-2.0, 0.05]), 0.0
     for _ in range(20):
-        env.position, _ = env._wheels.drive(env.position, env.heading, 0.25)
+        env.position, _ = env.wheels.drive(env.position, env.heading, 0.25)
     low, high = (radii[0] + (radii[1] - radii[0]) * height / 0.7 for height in (0.03, 0.53))
     left = np.hypot(*env.position) - RADIUS_M - max(low, high)
     assert env.position[0] < 0

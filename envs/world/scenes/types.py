@@ -1,7 +1,7 @@
 """Furnished places by type, drawn from a generator: the worlds that a roaming body sees."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from embodied_ssl.envs.world.scenes import home, outdoor, public, work
 from embodied_ssl.envs.world.scenes.clutter import scatter
 from embodied_ssl.envs.world.scenes.interiors import indoor_light
 from embodied_ssl.envs.world.scenes.rooms import Room
+from embodied_ssl.envs.world.textures.families import nearest
 
 Range = tuple[float, float]
 
@@ -130,3 +131,14 @@ def make_scene(type: str, rng: np.random.Generator, object_instances: tuple[int,
     kind.furnish(room)
     scatter(room, kind.on_tops, kind.on_floor)
     return room.finish(kind.light(rng))
+
+
+def checked_types(names: Sequence[str] | str) -> tuple[str, ...]:
+    """Scene types from a name, a comma-separated list or a sequence; ValueError names the near one."""
+    types = tuple(names.split(",")) if isinstance(names, str) else tuple(names)
+    if not types:
+        raise ValueError("name at least one scene type")
+    for name in types:
+        if name not in SCENE_TYPES:
+            raise ValueError(f"unknown scene type {name!r}{nearest(name, SCENE_TYPES)}")
+    return types
