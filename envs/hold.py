@@ -16,11 +16,9 @@ from embodied_ssl.envs.bodies.wheeled import HEIGHT_M, RADIUS_M, Wheels, eye_pos
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
-    checked_number,
-    describe_things,
+    describe_objects,
     observation_space,
     observe,
-    whole_number,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.world import exact
@@ -29,8 +27,10 @@ from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.floor import Floor
 from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
-from embodied_ssl.envs.world.raster.renderers import Frame, matrices_of
+from embodied_ssl.envs.world.poses import matrices_of
+from embodied_ssl.envs.world.raster.frames import Frame
 from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, checked_types, make_scene
+from embodied_ssl.limits import Angle, Count, Positive, Share, within_limits
 
 HELD = 1  # its value in instance masks
 CLOSE = (0.95, 1.4)  # of the distance at which the object's sphere would fill the picture
@@ -59,28 +59,29 @@ class HoldEnv(SimulatedEnv):
 
     SIMULATED = frozenset({"world", "floor", "wheels", "objects", "_carriers"})
 
+    @within_limits
     def __init__(
         self,
         scenes: Sequence[str] | str = tuple(SCENE_TYPES),
-        size: int = 96,
+        size: Count = 96,
         depth: bool = False,
         instance: bool = False,
         flow: bool = False,
-        length: int = 60,
-        visits: int = 3,
+        length: Count = 100,
+        visits: Count = 3,
         hand: bool = True,
         categories: str = "",
-        camera_height: float = 0.8,
-        field_of_view: float = 0.9,
-        slip: float = 0.05,
-        motor_noise: float = 0.02,
-        encoder_noise: float = 0.01,
+        camera_height: Positive = 0.8,
+        field_of_view: Angle = 0.9,
+        slip: Share = 0.05,
+        motor_noise: Share = 0.02,
+        encoder_noise: Share = 0.01,
         objects: str = "household",
         instances: tuple[int, int] = (0, 64),
         textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
-        antialias: int = 2,
+        antialias: Count = 2,
         render_mode: str | None = None,
     ):
         """Set up a body, its eye and its hand; object and scene come with `reset`.
@@ -111,20 +112,17 @@ class HoldEnv(SimulatedEnv):
         Raises ValueError for a setting that is none.
         """
         self.scenes = checked_types(scenes)
-        self.length, self.visits = whole_number("length", length, 1), whole_number("visits", visits, 1)
-        if self.visits > self.length:
+        self.length, self.visits = length, visits
+        if visits > length:
             raise ValueError(f"visits: {visits} scenes need at least as many frames, not a length of {length}")
         self.flow, self.hand = flow, hand
-        self.camera_height = checked_number("camera_height", camera_height, 0.05, 3, " m")
-        self.slip = checked_number("slip", slip, 0, 1)
-        self.motor_noise = checked_number("motor_noise", motor_noise, 0, 1)
-        self.encoder_noise = checked_number("encoder_noise", encoder_noise, 0, 1)
+        self.camera_height, self.slip = camera_height, slip
+        self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
         self.instances = checked_instances(instances)
-        size, samples = whole_number("size", size, 1), whole_number("antialias", antialias, 1)
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
-        look = {"renderer": renderer, "shadows": shadows, "antialias": samples, "textures": textures}
+        look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
         super().__init__(
             {"objects": objects, "categories": tuple(categories.split(",")) if categories else None, "world": look}
         )
@@ -183,11 +181,13 @@ class HoldEnv(SimulatedEnv):
     def _carry(self, asset: Any) -> int:
         """The body that an asset follows; nothing touches it."""
         body = pybullet.createMultiBody(0, -1, -1, physicsClientId=self.world.client)
-        self.world.follow(asset, body)
+        # So near the eye a shadow map of the room is too coarse; and it stays the same while what is held moves.
+        parts = tuple(replace(part, casts_shadow=False) for part in asset.parts)
+        self.world.follow(replace(asset, parts=parts), body)
         return body
 
-    def _act(self, act: NDArray[np.float64]) -> None:
-        self._enter(int(act[0]))
+    def _interact(self, interaction: NDArray[np.float64]) -> None:
+        self._enter(int(interaction[0]))
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
@@ -207,7 +207,7 @@ class HoldEnv(SimulatedEnv):
         return self._observe(motor), exact.length(turned), False, self._steps >= self.length - 1, info
 
     def _move_on(self, visit: int) -> tuple[float, float]:
-        self._acts.append(np.array([visit], float))  # it changes the world: a copy has to do so as well
+        self._past.append(np.array([visit], float))  # it changes the world: a copy has to do so as well
         self._enter(visit)
         return 0.0, 0.0
 
@@ -231,11 +231,11 @@ class HoldEnv(SimulatedEnv):
             pybullet.resetBasePositionAndOrientation(
                 carrier, position.tolist(), quaternion.tolist(), physicsClientId=self.world.client
             )
-        self._places = matrices_of(*zip(*places, strict=True))  # [1 or 2, 4, 4], of the object and the hand
+        self._places = matrices_of(*zip(*places, strict=True)) if self.flow else None  # [2, 4, 4] of object and hand
         self.object_pose = np.concatenate(places[0])
         self._frame = self.world.render(self.camera, self.pose)
 
-    def _flow(self, frame: Frame, pose: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _flow(self, frame: Frame, pose: NDArray[np.float64], places: Any) -> NDArray[np.float32]:
         """Optical flow from the frame before: the scene rests, and what is held moves with the body and the hand."""
         motions = [motion_between(then, now) for then, now in zip(places, self._places, strict=True)]
         moved = np.stack([np.eye(4), *motions])  # by what a mask shows: the scene, the object, the hand
@@ -259,7 +259,7 @@ class HoldEnv(SimulatedEnv):
 
     def describe(self) -> dict[str, Any]:
         """What the episode shows: its first `scene`, `intrinsics` float64 [3, 3], and a row for the one held."""
-        held = [row for row in describe_things(self.world) if row["index"] == HELD]
+        held = [row for row in describe_objects(self.world) if row["index"] == HELD]
         return {"scene": self.scene_type, "intrinsics": self.camera.intrinsics, "objects": held}
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -291,7 +291,9 @@ def times(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
 
 def rotated(turn: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
     """A point [3] turned by a quaternion (x, y, z, w)."""
-    return exact.product(point, matrices_of((0, 0, 0), turn)[0, :3, :3].T)
+    (x, y, z, w), (px, py, pz) = turn.tolist(), point.tolist()
+    tx, ty, tz = 2 * (y * pz - z * py), 2 * (z * px - x * pz), 2 * (x * py - y * px)
+    return np.array([px + w * tx + y * tz - z * ty, py + w * ty + z * tx - x * tz, pz + w * tz + x * ty - y * tx])
 
 
 def motion_between(then: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:

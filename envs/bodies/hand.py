@@ -15,6 +15,7 @@ TONES = (  # sRGB: skin, and gloves
     (214, 214, 210), (62, 84, 138), (46, 46, 50), (172, 60, 52), (92, 122, 74), (222, 182, 66),
 )  # fmt: skip
 FINGER_M = 0.008  # radius
+GRIP = 0.75  # how far out in its sphere an object is held: few fill their sphere
 STEP_M = 0.005  # radii of objects that share a hand
 
 
@@ -28,11 +29,11 @@ def make_hand(radius: float, tone: int) -> Asset:
 
 @lru_cache(maxsize=512)
 def _hand(steps: int, tone: int) -> Asset:
-    reach = steps * STEP_M + FINGER_M  # from the middle of the object to that of a finger
+    reach = GRIP * steps * STEP_M + FINGER_M  # from the middle of the object to that of a finger
     palm = sweep([[-0.03, 0, -reach - 0.006], [0.03, 0, -reach - 0.006]], [0.022, 0.026], segments=10)
     forearm = sweep([[-0.28, -0.05, -reach - 0.22], [-0.14, -0.025, -reach - 0.09], [-0.02, 0, -reach - 0.01]], 0.026)
     fingers = [_finger(reach, azimuth, 1.25) for azimuth in (-0.45, -0.15, 0.15, 0.45)]
-    mesh = merge([palm, forearm, *fingers, _finger(reach, np.pi - 0.5, 0.8)])
+    mesh = merge([palm, forearm, *fingers, _finger(reach, np.pi - 0.4, 1.3)])
     return Asset("hand", tone, MATERIALS["plush"], (Part(mesh, flat(*TONES[tone]), 0.02),), ())
 
 

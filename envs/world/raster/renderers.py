@@ -58,6 +58,7 @@ class RasterRenderer:
 
     def load(self, items: Sequence[Item], light: Light) -> None:
         self._stage = _pack(items, light, self._atlas, self._meshes)
+        self._casting = np.unique(self._stage.item[self._stage.casts])
         self._sun = None
         if self._samples is not None and not has_room(self._samples, self._stage):
             self._samples = None
@@ -80,8 +81,8 @@ class RasterRenderer:
         return Frame(*image)
 
     def _current_sun(self, poses: NDArray[np.float64], samples: Samples) -> Sun:
-        """The sun's map of what stands here, made anew only if one has moved."""
-        now = poses.tobytes()
+        """The sun's map of what stands here, made anew only if something that casts a shadow has moved."""
+        now = poses[self._casting].tobytes()
         if self._sun is None or (self.shadows and now != self._sun_poses):
             self._sun = self._scan_sun(poses, samples)
             self._sun_poses = now
