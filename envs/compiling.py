@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from embodied_ssl.envs.bodies.wheeled import RADIUS_M
 from embodied_ssl.envs.policies.exploration import Explore
 from embodied_ssl.envs.world import compiled, exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part, Scene, Texture
@@ -42,7 +43,8 @@ def _draw() -> None:
 def _look_for_a_way() -> None:
     floor = Floor(Scene("", (), (0.0, 0.0, 4.0, 4.0)), 0.5)
     floor.clearance([[2.0, 2.0]])
-    policy, body = Explore(), SimpleNamespace(floor=floor, position=np.array([2.0, 2.0]), heading=0.0)
+    wheels = SimpleNamespace(radius=RADIUS_M)
+    policy, body = Explore(), SimpleNamespace(floor=floor, wheels=wheels, position=np.array([2.0, 2.0]), heading=0.0)
     policy.reset(SimpleNamespace(unwrapped=body), np.random.default_rng(0))  # type: ignore[arg-type]
     policy({})
 
