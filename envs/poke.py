@@ -19,9 +19,11 @@ TOUCHED_N = 0.05  # smaller forces are noise
 class PokeEnv(TableEnv):
     """Poke at an image point: a round finger descends at constant speed and feels the force.
 
-    What it touches gives way like its material: the force is stiffness · depth + damping · speed (materials.py).
+    What it touches gives way like its material: the force is stiffness · depth + damping · speed, with the
+    stiffness and damping that `envs/world/materials.py` has for it.
 
-    Interaction: image point (u, v) in px. Reward: 1 where the finger felt something, else 0.
+    Interaction: image point (u, v) in px.
+    Reward: 1 where the finger felt something, else 0.
     """
 
     ROUND_FINGER = True

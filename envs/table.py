@@ -42,7 +42,7 @@ SLAB = Asset("table", 0, MATERIALS["wood"], (), (box((1.0, 1.0, 0.5), (0, 0, -0.
 
 
 class TableEnv(SimulatedEnv):
-    """Clutter on a table under an overhead camera; a step is one interaction of a gripper. Subclasses say which.
+    """Clutter on a table under an overhead camera; a step is one interaction of a gripper.
 
     Observation: `rgb` uint8 [S, S, 3], the gripper out of view; if asked for, `depth` float32 [S, S] (m) and
     `instance` uint8 [S, S].

@@ -87,6 +87,8 @@ def _values(hint: Any) -> str:
         return ", ".join(code(value) for value in options)
     if origin in (Union, types.UnionType):
         return " or ".join(_values(option) for option in options)
+    if origin is dict:
+        return "values by name"
     if origin is not None:
         return f"{origin.__name__} of {', '.join(_values(each) for each in options if each is not ...)}"
     return "none" if hint is type(None) else getattr(hint, "__name__", str(hint))

@@ -7,8 +7,8 @@ from dataclasses import fields
 
 from cards.markdown import code, settings, table
 from embodied_ssl.data import origin
-from embodied_ssl.method import Method, Recipe, input_streams_of
-from embodied_ssl.methods import method_class, method_names
+from embodied_ssl.method import Method, Recipe, StreamSpec, input_streams_of
+from embodied_ssl.methods import make_method, method_class, method_names
 
 LABELS = ("Idea", "Loss", "Differs")
 """Paragraphs of a method's docstring that begin so, and a colon, have a place of their own on its card."""
@@ -22,13 +22,16 @@ def pages(figures: Mapping[str, object]) -> dict[str, str | bytes]:
     index = (
         "# Methods\n\nA method is an encoder to keep, heads to throw away, and the loss of its paper. Each is one "
         "file, whose signatures are its settings, its command line and the check of its data. "
-        "All of them at work: [the lecture](../tutorials/lecture_pretext.md).\n\n"
+        "All of them at work: lectures [1](../tutorials/lecture_pretext.md), [2](../tutorials/lecture_contrast.md) and "
+        "[3](../tutorials/lecture_bodies.md).\n\n"
     )
     return {"methods/index.md": index + table(["name", "what it is", "learns from"], rows), **found}
 
 
 def _about(method: type[Method]) -> list[str]:
-    return [_parts(method)["title"], "; ".join(_streams(method))]
+    parts = _parts(method)
+    learns_from = "; ".join(_streams(input_streams_of(method))) or "what its methods learn from"
+    return [f"{parts['title']} {parts['paper']}".strip(), learns_from]
 
 
 def _card(name: str, method: type[Method], drawn: bool) -> str:
@@ -68,20 +71,20 @@ def _parts(method: type[Method]) -> dict[str, str]:
     return found | {"title": title.rstrip(".") + ".", "paper": paper}
 
 
-def _streams(method: type[Method]) -> list[str]:
-    specs = input_streams_of(method)
-    if not specs:
-        return ["what its methods learn from"]
+def _streams(specs: Mapping[str, StreamSpec]) -> list[str]:
     return [
         f"{code(name)}: {origin(spec.batch)}{'' if spec.required else ' (optional)'}" for name, spec in specs.items()
     ]
 
 
 def _command(name: str, method: type[Method]) -> str:
-    specs = input_streams_of(method)
-    required = [stream for stream, spec in specs.items() if spec.required] or list(specs)[:1]
-    data = "".join(f" --{stream} DATA" for stream in required)
-    streams = "".join(f"- {each}\n" for each in _streams(method))
+    specs = make_method(name, method.usual_encoder).input_streams()  # of `joint` those of its methods
+    by_part: dict[str, list[str]] = {}
+    for stream in specs:
+        by_part.setdefault(stream.rpartition(".")[0], []).append(stream)
+    needed = [stream for own in by_part.values() for stream in [s for s in own if specs[s].required] or own[:1]]
+    data = "".join(f" --{stream} DATA" for stream in needed)
+    streams = "".join(f"- {each}\n" for each in _streams(specs))
     return f"```sh\nembodied-ssl train {name}{data} --out runs/{name}-0\n```\n\nIt learns from\n\n{streams}"
 
 

@@ -2,7 +2,7 @@
 # # First run
 #
 # From a body in a room to an encoder and a number that says what it has learned, in five steps. Everything here is
-# small: it takes seconds, and so do its numbers look. The same lines with more episodes and updates are an experiment.
+# small: it takes seconds, and its numbers mean little. The same lines with more episodes and updates are an experiment.
 
 # %% [markdown]
 # ## A body in a room

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # The lecture 3: learning with a body
+# # Lecture 3: learning with a body
 #
 # A body that moves knows more than its camera shows: it knows what it did. These methods learn from images *and* the
 # motor signals between them, or from what a hand felt.
@@ -26,8 +26,9 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # %% [markdown]
 # ## How did I move?
 #
-# [Egomotion](../methods/egomotion.md): from two frames, say how far the body drove and turned. Held and Hein's kittens
-# are behind all of this: the one that walked by itself learned to see depth, the one that was carried did not.
+# [Egomotion](../methods/egomotion.md): from two frames, say how far the body drove and turned. The idea goes back
+# to Held and Hein's kittens (1963): the one that walked by itself learned to see depth, the one that was carried did
+# not.
 
 # %% tags=["figure:egomotion"]
 learn("egomotion", steps=40, pairs="data/roam")

@@ -1,9 +1,9 @@
 # %% [markdown]
-# # The lecture 2: contrast, distillation, masks, words
+# # Lecture 2: contrast, distillation, masks, words
 #
-# Instead of answering a question about one image, these methods compare images: two views of one thing are to be
-# alike, and what is alike must still be told from everything else. Each picture below shows the views that were made,
-# and what the features find nearest.
+# Instead of answering a question about one image, these methods compare images: two views of one image are to
+# have similar features, and still differ from those of all other images. Each figure below shows the views that were
+# made, and what the features find nearest.
 
 # %%
 from dataclasses import replace
@@ -25,8 +25,8 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # ## SimCLR: find your other view
 #
 # [SimCLR](../methods/simclr.md): of all views in a batch, each has to name the one that was cut from the same image.
-# What two views share is what is learned: crops teach that parts belong together, changes of colour that hue is not
-# what things are.
+# What two views share is what is learned: crops teach that parts belong together, changes of colour teach that
+# hue is not what makes an object what it is.
 
 # %% tags=["figure:simclr"]
 learn("simclr", steps=40, batch_size=32, frames="data/roam")
@@ -35,7 +35,7 @@ learn("simclr", steps=40, batch_size=32, frames="data/roam")
 # ## MoCo: a longer memory
 #
 # [MoCo](../methods/moco.md): the same question over a queue of earlier answers, made by an encoder that follows
-# slowly, so that they stay comparable. The number of things to be told from no longer hangs on the size of a batch.
+# slowly, so that they stay comparable. The number of negatives no longer depends on the size of a batch.
 
 # %% tags=["figure:moco"]
 learn("moco", steps=40, batch_size=32, frames="data/roam")
@@ -44,8 +44,7 @@ learn("moco", steps=40, batch_size=32, frames="data/roam")
 # ## DINO: a teacher without labels
 #
 # [DINO](../methods/dino.md): small crops are to say what a teacher, an average of the student's own past, says of
-# large ones. Nothing is told apart explicitly; that the teacher does not come to say the same of everything is the art
-# of it.
+# large ones. There are no negatives; the difficulty is to keep the teacher from giving the same answer for every image.
 
 # %% tags=["figure:dino"]
 learn("dino", steps=30, frames="data/roam")
@@ -63,8 +62,8 @@ learn("mae", steps=30, encoder="vit_tiny", frames="data/roam")
 # ## CLIP: captions
 #
 # [CLIP](../methods/clip.md): images and captions that belong together are told from those that do not. Here the
-# captions are made from what the simulator knows. Afterwards a class is a sentence: labels are not learned, but
-# described.
+# captions are made from what the simulator knows. Afterwards a class is recognised by a sentence that describes
+# it, without any label.
 
 # %% tags=["figure:clip"]
 learn("clip", steps=40, batch_size=64, captions="data/roam")
@@ -72,5 +71,5 @@ learn("clip", steps=40, batch_size=64, captions="data/roam")
 # %% [markdown]
 # ## Whose views?
 #
-# Two views of a thing can also be given by a body that moved between them: `--views body`. What is then learned to be
-# alike is what stays as one walks around, and the motor signal can be given as a condition.
+# Two views can also come from a body that moved between them: `--views body`. The features then keep what stays the
+# same as one walks around, and the motor signal can be given as a condition.

@@ -1,10 +1,10 @@
 # %% [markdown]
-# # The lecture 1: tasks that images set themselves
+# # Lecture 1: tasks that images set themselves
 #
 # An image holds many answers that nobody has to write down: which way is up, what stood in a hole, which colour a
 # thing has. A network that is asked for them has to look at what is there. Seven such tasks, each with what it was
 # shown and what it answered. All of them are trained for seconds here, so most answers are still guesses; what matters
-# is what is asked, and how a short cut around it is closed.
+# is what is asked, and how each shortcut around it is closed.
 #
 # The images are those of the body that roamed in the [first run](first_run.md).
 
@@ -35,10 +35,10 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 learn("rotation", steps=40, batch_size=16, frames="data/roam")
 
 # %% [markdown]
-# ## Where does this patch lie beside that one?
+# ## Where does one patch lie beside another?
 #
 # [Relative patch](../methods/relative_patch.md): of a patch and one of its eight neighbours, say which neighbour it
-# is. A gap and a jitter between them keep lines from running on; dropped colours keep the lens's fringes from telling.
+# is. A gap and a jitter between them keep lines from running on; dropped colours hide the fringes that a lens leaves.
 
 # %% tags=["figure:relative_patch"]
 learn("relative_patch", steps=40, frames="data/roam")

@@ -8,7 +8,7 @@
 # %% [markdown]
 # ## A folder of photographs
 #
-# Here one is made of pictures that this package can draw, in three classes of objects and mixed formats, as a stand-in
+# Here one is made of images that this package can draw, in four classes of objects and mixed formats, as a stand-in
 # for yours.
 
 # %%

@@ -12,7 +12,7 @@ from torch import Tensor
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.method import Method, Recipe, Step
+from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.parts.panels import columns
 from embodied_ssl.training.callbacks import Callback, ShowPanels
@@ -165,6 +165,10 @@ def test_long_texts_and_rows_of_any_length_fit():
     rows = columns((torch.rand(2, 3, 8, 8), "a text that is a good deal longer than the image is wide"))
     image = Image.open(io.BytesIO(png_of([rows[0] * 3, rows[1]])))
     assert image.width == 3 * 136 + 8
+    short = [[Panel(panel.image, "a text") for panel in row] for row in (rows[0] * 3, rows[1])]
+    assert image.height == Image.open(io.BytesIO(png_of(short))).height + 2 * 2 * 18  # three lines, in both rows
+    last = np.asarray(image.convert("L"))[-8 - 18 :, 8:136]
+    assert last.min() < 128  # its end is there
 
 
 @pytest.mark.parametrize(
