@@ -32,9 +32,12 @@ if TYPE_CHECKING:  # what a type checker sees of the names below
     from embodied_ssl.environments import make_env as make_env
     from embodied_ssl.evaluation.evaluate import evaluate as evaluate
     from embodied_ssl.exporting.export import export as export
+    from embodied_ssl.method import Recipe as Recipe
     from embodied_ssl.methods import make_method as make_method
     from embodied_ssl.training.runs.checkpoint import load_encoder as load_encoder
     from embodied_ssl.training.runs.run import load_run as load_run
+    from embodied_ssl.training.settings import Hardware as Hardware
+    from embodied_ssl.training.settings import TrainingSettings as TrainingSettings
     from embodied_ssl.training.train import train as train
 
     open = _Dataset.open
@@ -45,6 +48,9 @@ _DOORS = {  # where each is; it is imported when it is asked for, since most imp
     "make_env": "environments:make_env",
     "make_method": "methods:make_method",
     "train": "training.train:train",
+    "Recipe": "method:Recipe",
+    "TrainingSettings": "training.settings:TrainingSettings",
+    "Hardware": "training.settings:Hardware",
     "load_encoder": "training.runs.checkpoint:load_encoder",
     "load_run": "training.runs.run:load_run",
     "evaluate": "evaluation.evaluate:evaluate",

@@ -8,9 +8,10 @@ import inspect
 import math
 import operator
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from numbers import Real
+from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -94,6 +95,8 @@ def _held(name: str, hint: Any, value: Any) -> Any:
         return value if value is None or len(numeric) > 1 else _held(name, numeric[0], value)
     if origin is Literal and value not in options:
         raise unknown_name(name, str(value), map(str, options))
+    if isinstance(origin, type) and issubclass(origin, Sequence) and isinstance(value, str | Path):
+        raise DataError(f"{name}: '{value}'; give a list, ['{value}']")  # else its letters would be taken
     if origin is tuple and options[1:] == (...,) and isinstance(value, list | tuple):
         return tuple(_held(name, options[0], each) for each in value)
     return _number(name, hint, value) if hint in (int, float) else value

@@ -180,14 +180,27 @@ def settings_of(method: type[Method]) -> dict[str, inspect.Parameter]:
 
 
 def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:
-    """The streams that a class of methods takes, by name, read from the signature of its `loss`."""
+    """The streams that a class of methods takes, by name, read from the signature of its `loss`.
+
+    Raises DataError for a signature that the trainer could not call.
+    """
     hints = get_type_hints(method.loss)
     parameters = inspect.signature(method.loss).parameters
     found = {}
-    for name, parameter in parameters.items():
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # joint takes any
+    named = {name: each for name, each in list(parameters.items())[1:] if each.kind not in open_ended}
+    for name, parameter in named.items():
+        if name == "step":
+            continue
         batch = _batch_type(hints.get(name))
-        if batch is not None and parameter.kind is not inspect.Parameter.VAR_KEYWORD:  # joint takes any
-            found[name] = StreamSpec(batch, required=parameter.default is inspect.Parameter.empty)
+        if batch is None:
+            raise DataError(
+                f"{method.__name__}.loss: '{name}' has no type of batches; annotate it, as in `frames: Frames`, with "
+                "one of embodied_ssl.datasets.read.batches"
+            )
+        found[name] = StreamSpec(batch, required=parameter.default is inspect.Parameter.empty)
+    if named and "step" not in named:
+        raise DataError(f"{method.__name__}.loss: it is called with `step`; add the parameter `step: Step`")
     return found
 
 

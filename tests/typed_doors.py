@@ -14,6 +14,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.results import Results
 from embodied_ssl.method import Method
 from embodied_ssl.training.runs.run import Run
+from embodied_ssl.training.settings import Hardware
 
 assert_type(es.__version__, str)
 assert_type(es.collect("roam", "data/roam", episodes=64, size=64), Summary)
@@ -21,6 +22,9 @@ assert_type(es.open("data/roam"), Dataset)
 assert_type(es.make_env("roam", size=64), gymnasium.Env[dict[str, NDArray[np.generic]], NDArray[np.float32]])
 assert_type(es.make_method("simclr", temperature=0.2), Method)
 assert_type(es.train(es.make_method("simclr"), "runs/simclr-0", {"frames": "data/roam"}), Path)
+assert_type(es.Recipe(steps=10).steps, int)
+assert_type(es.TrainingSettings(seed=1).seed, int)
+assert_type(es.Hardware(device="cpu"), Hardware)
 assert_type(es.load_encoder("runs/simclr-0"), Encoder)
 assert_type(es.load_run("runs/simclr-0"), Run)
 assert_type(es.evaluate(["runs/simclr-0"], ["data/held_out"]), Results)

@@ -21,9 +21,11 @@ from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols import make_protocol, protocol_name, usual_protocols
 from embodied_ssl.evaluation.results import Measure, Result, Results
 from embodied_ssl.evaluation.settings import USUAL, Settings, found_device
+from embodied_ssl.limits import within_limits
 from embodied_ssl.training.devices.memory import keep_memory
 
 
+@within_limits
 def evaluate(
     runs: Sequence[Path | str],
     on: Sequence[Path | str],

@@ -39,23 +39,25 @@ class Joint(Method):
 
         Args:
             encoder: shared by all.
-            methods: by name.
+            methods: by name, or `module:Name`.
             loss_weights: of their losses, in the same order; none: all 1.
             method_settings: of the methods, by name of the method.
         """
-        from embodied_ssl.methods import method_class
+        from embodied_ssl.methods import method_class, method_name
 
         super().__init__(encoder)
-        if len(set(methods)) != len(methods) or not methods or len(loss_weights) not in (0, len(methods)):
+        names = {name: method_name(method_class(name)) for name in methods}  # `byol` of `examples.byol:BYOL`
+        if len({*names.values()}) != len(methods) or not methods or len(loss_weights) not in (0, len(methods)):
             raise DataError(
                 f"joint: {len(loss_weights)} weights for methods {', '.join(methods)}; name each method once"
             )
         for name in method_settings or {}:
-            if name not in methods:
+            if name not in (*names, *names.values()):
                 raise unknown_name("method in method_settings of joint", name, methods)
+        own = {names.get(name, name): settings for name, settings in (method_settings or {}).items()}
         self.members = nn.ModuleDict()
-        for name in methods:
-            member = method_class(name)(encoder, **(method_settings or {}).get(name, {}))
+        for named, name in names.items():
+            member = method_class(named)(encoder, **own.get(name, {}))
             if member.encoder is not encoder:
                 raise DataError(
                     f"joint: {name} takes an encoder of its own kind; share --encoder {member.encoder.name}"
@@ -65,7 +67,7 @@ class Joint(Method):
 
     def settings(self) -> dict[str, Any]:
         own = {name: member.settings() for name, member in self._members()}
-        return {"methods": self.methods, "loss_weights": self.loss_weights, "method_settings": own}
+        return {"methods": tuple(own), "loss_weights": self.loss_weights, "method_settings": own}
 
     def input_streams(self) -> dict[str, StreamSpec]:
         return {

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.parts.panels import panels_of
@@ -37,6 +38,14 @@ class Callback:
 
     def on_end(self, state: TrainingState) -> None:
         """Once, when training ends: `state.updates` tells whether it came to its end, was asked to stop, or failed."""
+
+
+def check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Raise DataError for what is none, before training rather than at its end."""
+    for each in callbacks:
+        if not isinstance(each, Callback):
+            kind = each.__name__ if isinstance(each, type) else f"a {type(each).__name__}"
+            raise DataError(f"callbacks: {kind} is no Callback; give an instance of a class that derives from it")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.method import Method, Recipe
 from embodied_ssl.methods import method_name
 from embodied_ssl.parts.precision import resolved, slowness
-from embodied_ssl.training.callbacks import Callback, ProgressBar, watched
+from embodied_ssl.training.callbacks import Callback, ProgressBar, check_callbacks, watched
 from embodied_ssl.training.devices.compilation import compiled
 from embodied_ssl.training.devices.fabric import by_main_process, launch, present
 from embodied_ssl.training.devices.loading import MicroBatches, count_images, load
@@ -87,6 +87,7 @@ def train(
     """
     out, recipe = Path(out).expanduser(), recipe or method.recipe
     check_loggers(settings.logger)
+    check_callbacks(callbacks)
     taken = take_streams(method, data, settings.decode_size, settings.skip_damaged)
     streams = {name: each.stream for name, each in taken.items()}
     method.infer_shapes(streams, np.random.default_rng([settings.seed, _INFER_SHAPES]))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read import batches
 from embodied_ssl.encoders import random_encoder
@@ -245,6 +246,17 @@ def test_the_robot_learns_from_any_subset(left):
     assert torch.isfinite(without["loss"])
     with pytest.raises(DataError, match="was given no data"):
         method.loss(step=step())
+
+
+def test_joint_takes_methods_from_outside_by_module_and_name(monkeypatch):
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    joint = make_method("joint", "conv4", SIZE, methods=("examples.byol:BYOL", "drlim"), loss_weights=(1.0, 0.5))
+    assert joint.input_streams().keys() == {"byol.frames", "drlim.pairs"}
+    assert torch.isfinite(joint.loss(**given(joint), step=step())["loss"])
+    again = make_method("joint", "conv4", SIZE, **joint.settings())
+    assert again.settings() == joint.settings()
+    with pytest.raises(DataError, match="each method once"):
+        make_method("joint", "conv4", SIZE, methods=("examples.byol:BYOL", "byol"))
 
 
 def test_joint_is_the_weighted_sum_of_its_parts():

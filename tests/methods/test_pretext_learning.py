@@ -85,7 +85,7 @@ def test_a_hole_is_filled_better_than_with_the_colour_around_it(learned):
 
 @pytest.mark.parametrize("name", ["colorization", "split_brain"])
 def test_colours_are_told_from_lightness_and_lightness_from_colours(learned, name):
-    """Far oftener than by chance, and an picture's own other half better than that of another image."""
+    """Far oftener than by chance, and an image's own other half better than that of another image."""
     method, batch = learned(name, 250)
     lab = rgb_to_lab(random_square(batch.images, rng(), 32))
     color = cell_colors(lab, method.cells)

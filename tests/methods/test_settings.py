@@ -11,9 +11,10 @@ import pytest
 from torch import nn
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import make_encoder
 from embodied_ssl.limits import Count, Positive
-from embodied_ssl.method import Method, settings_of
+from embodied_ssl.method import Method, input_streams_of, settings_of
 from embodied_ssl.methods import make_method, method_class, method_names
 
 SIZE = 32
@@ -105,3 +106,23 @@ def test_settings_are_no_parameters_of_the_network():
     method = Plain(encoder(), 7)
     assert method.width == 7
     assert all("width" not in key for key in method.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (lambda self, frames, step: {}, "'frames' has no type of batches"),
+        (lambda self, frames: {}, "'frames' has no type of batches"),
+    ],
+)
+def test_a_loss_that_the_trainer_could_not_call_is_refused(loss, said):
+    with pytest.raises(DataError, match=said):
+        input_streams_of(type("Own", (Method,), {"loss": loss}))
+
+
+def test_a_loss_takes_the_step():
+    def loss(self, frames: Frames):
+        return {}
+
+    with pytest.raises(DataError, match="add the parameter `step: Step`"):
+        input_streams_of(type("Own", (Method,), {"loss": loss}))

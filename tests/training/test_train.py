@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
 import pytest
@@ -455,3 +456,27 @@ def test_precision_is_a_setting(roam, tmp_path):
     first, second = read_metrics(full)[0]["loss"], read_metrics(half)[0]["loss"]
     assert first != second
     assert first == pytest.approx(second, rel=0.05)
+
+
+class NoLoss(Method):
+    """Gives what is no loss."""
+
+    def __init__(self, encoder: Encoder, gives: str = "nothing"):
+        super().__init__(encoder)
+
+    def loss(self, frames: Frames, step: Step):
+        return {"nothing": None, "other": {"other": torch.zeros(())}, "vector": {"loss": torch.zeros(3)}}[self.gives]
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"), [("nothing", "NoneType"), ("other", "a dict of other"), ("vector", r"a loss of shape \[3\]")]
+)
+def test_what_is_no_loss_is_told_with_the_method_that_gave_it(roam, tmp_path, gives, said):
+    with pytest.raises(DataError, match=rf"NoLoss\.loss gave {said}; return"):
+        run(roam, tmp_path / "run", partial(NoLoss, gives=gives), Recipe(steps=1, batch_size=4))
+
+
+def test_what_is_no_callback_is_refused_before_any_work(roam, tmp_path):
+    with pytest.raises(DataError, match="callbacks: a builtin_function_or_method is no Callback"):
+        train(method(), tmp_path / "run", {"frames": roam}, callbacks=[print])
+    assert not (tmp_path / "run").exists()
