@@ -258,7 +258,7 @@ def compare_panda(pictures: Path | None) -> None:
         }
         title = f"{size} px, ours with shadows and 2×2 samples"
         table(title, interleaved(sides, 7, time.process_time), "pictures/s", reference)
-        reference = "panda-gym: 0.04 s of motion and an picture"
+        reference = "panda-gym: 0.04 s of motion and an image"
         sides = {
             reference: repeated(stepped),
             "ours, 8 objects: the same": repeated(lambda: stepped_ours(bare)),

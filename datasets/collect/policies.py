@@ -54,7 +54,7 @@ def resolve_policy(kind: str, policy: str | Policy | None) -> Policy:
     try:
         found = member(name)
     except NoPlugin as error:
-        raise DataError(f"policy {name}: {error}; the module must be importable from here") from error
+        raise DataError(f"policy {name}: {error}") from error
     if not callable(found):
         raise DataError(f"policy {name}: not callable; give a function or class from observation to action")
     return _made(found)

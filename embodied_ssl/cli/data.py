@@ -32,8 +32,8 @@ def collect_parser(kind: str, arguments: Sequence[str]) -> Parser:
         ],
     )
     parser.settings("The collection", collect, skip={"kind", "policy", "env"})
-    parser.add_argument(
-        "--policy", type=str | None, default=None, help="who acts: a built-in name, or module:name of your own"
+    parser.add_argument_group("Who acts").add_argument(
+        "--policy", type=str | None, default=None, help="a built-in name, or module:name of your own; None: the usual"
     )
     parser.settings("The environment, in full --env.NAME", environment_class(kind), "env", {"render_mode"})
     parser.for_all()
@@ -56,7 +56,8 @@ def check_parser() -> Parser:
         "check", "Verify data sets; exit code 1 if one is bad.", "DIR ...", ["embodied-ssl check data/roam"]
     )
     parser.positional = "directories"
-    parser.add_argument("--directories", type=list[Path], required=True, help="of data sets")
+    group = parser.add_argument_group("What is checked")
+    group.add_argument("--directories", type=list[Path], required=True, help="of data sets")
     parser.for_all()
     return parser
 
@@ -87,10 +88,11 @@ def view_parser() -> Parser:
         ["embodied-ssl view data/roam data/push --out data.html", "embodied-ssl view data/roam --video roam.mp4"],
     )
     parser.positional = "directories"
-    parser.add_argument("--directories", type=list[Path], required=True, help="of data sets")
-    parser.add_argument("--out", type=Path | None, help="the page; None: beside the first data set")
-    parser.add_argument("--video", type=Path | None, help="write this MP4 of an episode, and no page")
-    parser.add_argument("--episode", type=int, default=0, help="the episode of the video")
+    group = parser.add_argument_group("What is shown, and where")
+    group.add_argument("--directories", type=list[Path], required=True, help="of data sets")
+    group.add_argument("--out", type=Path | None, help="the page; None: beside the first data set")
+    group.add_argument("--video", type=Path | None, help="write this MP4 of an episode, and no page")
+    group.add_argument("--episode", type=int, default=0, help="the episode of the video")
     parser.for_all()
     return parser
 

@@ -20,11 +20,11 @@ def evaluate_parser() -> Parser:
         "RUN ... --on SET ... [settings]",
         [
             "embodied-ssl evaluate runs/simclr-0 runs/simclr-1 --on data/held_out --out measured",
-            "embodied-ssl evaluate runs/simclr-0 --on pictures.zip --protocol knn few_labels",
+            "embodied-ssl evaluate runs/simclr-0 --on images.zip --protocol knn few_labels",
         ],
     )
     parser.positional = "runs"
-    parser.add_argument(
+    parser.add_argument_group("Where results go").add_argument(
         "--out", type=Path | None, default=None,
         help="a folder for results.json, results.csv and report.html; those of an earlier evaluation are replaced",
     )  # fmt: skip
@@ -97,7 +97,8 @@ def export_parser() -> Parser:
         ],
     )
     parser.positional = "run"
-    parser.add_argument("--run", type=list[Path], required=True, help="directory of a run that has ended")
+    group = parser.add_argument_group("Of which run")
+    group.add_argument("--run", type=list[Path], required=True, help="directory of a run that has ended")
     parser.settings("What is exported, and where", export, skip={"run"})
     parser.for_all()
     return parser

@@ -151,7 +151,8 @@ class Parser(ArgumentParser):
 
     def _all_names(self) -> set[str]:
         names = self.names()
-        return {*names, *(self.shown(each)[2:] for each in names), *ALIASES, PRINT}
+        aliases = (alias for alias, meant in ALIASES.items() if _ending(names, meant))
+        return {*names, *(self.shown(each)[2:] for each in names), *aliases, PRINT}
 
 
 def built(source: type | Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Help(DefaultHelpFormatter):
         told = [] if plain else [type_in_words(hint).removeprefix("a ")]
         if action.required:
             told.append("required")
-        elif action.default not in (None, SUPPRESS, [], ""):
+        elif action.default not in (None, SUPPRESS, [], (), ""):
             told.append(f"default: {_shown_default(action.default)}")
         return f"{text} ({'; '.join(told)})".strip() if told else text
 

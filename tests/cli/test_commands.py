@@ -139,3 +139,19 @@ def test_a_reader_who_has_seen_enough_is_no_error():
     done = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [*sorted({*COMMANDS} - {"collect", "train"}), "collect roam", "train simclr"])
+def test_what_every_command_has_stands_by_itself(command, capsys):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    last = capsys.readouterr().out.partition("For every command:")[2].partition("examples:")[0]
+    found = {line.split()[0].rstrip(",") for line in last.splitlines() if line.startswith("  -")}
+    assert found == {"-h", "--config", "--print_config", "--plugin"}
+    assert "default: )" not in last
+
+
+def test_the_near_name_is_one_that_there_is(capsys):
+    """An alias of a setting that a command does not have is no help."""
+    assert main(["compare", "simclr --lr 1", "--data", ".", "--on", ".", "--out", "nowhere"]) == 2
+    assert "did you mean '--lr'" not in capsys.readouterr().err

@@ -59,7 +59,7 @@ def test_what_is_wrong_is_named(folder, tmp_path):
     (tmp_path / "cut.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(DataError, match=r"cut\.zip"):
         image_set(tmp_path / "cut.zip")
-    (folder / "train" / "cup" / "large.png").write_bytes(b"not an picture")
+    (folder / "train" / "cup" / "large.png").write_bytes(b"not an image")
     with pytest.raises(DataError, match=r"large\.png is damaged"):
         image_set(folder)
 

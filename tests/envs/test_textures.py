@@ -147,7 +147,7 @@ def test_a_folder_of_pictures_is_a_family(tmp_path):
     image[:20] = (0, 0, 255)  # the top half red, as OpenCV writes it
     assert cv2.imwrite(str(tmp_path / "b.png"), image)
     assert cv2.imwrite(str(tmp_path / "a.jpg"), np.full((8, 8, 3), 200, np.uint8))
-    (tmp_path / "notes.txt").write_text("not an picture")
+    (tmp_path / "notes.txt").write_text("not an image")
     first, second = image_textures(tmp_path, 32)
     assert isinstance(first, Texture)
     assert first.image.shape == (32, 32, 3)
