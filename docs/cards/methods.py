@@ -39,7 +39,8 @@ def _card(name: str, method: type[Method], drawn: bool) -> str:
     sections = [f"# {name}", f"**{parts['title']}**", parts["paper"]]
     sections += [f"**Idea.** {parts['Idea']}"] if parts["Idea"] else []
     sections += [f'<div class="formula" markdown>\n{parts["Loss"]}\n</div>'] if parts["Loss"] else []
-    sections += [f"**Where it differs from the paper.** {parts['Differs']}"] if parts["Differs"] else []
+    differs = "Where it differs from the paper" if parts["paper"] else "Where it comes from"
+    sections += [f"**{differs}.** {parts['Differs']}"] if parts["Differs"] else []
     sections += [parts["rest"]]
     if drawn:
         sections += [
