@@ -12,6 +12,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation import figures
 from embodied_ssl.evaluation.features import extract
@@ -53,7 +54,9 @@ def task_figures(method: Method, on: Sequence[Path | str]) -> list[Figure]:
         taken = take_streams(method, sources, skip_damaged=True, part="test")
     except DataError:  # such as episodes that are shorter than its clips
         return []
-    opened = {name: each.stream for name, each in taken.items()}
+    opened = {name: each.stream for name, each in taken.items() if _asks_what_was_learned(method, each.stream)}
+    if any(name not in opened for name, spec in specs.items() if spec.required):
+        return []
     batches = {name: stream.batch(rng.permutation(len(stream))[:BATCH], rng) for name, stream in opened.items()}
     rows = panels_of(method, batches)
     return [figures.task_panels(list(alike)) for _, alike in groupby(rows, len)]  # of several tasks
@@ -104,6 +107,13 @@ def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: M
     names = shortest([Path(run).expanduser().resolve().parts for run in shown])  # of one name there can be several
     shown_of = {name: figures_of(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
     return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **shown_of})
+
+
+def _asks_what_was_learned(method: Method, stream: Stream) -> bool:
+    """Whether labels may be those that a method has learned: of a set with another number of classes they are not."""
+    learned = {getattr(each, "classes", None) for each in method.modules() if isinstance(each, Method)} - {None}
+    names = getattr(stream, "classes", None)
+    return names is None or not learned or len(names) in learned
 
 
 def _clusters(method: Equivariance, dataset: Dataset) -> Figure:

@@ -76,6 +76,15 @@ def test_the_report_of_every_method_shows_its_task(name, data, shown):
     assert all(tile.image.dtype == np.uint8 for figure in figures for row in figure.rows for tile in row)
 
 
+@pytest.mark.parametrize(("name", "settings"), [("labels", {}), ("joint", {"methods": ("labels",)})])
+def test_labels_of_another_set_are_not_held_against_those_learned(name, settings, data):
+    """Class 2 of one set is not class 2 of another."""
+    found = [task_figures(prepared(name, data, **settings)[0].eval(), list(data.values()))]
+    more = {"classes": 99} if name == "labels" else {"method_settings": {"labels": {"classes": 99}}, **settings}
+    found.append(task_figures(prepared(name, data, **more)[0].eval(), list(data.values())))
+    assert [bool(each) for each in found] == [True, False]
+
+
 @pytest.mark.parametrize("name", method_names())
 def test_showing_is_repeatable_and_changes_nothing(name, shown):
     method, batches, rows = shown(name)
