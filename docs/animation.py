@@ -1,4 +1,4 @@
-"""Draws the moving picture of the README: a body roams with its map; an arm grasps, pushes, pokes and feels the force.
+"""Draws the animation of the README: a body roams with its map; an arm grasps, pushes, pokes and feels the force.
 
 python docs/animation.py
 """
@@ -41,7 +41,7 @@ INK, ORANGE, GREY, PAPER = (32, 36, 42), (226, 87, 12), (170, 176, 184), (255, 2
 AWAY_M, ABOVE_M = 0.36, 0.17  # of the camera beside the table, from where the tip is to act
 HEAD = 26  # px above the columns
 SCENE, SEED = "living_room", 5
-EVERY = 4  # steps of the physics from one picture of an arm to the next
+EVERY = 4  # steps of the physics from one image of an arm to the next
 
 
 def roaming() -> list[tuple[Picture, Picture]]:
@@ -110,7 +110,7 @@ def filmed(env: TableEnv, action: NDArray[np.float32], yaw: float) -> list[Pictu
 
 @dataclass(frozen=True)
 class Interaction:
-    """The picture before, a film of it, its record, the picture after."""
+    """The image before, a film of it, its record, the image after."""
 
     before: Picture
     film: list[Picture]
@@ -195,7 +195,7 @@ def _middle(record: Record) -> bool:
 
 
 def _drawn(picture: Picture, line: list[tuple[float, float]], ends: bool = False) -> Picture:
-    """A picture with a line in it: with a bar at both ends, or a point at the last."""
+    """An image with a line in it: with a bar at both ends, or a point at the last."""
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image)
     way = np.subtract(line[-1], line[0])

@@ -1,4 +1,4 @@
-"""Checks a built site: every link and picture within it leads somewhere, and no page fetches anything from elsewhere.
+"""Checks a built site: every link and image within it leads somewhere, and no page fetches anything from elsewhere.
 
 python docs/links.py build/site
 """

@@ -1,4 +1,4 @@
-"""A card per environment, as Gymnasium's pages have it: picture, action, observation, reward, record, settings."""
+"""A card per environment, as Gymnasium's pages have it: image, action, observation, reward, record, settings."""
 
 import inspect
 import re
@@ -19,7 +19,7 @@ EPISODES, STEPS, SIDE_PX = 2, 10, 240
 
 
 def pages() -> dict[str, str | bytes]:
-    """The overview, and for each environment a card and a picture, by path."""
+    """The overview, and for each environment a card and an image, by path."""
     found: dict[str, str | bytes] = {}
     rows = []
     for kind, declared in built_in_kinds().items():

@@ -2,7 +2,7 @@
 # # Lecture 1: tasks that images set themselves
 #
 # An image holds many answers that nobody has to write down: which way is up, what stood in a hole, which colour a
-# thing has. A network that is asked for them has to look at what is there. Seven such tasks, each with what it was
+# object has. A network that is asked for them has to look at what is there. Seven such tasks, each with what it was
 # shown and what it answered. All of them are trained for seconds here, so most answers are still guesses; what matters
 # is what is asked, and how each shortcut around it is closed.
 #

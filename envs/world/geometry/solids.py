@@ -25,7 +25,7 @@ MOST_LEVELS = 6  # rings of corners in the hull of a turned object
 class Solid:
     """A closed body. mesh, hulls: in the frame of its object, m; no hulls = decoration that nothing touches.
 
-    coat: what it wears: "body", the thing's own material; "trim", another texture of that; or a material's name or a
+    coat: what it wears: "body", the object's own material; "trim", another texture of that; or a material's name or a
     texture family's. fill: share of its volume that is matter. along: a grain runs along v, not along u.
     """
 
