@@ -15,7 +15,7 @@ import numpy as np
 SCHEMA_VERSION = 1
 """Raised when a reader of today could misread what a writer of tomorrow stores."""
 
-NanRule = Literal["never", "last row of an episode", "no object"]
+NanRule = Literal["never", "last row of an episode", "last row of a visit", "no object"]
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,9 @@ class HoldEnv(SimulatedEnv):
     at the start; if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S], 1 = the object.
     Reward: the angle by which the object was turned, rad. Episodes end (truncated) after `length` frames, the one of
     `reset` included.
-    info: `pose` float32 [4, 4], camera-to-world; `object_pose` float32 [7], position (m) and quaternion (x, y, z, w) of
-    the object in the world; `visit`, the number of the scene within the episode, and `scene`, its type; `time`, s;
-    `command` float32 [5]; with flow=True also `flow` float32 [S, S, 2], px from the frame before to this one (NaN
-    where the scene has changed).
+    info: `pose` float32 [4, 4], camera-to-world; `object_pose` float32 [4, 4], object-to-world; `visit`, the number of
+    the scene within the episode, and `scene`, its type; `time`, s; `command` float32 [5]; with flow=True also `flow`
+    float32 [S, S, 2], px from the frame before to this one (NaN where the scene has changed).
     """
 
     SIMULATED = frozenset({"world", "floor", "wheels", "objects", "_carriers"})
@@ -231,8 +230,8 @@ class HoldEnv(SimulatedEnv):
             pybullet.resetBasePositionAndOrientation(
                 carrier, position.tolist(), quaternion.tolist(), physicsClientId=self.world.client
             )
-        self._places = matrices_of(*zip(*places, strict=True)) if self.flow else None  # [2, 4, 4] of object and hand
-        self.object_pose = np.concatenate(places[0])
+        self._places = matrices_of(*zip(*places, strict=True))  # [1 or 2, 4, 4], of the object and the hand
+        self.object_pose = self._places[0]
         self._frame = self.world.render(self.camera, self.pose)
 
     def _flow(self, frame: Frame, pose: NDArray[np.float64], places: Any) -> NDArray[np.float32]:

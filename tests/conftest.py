@@ -15,6 +15,15 @@ for library in ("OMP", "OPENBLAS"):
 SMALL = {
     "roam": {"episodes": 5, "size": 24, "length": 9, "depth": True, "instance": True, "flow": True},
     "orbit": {"episodes": 4, "size": 24, "length": 8, "instance": True},
+    "hold": {
+        "episodes": 5,
+        "size": 24,
+        "length": 9,
+        "instance": True,
+        "flow": True,
+        "instances": (0, 1),
+        "categories": "mug,duck",
+    },
     "grasp": {"episodes": 6, "size": 32, "depth": True, "instance": True},
     "push": {"episodes": 5, "size": 32, "instance": True},
     "poke": {"episodes": 5, "size": 32},

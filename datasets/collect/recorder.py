@@ -69,9 +69,13 @@ class Recorder:
         else:
             rows = {int(one["index"]): objects_start + i for i, one in enumerate(description["objects"])}
             self._interactions(env, policy, observation, rows)
-        scene = self._scenes.setdefault(description["scene"], len(self._scenes))
+        scene = self._scene(description["scene"])
         count = len(self._objects) - objects_start
         self._episodes.append((first, self.rows - first, seed, scene, objects_start, count))
+
+    def _scene(self, name: str) -> int:
+        """The row of a scene type in `scenes`."""
+        return self._scenes.setdefault(name, len(self._scenes))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array of the shard by its path."""
@@ -84,21 +88,25 @@ class Recorder:
             self._allocate(observation["rgb"], A=len(observation["motor"]))
         store, flow = self._rows_of, self._rows_of.get("flow")
         layers = [name for name in ("rgb", "depth", "instance") if name in store]
+        told = [name for name in store if name not in (*layers, "motor", "command", "flow")]  # in `info`
         over = self._episode_rows == 1  # the frame of `reset` is all there is
         while True:
             row = self._next_row()
             for name in layers:
                 store[name][row] = observation[name]
-            store["pose"][row] = info["pose"]
-            store["time"][row] = info["time"]
+            for name in told:
+                store[name][row] = self._scene(info[name]) if name == "scene" else info[name]
             if over:
                 break
+            visit = info.get("visit")
             observation, _, terminated, truncated, info = env.step(policy(observation))
             over = terminated or truncated
             store["motor"][row] = observation["motor"]
             store["command"][row] = info["command"]
             if flow is not None:
                 flow[row] = np.clip(info["flow"], -_FLOW_LIMIT_PX, _FLOW_LIMIT_PX)
+            if info.get("visit") != visit:  # no motion leads to another scene
+                store["motor"][row] = store["command"][row] = np.nan
         store["motor"][row] = store["command"][row] = np.nan
         if flow is not None:
             flow[row] = np.nan

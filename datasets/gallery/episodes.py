@@ -140,7 +140,7 @@ def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[st
     start, length = int(dataset.episodes["start"][index]), int(dataset.episodes["length"][index])
     frames = np.arange(0, length, -(-length // _MOST_FRAMES))
     rows, whole = start + frames, start + np.arange(length)
-    poses = dataset.array("frames/pose")[whole].astype("f8")
+    poses = dataset.states(whole)
     motor, command = dataset.array("frames/motor")[whole], dataset.array("frames/command")[whole]
     layers = {layer: dataset.array(f"frames/{layer}")[rows] for layer in looks.layers}
     objects, page = _objects(dataset, index), page_of(dataset)

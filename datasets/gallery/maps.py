@@ -61,14 +61,20 @@ def floor_map(poses: NDArray[np.float64], objects: dict[str, NDArray[Any]]) -> s
 
 def sphere_map(poses: NDArray[np.float64]) -> str:
     """The viewing sphere from above: rings of elevation, spokes of azimuth, the way of the camera."""
-    rings = "".join(f'<circle class="sphere" r="{1 - degrees / 90:.4f}"/>' for degrees in (0, 30, 60))
+    marks = {degrees: 1 - degrees / 90 for degrees in (0, 30, 60)}
+    return disc_map(sphere_places(poses)[:, :2], marks, "the viewing sphere from above")
+
+
+def disc_map(way: NDArray[np.float64], marks: dict[int, float], title: str) -> str:
+    """A way [T, 2] over a disc: spokes of azimuth, and rings at some degrees of elevation, by their radius."""
+    rings = "".join(f'<circle class="sphere" r="{radius:.4f}"/>' for radius in marks.values())
     spokes = "".join(
         f'<path class="sphere" d="M0 0L{np.cos(a):.4f} {np.sin(a):.4f}"/>' for a in np.radians(np.arange(0, 360, 30))
     )
     texts = "".join(
-        f'<text class="scale-text" font-size="0.07" transform="translate({(1 - degrees / 90) * np.cos(1.31):.3f} '
-        f'{(1 - degrees / 90) * np.sin(1.31) + 0.015:.3f}) scale(1 -1)">{degrees}°</text>'
-        for degrees in (0, 30, 60)
+        f'<text class="scale-text" font-size="0.07" transform="translate({radius * np.cos(1.31):.3f} '
+        f'{radius * np.sin(1.31) + 0.015:.3f}) scale(1 -1)">{f"{degrees}°".replace("-", "−")}</text>'
+        for degrees, radius in marks.items()
     )
     around = "".join(
         f'<text class="scale-text" font-size="0.075" transform="translate({1.1 * np.cos(np.radians(degrees)):.3f} '
@@ -77,8 +83,8 @@ def sphere_map(poses: NDArray[np.float64]) -> str:
     )
     body = '<g class="body"><circle r="0.045"/></g>'
     return (
-        '<svg viewBox="-1.24 -1.2 2.48 2.4" role="img" aria-label="the viewing sphere from above">'
-        f'<g transform="scale(1 -1)">{rings}{spokes}{texts}{around}{_way(sphere_places(poses)[:, :2])}{body}</g></svg>'
+        f'<svg viewBox="-1.24 -1.2 2.48 2.4" role="img" aria-label="{title}">'
+        f'<g transform="scale(1 -1)">{rings}{spokes}{texts}{around}{_way(way)}{body}</g></svg>'
     )
 
 

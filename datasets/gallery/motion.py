@@ -45,15 +45,24 @@ def motor_chart(dataset: Dataset, rows: NDArray[np.int64], signals: tuple[int, i
 
 def sphere_chart(dataset: Dataset, rows: NDArray[np.int64]) -> Markup:
     """How often the camera stood where, as a density over azimuth and elevation."""
-    poses = dataset.array("frames/pose")[rows].astype("f8")
+    poses = dataset.states(rows)
     across, up = np.degrees(azimuth(poses)), np.degrees(elevation(poses))
+    return density_chart(across, up, (0, 90), "how often the camera stood at each azimuth and elevation")
+
+
+def density_chart(
+    across: NDArray[np.float64], up: NDArray[np.float64], elevations: tuple[int, int], title: str
+) -> Markup:
+    """How often each direction was taken: azimuths [N] and elevations [N] in degrees, the latter within bounds."""
+    low, high = elevations
     ticks = tuple((float(value), f"{value}°".replace("-", "−")) for value in range(-180, 181, 90))
     x = Axis("azimuth", -180, 180, ticks=ticks)
-    y = Axis("elevation", 0, 90, ticks=tuple((float(value), f"{value}°") for value in range(0, 91, 30)))
-    counts, x_edges, y_edges = np.histogram2d(across, up, bins=(36, 18), range=[(-180, 180), (0, 90)])
+    levels = tuple((float(value), f"{value}°".replace("-", "−")) for value in range(low, high + 1, 30))
+    y = Axis("elevation", low, high, ticks=levels)
+    counts, x_edges, y_edges = np.histogram2d(across, up, bins=(36, 18), range=[(-180, 180), (low, high)])
     chart = Chart(x, y)
     chart.heat(x_edges, y_edges, counts)
-    return chart.svg("how often the camera stood at each azimuth and elevation")
+    return chart.svg(title)
 
 
 def distance_chart(dataset: Dataset, episodes: NDArray[np.int64]) -> Markup:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 Poses = NDArray[np.floating]
 Motion = Callable[[Poses, Poses], NDArray[np.float32]]
-"""From camera-to-world poses [..., 4, 4] of two frames to a motion [..., A], in the units of the motor signals."""
+"""From the poses of two frames, [..., 4, 4] or, of several `states`, [..., K, 4, 4], to a motion [..., A]."""
 Figures = list[tuple[str, "Markup", str]]
 """Charts of a page: title, drawing, what it shows in words."""
 
@@ -56,6 +56,10 @@ class Kind:
     """What its images can be labelled by, the default first: a column of `objects`, or `scene`."""
     motor_signals: tuple[str, ...] = ()
     """Of a video: the names of the A motor signals with their units, as stored."""
+    states: tuple[str, ...] = ("frames/pose",)
+    """Of a video: the poses that say how body and object stand to each other, of which motions are made."""
+    visits: str = ""
+    """Of a video whose episodes go on elsewhere: the field that changes where they do; no motion leads there."""
     motion: Motion | None = None
     """Of a video: the motion between any two frames of an episode."""
     measured: Motion | None = None
@@ -104,7 +108,7 @@ class Kind:
         return {path: each for path, each in self.all_fields.items() if each.option in (None, *options)}
 
     def between(self, first: Poses, second: Poses) -> NDArray[np.float32]:
-        """The motion from `first` to `second`, poses [..., 4, 4], as float32 [..., A]; ValueError without motion."""
+        """The motion from `first` to `second`, as `Dataset.states` gives them, float32 [..., A]; else ValueError."""
         if self.motion is None:
             raise ValueError(f"{self.name}: its frames are not told apart by a motion")
         return self.motion(np.asarray(first, "f8"), np.asarray(second, "f8"))

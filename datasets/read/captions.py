@@ -97,8 +97,8 @@ class Captions:
         """vocabulary: the words that are numbered, of a model that has learned them; None: those of the data set."""
         self._dataset = dataset
         objects = dataset.objects
-        labels = (_said(np.unique(objects[name])) for name in ("category", "material"))
-        names = [*chain(*labels), *_said(dataset.scenes), *dataset.declaration.words]
+        labels = (said(np.unique(objects[name])) for name in ("category", "material"))
+        names = [*chain(*labels), *said(dataset.scenes), *dataset.declaration.words]
         self.vocabulary = words_of(names) if vocabulary is None else tuple(vocabulary)
         if dataset.declaration.is_video:
             self._rows = np.arange(len(dataset))
@@ -150,7 +150,7 @@ def facts_of_rooms(dataset: "Dataset", rows: Index) -> list[Facts]:
     """The room of each frame, and where masks are stored the object that is largest in sight, with its side."""
     episodes = dataset.episodes
     episode = np.searchsorted(episodes["start"], rows, side="right") - 1
-    rooms = [_said(dataset.scenes)[scene] for scene in episodes["scene"][episode]]
+    rooms = [said(dataset.scenes)[scene] for scene in episodes["scene"][episode]]
     if "frames/instance" not in dataset.fields:
         return [Facts(room) for room in rooms]
     masks = dataset.array("frames/instance")[rows]
@@ -166,7 +166,7 @@ def _in_room(dataset: "Dataset", room: str, episode: int, mask: NDArray[np.uint8
     if shares[largest - 1] * 20 < mask.size or not len(found):
         return Facts(room)
     (side,) = _sides(np.flatnonzero((mask == largest).any(0)).mean(keepdims=True) / (mask.shape[1] - 1))
-    material, category = (_said(dataset.objects[name][own][found])[0] for name in ("material", "category"))
+    material, category = (said(dataset.objects[name][own][found])[0] for name in ("material", "category"))
     return Facts(room, place=f"with a {material} {category} {side}")
 
 
@@ -199,7 +199,7 @@ def facts_of_interactions(
 
 def _names(dataset: "Dataset", objects: Index) -> tuple[list[str], list[str]]:
     """Category and material of some rows of objects."""
-    return _said(dataset.objects["category"][objects]), _said(dataset.objects["material"][objects])
+    return said(dataset.objects["category"][objects]), said(dataset.objects["material"][objects])
 
 
 def _sides(share: NDArray[np.floating]) -> list[str]:
@@ -207,5 +207,6 @@ def _sides(share: NDArray[np.floating]) -> list[str]:
     return np.select([share < 1 / 3, share > 2 / 3], ["on the left", "on the right"], "in the middle").tolist()
 
 
-def _said(names: NDArray[np.str_]) -> list[str]:
+def said(names: NDArray[np.str_]) -> list[str]:
+    """Names as words: `chess piece` of `chess_piece`."""
     return [name.replace("_", " ") for name in names.tolist()]

@@ -104,9 +104,28 @@ class Dataset:
         return Table({**table, "scene": np.searchsorted(self.scenes, types[table["scene"]]).astype(np.int32)})
 
     @cached_property
+    def segments(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First row and length of what goes on without a break: episodes, or the visits of each, int64 [S] both."""
+        start = self.episodes["start"]
+        if self.declaration.visits:
+            visit = self.array(self.declaration.visits)[:]
+            start = np.union1d(start, 1 + np.flatnonzero(np.diff(visit)))
+        return start, np.diff(start, append=len(self))
+
+    def states(self, rows: ArrayLike) -> NDArray[np.float64]:
+        """The poses that motions are made of at some rows of a video, [..., 4, 4] or, of several, [..., K, 4, 4]."""
+        found = [self.array(path)[np.asarray(rows)].astype("f8") for path in self.declaration.states]
+        return found[0] if len(found) == 1 else np.stack(found, axis=-3)
+
+    @cached_property
     def scenes(self) -> NDArray[np.str_]:
         """The names of the scene types that occur, sorted."""
         return np.unique(text(self.array("scenes/type")[:]))
+
+    @cached_property
+    def scene_names(self) -> NDArray[np.str_]:
+        """The scene type of each row of `scenes/type`, to which fields of frames refer."""
+        return text(self.array("scenes/type")[:])
 
     @cached_property
     def objects(self) -> Table:

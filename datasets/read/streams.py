@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Index = NDArray[np.int64]
 _WHEN = ("before", "after")
+_OF_VIDEOS = ("scenes", "episodes")
+ACROSS = ("tables", "interaction", *_OF_VIDEOS)
 _IMAGES = {"images": "rgb_before", "before": "rgb_before", "after": "rgb_after"}
 
 
@@ -84,13 +86,13 @@ class Images:
 
 
 class _Runs:
-    """Runs of `span` + 1 successive frames of one episode, by number."""
+    """Runs of `span` + 1 successive frames of one episode, within a visit if it has several, by number."""
 
     def __init__(self, dataset: "Dataset", span: int, what: str):
         if not dataset.declaration.is_video:
             raise DataError(f"{dataset.path}: a {dataset.kind} data set has no {what}; take {having('pairs')}")
         self.dataset = dataset
-        self._start, length = dataset.episodes["start"], dataset.episodes["length"]
+        self._start, length = dataset.segments
         self._end = self._start + length
         self._first = np.concatenate([[0], np.cumsum(np.maximum(length - span, 0))])  # number of each episode's first
         if self._first[-1] == 0:
@@ -126,9 +128,8 @@ class Pairs:
         return first, first + rng.integers(1, np.minimum(self.max_gap, end - 1 - first), endpoint=True)
 
     def motion(self, first: Index, second: Index) -> NDArray[np.float32]:
-        """What the body did between the frames at these rows, [B, 2]."""
-        pose = self._dataset.array("frames/pose")
-        return self._dataset.declaration.between(pose[first], pose[second])
+        """What the body did between the frames at these rows, [B, A]."""
+        return self._dataset.declaration.between(self._dataset.states(first), self._dataset.states(second))
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.FramePairs":
         from embodied_ssl.datasets.read.batches import FramePairs
@@ -163,10 +164,11 @@ class Clips:
         from embodied_ssl.datasets.read import batches
 
         taken = self._runs.locate(index)[0][:, None] + self._offsets  # [B, T]
-        rgb, pose, time = (self._dataset.array(f"frames/{name}")[taken] for name in ("rgb", "pose", "time"))
+        rgb, time = (self._dataset.array(f"frames/{name}")[taken] for name in ("rgb", "time"))
+        states = self._dataset.states(taken)
         return batches.Clips(
             images=_images(rgb),
-            motion=_tensor(self._dataset.declaration.between(pose[:, :-1], pose[:, 1:])),
+            motion=_tensor(self._dataset.declaration.between(states[:, :-1], states[:, 1:])),
             time_s=_tensor((time - time[:, :1]).astype(np.float32)),
             flow=_tensor(self._flow_lengths(taken[:, :-1])),
         )
@@ -210,17 +212,66 @@ class Interactions:
         return _tensor(values.astype(np.int64) if self._dataset.fields[path].refers_to else values)
 
 
+class _Views:
+    """Two frames of a video that show one object, by number of the first."""
+
+    def __init__(self, dataset: "Dataset", across: str):
+        self._across = across
+        if across == "tables":  # the second one is later in the same scene
+            self._runs = _Runs(dataset, 1, "pairs of views")
+            self._firsts = np.arange(len(self._runs))
+            return
+        self._start, self._length = dataset.episodes["start"], dataset.episodes["length"]
+        self._segment, self._segment_length = dataset.segments
+        objects = dataset.object_numbers[dataset.episodes["objects_start"]]  # [E]
+        self._order = np.argsort(objects, kind="stable")  # episodes that show the same object stand side by side
+        self._rank = np.argsort(self._order, kind="stable")
+        alike = np.searchsorted(objects[self._order], objects), np.searchsorted(objects[self._order], objects, "right")
+        self._alike, self._count = alike[0], alike[1] - alike[0]
+        rows = np.arange(len(dataset))
+        episode, segment = self._places(rows)
+        if across == "scenes":
+            self._firsts = rows[self._length[episode] > self._segment_length[segment]]
+        else:
+            self._firsts = rows[self._count[episode] > 1]
+
+    def __len__(self) -> int:
+        return len(self._firsts)
+
+    def draw(self, index: Index, rng: np.random.Generator) -> tuple[Index, Index]:
+        """Rows of the first and the second frames of pairs, int64 [B] each."""
+        if self._across == "tables":
+            first, end = self._runs.locate(index)
+            return first, rng.integers(first + 1, end)
+        first = self._firsts[index]
+        episode, segment = self._places(first)
+        if self._across == "episodes":  # another of those that show the object, then any frame of it
+            place = self._rank[episode] - self._alike[episode] + rng.integers(1, self._count[episode])
+            other = self._order[self._alike[episode] + place % self._count[episode]]
+            return first, self._start[other] + rng.integers(0, self._length[other])
+        start, length = self._segment[segment], self._segment_length[segment]
+        second = self._start[episode] + rng.integers(0, self._length[episode] - length)
+        return first, np.where(second < start, second, second + length)  # past its own scene
+
+    def _places(self, rows: Index) -> tuple[Index, Index]:
+        """The episode and the segment of rows."""
+        return tuple(np.searchsorted(start, rows, side="right") - 1 for start in (self._start, self._segment))  # type: ignore[return-value]
+
+
 class ObjectPairs:
-    """Two images of one object, as `ObjectPairs`: on two tables, in other poses and company, or two views of an orbit.
+    """Two images of one object, as `ObjectPairs`: on two tables, in other poses and company, or two views of it.
 
     Across `tables` every object that lies in the image before the first interaction of an episode, and in that of
     another, is a first one; its partner is of the other episodes. Across an `interaction` it is the object aimed
     at, before and after. (That can give the object away by the table that it lies on.)
+    Of a video that follows an object every frame is a first one. Across `tables` its partner is a later frame of the
+    same scene, across `scenes` one of the same episode in another scene, across `episodes` one of another episode that
+    shows the same object: then the two share nothing but the object.
     """
 
     def __init__(self, dataset: "Dataset", across: str = "tables"):
-        if across not in ("tables", "interaction"):
-            raise unknown_name("across", across, ("tables", "interaction"))
+        if across not in ACROSS:
+            raise unknown_name("across", across, ACROSS)
         kind = dataset.declaration
         if kind.is_video and not kind.one_object:
             raise DataError(
@@ -232,8 +283,10 @@ class ObjectPairs:
                 raise DataError(
                     f"{dataset.path}: nothing is done to the object of {dataset.kind} data; take {having('trials')}"
                 )
-            self._views = _Runs(dataset, 1, "pairs of views")
+            self._views = _Views(dataset, across)
             self._length = len(self._views)
+        elif across in _OF_VIDEOS:
+            raise DataError(f"{dataset.path}: a {dataset.kind} data set has no views across {across}; take tables")
         elif across == "interaction":
             self._find_interactions(dataset)
             self._length = len(self._rows)
@@ -241,7 +294,11 @@ class ObjectPairs:
             self._place_objects(dataset)
             self._length = len(self._rows)
         if self._length == 0:
-            missing = "stays in sight when something is done to it" if across == "interaction" else "is on two tables"
+            missing = {
+                "interaction": "stays in sight when something is done to it",
+                "scenes": "is seen in two scenes of an episode",
+                "episodes": "is seen in two episodes",
+            }.get(across, "is on two tables")
             raise DataError(f"{dataset.path}: no object {missing}; collect more episodes, or fewer --instances")
 
     def __len__(self) -> int:
@@ -258,22 +315,28 @@ class ObjectPairs:
         return self._interaction(index) if self._across == "interaction" else self._table(index, rng)
 
     def _views_of_one(self, index: Index, rng: np.random.Generator) -> "batches.ObjectPairs":
-        """The camera looks at the object's middle: it is at the principal point."""
         from embodied_ssl.datasets.read.batches import ObjectPairs
 
-        first, end = self._views.locate(index)
-        second = rng.integers(first + 1, end)
+        first, second = self._views.draw(index, rng)
         episodes = self._dataset.episodes
         episode = np.searchsorted(episodes["start"], first, side="right") - 1
-        middle = np.tile(self._dataset.camera["intrinsics"][:2, 2].astype(np.float32), (len(index), 1))
         images = self._dataset.array("frames/rgb")[np.stack([first, second])]
         return ObjectPairs(
             first=_images(images[0]),
             second=_images(images[1]),
-            first_pixel=_tensor(middle),
-            second_pixel=_tensor(middle.copy()),
+            first_pixel=_tensor(self._middle(first)),
+            second_pixel=_tensor(self._middle(second)),
             object=_tensor(self._dataset.object_numbers[episodes["objects_start"][episode]]),
         )
+
+    def _middle(self, rows: Index) -> NDArray[np.float32]:
+        """Where the object is in frames, pixels [B, 2]: at the principal point, unless its pose says where."""
+        intrinsics, states = self._dataset.camera["intrinsics"], self._dataset.states(rows)
+        if states.ndim == 3:
+            return np.tile(intrinsics[:2, 2].astype(np.float32), (len(rows), 1))
+        away = states[:, 1, :3, 3] - states[:, 0, :3, 3]  # [B, 3], from the eye
+        seen = np.einsum("bji,bj->bi", states[:, 0, :3, :3], away) @ intrinsics.T
+        return (seen[:, :2] / seen[:, 2:]).astype(np.float32)
 
     def _find_interactions(self, dataset: "Dataset") -> None:
         """The interactions that aimed at an object which lies in the image before and after, and where."""

@@ -91,10 +91,13 @@ def _rows(problem: Any, offset: int = 0) -> str:
     return f"row {', '.join(map(str, rows[:_MOST_LISTED]))}{more}"
 
 
-def _last_rows(tables: dict[str, Any], count: int) -> NDArray[np.bool_]:
+def _last_rows(manifest: Manifest, tables: dict[str, Any], count: int) -> NDArray[np.bool_]:
+    """Which rows no motion leads on from: the last ones of episodes, and of the visits of each."""
     last = np.zeros(count, bool)
     ends = tables["episodes/start"] + tables["episodes/length"] - 1
     last[ends[(ends >= 0) & (ends < count)]] = True
+    if visits := kind_of(manifest.kind).visits:
+        last[:-1] |= np.diff(np.asarray(tables[visits])) != 0
     return last
 
 
@@ -104,7 +107,7 @@ def _values(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
         values = tables[field.path]
         if np.dtype(field.dtype).kind not in "fiu" or len(values) == 0:
             continue
-        nan_rows = _nan_rows(field, tables, len(values))
+        nan_rows = _nan_rows(manifest, field, tables, len(values))
         for first in range(0, len(values), _BLOCK_ROWS):
             block = np.asarray(values[first : first + _BLOCK_ROWS])
             flat = block.reshape(len(block), -1)
@@ -128,9 +131,9 @@ def _values(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
                 yield f"{field.path}: {_rows(missing, first)}: should be NaN ({field.nan})"
 
 
-def _nan_rows(field: Field, tables: dict[str, Any], count: int) -> NDArray[np.bool_]:
-    if field.nan == "last row of an episode":
-        return _last_rows(tables, count)
+def _nan_rows(manifest: Manifest, field: Field, tables: dict[str, Any], count: int) -> NDArray[np.bool_]:
+    if field.nan in ("last row of an episode", "last row of a visit"):
+        return _last_rows(manifest, tables, count)
     if field.nan == "no object":
         return np.asarray(tables["interactions/object"]) < 0
     return np.zeros(count, bool)
@@ -192,8 +195,8 @@ def _geometry(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
                 off = np.abs(np.linalg.norm(values, axis=1) - 1) > 1e-3
             if off.any():
                 yield f"{name}: {_rows(off)}: the quaternion has not unit length"
-    for name in ("frames/pose", "camera/pose"):
-        if name in manifest.fields:
+    for name, field in manifest.fields.items():
+        if field.shape[-2:] == (4, 4):
             pose = np.asarray(tables[name], float).reshape(-1, 4, 4)
             turn = pose[:, :3, :3]
             off = np.abs(turn @ turn.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2)) > 1e-3
@@ -207,12 +210,14 @@ def _motion(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
     """Time runs on, and the motors measured what the poses say."""
     if not (kind := kind_of(manifest.kind)).is_video:
         return
-    time, pose, motor = (np.asarray(tables[f"frames/{name}"]) for name in ("time", "pose", "motor"))
-    inner = ~_last_rows(tables, len(time))[:-1]
+    time, motor = (np.asarray(tables[f"frames/{name}"]) for name in ("time", "motor"))
+    inner = ~_last_rows(manifest, tables, len(time))[:-1]
     stuck = inner & (np.diff(time) <= 0)
     if stuck.any():
         yield f"frames/time: {_rows(stuck)}: the next frame is not later"
-    expected = kind.sensed(pose[:-1], pose[1:])
+    poses = [np.asarray(tables[path], "f8") for path in kind.states]
+    states = poses[0] if len(poses) == 1 else np.stack(poses, axis=-3)
+    expected = kind.sensed(states[:-1], states[1:])
     with np.errstate(invalid="ignore"):
         error = np.abs(motor[:-1] - expected)
         off = inner & (error > _MOTOR_SLACK + _MOTOR_NOISE * np.abs(expected)).any(axis=1)

@@ -50,8 +50,9 @@ class Views:
     prediction compared with it."""
     max_gap_s: Positive = 1.0
     """Longest time between the frames of a pair, s."""
-    across: Literal["tables", "interaction"] = "tables"
-    """What lies between two images of an object: other `tables`, or the `interaction` done to it."""
+    across: Literal["tables", "interaction", "scenes", "episodes"] = "tables"
+    """What lies between two images of an object: other `tables`, or the `interaction` done to it; of a video that
+    follows an object nothing but time (`tables`), other `scenes`, or other `episodes`."""
     crop: SomeShare = 0.3
     """Side of the patch about an object, as a share of the image; 1 for orbits."""
 

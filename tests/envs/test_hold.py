@@ -26,7 +26,7 @@ def seen(info: dict) -> Rotation:
     """How the object is turned, seen from the body: x ahead, y left, z up."""
     camera = Rotation.from_matrix(info["pose"][:3, :3].astype(float))
     ahead = Rotation.from_matrix([[0, -1, 0], [0, 0, -1], [1, 0, 0]])  # the body's axes in the camera's
-    return (camera * ahead).inv() * Rotation.from_quat(info["object_pose"][3:])
+    return (camera * ahead).inv() * Rotation.from_matrix(info["object_pose"][:3, :3])
 
 
 def test_what_the_joints_measure_is_how_the_object_turns():

@@ -92,7 +92,7 @@ def motion_pairs(on: EvaluationSet, motions: int = 6, max_gap_s: float = 1.0) ->
             f"({len(np.unique(images.group))} rooms or objects); collect more episodes, or leave out the protocol "
             "equivariance"
         )
-    start, length = dataset.episodes["start"], dataset.episodes["length"]
+    start, length = dataset.segments
     episode = np.searchsorted(start, first, side="right") - 1
     goes_on = np.flatnonzero((part == TEST) & (second < (start + length - 1)[episode]))  # frames behind the second
     third = pairs.draw((index + second - first)[goes_on], rng)[1]

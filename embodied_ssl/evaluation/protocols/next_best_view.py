@@ -80,8 +80,7 @@ def view_pairs(on: EvaluationSet, motions: int = 8) -> ViewPairs:
     first, second = _pairs(dataset)
     kept = (part[first] != UNUSED) & (part[second] != UNUSED)
     first, second = first[kept], second[kept]
-    pose = dataset.array("frames/pose")[:]
-    motion = dataset.declaration.between(pose[first], pose[second])
+    motion = dataset.declaration.between(dataset.states(first), dataset.states(second))
     centres, scale = cluster_motions(motion.astype("f8"), motions, rng), motion.std(0) + 1e-9
     pattern = patterns_of(motion, centres, scale)
     away = np.linalg.norm((motion - centres[pattern]) / scale, axis=1)
