@@ -21,7 +21,7 @@ SMALL = {
         "length": 9,
         "instance": True,
         "flow": True,
-        "instances": (0, 1),
+        "instances": [0, 1],
         "categories": "mug,duck",
     },
     "grasp": {"episodes": 6, "size": 32, "depth": True, "instance": True},

@@ -115,7 +115,8 @@ class Walk:
 class Carry:
     """Explores while it turns what it holds: about axes and at speeds that wander, so that every side is shown."""
 
-    SPIN_RAD, STAYS = 0.28, 0.85  # standard deviation of each increment; how much of the spin the next frame has
+    SPIN_RAD = 0.28  # standard deviation of each increment
+    STAYS, FRESH = 0.8, 0.6  # of the spin, in the next frame; their squares add up to 1, so that its size stays
 
     def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
         self.env, self.rng = env.unwrapped, rng
@@ -127,6 +128,5 @@ class Carry:
         if body.visit != self.visit:  # another scene, to be explored anew
             self.visit, self.explore = body.visit, Explore()
             self.explore.reset(body, self.rng)
-        fresh = self.SPIN_RAD * (1 - self.STAYS**2) ** 0.5
-        self.spin = self.STAYS * self.spin + fresh * self.rng.normal(size=3)
+        self.spin = self.STAYS * self.spin + self.FRESH * self.SPIN_RAD * self.rng.normal(size=3)
         return np.concatenate([self.spin, self.explore(observation)]).astype(np.float32)

@@ -22,7 +22,7 @@ from embodied_ssl.datasets.gallery.results import stiffness
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.envs.world.camera import Camera
 
-VIDEO_KINDS, ACT_KINDS = ("roam", "orbit"), ("grasp", "push", "poke")
+VIDEO_KINDS, ACT_KINDS = ("roam", "orbit", "hold"), ("grasp", "push", "poke")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -94,10 +94,10 @@ def test_images_are_as_many_as_there_are_interactions_and_episodes(page, data):
     sets = {kind: Dataset.open(path) for kind, path in data.items()}
     interactions = sum(len(sets[kind]) for kind in ACT_KINDS)
     tiles = sum(len(sets[kind].episodes["start"]) for kind in VIDEO_KINDS)
-    legends = 2  # of depth and flow
+    legends = 3  # of depth, and twice of flow
     assert len(content.all("img")) == 2 * interactions + 2 * tiles + legends
     players = [json.loads(script) for script in content.scripts if script.lstrip().startswith("{")]
-    assert [len(player["episodes"]) for player in players] == [5, 4]
+    assert [len(player["episodes"]) for player in players] == [5, 4, 5]
     assert players[0]["layers"] == ["rgb", "depth", "instance", "flow"]
     assert players[1]["layers"] == ["rgb", "instance"]
 

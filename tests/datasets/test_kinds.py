@@ -66,7 +66,8 @@ def test_a_declaration_is_complete(kind):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.is_video], ids=lambda kind: kind.name)
 def test_a_motion_has_a_number_for_each_signal(kind):
-    pose = np.broadcast_to(np.eye(4), (3, 4, 4))
+    several = (len(kind.states),) if len(kind.states) > 1 else ()
+    pose = np.broadcast_to(np.eye(4), (3, *several, 4, 4))
     for motion in (kind.between(pose, pose), kind.sensed(pose, pose)):
         assert motion.dtype == np.float32
         np.testing.assert_array_equal(motion, np.zeros((3, len(kind.motor_signals))))

@@ -171,7 +171,7 @@ def test_a_request_for_what_a_data_set_has_not_says_what_it_has(data):
     for request, said in (
         (lambda: roam.interactions, "has frames"),
         (lambda: push.frames, "has interactions"),
-        (lambda: push.pairs(max_gap=1), "take roam or orbit"),
+        (lambda: push.pairs(max_gap=1), "take roam, hold or orbit"),
         (lambda: roam.trials(), "take grasp, poke or push"),
         (lambda: roam.array("frames/rbg"), "did you mean 'frames/rgb'"),
         (lambda: roam.pairs(), "either max_gap"),
@@ -248,3 +248,25 @@ def test_an_epoch_takes_every_row_once_over_all_ranks(length, batch, ranks, seed
     steps = -(-length // (batch * ranks))
     drawn = np.concatenate([rows(seed, s, r, ranks, batch, length) for s in range(steps) for r in range(ranks)])
     assert sorted(drawn[:length]) == list(range(length))
+
+
+@pytest.mark.parametrize(("kind", "across"), [("hold", "scenes"), ("hold", "episodes"), ("orbit", "episodes")])
+def test_two_views_of_an_object_lie_where_they_were_asked_to(tmp_path, kind, across):
+    settings = {"categories": "mug", "instances": (0, 2), "size": 16}
+    collect(kind, tmp_path / "set", episodes=6, length=6, shard_episodes=4, progress=False, **settings)
+    dataset = Dataset.open(tmp_path / "set")
+    pairs = dataset.object_pairs(across)
+    first, second = pairs._views.draw(np.tile(np.arange(len(pairs)), 20), np.random.default_rng(0))
+    episodes = dataset.episodes
+    episode = [np.searchsorted(episodes["start"], rows, side="right") - 1 for rows in (first, second)]
+    held = [dataset.object_numbers[episodes["objects_start"][each]] for each in episode]
+    np.testing.assert_array_equal(held[0], held[1])
+    if across == "episodes":
+        assert (episode[0] != episode[1]).all()
+    else:
+        visit = dataset.array("frames/visit")[:]
+        np.testing.assert_array_equal(episode[0], episode[1])
+        assert (visit[first] != visit[second]).all()
+    partners = {tuple(pair) for pair in np.stack([first, second], 1).tolist()}
+    mean = len(partners) / len(np.unique(first))
+    assert mean > 2  # they are drawn anew each time

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent.parent))  # where pytest finds it by itself
 from conftest import SMALL
 from contents import collect_all, contents, versions
 
@@ -19,7 +21,7 @@ HERE = Path(__file__).parent
 COMMITTED = HERE / "contents.json"
 VIDEO = {"episodes": 56, "size": 24, "length": 4, "depth": True, "instance": True, "flow": True}
 INTERACTIONS = {"episodes": 56, "size": 24, "depth": True, "instance": True}
-MANY = {"roam": VIDEO, "orbit": VIDEO, "grasp": INTERACTIONS, "push": INTERACTIONS, "poke": INTERACTIONS}
+MANY = {"roam": VIDEO, "orbit": VIDEO, "hold": VIDEO, "grasp": INTERACTIONS, "push": INTERACTIONS, "poke": INTERACTIONS}
 ARITHMETICS = {  # what another processor would do; None: what there is
     "as it is": {},
     "OpenBLAS for Nehalem": {"OPENBLAS_CORETYPE": "Nehalem"},
