@@ -94,8 +94,8 @@ class Recorder:
             row = self._next_row()
             for name in layers:
                 store[name][row] = observation[name]
-            for name in told:
-                store[name][row] = self._scene(info[name]) if name == "scene" else info[name]
+            for field in told:
+                store[field][row] = self._scene(info[field]) if field == "scene" else info[field]
             if over:
                 break
             visit = info.get("visit")
