@@ -92,7 +92,7 @@ class HoldEnv(SimulatedEnv):
             instance: observe the mask of the object held.
             flow: give optical flow in info.
             length: frames of an episode.
-            visits: scenes of an episode; at most `length`.
+            visits: scenes of an episode, each for as many frames; fewer where there are fewer frames.
             hand: whether a hand is seen, which hides a part of the object.
             categories: of objects to draw from, separated by commas; empty: all.
             camera_height: above the floor, m.
@@ -112,8 +112,6 @@ class HoldEnv(SimulatedEnv):
         """
         self.scenes = checked_types(scenes)
         self.length, self.visits = length, visits
-        if visits > length:
-            raise ValueError(f"visits: {visits} scenes need at least as many frames, not a length of {length}")
         self.flow, self.hand = flow, hand
         self.camera_height, self.slip = camera_height, slip
         self.motor_noise, self.encoder_noise = motor_noise, encoder_noise

@@ -20,6 +20,13 @@ FOLDERS = {"embodied_ssl": "embodied_ssl", "envs": "embodied_ssl/envs", "dataset
 URL = "https://host.example/owner/embodied_ssl"
 NO_SOURCE = (".git", ".venv", "build", "dist", "data", "runs", "demo", "*.egg-info", "__pycache__", ".*_cache")
 
+
+def not_the_source(folder: str, names: list[str]) -> set[str]:
+    """What `make` and its users leave at the top of a checkout, and the caches of Python anywhere."""
+    patterns = NO_SOURCE if Path(folder) == ROOT else ("__pycache__",)
+    return shutil.ignore_patterns(*patterns)(folder, names)
+
+
 build = pytest.importorskip("build", reason="of the dev extra")
 pytestmark = pytest.mark.slow
 
@@ -28,7 +35,7 @@ pytestmark = pytest.mark.slow
 def built(tmp_path_factory) -> Path:
     """A folder with the source distribution, and the wheel that was built from it."""
     tree, out = tmp_path_factory.mktemp("build") / "tree", tmp_path_factory.mktemp("dist")
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NO_SOURCE))
+    shutil.copytree(ROOT, tree, ignore=not_the_source)
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(tree)]
     result = subprocess.run(
         command, env={**os.environ, "EMBODIED_SSL_URL": URL}, capture_output=True, text=True, check=False

@@ -81,6 +81,6 @@ def test_without_a_hand_more_of_the_object_is_seen():
 
 def test_settings_that_are_none_are_named():
     with pytest.raises(ValueError, match="visits"):
-        HoldEnv(length=2, visits=3)
+        HoldEnv(visits=0)
     with pytest.raises(ValueError, match="did you mean 'kitchen'"):
         HoldEnv(scenes="kitchn")

@@ -344,12 +344,12 @@ def test_data_are_checked_before_training(roam, tmp_path):
         def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
             raise AssertionError("never reached")
 
-    with pytest.raises(DataError, match=r"learns from pairs \(roam or orbit data\).*--pairs DIR"):
+    with pytest.raises(DataError, match=r"learns from pairs \(roam, hold or orbit data\).*--pairs DIR"):
         train(method(Pairs), tmp_path / "run", {})
     with pytest.raises(DataError, match=r"did you mean 'pairs'\?"):
         train(method(Pairs), tmp_path / "run", {"pair": roam})
     collect("grasp", tmp_path / "grasp", episodes=1, size=32, clutter=2, progress=False)
-    with pytest.raises(DataError, match=r"a grasp data set has no pairs; it takes roam or orbit"):
+    with pytest.raises(DataError, match=r"a grasp data set has no pairs; it takes roam, hold or orbit"):
         train(method(Pairs), tmp_path / "run", {"pairs": tmp_path / "grasp"})
     assert not (tmp_path / "run").exists()
 
