@@ -57,6 +57,8 @@ def rotation_vectors(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """The rotation vectors [..., 3] (rad) of rotation matrices [..., 3, 3]."""
     from scipy.spatial.transform import Rotation
 
+    if not rotations.size:  # of which older versions of SciPy make nothing
+        return np.zeros((*rotations.shape[:-2], 3))
     return Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec().reshape(*rotations.shape[:-2], 3)
 
 
