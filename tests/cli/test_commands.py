@@ -145,10 +145,11 @@ def test_a_reader_who_has_seen_enough_is_no_error():
 def test_what_every_command_has_stands_by_itself(command, capsys):
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
-    last = capsys.readouterr().out.partition("For every command:")[2].partition("examples:")[0]
+    shown = capsys.readouterr().out
+    last = shown.partition("For every command:")[2].partition("examples:")[0]
     found = {line.split()[0].rstrip(",") for line in last.splitlines() if line.startswith("  -")}
     assert found == {"-h", "--config", "--print_config", "--plugin"}
-    assert "default: )" not in last
+    assert "default: )" not in shown
 
 
 def test_the_near_name_is_one_that_there_is(capsys):
