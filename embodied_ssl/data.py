@@ -15,7 +15,7 @@ from embodied_ssl.datasets.read import batches
 from embodied_ssl.datasets.read.joined import Joined
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.read.streams import Stream, batch_class
-from embodied_ssl.datasets.store.manifest import MANIFEST
+from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_name
 
@@ -208,7 +208,7 @@ class _Wanted:
         dataset = Dataset.open(source)
         if not _has(dataset.declaration, self.batch):
             raise DataError(f"{source}: a {dataset.kind} data set has no {self.name}; it takes {origin(self.batch)}")
-        taken_from = Origin(source, _of_shards(source), len(dataset.images()), dataset.digests)
+        taken_from = Origin(source, data_sha256(source), len(dataset.images()), dataset.digests)
         return getattr(dataset, _stream_of(self.batch))(**self.options), taken_from
 
 
@@ -226,7 +226,7 @@ def _of_images(images: ImageSet, source: Source, part: str, *, labelled: bool) -
     own = images.only(part)
     origin = Origin(
         source=source,
-        sha256=_of_shards(source) if (Path(source) / MANIFEST).is_file() else images.fingerprint,
+        sha256=data_sha256(source) if (Path(source) / MANIFEST).is_file() else images.fingerprint,
         images=len(own),
         find_digests=lambda: own.digests,
         part=part if (own.part == part).any() else "",
@@ -235,8 +235,3 @@ def _of_images(images: ImageSet, source: Source, part: str, *, labelled: bool) -
         damaged=images.damaged,
     )
     return (images.labelled(part) if labelled else images.frames(part)), origin
-
-
-def _of_shards(source: Source) -> str:
-    """SHA-256 of what a data set of ours holds: its manifest has the hash of each shard."""
-    return hashlib.sha256((Path(source) / MANIFEST).read_bytes()).hexdigest()

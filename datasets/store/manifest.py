@@ -96,6 +96,11 @@ def read_manifest(folder: Path | str) -> Manifest:
     return manifest
 
 
+def data_sha256(folder: Path | str) -> str:
+    """SHA-256 of what a data set holds: that of its `dataset.json`, which has the hash of each shard."""
+    return hashlib.sha256((Path(folder).expanduser() / MANIFEST).read_bytes()).hexdigest()
+
+
 def _refuse_unknown_kind(path: Path, content: dict[str, Any]) -> None:
     """Raise DataError for a kind that nobody has declared here; the code that it was made by says who could."""
     if (kind := content.get("kind")) in (known := kinds()):

@@ -1,0 +1,58 @@
+"""The standard data sets: who shares objects with whom, what is committed of them, and that a change is told."""
+
+import itertools
+import json
+import shlex
+
+import pytest
+
+from embodied_ssl.cli.main import main
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.studies import data
+from embodied_ssl.studies.data import CHOOSING, DATA, SIZES, TEST, TRAINING, collect_standard, standard
+
+
+def test_what_is_measured_on_shares_no_object_and_no_room_with_what_learns():
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise((TRAINING, CHOOSING, TEST)))
+    for name, one in DATA.items():
+        assert one.settings["instances"] == (
+            CHOOSING
+            if name.endswith("_choose")
+            else TEST
+            if name.endswith("_test") or name == "yardstick"
+            else TRAINING
+        )
+    assert len({one.seed for one in DATA.values()}) == len(DATA)
+
+
+def test_what_is_committed_is_of_the_sets_that_there_are():
+    for name, hashes in json.loads(data.HASHES.read_text()).items():
+        assert hashes.keys() <= {str(standard(name).episodes_for(size)) for size in SIZES}
+
+
+def test_a_set_is_collected_by_name_as_its_command_does(tmp_path, monkeypatch):
+    small = data.StandardData("orbit", {"minute": 2, "hour": 3, "day": 4}, 7, {"size": 16, "length": 2,
+                              "instances": (5000, 6000), "instance": True})  # fmt: skip
+    monkeypatch.setitem(DATA, "small", small)
+    found = collect_standard("small", "minute", tmp_path / "small", progress=False)
+    assert (found.committed, found.differs) == (None, False)
+    assert len(Dataset.open(tmp_path / "small").episodes["start"]) == 2
+    assert main(shlex.split(small.command("minute", tmp_path / "again")[len("embodied-ssl ") :])) == 0
+    assert data.data_sha256(tmp_path / "again") == found.sha256
+    assert small.episodes_for("gpu") == 4
+
+
+def test_other_bytes_than_the_committed_ones_are_told(tmp_path, monkeypatch):
+    (tmp_path / "hashes.json").write_text(json.dumps({"yardstick": {"1": "0" * 64}}))
+    monkeypatch.setattr(data, "HASHES", tmp_path / "hashes.json")
+    monkeypatch.setitem(DATA, "yardstick", data.StandardData("orbit", {"minute": 1}, 2, {"size": 16, "length": 2}))
+    with pytest.warns(UserWarning, match="yardstick .minute.: its bytes are others"):
+        assert collect_standard("yardstick", "minute", tmp_path / "data", progress=False).differs
+
+
+def test_an_unknown_name_or_size_names_those_known():
+    with pytest.raises(DataError, match="yardstick"):
+        standard("yardstik")
+    with pytest.raises(DataError, match="minute"):
+        standard("yardstick").episodes_for("week")
