@@ -1,4 +1,4 @@
-"""What others add: methods, encoders, kinds of data, grippers, policies, object sets and protocols, by name.
+"""What others add: methods, encoders, kinds of data, grippers, policies, object sets, protocols and studies, by name.
 
 There are three ways to add one, and no file of this package changes for any of them:
 
@@ -20,7 +20,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 from typing import Any
 
-GROUPS = ("methods", "encoders", "kinds", "grippers", "policies", "object_sets", "protocols")
+GROUPS = ("methods", "encoders", "kinds", "grippers", "policies", "object_sets", "protocols", "studies")
 VARIABLE = "EMBODIED_SSL_PLUGINS"
 """Environment variable with the plugins of this process, apart by commas; processes that it starts inherit them."""
 

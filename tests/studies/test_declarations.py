@@ -1,0 +1,68 @@
+"""Declarations of studies: what is refused, and that they are found by name, also from outside."""
+
+import os
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+from textwrap import dedent
+
+import pytest
+
+from embodied_ssl import plugins, studies
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.evaluation.protocols.knn import KNN
+from embodied_ssl.studies import On, Row, Size, Study, study_named, study_names
+
+ROW = Row("rotation", "rotation", {"frames": "roam"})
+ON = On("roam_test", (KNN(),))
+SIZES = {"minute": Size(samples=100, seeds=1)}
+
+
+def test_every_file_is_a_study_or_known_to_be_none():
+    for module in iter_modules(studies.__path__):
+        if module.name not in studies._MACHINERY:
+            assert isinstance(import_module(f"embodied_ssl.studies.{module.name}").STUDY, Study), module.name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"rows": ()}, "at least one row"),
+        ({"on": ()}, "at least one set"),
+        ({"rows": (ROW, Row("rotation", "jigsaw", {}))}, "two rows are called rotation"),
+        ({"rows": (Row("r", "rotation", {}, choices=("--lr 1",)),)}, "the row r has choices; say with chosen_on"),
+        ({"chosen_on": ON}, "roam_test: is measured on, so that nothing may be chosen on it"),
+        ({"image_size": 0}, "image_size: 0; give at least 1"),
+    ],
+)
+def test_a_declaration_that_means_nothing_is_refused(wrong, told):
+    with pytest.raises(DataError, match=told):
+        Study(**({"question": "?", "rows": (ROW,), "on": (ON,), "sizes": SIZES} | wrong))
+
+
+def test_one_from_outside_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv(plugins.VARIABLE, "")
+    text = """
+        from embodied_ssl.evaluation.protocols.knn import KNN
+        from embodied_ssl.studies import On, Row, Size, Study
+
+        def declared(name):
+            row = Row("rotation", "rotation", {"frames": "roam"})
+            return Study("?", (row,), (On("roam_test", (KNN(),)),), {"minute": Size(100, 1)}, name=name)
+
+        STUDY, UNNAMED = declared("of_mine"), declared("")
+    """
+    (tmp_path / "my_studies.py").write_text(dedent(text))
+    assert study_named("my_studies:STUDY").name == "of_mine"
+    assert "of_mine" in study_names()
+    assert os.environ[plugins.VARIABLE] == "my_studies:STUDY"
+    assert study_named("of_mine").rows[0] == ROW
+    for wrong, told in (
+        ("my_studies:UNNAMED", "needs a name"),
+        ("my_studies:KNN", "is no study"),
+        ("of_min", "of_mine"),
+    ):
+        with pytest.raises(DataError, match=told):
+            study_named(wrong)
