@@ -7,6 +7,7 @@ A study has one file, which ends in `STUDY = Study(...)`: in this folder, or any
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.limits import Count, Positive, SomeShare, hold_fields
