@@ -64,9 +64,19 @@ def split(images: ImageSet, seed: int, settings: Settings = USUAL, shares: tuple
     return Split(train, validation, test, {images.classes[label]: count for label, count in left_out.items()})
 
 
-def draw_rows(label: Rows, rows: Rows, k: int, rng: np.random.Generator) -> Rows:
-    """k of the rows of each class, or all where there are fewer."""
-    return np.concatenate([rng.permutation(rows[label[rows] == each])[:k] for each in np.unique(label[rows])])
+def draw_rows(label: Rows, rows: Rows, k: int, rng: np.random.Generator, group: Rows | None = None) -> Rows:
+    """k of the rows of each class, or all where there are fewer; with groups, all rows of k groups of each class."""
+    number = rows if group is None else group[rows]  # of what is drawn
+    drawn = [
+        rows[mine][np.isin(number[mine], rng.permutation(_distinct(number[mine]))[:k])]
+        for mine in (label[rows] == each for each in np.unique(label[rows]))
+    ]
+    return np.concatenate(drawn)
+
+
+def _distinct(values: Rows) -> Rows:
+    """Each value once, in the order of its first."""
+    return values[np.sort(np.unique(values, return_index=True)[1])]
 
 
 def _rare(images: ImageSet, dividing: NDArray[np.bool_], least: int) -> dict[int, int]:

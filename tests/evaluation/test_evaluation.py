@@ -33,7 +33,7 @@ from embodied_ssl.evaluation.protocols.next_best_view import next_best_view, vie
 from embodied_ssl.evaluation.protocols.retrieval import Retrieval
 from embodied_ssl.evaluation.results import Result, read_results, write_results
 from embodied_ssl.evaluation.settings import USUAL, Settings
-from embodied_ssl.evaluation.splits import split
+from embodied_ssl.evaluation.splits import draw_rows, split
 
 
 def labelled(label, group=None, size=8):
@@ -56,9 +56,13 @@ def clusters(classes=4, groups=10, each=6, spread=0.5, dim=16, seed=0):
     return features.astype("f4"), labelled(label, group)
 
 
-def measured(protocol: Protocol, features, images, given=USUAL):
+def measured(protocol: Protocol, features, images, given=USUAL, seed=0):
     """What a protocol finds in features, whatever encoder they are of."""
-    return protocol.measure(EncodedSet(images=images, features=features, encoder=Pixels(), settings=given))
+    prepared = protocol.prepare(EvaluationSet(images=images, seed=seed, settings=given))
+    encoded = EncodedSet(
+        images=images, seed=seed, features=features, encoder=Pixels(), settings=given, prepared=prepared
+    )
+    return protocol.measure(encoded)
 
 
 def evaluation_set(folder, **given):
@@ -396,3 +400,24 @@ def test_each_protocol_measures_what_it_says_it_takes(data):
     assert all(of_orbit for of_orbit, _ in taking.values())
     assert not make_protocol("next_best_view").takes(Dataset.open(data["roam"]))
     assert len(images) > 0
+
+
+def test_several_splits_are_those_of_other_seeds_and_their_mean_is_what_is_told():
+    features, images = clusters(groups=20, spread=3.0)
+    (mean,) = measured(LinearProbe(splits=3), features, images)
+    alone = [measured(LinearProbe(), features, images, seed=seed)[0].value for seed in (0, 1_000_000, 2_000_000)]
+    assert mean.value == pytest.approx(np.mean(alone))
+    assert mean.settings["deviation_over_splits"] == pytest.approx(np.std(alone, ddof=1))
+    assert len(set(alone)) > 1
+    assert measured(LinearProbe(splits=1), features, images)[0].settings.keys().isdisjoint({"splits"})
+
+
+def test_labels_of_objects_are_labels_of_all_their_images():
+    features, images = clusters(classes=3, groups=30, each=4, spread=2.0)
+    found = measured(FewLabels(per_class=(1, 5), of="objects"), features, images)
+    assert [m.metric for m in found] == ["accuracy@1 objects", "accuracy@5 objects"]
+    assert [m.settings["train"] for m in found] == [3 * 4, 3 * 5 * 4]
+    parts = split(images, 0)
+    drawn = draw_rows(images.label, parts.train, 2, np.random.default_rng(0), images.group)
+    assert set(drawn) <= set(parts.train)
+    assert [len(np.unique(images.group[drawn[images.label[drawn] == each]])) for each in range(3)] == [2, 2, 2]

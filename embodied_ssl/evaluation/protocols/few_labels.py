@@ -1,6 +1,7 @@
-"""Few labels: a linear classifier on k labelled images of each class, over many draws."""
+"""Few labels: a linear classifier on k labelled images or objects of each class, over many draws."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +25,9 @@ class FewLabels(Protocol):
     """k: labelled images of each class; 6 as in Jayaraman & Grauman 2015, table 2."""
     draws: Count = 10
     """Of each k."""
+    of: Literal["images", "objects"] = "images"
+    """What is labelled: single images, or objects (or rooms) with all of their images. The first may well be views of
+    one object; how many objects were named to a learner is what the curve over labels is about."""
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         return [self._with_labels(k, encoded) for k in self.per_class]
@@ -31,7 +35,8 @@ class FewLabels(Protocol):
     def _with_labels(self, k: int, encoded: EncodedSet) -> Measure:
         features, label, parts = encoded.features, encoded.images.label, encoded.split
         rngs = [np.random.default_rng([encoded.seed, k, draw]) for draw in range(self.draws)]
-        drawn = [[draw_rows(label, part, k, rng) for part in (parts.train, parts.validation)] for rng in rngs]
+        group = encoded.images.group if self.of == "objects" else None
+        drawn = [[draw_rows(label, part, k, rng, group) for part in (parts.train, parts.validation)] for rng in rngs]
         tried = [fit(features, label, train, STRENGTHS, encoded.device) for train, _ in drawn]
         scores = np.array(  # [draw, strength]
             [[one.accuracy(features, label, validation) for one in own]
@@ -49,4 +54,6 @@ class FewLabels(Protocol):
             "split_seed": encoded.seed,
             **parts.counts(train=len(drawn[0][0]), validation=len(drawn[0][1])),
         }
-        return Measure(f"accuracy@{k}", float(np.mean(values)), about, parts.test)
+        return Measure(
+            f"accuracy@{k}{' objects' if self.of == 'objects' else ''}", float(np.mean(values)), about, parts.test
+        )
