@@ -14,8 +14,6 @@ from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.evaluation.splits import Split, split
 from embodied_ssl.limits import hold_fields
 
-_APART = 1_000_000  # the seeds of further splits are far from those of other runs
-
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSet:
@@ -32,11 +30,6 @@ class EvaluationSet:
     def split(self) -> Split:
         """Training, validation and test rows that share no object and no room. Raises DataError where they cannot."""
         return split(self.images, self.seed, self.settings)
-
-    def several_splits(self, count: int) -> tuple[Split, ...]:
-        """The split, and others of the same kind: the first is always `split`. Raises DataError as it does."""
-        more = (split(self.images, self.seed + _APART * number, self.settings) for number in range(1, count))
-        return (self.split, *more)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -402,16 +402,6 @@ def test_each_protocol_measures_what_it_says_it_takes(data):
     assert len(images) > 0
 
 
-def test_several_splits_are_those_of_other_seeds_and_their_mean_is_what_is_told():
-    features, images = clusters(groups=20, spread=3.0)
-    (mean,) = measured(LinearProbe(splits=3), features, images)
-    alone = [measured(LinearProbe(), features, images, seed=seed)[0].value for seed in (0, 1_000_000, 2_000_000)]
-    assert mean.value == pytest.approx(np.mean(alone))
-    assert mean.settings["deviation_over_splits"] == pytest.approx(np.std(alone, ddof=1))
-    assert len(set(alone)) > 1
-    assert measured(LinearProbe(splits=1), features, images)[0].settings.keys().isdisjoint({"splits"})
-
-
 def test_labels_of_objects_are_labels_of_all_their_images():
     features, images = clusters(classes=3, groups=30, each=4, spread=2.0)
     found = measured(FewLabels(per_class=(1, 5), of="objects"), features, images)
