@@ -36,6 +36,7 @@ HELD = 1  # its value in instance masks
 CLOSE = (0.95, 1.4)  # of the distance at which the object's sphere would fill the picture
 ASIDE = 0.15  # how far from the middle of the picture it is held, in radii
 REACH_M = 0.45  # the body keeps at most this far from everything
+STOCK = 64  # instances of a category that lie about: a scene whose objects are all new takes six times as long to make
 
 
 class HoldEnv(SimulatedEnv):
@@ -101,7 +102,8 @@ class HoldEnv(SimulatedEnv):
             motor_noise: relative standard deviation of what the motors do.
             encoder_noise: relative standard deviation of what joints and odometry measure.
             objects: household (generated), random_urdfs (PyBullet's), or a folder of mesh and .urdf files.
-            instances: which instances of a category to draw from, [first, last); also of small objects in the scenes.
+            instances: which instances of a category to draw from, [first, last); the small objects that lie about in
+                the scenes are of the first 64 of them.
             textures: a folder of images that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
@@ -162,7 +164,8 @@ class HoldEnv(SimulatedEnv):
         """Stand in a scene of its own, holding the object."""
         rng = np.random.default_rng(int(self._scene_seeds[visit]))
         self.visit, self.scene_type = visit, self.scenes[rng.integers(len(self.scenes))]
-        scene = make_scene(self.scene_type, rng, self.instances)
+        first, last = self.instances
+        scene = make_scene(self.scene_type, rng, (first, min(last, first + STOCK)))
         self.world.reset()
         self._carriers = [self._carry(self._held)]
         if self.hand:
