@@ -79,6 +79,13 @@ def _distinct(values: Rows) -> Rows:
     return values[np.sort(np.unique(values, return_index=True)[1])]
 
 
+def divide_groups(group: Rows, rng: np.random.Generator) -> Rows:
+    """The part of each row, by its group (object, room): half of these train, a fifth validates, the rest tests."""
+    groups, of_row = np.unique(group, return_inverse=True)
+    share = rng.permutation(len(groups))[of_row] / len(groups)
+    return np.select([share < 0.5, share < 0.7], [TRAINING, VALIDATION], TEST)
+
+
 def _rare(images: ImageSet, dividing: NDArray[np.bool_], least: int) -> dict[int, int]:
     """Classes with fewer than `least` groups, and how many they have.
 

@@ -380,7 +380,9 @@ def test_every_protocol_is_one_declaration_and_refuses_what_it_does_not_have():
         assert make_protocol(name) == kind()
         with pytest.raises(DataError, match=f"unknown setting of {name}|{name} has no settings"):
             make_protocol(name, nothing_like_it=1)
-    assert set(usual_protocols()) == set(protocol_names()) - {"stage_probe", "semi_supervised", "fine_tune"}
+    long = {"stage_probe", "semi_supervised", "fine_tune", "relative_motion"}
+    assert long <= set(protocol_names()) - set(usual_protocols())
+    assert {"knn", "linear_probe", "equivariance"} <= set(usual_protocols())
     for name, setting, value, told in (
         ("knn", "neighbours", 0, "neighbours: 0; give at least 1"),
         ("knn", "temperature", 0.0, "temperature: 0.0; give more than 0"),
@@ -393,13 +395,15 @@ def test_every_protocol_is_one_declaration_and_refuses_what_it_does_not_have():
 
 
 def test_each_protocol_measures_what_it_says_it_takes(data):
-    """Each on a set of ours and on a folder's images: those that do not take the set are skipped, and say so first."""
-    orbit, images = evaluation_set(data["orbit"]), clusters()[1]
-    taking = {name: [make_protocol(name).takes(of) for of in (orbit.dataset, None)] for name in protocol_names()}
-    assert [name for name, (_, of_folder) in taking.items() if not of_folder] == ["equivariance", "next_best_view"]
-    assert all(of_orbit for of_orbit, _ in taking.values())
-    assert not make_protocol("next_best_view").takes(Dataset.open(data["roam"]))
-    assert len(images) > 0
+    """Each on a set of ours, or on a folder's images: those that do not take the set are skipped, and say so first."""
+    sets = {kind: Dataset.open(folder) for kind, folder in data.items()}
+    of_ours = {name: {kind for kind, of in sets.items() if make_protocol(name).takes(of)} for name in protocol_names()}
+    assert all(of_ours.values())
+    assert of_ours["equivariance"] == of_ours["relative_motion"] == {"roam", "orbit", "hold"}
+    assert of_ours["next_best_view"] == {"orbit", "hold"}
+    of_folders = {name for name in protocol_names() if make_protocol(name).takes(None)}
+    assert {"knn", "linear_probe"} <= of_folders
+    assert not of_folders & {"equivariance", "next_best_view", "relative_motion"}
 
 
 def test_labels_of_objects_are_labels_of_all_their_images():

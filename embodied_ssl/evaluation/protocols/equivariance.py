@@ -12,7 +12,7 @@ from embodied_ssl.evaluation.estimators.affine_maps import AffineMap, error, fit
 from embodied_ssl.evaluation.features import Features
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.evaluation.splits import TEST, TRAINING, VALIDATION, Rows
+from embodied_ssl.evaluation.splits import TEST, TRAINING, VALIDATION, Rows, divide_groups
 from embodied_ssl.limits import Count, Positive
 from embodied_ssl.parts.motions import cluster_motions
 
@@ -82,7 +82,7 @@ def motion_pairs(on: EvaluationSet, motions: int = 6, max_gap_s: float = 1.0) ->
     motion = pairs.motion(first, second)
     centres, scale = cluster_motions(motion.astype("f8"), motions, rng), motion.std(0) + 1e-9
     pattern = patterns_of(motion, centres, scale)
-    part = _parts(images.group[first], rng)
+    part = divide_groups(images.group[first], rng)
     measured = [
         g for g in range(motions) if all((part[pattern == g] == which).any() for which in (TRAINING, VALIDATION, TEST))
     ]
@@ -141,13 +141,6 @@ def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
             for g, own in zip(pairs.measured, counts, strict=True)
         ),
     ]  # fmt: skip
-
-
-def _parts(group: Rows, rng: np.random.Generator) -> Rows:
-    """The part of each row, by its group."""
-    groups, of_row = np.unique(group, return_inverse=True)
-    share = rng.permutation(len(groups))[of_row] / len(groups)
-    return np.select([share < 0.5, share < 0.7], [TRAINING, VALIDATION], TEST)
 
 
 def _move(maps: dict[int, AffineMap], pattern: Rows, features: Reals) -> Reals:
