@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what a type checker sees of the names below
     from embodied_ssl.exporting.export import export as export
     from embodied_ssl.method import Recipe as Recipe
     from embodied_ssl.methods import make_method as make_method
+    from embodied_ssl.studies.run import study as study
     from embodied_ssl.training.runs.checkpoint import load_encoder as load_encoder
     from embodied_ssl.training.runs.run import load_run as load_run
     from embodied_ssl.training.settings import Hardware as Hardware
@@ -55,6 +56,7 @@ _DOORS = {  # where each is; it is imported when it is asked for, since most imp
     "load_run": "training.runs.run:load_run",
     "evaluate": "evaluation.evaluate:evaluate",
     "compare": "comparison:compare",
+    "study": "studies.run:study",
     "export": "exporting.export:export",
 }
 

@@ -29,6 +29,7 @@ assert_type(es.load_encoder("runs/simclr-0"), Encoder)
 assert_type(es.load_run("runs/simclr-0"), Run)
 assert_type(es.evaluate(["runs/simclr-0"], ["data/held_out"]), Results)
 assert_type(es.compare(["simclr"], Path("out"), [Path("data/roam")], [Path("data/held_out")]), Results)
+assert_type(es.study("positives", "out", size="minute"), Results)
 assert_type(es.export("runs/simclr-0", "exported", format="onnx"), Path)
 
 es.train("simclr", "runs/simclr-0", {})  # type: ignore[arg-type]

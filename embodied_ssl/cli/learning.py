@@ -77,21 +77,31 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
 
 def train_command(name: str, given: Mapping[str, Any]) -> int:
     """`embodied-ssl train METHOD`."""
-    from embodied_ssl.method import Recipe
-    from embodied_ssl.methods import make_method, method_class
     from embodied_ssl.training.devices.distributed import rank
-    from embodied_ssl.training.settings import Hardware, TrainingSettings
     from embodied_ssl.training.train import train
 
-    encoder, training = given["encoder"], TrainingSettings(**given["training"])
-    settings = built(method_class(name), given.get("method", {}))
-    method = make_method(name, encoder["name"], encoder["image_size"], training.seed, encoder["init"], **settings)
-    data = {stream: sources for stream, sources in _streams(given["data"]).items() if sources is not None}
-    recipe, hardware = Recipe(**given["optimizer"]), Hardware(**given["hardware"])
-    run = train(method, given["out"], data, recipe, training, hardware)
+    run = train(**arguments_of_train(name, given))
     if rank() == 0:  # of the processes that trained together one tells
         print(run)
     return 0
+
+
+def arguments_of_train(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `train`, of the values of its command: the method made, and the rest as it takes it."""
+    from embodied_ssl.method import Recipe
+    from embodied_ssl.methods import make_method, method_class
+    from embodied_ssl.training.settings import Hardware, TrainingSettings
+
+    encoder, training = given["encoder"], TrainingSettings(**given["training"])
+    settings = built(method_class(name), given.get("method", {}))
+    return {
+        "method": make_method(name, encoder["name"], encoder["image_size"], training.seed, encoder["init"], **settings),
+        "out": given["out"],
+        "data": {stream: source for stream, source in _streams(given["data"]).items() if source is not None},
+        "recipe": Recipe(**given["optimizer"]),
+        "settings": training,
+        "hardware": Hardware(**given["hardware"]),
+    }
 
 
 def demo_parser() -> Parser:

@@ -80,6 +80,22 @@ def protocols_command(given: Mapping[str, Any]) -> int:
     return 0
 
 
+def studies_parser() -> Parser:
+    """`embodied-ssl studies`."""
+    return _parser("studies", "List the studies, what each asks, and the sizes that it has.")
+
+
+def studies_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl studies`."""
+    from embodied_ssl.studies import study_named, study_names
+
+    for name in study_names():
+        study = study_named(name)
+        print(f"{name:20}{study.question}\n{'':20}sizes: {', '.join(study.sizes)}; {len(study.rows)} rows")
+    print("run one with `embodied-ssl study NAME --size minute --out DIR`; `embodied-ssl study NAME --help` says more")
+    return 0
+
+
 def _parser(command: str, about: str) -> Parser:
     parser = Parser(command, about, "", [f"embodied-ssl {command} --plugin my_module"])
     parser.for_all()

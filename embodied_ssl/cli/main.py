@@ -31,11 +31,13 @@ COMMANDS = {
     "train": Command("learning", "learn an encoder from data", "METHOD"),
     "evaluate": Command("measuring", "measure encoders on held-out images"),
     "compare": Command("measuring", "train and evaluate several methods on the same data with the same budget"),
+    "study": Command("studying", "run a study: collect, train, measure, and show what it answers", "NAME"),
     "export": Command("measuring", "write what a run has learned for timm, ONNX, torch.export or the Hugging Face hub"),
     "demo": Command("learning", "all of it at small scale, with two pages that show it"),
     "envs": Command("lists", "list the environments, and the policies that act in each"),
     "methods": Command("lists", "list the methods, their papers, and what each learns from"),
     "encoders": Command("lists", "list the encoders"),
+    "studies": Command("lists", "list the studies, what each asks, and the sizes that it has"),
     "protocols": Command("lists", "list the protocols that measure encoders"),
 }
 ABOUT = "Bodies in simulated worlds: collect interaction data, look at them, learn from them, measure what was learned."

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from embodied_ssl.evaluation import imagenet
 from embodied_ssl.evaluation.features import Pixels
 from embodied_ssl.evaluation.names import shortest
 from embodied_ssl.evaluation.splits import Rows
-from embodied_ssl.training.runs.checkpoint import comparable, load_encoder, read_configuration
+from embodied_ssl.training.runs.checkpoint import comparable, load_encoder, read_configuration, weights_digest
 from embodied_ssl.training.runs.samples import learned_from
 
 
@@ -29,6 +30,13 @@ class Candidate:
     """Of the configuration without its seed: what candidates of one row have in common."""
     run: Path | None = None
     """Where it was learned; None: nowhere."""
+    samples: int = 0
+    """Of each stream that it has seen."""
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        """Of the encoder's tensors; nothing where there are none."""
+        return weights_digest(self.encoder) if self.encoder.state_dict() else ""
 
     def learned_from(self, images: ImageSet, rows: Rows) -> int:
         """How many of these rows of a set it has learned from."""
@@ -47,17 +55,43 @@ def candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
     identities = [row_sha256(one) for one in settings]
     names = _row_names(runs, seeds, identities)
     learned: list[Candidate] = []
-    for run, name, seed, identity in zip(runs, names, seeds, identities, strict=True):
+    for run, name, seed in zip(runs, names, seeds, strict=True):
         if any((name, seed) == (other.row, other.seed) for other in learned):
             raise DataError(f"{run}: a second run of the row {name} with seed {seed}; name each run once")
-        learned.append(Candidate(name, seed, load_encoder(run), identity, Path(run)))
+        learned.append(learned_by(run, name))
     if not baselines:
         return learned
-    fixed: dict[str, Encoder] = {"raw pixels": Pixels()}
-    if imagenet.is_installed():
-        fixed[imagenet.ROW] = imagenet.ImageNet()
+    fixed = {row: make() for row, make in fixed_encoders().items()}
     others = [Candidate(row, seed, encoder) for row, encoder in fixed.items() for seed in sorted(set(seeds))]
     return [*others, *_untrained([one["encoder"] for one in settings], seeds), *learned]
+
+
+def learned_by(run: Path | str, row: str) -> Candidate:
+    """What a run has learned, in a row of this name. Raises DataError where it is none, or has not ended."""
+    told = read_configuration(run)
+    samples = int(told["recipe"]["steps"]) * int(told["recipe"]["batch_size"])
+    return Candidate(row, int(told["seed"]), load_encoder(run), row_sha256(told), Path(run), samples)
+
+
+def fixed_encoders() -> dict[str, Callable[[], Encoder]]:
+    """The rows of tables that no seed changes, and what makes the encoder of each."""
+    found: dict[str, Callable[[], Encoder]] = {"raw pixels": Pixels}
+    return found | ({imagenet.ROW: imagenet.ImageNet} if imagenet.is_installed() else {})
+
+
+def untrained_rows(encoders: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of encoders as they are before any training, each once: their settings by name of the row."""
+    found: dict[str, dict[str, Any]] = {}
+    for settings in encoders:
+        alike = [other for other in encoders if other["name"] == settings["name"]]
+        differing = [name for name in settings if any(other.get(name) != settings[name] for other in alike)]
+        found[" ".join(["random", settings["name"], *(f"{name} {settings[name]}" for name in differing)])] = settings
+    return found
+
+
+def untrained(row: str, settings: dict[str, Any], seed: int) -> Candidate:
+    """An encoder as the runs of a seed begin with it."""
+    return Candidate(row, seed, random_encoder(**settings, seed=seed), sha256_of(settings))
 
 
 def row_sha256(configuration: dict[str, Any]) -> str:
@@ -85,11 +119,9 @@ def _row_names(runs: Sequence[Path | str], seeds: Sequence[int], identities: Seq
 
 
 def _untrained(encoders: Sequence[dict[str, Any]], seeds: Sequence[int]) -> list[Candidate]:
-    """Each encoder as it was before any training, once for each seed."""
-    found: dict[tuple[str, int], Candidate] = {}
-    for settings, seed in zip(encoders, seeds, strict=True):
-        alike = [other for other in encoders if other["name"] == settings["name"]]
-        differing = [name for name in settings if any(other.get(name) != settings[name] for other in alike)]
-        row = " ".join(["random", settings["name"], *(f"{name} {settings[name]}" for name in differing)])
-        found[row, seed] = Candidate(row, seed, random_encoder(**settings, seed=seed), sha256_of(settings))
-    return list(found.values())
+    """Each encoder as it was before any training, once for each of its seeds."""
+    return [
+        untrained(row, settings, seed)
+        for row, settings in untrained_rows(encoders).items()
+        for seed in dict.fromkeys(seed for own, seed in zip(encoders, seeds, strict=True) if own == settings)
+    ]

@@ -137,6 +137,7 @@ class Plan:
             Result(
                 row.row, row.seed, self.images.name, name, measure.metric, measure.value, measure.settings,
                 self.images.fingerprint, row.sha256, share, protocol.lower_is_better, protocol.unit,
+                row.weights_sha256, row.samples,
             )
             for name, (protocol, measure), share in zip(names, measures, shares, strict=True)
         ]  # fmt: skip

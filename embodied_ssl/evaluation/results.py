@@ -50,6 +50,10 @@ class Result:
     """The share of the test images that the run has learned from."""
     lower_is_better: bool = False
     unit: str = ""
+    weights_sha256: str = ""
+    """Of the encoder's tensors; nothing for raw pixels."""
+    samples: int = 0
+    """Of each stream that the run has seen."""
 
 
 class Results(list[Result]):

@@ -1,0 +1,290 @@
+"""What a worker does of a study: it learns one run, tries one choice, or measures one run on one set.
+
+Each cell leaves files that say of what it was made, so that it is done once: whoever starts it again finds them.
+"""
+
+import hashlib
+import json
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embodied_ssl.cli.learning import arguments_of_train, train_parser
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.store.files import file_sha256, write_atomically
+from embodied_ssl.evaluation.candidates import Candidate, fixed_encoders, learned_by, untrained
+from embodied_ssl.evaluation.evaluate import Plan, plan
+from embodied_ssl.evaluation.features import extract
+from embodied_ssl.evaluation.protocols import protocol_name
+from embodied_ssl.evaluation.results import Result
+from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.studies.study import On
+from embodied_ssl.training.callbacks import Callback, Metrics
+from embodied_ssl.training.runs.checkpoint import is_finished, read_configuration
+from embodied_ssl.training.runs.run import ENCODER
+from embodied_ssl.training.runs.state import TrainingState
+from embodied_ssl.training.train import train
+
+PROGRESS = ".progress.json"
+"""Of a run under way or ended: updates, and the seconds of a core that they took."""
+_QUIETLY = ("--progress", "false", "--logger", "csv", "--checkpoint_every", "100")
+_WAIT_S = 0.5
+
+
+@dataclass(frozen=True)
+class Try:
+    """One choice of a row: learned by a seed apart, and measured on what nothing else is measured on."""
+
+    row: str
+    choice: str
+    learning: "Learning"
+    on: "MeasuredOn"
+    file: Path
+
+    def is_ready(self) -> bool:
+        """Whether what it needs is there."""
+        return True
+
+    def is_done(self) -> bool:
+        """Whether its number is there, of the same run and set."""
+        with suppress(OSError, ValueError, KeyError):
+            return bool(json.loads(self.file.read_text(encoding="utf-8"))["of"] == self._identity())
+        return False
+
+    def work(self) -> None:
+        """Learn, measure, and write the number."""
+        if self.is_done():
+            return
+        self.learning.work()
+        first, *_ = self.on.measure(learned_by(self.learning.run, self.row))
+        _write(self.file, {"of": self._identity(), "choice": self.choice, **asdict(first)})
+
+    def _identity(self) -> str:
+        return _digest({"command": self.learning.command, "on": self.on.said()})
+
+
+@dataclass(frozen=True)
+class Learning:
+    """A run: one row and one seed."""
+
+    row: str
+    command: tuple[str, ...]
+    """What follows `embodied-ssl train`."""
+    run: Path
+    samples: int
+    batch_size: int
+    tries: tuple[Try, ...] = ()
+
+    def is_ready(self) -> bool:
+        """Whether what it needs is there."""
+        return all(each.is_done() for each in self.tries)
+
+    def is_done(self) -> bool:
+        """Whether the run has ended."""
+        return is_finished(self.run)
+
+    def work(self) -> None:
+        """Learn, or find that it was learned. Raises DataError where another run is there."""
+        _wait(self.is_ready)
+        name, *options = [*self.command, *shlex.split(best_of(self.tries))]
+        given = arguments_of_train(name, train_parser(name, [*options, *_QUIETLY]).values([*options, *_QUIETLY]))
+        steps = given["recipe"].steps
+        if self.is_done() and (ended := read_configuration(self.run)["recipe"]["steps"]) != steps:
+            raise DataError(
+                f"{self.run}: holds a run whose recipe.steps is {ended}, not {steps}; name another --out, or delete it"
+            )
+        train(**given, callbacks=[_Told()])
+
+
+def best_of(tries: Sequence[Try]) -> str:
+    """The choice whose number is best; nothing where there is none to make."""
+    told = [json.loads(each.file.read_text(encoding="utf-8")) for each in tries]
+    if not told:
+        return ""
+    best = (min if told[0]["lower_is_better"] else max)(told, key=lambda one: one["value"])
+    return str(best["choice"])
+
+
+@dataclass(frozen=True)
+class MeasuredOn:
+    """One set of images, and all by which it is measured there."""
+
+    name: str
+    source: Path
+    sha256: str
+    """Of what it holds."""
+    on: tuple[On, ...]
+    settings: Settings
+    device: str
+
+    def measure(self, candidate: Candidate) -> list[Result]:
+        """All numbers of a row, each the mean over splits."""
+        features: dict[str, Any] = {}
+        found: list[Result] = []
+        for on in self.on:
+            (whole,) = plan([self.source], on.protocols, replace(self.settings, label=on.label), self.device)
+            whole.images = replace(whole.images, name=self.name_of(whole))
+            seen = whole.images.fingerprint
+            if seen not in features:
+                features[seen] = extract(candidate.encoder, whole.images, device=whole.device)
+            for divides in (True, False):
+                part = replace(whole, protocols=[one for one in whole.protocols if one.divides is divides], prepared={})
+                seeds = split_seeds(candidate.seed, on.splits if divides else 1)
+                part.prepare(seeds, told=False)
+                each = [part.measure(replace(candidate, seed=seed), features[seen]) for seed in seeds]
+                found += mean_over_splits(each, candidate.seed)
+        return found
+
+    def name_of(self, whole: Plan) -> str:
+        """What the set is called in tables: with its label where it can have several."""
+        _, by, label = whole.images.name.rpartition(" by ")
+        return f"{self.name}{by}{label}" if by else self.name
+
+    def said(self) -> dict[str, Any]:
+        """All that the numbers depend on, but for what is measured."""
+        by = [
+            {"label": on.label, "splits": on.splits}
+            | {protocol_name(each): asdict(each) for each in on.protocols}
+            for on in self.on
+        ]  # fmt: skip
+        return {"set": self.name, "sha256": self.sha256, "by": by, "settings": asdict(self.settings)}
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """One run, or one encoder that has learned nothing, on one set."""
+
+    row: str
+    seed: int
+    on: MeasuredOn
+    file: Path
+    run: Path | None = None
+    untrained: tuple[tuple[str, Any], ...] = ()
+    """The settings of an encoder as it is before training."""
+
+    def is_ready(self) -> bool:
+        """Whether what it needs is there."""
+        return self.run is None or is_finished(self.run)
+
+    def is_done(self) -> bool:
+        """Whether its numbers are there, of the same weights, set and protocols."""
+        with suppress(OSError, ValueError, KeyError):
+            return self.is_ready() and json.loads(self.file.read_text(encoding="utf-8"))["of"] == self._identity()
+        return False
+
+    def work(self) -> None:
+        """Measure, and write the numbers."""
+        _wait(self.is_ready)
+        if self.is_done():
+            return
+        started = time.process_time()
+        found = self.on.measure(self.candidate())
+        told = {"of": self._identity(), "results": [asdict(each) for each in found]}
+        _write(self.file, told | {"seconds": time.process_time() - started})
+
+    def candidate(self) -> Candidate:
+        """The encoder with the name of its row."""
+        if self.run is not None:
+            return replace(learned_by(self.run, self.row), seed=self.seed)
+        if self.untrained:
+            return untrained(self.row, dict(self.untrained), self.seed)
+        return Candidate(self.row, self.seed, fixed_encoders()[self.row]())
+
+    def results(self) -> list[Result]:
+        """The numbers that are there."""
+        return [Result(**each) for each in json.loads(self.file.read_text(encoding="utf-8"))["results"]]
+
+    def seconds(self) -> float:
+        """Of a core, that measuring took."""
+        return float(json.loads(self.file.read_text(encoding="utf-8"))["seconds"])
+
+    def _identity(self) -> str:
+        weights = file_sha256(self.run / ENCODER) if self.run else json.dumps(dict(self.untrained), sort_keys=True)
+        return _digest({"row": self.row, "seed": self.seed, "weights": weights, "on": self.on.said()})
+
+
+Cell = Try | Learning | Measuring
+
+
+def work(cell: Cell) -> Cell:
+    """Do a cell on one thread: what it gives does not depend on how many work beside it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        cell.work()
+    finally:
+        torch.set_num_threads(before)
+    return cell
+
+
+def split_seeds(seed: int, splits: int) -> list[int]:
+    """The seeds of the divisions of a set for the runs of a seed: no two seeds share one."""
+    return [seed * splits + split for split in range(splits)]
+
+
+def mean_over_splits(each: Sequence[Sequence[Result]], seed: int) -> list[Result]:
+    """The same measures on several divisions of a set as one: their mean, with the numbers of all in its settings."""
+    if len(each) == 1:
+        return [replace(one, seed=seed) for one in each[0]]
+    found = []
+    for alike in zip(*each, strict=True):
+        values = [one.value for one in alike]
+        settings = {**alike[0].settings, "values_by_split": values}
+        share = max(one.learned_from for one in alike)
+        found.append(replace(alike[0], seed=seed, value=float(np.mean(values)), settings=settings, learned_from=share))
+    return found
+
+
+class _Told(Callback):
+    """Writes how far a run is, and how many seconds of a core it took, in all sessions together."""
+
+    def __init__(self) -> None:
+        self._began, self._last, self._before = time.process_time(), 0.0, None
+
+    def on_update(self, state: TrainingState, metrics: Metrics) -> None:
+        """At most once a second."""
+        if time.monotonic() - self._last >= 1:
+            self._tell(state)
+
+    def on_end(self, state: TrainingState) -> None:
+        """Whatever has come of it."""
+        self._tell(state)
+
+    def _tell(self, state: TrainingState) -> None:
+        if self._before is None:
+            self._before = read_progress(state.out)[1]
+        self._last = time.monotonic()
+        seconds = self._before + time.process_time() - self._began
+        _write(state.out / PROGRESS, {"updates": state.updates, "seconds": seconds})
+
+
+def read_progress(run: Path) -> tuple[int, float]:
+    """Updates that a run has made, and the seconds of a core that they took."""
+    try:
+        told = json.loads((run / PROGRESS).read_text(encoding="utf-8"))
+        return int(told["updates"]), float(told["seconds"])
+    except (OSError, ValueError, KeyError):
+        return 0, 0.0
+
+
+def _digest(of: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(of, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _wait(is_ready: Callable[[], bool]) -> None:
+    """Until another worker has made what is needed; it has begun before this one."""
+    while not is_ready():
+        time.sleep(_WAIT_S)
+
+
+def _write(path: Path, told: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, [json.dumps(told, ensure_ascii=False).encode()])

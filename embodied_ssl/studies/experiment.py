@@ -1,0 +1,210 @@
+"""A study of one size in a folder: where its data sets, runs and numbers lie, and the cells that make them."""
+
+import math
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from embodied_ssl.cli.learning import arguments_of_train, train_parser
+from embodied_ssl.data import check_streams
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.images.sources import image_set
+from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
+from embodied_ssl.evaluation.candidates import fixed_encoders, untrained_rows
+from embodied_ssl.evaluation.evaluate import plan
+from embodied_ssl.evaluation.settings import USUAL, Settings
+from embodied_ssl.studies.cells import Cell, Learning, MeasuredOn, Measuring, Try, split_seeds
+from embodied_ssl.studies.data import DATA, collect_standard
+from embodied_ssl.studies.study import On, Row, Size, Study, file_name
+
+CHOOSING_SEED = 1000
+"""Of the runs that choose settings; none of them is measured."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A study of one size in a folder."""
+
+    study: Study
+    size_name: str
+    size: Size
+    out: Path
+    data: Path
+    """The folder of data sets that are collected."""
+    sets: Mapping[str, Path] = field(default_factory=dict)
+    """Those that the user gives, by name."""
+    settings: Settings = USUAL
+    device: str = "auto"
+
+    @property
+    def seeds(self) -> range:
+        """Of the runs that are measured."""
+        return range(self.size.seeds)
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows whose data are there or can be collected."""
+        return tuple(row for row in self.study.rows if all(self._is_known(name) for name in row.data.values()))
+
+    @cached_property
+    def on(self) -> tuple[On, ...]:
+        """The sets to measure on that are there or can be collected."""
+        return tuple(on for on in self.study.on if self._is_known(on.data))
+
+    def check(self) -> None:
+        """Raise DataError, before any work, for rows that cannot learn and data that nobody knows."""
+        for name in self.sets:
+            if name not in (needed := self.study.data_of()):
+                raise unknown_name("set", name, needed)
+        left_out = [name for name in self.study.data_of() if not self._is_known(name)]
+        for name in left_out:
+            _tell(f"{name} was not given (--sets {name}=PATH): what needs it is left out")
+        if not self.rows or not self.on:
+            raise DataError(f"{self.study.name}: needs {', '.join(left_out)}; give them by --sets NAME=PATH")
+        for row in self.rows:
+            for choice in row.choices or ("",):
+                self._checked(row, choice)
+
+    def collect(self, workers: int, engine: str, progress: bool, **how: Any) -> None:
+        """Collect what is missing of its data sets."""
+        size: Any = self.size_name
+        for name in self.needed:
+            if name in self.study.data:
+                own = self.study.data[name]
+                shared = {"workers": workers, "engine": engine, "progress": progress, **how}
+                collect(own.kind, self.place(name), own.episodes_for(size), own.seed, **shared, **own.settings)
+            elif name not in self.sets:
+                collect_standard(name, size, self.place(name), workers, engine, progress, **how)
+
+    @cached_property
+    def needed(self) -> list[str]:
+        """The names of all data sets that its cells read."""
+        return [name for name in replace(self.study, rows=self.rows, on=self.on).data_of() if self._is_known(name)]
+
+    def place(self, name: str) -> Path:
+        """Where a data set lies."""
+        return self.sets[name] if name in self.sets else self.data / f"{name}-{self.size_name}"
+
+    def learning(self) -> list[Learning]:
+        """A cell for each run, those of a seed together."""
+        return [self._run(row, seed) for seed in self.seeds for row in self.rows]
+
+    def measuring(self) -> list[Measuring]:
+        """A cell for each run and each set; before them those of encoders that learned nothing."""
+        return [each for on in self._measured_on for each in self._measuring(on)]
+
+    def cells(self) -> list[Cell]:
+        """All there is to do: what is needed stands before what needs it."""
+        learning = self.learning()
+        tries = {each.file: each for one in learning for each in one.tries}
+        return [*tries.values(), *learning, *self.measuring()]
+
+    def _measuring(self, on: MeasuredOn) -> list[Measuring]:
+        places = {(row, seed): self.out / "measured" / f"{file_name(row)}-{seed}" / f"{file_name(on.name)}.json"
+                  for row in (*fixed_encoders(), *self._untrained, *(each.name for each in self.rows))
+                  for seed in self.seeds}  # fmt: skip
+        settings: dict[str, tuple[tuple[str, Any], ...]] = {
+            row: tuple(own.items()) for row, own in self._untrained.items()
+        }
+        runs = {row.name: row for row in self.rows}
+        return [
+            Measuring(
+                row, seed, on, file, run=self._place_of_run(runs[row], seed) if row in runs else None,
+                untrained=settings.get(row, ()),
+            )
+            for (row, seed), file in places.items()
+        ]  # fmt: skip
+
+    @cached_property
+    def _measured_on(self) -> list[MeasuredOn]:
+        names = dict.fromkeys(on.data for on in self.on)
+        return [self._one_measured_on(name, tuple(on for on in self.on if on.data == name)) for name in names]
+
+    def _one_measured_on(self, name: str, on: tuple[On, ...]) -> MeasuredOn:
+        """A set, after it was divided once for each seed. Raises DataError where it cannot be."""
+        source = self.place(name)
+        for one in on:
+            own = replace(self.settings, label=one.label)
+            (whole,) = plan([source], one.protocols, own, self.device)
+            whole.prepare([seed for each in self.seeds for seed in split_seeds(each, one.splits)][:2])
+        ours = (source / MANIFEST).is_file()
+        sha256 = data_sha256(source) if ours else image_set(source, skip_damaged=self.settings.skip_damaged).fingerprint
+        return MeasuredOn(name, source, sha256, on, self.settings, self.device)
+
+    def _run(self, row: Row, seed: int) -> Learning:
+        return self._learning(row, seed, self._place_of_run(row, seed), 1.0, "", self._tries(row))
+
+    def _place_of_run(self, row: Row, seed: int) -> Path:
+        return self.out / "runs" / f"{file_name(row.name)}-{seed}"
+
+    def _tries(self, row: Row) -> tuple[Try, ...]:
+        if self.study.chosen_on is None or not row.choices:
+            return ()
+        on = self._chosen_on
+        folder = self.out / "choosing" / file_name(row.name)
+        learning = [
+            self._learning(row, CHOOSING_SEED, folder / str(number), self.size.choosing, choice)
+            for number, choice in enumerate(row.choices)
+        ]
+        tried = zip(row.choices, learning, strict=True)
+        return tuple(
+            Try(row.name, choice, one, on, folder / f"{number}.json") for number, (choice, one) in enumerate(tried)
+        )
+
+    @cached_property
+    def _chosen_on(self) -> MeasuredOn:
+        assert self.study.chosen_on is not None  # held by Study
+        return self._one_measured_on(self.study.chosen_on.data, (self.study.chosen_on,))
+
+    def _learning(
+        self, row: Row, seed: int, run: Path, share: float, choice: str, tries: tuple[Try, ...] = ()
+    ) -> Learning:
+        """A run as a command, whose updates follow from the samples and the batch."""
+        batch = self._checked(row, choice)["recipe"].batch_size
+        steps = max(1, math.ceil(self.size.samples * row.samples * share / batch))
+        command = [*self._command(row, choice), *self._streams(row), "--steps", str(steps), "--seed", str(seed)]
+        return Learning(row.name, (*command, "--out", str(run)), run, steps * batch, batch, tries)
+
+    def _streams(self, row: Row) -> list[str]:
+        return [word for stream, name in row.data.items() for word in (f"--data.{stream}", str(self.place(name)))]
+
+    def _command(self, row: Row, choice: str) -> list[str]:
+        """What follows `embodied-ssl train`, without data, seed, updates and place: the study's own options first."""
+        name, *own = shlex.split(row.method)
+        usual = {"--encoder.name": self.study.encoder, "--encoder.image_size": self.study.image_size,
+                 "--optimizer.batch_size": self.study.batch_size, "--hardware.precision": self.size.precision,
+                 "--hardware.device": self.device}  # fmt: skip
+        said = [word for option, value in usual.items() for word in (option, str(value))]
+        return [name, *said, *own, *shlex.split(choice)]
+
+    def _checked(self, row: Row, choice: str) -> dict[str, Any]:
+        """The arguments of `train` of a row. Raises DataError where its text or its streams do not fit the method."""
+        key = (row.name, choice)
+        if key not in self._known:
+            name, *options = [*self._command(row, choice), *self._streams(row), "--out", "out"]
+            if any(word.partition("=")[0].endswith("steps") for word in options if word.startswith("--")):
+                raise DataError(f"{row.name}: how many updates it makes follows from the samples of the study")
+            given = arguments_of_train(name, train_parser(name, options).values(options))
+            check_streams(given["method"], given["data"])
+            self._known[key] = given
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], dict[str, Any]]:
+        return {}
+
+    @cached_property
+    def _untrained(self) -> dict[str, dict[str, Any]]:
+        return untrained_rows([self._checked(row, "")["method"].encoder.settings for row in self.rows])
+
+    def _is_known(self, name: str) -> bool:
+        return name in DATA or name in self.study.data or name in self.sets
+
+
+def _tell(text: str) -> None:
+    print(f"embodied-ssl: {text}", file=sys.stderr)
