@@ -144,6 +144,13 @@ TABLES = (
     Field("objects/position", "f4", ("O", 3), "m", "at the start of the episode, world", -FAR_M, FAR_M),
     Field("objects/quaternion", "f4", ("O", 4), "1", "(x, y, z, w) at the start of the episode, world", -1.001, 1.001),
     Field("objects/size", "f4", ("O", 3), "m", "sides of its bounding box in its own axes", 0, FAR_M),
+    Field("objects/mass", "f4", ("O",), "kg", "as physics has it; 0: it never moves, as furniture does not", 0, 1e4),
+    Field("objects/density", "f4", ("O",), "kg/m³", "of its material", 0, 3e4),
+    Field("objects/friction", "f4", ("O",), "1", "lateral friction (Coulomb) of its material", 0, 10),
+    Field("objects/restitution", "f4", ("O",), "1", "of its material: the share of a speed that a bounce keeps", 0, 1),
+    Field("objects/stiffness", "f4", ("O",), "N/m", "of its material: force for each metre of indentation", 0, 1e9),
+    Field("objects/damping", "f4", ("O",), "N·s/m", "of its material: force for each m/s of a contact", 0, 1e6),
+    Field("objects/colour", "u1", ("O", 3), "sRGB", "the one that covers most of its surface", 0, 255),
     Field("camera/intrinsics", "f8", (3, 3), "px", "pinhole matrix; pixel (u, v) = (column, row) of its centre"),
 )
 

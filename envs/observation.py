@@ -55,22 +55,31 @@ def checked_action(action: ArrayLike, space: gymnasium.spaces.Box) -> NDArray[np
 def describe_objects(world: World) -> list[dict[str, Any]]:
     """A row for each object of a world as it stands now.
 
-    index (its value in the mask), category, instance, material, position [3] (m), quaternion (x, y, z, w) and size
-    [3] (m, of its box in its own frame).
+    index (its value in the mask), category, instance, material, position [3] (m), quaternion (x, y, z, w), size [3] (m,
+    of its box in its own frame), mass (kg; 0 = it never moves), colour (sRGB, uint8 [3]) and, of its material, density
+    (kg/m³), friction, restitution, stiffness (N/m) and damping (N·s/m): the numbers that physics works with.
     """
     rows = []
     for index, asset in world.assets.items():
         position, quaternion = world.pose(index)
         low, high = asset.bounds
+        material = asset.material
         rows.append(
             {
                 "index": index,
                 "category": asset.category,
                 "instance": asset.instance,
-                "material": asset.material.name,
+                "material": material.name,
                 "position": position,
                 "quaternion": quaternion,
                 "size": high - low,
+                "mass": asset.mass,
+                "density": material.density,
+                "friction": material.friction,
+                "restitution": material.restitution,
+                "stiffness": material.stiffness,
+                "damping": material.damping,
+                "colour": world.worn(index).colour,
             }
         )
     return rows

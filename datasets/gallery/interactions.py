@@ -56,6 +56,7 @@ class Interactions:
     values: dict[str, NDArray[Any]]  # every field but the images
     category: list[str]
     material: list[str]
+    grams: list[str]  # the mass of each object aimed at, in words
 
     @classmethod
     def sample(cls, dataset: Dataset, most: int = _MOST_ROWS, seed: int = 0) -> "Interactions":
@@ -71,7 +72,8 @@ class Interactions:
             [words(objects[name][row]) if row >= 0 else NOTHING for row in values["object"]]
             for name in ("category", "material")
         )
-        return cls(dataset, rows, values, category, material)
+        grams = [f"{1000 * objects['mass'][row]:.0f} g" if row >= 0 else "" for row in values["object"]]
+        return cls(dataset, rows, values, category, material, grams)
 
     @property
     def materials(self) -> list[str]:
@@ -87,6 +89,11 @@ class Interactions:
     def where(self, material: str) -> NDArray[np.intp]:
         """The places of the interactions on objects of a material."""
         return np.flatnonzero(np.array(self.material) == material)
+
+    def stiffness_of(self, material: str) -> float:
+        """What physics has for a contact with a material, N/m."""
+        first = self.where(material)[0]
+        return float(self.dataset.objects["stiffness"][self.values["object"][first]])
 
     @property
     def moved(self) -> NDArray[np.float64]:
@@ -123,7 +130,7 @@ def cards(interactions: Interactions, budget: int) -> list[Card]:
             break
         on_before, on_after, text = interactions.page.draw(interactions, i)
         title = (
-            f"{interactions.category[i]}, {interactions.material[i]}"
+            f"{interactions.category[i]}, {interactions.material[i]}, {interactions.grams[i]}"
             if interactions.category[i] != NOTHING
             else "bare table"
         )

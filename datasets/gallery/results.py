@@ -8,7 +8,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, rows_chart, wilson
-from embodied_ssl.datasets.gallery.interactions import Interactions
+from embodied_ssl.datasets.gallery.interactions import NOTHING, Interactions
 from embodied_ssl.datasets.kinds.base import Figures
 
 _MOST_LINES = 25  # force profiles of each material
@@ -194,6 +194,9 @@ def stiffness_chart(interactions: Interactions, least_n: float) -> Markup:
         chart.points(values, places, interactions.colour(material), [f"{number(v)} kN/m" for v in values], material)
         middle = float(np.median(values))
         chart.lines([([middle, middle], [i + 0.1, i + 0.9])], interactions.colour(material), "middle", material)
+        if material != NOTHING:
+            true = interactions.stiffness_of(material) / 1000
+            chart.lines([([true, true], [i + 0.1, i + 0.9])], "currentColor", "true", material)
     return chart.svg("stiffness of each poke by material")
 
 

@@ -94,7 +94,7 @@ def globe(poses: NDArray[np.float64], objects: "Table") -> str:
 
 
 def note(objects: "Table") -> str:
-    """What the object is made of, and its size."""
+    """What the object is made of, its size and its mass."""
     from embodied_ssl.datasets.kinds.orbit import note as of_one
 
     return of_one(objects)

@@ -45,13 +45,13 @@ def sphere(poses: NDArray[np.float64], objects: "Table") -> str:
 
 
 def note(objects: "Table") -> str:
-    """What the object is made of, and its size."""
+    """What the object is made of, its size and its mass."""
     from embodied_ssl.datasets.gallery.charts import words
 
     if not len(objects["category"]):
         return ""
     centimetres = " × ".join(f"{100 * side:.0f}" for side in objects["size"][0])
-    return f"{words(objects['material'][0])}, {centimetres} cm"
+    return f"{words(objects['material'][0])}, {centimetres} cm, {1000 * objects['mass'][0]:.0f} g"
 
 
 def figures(dataset: "Dataset", rows: Rows, episodes: Rows, labels: list[str]) -> Figures:

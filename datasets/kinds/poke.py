@@ -74,8 +74,8 @@ def figures(interactions: "Interactions") -> Figures:
         (
             "Stiffness by material",
             stiffness_chart(interactions, FELT_N),
-            "Slope of the force over depth while it rises, a dot for each poke; bars: medians. "
-            "Where rows lie apart, touch tells materials apart.",
+            "Slope of the force over depth while it rises, a dot for each poke; bars: medians, dashed: the stiffness "
+            "that the material has in physics. Where rows lie apart, touch tells materials apart.",
         ),
     ]
 

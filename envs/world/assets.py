@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from embodied_ssl.envs.world.geometry.mesh import Mesh
 
+_SHADES = 8  # of each channel, when colours are counted
+_MOST_TEXELS = 64  # on a side of a texture, when they are
+
 # The outline of a hull from above, convex, float32 [K, 2], and its lowest and highest point, m.
 Footprint = tuple[NDArray[Any], float, float]
 
@@ -46,6 +49,23 @@ class Texture:
                 f"a texture is uint8 [S, S, 3] with S a power of two, not {self.image.dtype} {self.image.shape}"
             )
 
+    @cached_property
+    def shades(self) -> NDArray[np.float64]:
+        """How much of it each of 512 ranges of colours covers, and that times its mean colour: float64 [4, 512].
+
+        A range is 64 wide in each channel, and begins at a multiple of 32: any colours that lie near each other are
+        within one of them.
+        """
+        step = max(1, len(self.image) // _MOST_TEXELS)
+        texels = self.image[::step, ::step].reshape(-1, 3).astype(np.int64)  # [K, 3]
+        cell = texels * _SHADES // 256 @ [_SHADES * _SHADES, _SHADES, 1]  # [K]
+        found = [np.bincount(cell, weight, _SHADES**3) for weight in (None, *texels.T)]  # of whole numbers, so exact
+        cells = np.reshape(found, (4, _SHADES, _SHADES, _SHADES)) / len(texels)
+        for axis in (1, 2, 3):
+            cells = np.moveaxis(cells, axis, 0)
+            cells = np.moveaxis(cells + np.append(cells[1:], np.zeros_like(cells[:1]), axis=0), 0, axis)
+        return cells.reshape(4, -1)
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -78,6 +98,13 @@ class Asset:
         """float32 [2, 3], m: lowest and highest corner of its parts, in its own frame."""
         corners = [(part.mesh.vertices.min(axis=0), part.mesh.vertices.max(axis=0)) for part in self.parts]
         return np.array([np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)])
+
+    @cached_property
+    def colour(self) -> NDArray[np.uint8]:
+        """The colour that covers most of its surface, sRGB, uint8 [3]: the mean of those that lie near each other."""
+        covered, *sums = sum(part.mesh.area * part.texture.shades for part in self.parts)
+        most = int(covered.argmax())
+        return np.array([round(float(each[most] / covered[most])) for each in sums], np.uint8)
 
     @cached_property
     def footprints(self) -> tuple[Footprint, ...]:

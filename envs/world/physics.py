@@ -239,6 +239,10 @@ class World:
         """The PyBullet body of an object; −1 for a ghost, which nothing touches."""
         return self._body_of_instance[instance]
 
+    def worn(self, instance: int) -> Asset:
+        """An object as it is drawn, in images of the folder of textures where there is one."""
+        return self._items[self._row_of_instance[instance]].asset
+
     def pose(self, instance: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Position [3] (m) and quaternion (x, y, z, w) of an object."""
         row = self._row_of_instance[instance]

@@ -4,6 +4,7 @@ Every mesh is right-handed with z up, in metres; triangles are counter-clockwise
 texture coordinates count repeats of a tileable texture, whose side is `tile` metres on the surface.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,13 @@ class Mesh:
     normals: Floats
     uv: Floats
     triangles: NDArray[np.int32]
+
+    @property
+    def area(self) -> float:
+        """Of its surface, m²."""
+        a, b, c = self.vertices.astype(float)[self.triangles.T]  # [T, 3] each
+        (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
+        return math.fsum(exact.hypot(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx).tolist()) / 2
 
     def transformed(
         self, translation: ArrayLike = (0, 0, 0), rotation: ArrayLike | None = None, scale: ArrayLike = 1.0
