@@ -97,7 +97,7 @@ class CuriousRobot(Method):
             if isinstance(batch, Pushes):
                 _measure(push_target(batch), self.push_mean, self.push_std)
             elif isinstance(batch, Pokes):
-                _measure(poke_target(batch), self.poke_mean, self.poke_std)
+                _measure(poke_target(batch.force, batch.depth_travelled), self.poke_mean, self.poke_std)
 
     def loss(
         self,
@@ -163,7 +163,7 @@ class CuriousRobot(Method):
         turn = uniform(len(pokes), -math.pi, math.pi, rng)
 
         def losses(maps: Tensor) -> dict[str, Tensor]:
-            target = (poke_target(pokes) - self.poke_mean) / self.poke_std  # [B, 2]
+            target = (poke_target(pokes.force, pokes.depth_travelled) - self.poke_mean) / self.poke_std  # [B, 2]
             return {"poke": functional.mse_loss(self.poke(maps).float(), target)}
 
         return _Task(self._patches(pokes.images, pokes.pixel, rng, turn), self.poke_weight, losses)

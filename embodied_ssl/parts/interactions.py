@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from embodied_ssl.datasets.read.batches import Pokes, Pushes
+from embodied_ssl.datasets.read.batches import Pushes
 
 ANGLES = 18
 """Closing directions of a gripper, as classes: 0°, 10° … 170°."""
@@ -30,14 +30,16 @@ def poke_profile(parameters: Tensor, depth: Tensor) -> Tensor:
     return torch.minimum(slope[:, None] * depth.clamp(min=0), peak[:, None])
 
 
-def poke_target(pokes: Pokes) -> Tensor:
+def poke_target(force: Tensor, depth_travelled: Tensor) -> Tensor:
     """Logarithms of the slope (N/m) of the line through 0 fitted to the force over the depth, and of its peak, [B, 2].
+
+    force: [B, T], N. depth_travelled: [B, T], m.
 
     The paper regresses slope and intercept of a line. The depth here is that since contact, so that the line starts at
     0. A hard object stops the finger at once, which the peak shows: depths count as at least 0.1 mm. Both span decades,
     hence logarithms.
     """
-    touching = pokes.force > 0.1  # [B, T]
-    depth = pokes.depth_travelled.clamp(min=1e-4) * touching
-    slope = (depth * pokes.force).sum(1) / depth.square().sum(1).clamp(min=1e-12)  # [B]
-    return torch.stack([slope.clamp(10, 1e6).log(), pokes.force.amax(1).clamp(min=0.1).log()], 1)
+    touching = force > 0.1  # [B, T]
+    depth = depth_travelled.clamp(min=1e-4) * touching
+    slope = (depth * force).sum(1) / depth.square().sum(1).clamp(min=1e-12)  # [B]
+    return torch.stack([slope.clamp(10, 1e6).log(), force.amax(1).clamp(min=0.1).log()], 1)

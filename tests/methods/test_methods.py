@@ -225,8 +225,7 @@ def test_the_slope_of_a_poke_is_that_of_a_fitted_line():
     stiffness = np.array([200.0, 1500.0, 9000.0])
     force = np.clip(depth, 0, None) * (stiffness[:, None] + rng.random((3, 40)))
     tensors = [torch.from_numpy(np.float32(each)) for each in (force, np.tile(depth, (3, 1)))]
-    zeros = torch.zeros(3, dtype=torch.int64)
-    target = poke_target(batches.Pokes(pictures(rng, 3), torch.zeros(3, 2), *tensors, zeros))
+    target = poke_target(*tensors)
     felt = force > 0.1
     expected = [
         np.log(np.linalg.lstsq(depth[touched, None], each[touched], rcond=None)[0][0])

@@ -57,6 +57,12 @@ class Classifier:
         """Whether the optimum was found."""
         return self.gradient <= TOLERANCE
 
+    def log_odds(self, features: Features) -> Features:
+        """How much likelier than the first of two classes the second one is, float32 [N]."""
+        given = torch.from_numpy(features).to(self.weight.device)
+        logits = given @ self.weight + self.bias  # [N, 2]
+        return (logits[:, 1] - logits[:, 0]).cpu().numpy()
+
     def accuracy(self, features: Features, label: Rows, rows: Rows) -> float:
         """The share of `rows` that is classified right."""
         right = 0
