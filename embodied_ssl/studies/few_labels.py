@@ -1,0 +1,37 @@
+"""Few labels: what was learned in simulation alone, on real photographs of which few are labelled."""
+
+from embodied_ssl.evaluation.protocols.few_labels import FewLabels
+from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
+from embodied_ssl.studies.study import Figure, On, Row, Size, Study
+
+HELD = "--source both --across scenes --crop 1 --least_crop 1.0 --temperature 0.1"
+PERCENT = FewLabels(per_class=(10, 50, 500), draws=5)
+"""1 % of CIFAR-10's training images are 50 of each class, 10 % are 500."""
+
+STUDY = Study(
+    question="How much does a body's experience of a simulated world save in labels of real photographs?",
+    rows=(
+        Row("simclr: augmentation", "simclr", {"frames": "roam"}),
+        Row("simclr: path", "simclr --source both", {"pairs": "roam"}),
+        Row("simclr: hold", f"simclr {HELD}", {"objects": "hold"}),
+        Row("simclr: hold and path", f"simclr {HELD}", {"objects": "hold", "pairs": "roam"}),
+        Row("rotation", "rotation", {"frames": "roam"}),
+        Row("equivariance", "equivariance", {"pairs": "roam"}),
+        Row("labels of simulated objects", "labels", {"labelled": "hold"}),
+    ),
+    on=(
+        On("cifar10", (PERCENT, LinearProbe())),
+        On("fashion_mnist", (PERCENT, LinearProbe())),
+    ),
+    image_size=32,
+    sizes={
+        "minute": Size(samples=2048, seeds=1),
+        "hour": Size(samples=192_000, seeds=3),
+        "day": Size(samples=2_000_000, seeds=3),
+        "gpu": Size(samples=8_000_000, seeds=3),
+    },
+    figures=(
+        Figure("Real photographs", "few_labels", "accuracy", "cifar10", over="labelled images of each class"),
+        Figure("Pictures of clothes", "few_labels", "accuracy", "fashion_mnist", over="labelled images of each class"),
+    ),
+)

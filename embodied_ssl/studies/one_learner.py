@@ -1,0 +1,45 @@
+"""One learner: all that a body gives together, against each of its parts."""
+
+from embodied_ssl.evaluation.protocols.few_labels import FewLabels
+from embodied_ssl.evaluation.protocols.knn import KNN
+from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
+from embodied_ssl.studies.study import Figure, On, Row, Size, Study
+
+HELD = "--source both --across scenes --crop 1 --least_crop 1.0 --temperature 0.1"
+TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
+MEASURES = (LinearProbe(), KNN(), FewLabels())
+
+STUDY = Study(
+    question="Is one learner that sees, moves and touches as good as the best of its parts on every set?",
+    rows=(
+        Row("views: hold and path", f"simclr {HELD}", {"objects": "hold", "pairs": "roam"}),
+        Row("motion: equivariance", "equivariance", {"pairs": "roam"}),
+        Row("touch: curious robot", "curious_robot", TABLES),
+        Row(
+            "all of them",
+            "joint --methods simclr equivariance curious_robot --method_settings "
+            '\'{"simclr": {"views": {"source": "both", "across": "scenes", "crop": 1.0, "least_crop": 1.0}, '
+            '"temperature": 0.1}}\'',
+            {
+                "simclr.objects": "hold",
+                "simclr.pairs": "roam",
+                "equivariance.pairs": "roam",
+                **{f"curious_robot.{stream}": data for stream, data in TABLES.items()},
+            },
+        ),
+        Row("labels", "labels", {"labelled": "hold"}),
+    ),
+    on=(
+        On("roam_test", MEASURES),
+        On("yardstick", MEASURES, splits=5),
+        On("poke_test", MEASURES, label="category"),
+        On("poke_test", MEASURES, label="material"),
+    ),
+    sizes={
+        "minute": Size(samples=2048, seeds=1),
+        "hour": Size(samples=128_000, seeds=3),
+        "day": Size(samples=1_000_000, seeds=5),
+        "gpu": Size(samples=4_000_000, seeds=3),
+    },
+    figures=(Figure("On every set", "linear_probe", "accuracy"),),
+)

@@ -1,0 +1,58 @@
+"""Positives: what makes two views of an object, for methods that compare views.
+
+Two crops of one image, two frames of a path, of an orbit, of a hand that turns the object; on the same background, in
+other scenes, in another episode; an object on two tables, or before and after a push. Each by the body alone and with
+augmentation, and augmentation alone by the best of several strengths, searched as for the others.
+"""
+
+from embodied_ssl.evaluation.protocols.few_labels import FewLabels
+from embodied_ssl.evaluation.protocols.knn import KNN
+from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
+from embodied_ssl.studies.study import Figure, On, Row, Size, Study
+
+CROPS = ("--least_crop 0.2", "--least_crop 0.5", "--least_crop 1.0")
+"""How much of an image augmentation keeps at least: searched alike for every row that augments."""
+WHOLE = "--crop 1"  # the object is in the middle of the picture: there is no patch to cut out
+
+
+def _rows(method: str) -> tuple[Row, ...]:
+    """All kinds of views for one method."""
+
+    def row(name: str, options: str, data: dict[str, str], choices: tuple[str, ...] = ()) -> Row:
+        return Row(f"{method}: {name}", f"{method} {options} --temperature 0.1", data, choices)
+
+    body, both = "--source body", "--source both"
+    return (
+        row("augmentation", "", {"frames": "hold"}, CROPS),
+        row("path", both, {"pairs": "roam"}, CROPS),
+        row("orbit", f"{both} {WHOLE}", {"objects": "orbit"}, CROPS),
+        row("two tables", both, {"objects": "grasp"}, CROPS),
+        row("before and after a push", f"{both} --across interaction", {"objects": "push"}, CROPS),
+        row("hold, one scene", f"{both} {WHOLE}", {"objects": "hold"}, CROPS),
+        row("hold, across scenes, body alone", f"{body} {WHOLE} --across scenes", {"objects": "hold"}),
+        row("hold, across scenes", f"{both} {WHOLE} --across scenes", {"objects": "hold"}, CROPS),
+    )
+
+
+STUDY = Study(
+    question="What makes two views of an object? Augmentation of one image, or what a body sees of the object?",
+    rows=(*_rows("simclr"), *_rows("moco")[::7], Row("labels", "labels", {"labelled": "hold"})),
+    on=(On("yardstick", (LinearProbe(), KNN(), FewLabels(per_class=(1, 5, 15), of="objects")), splits=5),),
+    chosen_on=On("yardstick_choose", (LinearProbe(),)),
+    sizes={
+        "minute": Size(samples=2048, seeds=1),
+        "hour": Size(samples=128_000, seeds=3, choosing=0.25),
+        "day": Size(samples=1_000_000, seeds=5, choosing=0.25),
+        "gpu": Size(samples=4_000_000, seeds=3, choosing=0.25),
+    },
+    figures=(
+        Figure(
+            "Category of objects never seen", "linear_probe", "accuracy", "yardstick",
+            caption="Linear probe on half of 1,500 objects with two pictures each, five divisions; no view of the test "
+            "objects was learned from. Chance is 0.025.",
+        ),
+        Figure(
+            "With few objects named", "few_labels", "accuracy", "yardstick", over="labelled objects of each class",
+        ),
+    ),
+)  # fmt: skip
