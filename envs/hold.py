@@ -47,7 +47,8 @@ class HoldEnv(SimulatedEnv):
     most 0.5); it turns, then drives. What happens is the command with slip and motor noise; `motor`, in the
     observation, is what the joints and the odometry measured of it.
     An episode is one object and several scenes: after each `length / visits` frames the body stands in another scene,
-    in another light, holding the same object, which has been turned as ever; of that one step, forward and yaw are 0.
+    in another light, holding the same object, which has been turned as ever, at another distance and in another hand;
+    of that one step, forward and yaw are 0.
     Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [5] (rad, rad, rad, m, rad) of the motion that led here, zeros
     at the start; if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S], 1 = the object.
     Reward: the angle by which the object was turned, rad. Episodes end (truncated) after `length` frames, the one of
@@ -151,11 +152,6 @@ class HoldEnv(SimulatedEnv):
         self._held = self.objects.make(category, instance)
         low, high = self._held.bounds
         self._middle, self.object_radius = (low + high) / 2, exact.length(high - low) / 2  # of its sphere
-        half_view = exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
-        ahead = self.object_radius * rng.uniform(*CLOSE) / exact.sin(half_view)
-        left, up = rng.uniform(-ASIDE, ASIDE, 2) * self.object_radius
-        self._before_eye = np.array([ahead, left, up])  # in the body's frame, from the eye
-        self._tone = int(rng.integers(len(TONES)))
         self.turn = exact.unit(rng.normal(size=4))  # of the object in the body's frame, (x, y, z, w)
         self._scene_seeds = rng.integers(2**62, size=self.visits)
         self._enter(0)
@@ -167,9 +163,7 @@ class HoldEnv(SimulatedEnv):
         first, last = self.instances
         scene = make_scene(self.scene_type, rng, (first, min(last, first + STOCK)))
         self.world.reset()
-        self._carriers = [self._carry(self._held)]
-        if self.hand:
-            self._carriers.append(self._carry(make_hand(self.object_radius, self._tone)))
+        self._take_up(rng)
         # What stands around is background: masks show the object alone.
         self.world.add_scene(replace(scene, placements=tuple(replace(p, structure=True) for p in scene.placements)))
         self.floor = Floor(scene, HEIGHT_M)
@@ -177,6 +171,16 @@ class HoldEnv(SimulatedEnv):
         room = float(self.floor.grid.max()) - 0.1
         self.wheels = Wheels(self.world, self.floor, max(RADIUS_M, min(reach, room)))
         self.position, self.heading = self.wheels.start(rng)
+
+    def _take_up(self, rng: np.random.Generator) -> None:
+        """Hold the object elsewhere before the eye, in another hand: else its place or the hand would give it away."""
+        half_view = exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
+        ahead = self.object_radius * rng.uniform(*CLOSE) / exact.sin(half_view)
+        left, up = rng.uniform(-ASIDE, ASIDE, 2) * self.object_radius
+        self._before_eye = np.array([ahead, left, up])  # in the body's frame, from the eye
+        self._carriers = [self._carry(self._held)]
+        if self.hand:
+            self._carriers.append(self._carry(make_hand(self.object_radius, int(rng.integers(len(TONES))))))
 
     def _carry(self, asset: Any) -> int:
         """The body that an asset follows; nothing touches it."""
