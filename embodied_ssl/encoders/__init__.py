@@ -18,7 +18,7 @@ from embodied_ssl.encoders.convolutional import (
     resnet18_small,
 )
 from embodied_ssl.encoders.from_outside import OutsideEncoder, added_encoders, make_outside, outside_encoder
-from embodied_ssl.encoders.of_timm import TransformerEncoder, timm_encoder, vit_tiny, vit_tiny_cls
+from embodied_ssl.encoders.of_timm import TransformerEncoder, timm_encoder, vit_micro, vit_tiny, vit_tiny_cls
 from embodied_ssl.encoders.of_torchvision import torchvision_encoder
 from embodied_ssl.encoders.split import SplitEncoder, split_colors
 from embodied_ssl.encoders.weights import start_from
@@ -52,6 +52,7 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "kitti_net": kitti_net,
     "vit_tiny": vit_tiny,
     "vit_tiny_cls": vit_tiny_cls,
+    "vit_micro": vit_micro,
 }
 
 

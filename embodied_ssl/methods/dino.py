@@ -2,24 +2,29 @@
 
 import copy
 import math
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from embodied_ssl.datasets.read.batches import Frames
+from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
-from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.augmentation import blur, color_jitter, grayscale, solarize
+from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
+from embodied_ssl.parts.augmentation import Augmentation, augment
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
 from embodied_ssl.parts.panels import columns, overlaid, saliency
-from embodied_ssl.parts.views import Range, random_resized_crop, to_float
+from embodied_ssl.parts.positives import ImagePair, Views
+from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.devices.distributed import gather, mean_over_processes, rank
 from embodied_ssl.training.optimization import follow
+
+COLOURS = Augmentation(strength=0.5, saturation=0.4, hue=0.2, grey=0.2, blurred=0.5)
+"""Of all crops, as the paper has them."""
 
 
 class DINO(Method):
@@ -47,9 +52,11 @@ class DINO(Method):
     def __init__(
         self,
         encoder: Encoder,
+        views: Views = Views(least_crop=0.4),  # noqa: B008 (it is frozen)
         local_crops: Whole = 4,
         local_size: Count | None = None,
-        crop_scale: SomeShare = 0.4,
+        local_least: SomeShare = 0.05,
+        local_most: SomeShare = 0.4,
         prototypes: Count = 1024,
         width: Count = 512,
         bottleneck: Count = 64,
@@ -67,9 +74,13 @@ class DINO(Method):
 
         Args:
             encoder: the student.
-            local_crops: how many small crops of each image the student sees, beside the two large ones.
+            views: what the two large crops of a sample are made of, and the share of an image that they have at least
+                (`least_crop`). `condition` says nothing here.
+            local_crops: how many small crops the student sees beside the two large ones; of two images of an object,
+                every second one is of the second image.
             local_size: side of the small crops, px; None: half of the encoder's.
-            crop_scale: share of the image that a large crop has at least, and a small one at most.
+            local_least: share of an image that a small crop has at least.
+            local_most: and at most.
             prototypes: K, outputs of the head.
             width: of the hidden layers of the head.
             bottleneck: dimension of the features that are compared with the prototypes.
@@ -98,11 +109,23 @@ class DINO(Method):
     def output_encoder(self) -> Encoder:
         return self.teacher
 
-    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
-        large = self._global_crops(frames.images, step.rng)  # [2 B, 3, s, s]
+    def input_streams(self) -> dict[str, StreamSpec]:
+        return self.views.input_streams(input_streams_of(type(self)))
+
+    def stream_options(self) -> dict[str, dict[str, Any]]:
+        return self.views.stream_options()
+
+    def loss(
+        self,
+        step: Step,
+        frames: Frames | None = None,
+        pairs: FramePairs | None = None,
+        objects: ObjectPairs | None = None,
+    ) -> dict[str, Tensor]:
+        large = self._large_crops(step, frames, pairs, objects)  # [2 B, 3, s, s]
         crops = [large]
         if self.local_crops:
-            crops.append(self._local_crops(frames.images, step.rng))  # [L B, 3, t, t]
+            crops.append(self._small_crops(step, self.views.source_images(frames, pairs, objects)))  # [L B, 3, t, t]
 
         # The student sees all V = 2 + L crops of an image, those of one size at a time.
         features = torch.cat([in_chunks((self.encoder,), each, step.loss_chunks) for each in crops])  # [V B, D]
@@ -113,7 +136,7 @@ class DINO(Method):
             teacher = self.teacher_head(in_chunks((self.teacher,), large, step.loss_chunks)).float()  # [2 B, K]
         probabilities = self.teacher_probabilities(teacher, self._temperature_of_teacher(step))  # [2 B, K]
 
-        by_crop = (-1, len(frames))
+        by_crop = (-1, len(large) // 2)
         loss = distillation(probabilities.unflatten(0, by_crop), student.unflatten(0, by_crop))
         entropy = torch.special.entr(probabilities).sum(1).mean()
         mean_entropy = torch.special.entr(mean_over_processes(probabilities.mean(0))).sum()
@@ -129,15 +152,23 @@ class DINO(Method):
             self.centre.lerp_(mean, 1 - self.centre_momentum)
             self._output_means.clear()
 
-    def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
+    def show(
+        self,
+        step: Step,
+        frames: Frames | None = None,
+        pairs: FramePairs | None = None,
+        objects: ObjectPairs | None = None,
+    ) -> list[list[Panel]]:
         """Each image, its two large crops and a small one, and where the teacher looks."""
-        images = to_float(frames.images, self.encoder.image_size)
-        first, second = self._global_crops(frames.images, step.rng).chunk(2)
-        small = [(self._local_crops(frames.images, step.rng)[: len(frames)], "small crop")] if self.local_crops else []
+        sources = self.views.source_images(frames, pairs, objects)
+        images = torch.cat([to_float(first, self.encoder.image_size) for first, _ in sources])
+        first, second = self._large_crops(step, frames, pairs, objects).chunk(2)
+        small = [(self._small_crops(step, sources)[: len(images)], "small crop")] if self.local_crops else []
         maps, what = saliency(self.output_encoder, images)
         return columns(
-            (images, "image"), (first, "large crop"), (second, "large crop"), *small, (overlaid(images, maps), what)
-        )
+            (images, "image"), (first, "large crop"), (second, "large crop"), *small,
+            (overlaid(images, maps.mean(1)), what),
+        )  # fmt: skip
 
     def teacher_probabilities(self, outputs: Tensor, temperature: float) -> Tensor:
         """The teacher's assignment of each large crop to the prototypes, [2 B, K], of its outputs [2 B, K]."""
@@ -151,21 +182,24 @@ class DINO(Method):
         first, last = self.warmup_teacher_temperature, self.teacher_temperature
         return first + (last - first) * min(1.0, step.progress / self.teacher_warmup if self.teacher_warmup else 1.0)
 
-    def _global_crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
+    def _large_crops(
+        self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
+    ) -> Tensor:
         """Two large crops, of which the first is always blurred and the second sometimes solarised; [2 B, 3, s, s]."""
-        first, second = (self._crop(images, rng, self.encoder.image_size, (self.crop_scale, 1.0)) for _ in range(2))
-        second = solarize(_blur(second, rng, 0.1), rng, 0.2)
-        return torch.cat([_blur(first, rng, 1.0), second])
+        first, second = replace(COLOURS, blurred=1.0), replace(COLOURS, blurred=0.1, solarized=0.2)
+        found = self.views.positives(step.rng, self.encoder.image_size, (first, second), frames, pairs, objects)
+        return torch.cat([found.first, found.second])
 
-    def _local_crops(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Small crops, [L · B, 3, t, t]: the first one of all images, then the second one of all ..."""
-        repeated = images.repeat(self.local_crops, 1, 1, 1)
-        crops = self._crop(repeated, rng, self.local_crop_size, (0.05, self.crop_scale))
-        return _blur(crops, rng, 0.5)
-
-    def _crop(self, images: Tensor, rng: torch.Generator, size: int, scale: Range) -> Tensor:
-        crops = random_resized_crop(images, rng, size, scale)
-        return grayscale(color_jitter(crops, rng, 0.4, 0.4, 0.2, 0.1, 0.8), rng, 0.2)
+    def _small_crops(self, step: Step, sources: list[ImagePair]) -> Tensor:
+        """Small crops, [L · B, 3, t, t]: the first one of all samples, then the second one of all ..."""
+        colours = COLOURS if self.views.augments else Augmentation(strength=0, grey=0, blurred=0)
+        settings = replace(colours, scale=(self.local_least, self.local_most))
+        found = []
+        for pair in sources:
+            images = torch.cat([pair[number % 2] for number in range(self.local_crops)])  # [L B, 3, H, W]
+            crops = augment(images, step.rng, self.local_crop_size, settings)
+            found.append(crops.unflatten(0, (self.local_crops, -1)))
+        return torch.cat(found, 1).flatten(0, 1)
 
 
 def sinkhorn(logits: Tensor, rounds: int = 3) -> Tensor:
@@ -190,7 +224,3 @@ def distillation(teacher: Tensor, student: Tensor) -> Tensor:
     terms = -torch.stack([(each * log_student).sum(2).mean(1) for each in teacher])  # [G, V]
     differ = ~torch.eye(*terms.shape, dtype=torch.bool, device=terms.device)  # no crop is compared with itself
     return terms[differ].mean()
-
-
-def _blur(views: Tensor, rng: torch.Generator, probability: float) -> Tensor:
-    return blur(views, rng, (0.1, 2.0), views.shape[-1] // 20 * 2 + 1, probability)

@@ -119,7 +119,7 @@ class Augmentation:
     """SimCLR's augmentation (Chen et al. 2020, appendix A); that of others by its settings."""
 
     scale: Range = (0.08, 1.0)
-    """Range of the share of the image that a crop keeps."""
+    """Range of the share of the image that a crop keeps; from 1 on the image is left as it is, and not mirrored."""
     strength: float = 1.0
     """Of the change of colours: brightness and contrast change by 0.8 of it; 0: none."""
     saturation: float = 0.8
@@ -143,7 +143,8 @@ def augment(images: Tensor, rng: torch.Generator, size: int, settings: Augmentat
 
     images: uint8 [B, 3, H, W]; rng: on their device. Returns float32 [B, 3, size, size] in [0, 1].
     """
-    views = random_resized_crop(images, rng, size, settings.scale)
+    whole = settings.scale[0] == 1
+    views = to_float(images, size) if whole else random_resized_crop(images, rng, size, settings.scale)
     if strength := settings.strength:
         light = 0.8 * strength
         saturation, hue = settings.saturation * strength, settings.hue * strength

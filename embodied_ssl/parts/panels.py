@@ -112,13 +112,13 @@ def signed(values: Sequence[float]) -> str:
 
 
 def saliency(encoder: Encoder, images: Tensor) -> tuple[Tensor, str]:
-    """Where an encoder looks, float [B, h, w], and what that is: the attention of a transformer's [CLS] token, the mean
-    of its heads; of any other encoder the norm of the deepest features that still have places."""
+    """Where an encoder looks, float [B, heads, h, w], and what that is: the attention of a transformer's [CLS] token;
+    of any other encoder, as one head, the norm of the deepest features that still have places."""
     if isinstance(encoder, TransformerEncoder) and encoder.network.global_pool == "token":
-        return encoder.attention(images).mean(1), "attention"
+        return encoder.attention(images), "attention"
     maps = list(encoder.stages(images).values())
     deepest = next((each for each in reversed(maps) if each.shape[-1] > 1), maps[0])
-    return deepest.float().norm(dim=1), "energy of the features"
+    return deepest.float().norm(dim=1, keepdim=True), "energy of the features"
 
 
 def overlaid(images: Tensor, maps: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""Two views of an object for contrastive methods: made by augmentation, given by the body, or both.
+"""Two views of an object: made by augmentation, given by the body, or both.
 
-SimCLR and MoCo take their positives from here. `augmentation` makes two views of one image. `body` takes what a body
-gives: two frames along a path (time-contrastive, after Sermanet et al. 2018), two views around an orbit, one object
-on two tables or before and after an interaction. `both` augments what the body gives.
+SimCLR, MoCo and DINO take their positives from here. `augmentation` makes two views of one image. `body` takes what a
+body gives: two frames along a path (time-contrastive, after Sermanet et al. 2018), two views of one object that the
+body turns or walks around, one object on two tables or before and after an interaction. `both` augments what the body
+gives.
 """
 
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ from embodied_ssl.parts.augmentation import Augmentation, augment
 from embodied_ssl.parts.motions import sample_motions, standard_deviation
 from embodied_ssl.parts.views import crop_at, to_float
 
+ImagePair = tuple[Tensor, Tensor]
+"""What the two views of each sample are made of, uint8 [B, 3, H, W] both; of augmentation the same image twice."""
+
 _ODD = -7046029254386353131  # 2⁶⁴ / golden ratio
 
 
@@ -38,13 +42,14 @@ class Positives:
 
 @dataclass(frozen=True)
 class Views:
-    """What makes the two views of an object that a contrastive method compares."""
+    """What makes the two views of an object that a method compares."""
 
     source: Literal["augmentation", "body", "both"] = "augmentation"
     """`augmentation` of one of the `frames`; the `body`, in `pairs` of frames and of `objects`; or `both`, augmentation
     of what the body gives."""
     least_crop: SomeShare = 0.2
-    """Smallest share of an image that a random crop keeps; 0.08 in SimCLR's paper."""
+    """Smallest share of an image that a random crop keeps; 0.08 in SimCLR's paper. 1: none is made, the image stays as
+    it is, neither stretched nor mirrored, and colours and blur alone change."""
     condition: bool = True
     """Whether the code of a second frame is predicted from that of the first one and the motion between them, and the
     prediction compared with it."""
@@ -58,6 +63,11 @@ class Views:
 
     def __post_init__(self) -> None:
         hold_fields(self)
+
+    @property
+    def augments(self) -> bool:
+        """Whether colours change and crops are made."""
+        return self.source != "body"
 
     def input_streams(self, streams: dict[str, StreamSpec]) -> dict[str, StreamSpec]:
         """Those streams of a loss that these views are made of."""
@@ -90,12 +100,21 @@ class Views:
 
         Raises DataError where no batch is given.
         """
-        found = [
-            self._of_one(batch, rng, size, augmentations) for batch in (frames, pairs, objects) if batch is not None
-        ]
-        if not found:
-            raise DataError(f"views '{self.source}' were given no data; name a data set for one of pairs, objects")
+        batches = self._given(frames, pairs, objects)
+        found = [self._of_one(batch, rng, size, augmentations) for batch in batches]
         return Positives(*(torch.cat([getattr(one, name) for one in found]) for name in vars(found[0])))
+
+    def source_images(
+        self, frames: Frames | None = None, pairs: FramePairs | None = None, objects: ObjectPairs | None = None
+    ) -> list[ImagePair]:
+        """What `positives` makes the two views of, of each batch given. Raises DataError where none is."""
+        return [self._source_images(batch) for batch in self._given(frames, pairs, objects)]
+
+    def _given(self, *batches: Frames | FramePairs | ObjectPairs | None) -> list[Frames | FramePairs | ObjectPairs]:
+        given = [batch for batch in batches if batch is not None]
+        if not given:
+            raise DataError(f"views '{self.source}' were given no data; name a data set for one of pairs, objects")
+        return given
 
     def _of_one(
         self,
@@ -106,13 +125,13 @@ class Views:
     ) -> Positives:
         """The views of one batch."""
         sources = self._source_images(batch)
-        if self.source == "body":
-            first, second = (to_float(images, size) for images in sources)
-        else:
+        if self.augments:
             first, second = (
                 augment(images, rng, size, replace(settings, scale=(self.least_crop, 1.0)))
                 for images, settings in zip(sources, augmentations, strict=True)
             )
+        else:
+            first, second = (to_float(images, size) for images in sources)
         known = isinstance(batch, FramePairs)
         first_images = batch.images if isinstance(batch, Frames) else batch.first
         number = batch.object if isinstance(batch, ObjectPairs) else 0  # an image may show several objects
@@ -124,8 +143,8 @@ class Views:
             identity=digest(first_images) + number,
         )
 
-    def _source_images(self, batch: Frames | FramePairs | ObjectPairs) -> tuple[Tensor, Tensor]:
-        """The images that the two views are made of, uint8 [B, 3, H, W]."""
+    def _source_images(self, batch: Frames | FramePairs | ObjectPairs) -> ImagePair:
+        """What the two views of a batch are made of."""
         if isinstance(batch, Frames):
             return batch.images, batch.images
         if isinstance(batch, FramePairs):

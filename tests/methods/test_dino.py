@@ -50,7 +50,7 @@ def test_a_step_is_that_of_the_paper(encoder):
         getattr(method, name).register_forward_hook(
             lambda module, inputs, output, name=name: seen.__setitem__(name, output.detach())
         )
-    losses = method.loss(frames(), step(progress=0.05))
+    losses = method.loss(step(progress=0.05), frames())
     student, teacher = seen["head"].reshape(5, COUNT, 50), seen["teacher_head"].reshape(2, COUNT, 50)
     says = torch.softmax((teacher - method.centre) / 0.055, 2)  # half way from 0.04 to 0.07
     assert losses["loss"].item() == pytest.approx(distillation(says, student / 0.1).item(), rel=1e-5)
@@ -81,9 +81,9 @@ def test_the_balance_is_sinkhorns_and_knopps():
 
 def test_the_teacher_is_balanced_over_the_batch_without_a_centre():
     method, alone = (make_method("dino", "conv4", SIZE, prototypes=4, balance=name) for name in ("sinkhorn", "centre"))
-    losses = [method.loss(frames(), step(seed)) for seed in range(8)]
+    losses = [method.loss(step(seed), frames()) for seed in range(8)]
     missing = [math.log(4) - each["mean_entropy"].item() for each in losses]  # three rounds get near
-    unbalanced = [math.log(4) - alone.loss(frames(), step(seed))["mean_entropy"].item() for seed in range(8)]
+    unbalanced = [math.log(4) - alone.loss(step(seed), frames())["mean_entropy"].item() for seed in range(8)]
     assert np.mean(missing) < 0.1
     assert np.mean(missing) < np.mean(unbalanced) / 2
     assert all(each["teacher_entropy"].item() < math.log(4) - 0.1 for each in losses)
@@ -97,18 +97,18 @@ def test_crops_have_their_shares_and_sizes():
     method = make_method("dino", "conv4", SIZE, local_crops=3)
     sizes = []
     method.encoder.register_forward_pre_hook(lambda module, inputs: sizes.append(tuple(inputs[0].shape)))
-    method.loss(frames(), step())
+    method.loss(step(), frames())
     assert sizes == [(2 * COUNT, 3, 32, 32), (3 * COUNT, 3, 16, 16)]
     with pytest.raises(DataError, match="kitti_net takes no images of 16 px; choose --local_size 32"):
         make_method("dino", "kitti_net", SIZE)
-    make_method("dino", "kitti_net", SIZE, local_size=SIZE).loss(frames(), step())
+    make_method("dino", "kitti_net", SIZE, local_size=SIZE).loss(step(), frames())
 
 
 def test_prototypes_are_frozen_at_first():
     method = make_method("dino", "conv4", SIZE)
-    method.loss(frames(), step(progress=0.0))["loss"].backward()
+    method.loss(step(progress=0.0), frames())["loss"].backward()
     assert method.head.prototypes.grad is None
-    method.loss(frames(), step(progress=0.5))["loss"].backward()
+    method.loss(step(progress=0.5), frames())["loss"].backward()
     assert method.head.prototypes.grad.abs().sum() > 0
     assert all(p.grad is None for p in method.teacher.parameters())
 
@@ -134,5 +134,5 @@ def test_without_centre_all_pictures_may_say_the_same_and_the_log_tells():
     method = make_method("dino", "conv4", SIZE, balance="centre")
     torch.nn.init.zeros_(method.teacher_head.layers[0].weight)
     torch.nn.init.normal_(method.teacher_head.layers[-1].bias)
-    losses = method.loss(frames(), step())
+    losses = method.loss(step(), frames())
     assert losses["mean_entropy"].item() == pytest.approx(losses["teacher_entropy"].item(), rel=1e-4)
