@@ -42,7 +42,7 @@ def results_card(results: Sequence[Result]) -> str:
         "results_card.html.j2",
         Path(__file__).parent,
         title="Results",
-        kind="mean over seeds ± 95 % confidence interval; bold: the best of what saw no labels",
+        kind="mean over seeds ± 95 % confidence interval; bold: the best of what saw no labels, if apart",
         tables=tables(results),
         colours=colours,
         styles=["table_style.html.j2"],

@@ -67,6 +67,8 @@ def write_report(
     runs: Sequence[Path | str] = (),
     figures: Mapping[str, Sequence[Figure]] | None = None,
     title: str = "What was learned",
+    answers: Sequence[Drawn] = (),
+    about: str = "",
 ) -> Path:
     """Write the page and return its path.
 
@@ -76,6 +78,8 @@ def write_report(
         runs: run directories: learning curves from `metrics.csv`, and their settings.
         figures: by the name of what they show: a run, or a set.
         title: of the page.
+        answers: charts that come before all others.
+        about: a line or two under the title.
 
     Raises DataError where a run is damaged, or the page cannot be written.
     """
@@ -86,7 +90,7 @@ def write_report(
     rows = [result.row for result in found] + [run.method for run in read]
     rows += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
     colours = row_colours(sorted(rows, key=row_order))
-    content = _contents(found, read, shown, colours)
+    content = _contents(found, read, shown, colours) | {"answers": answers, "about": about}
     text = render("report.html.j2", Path(__file__).parent, title=title, command="evaluate", **content)
     write_atomically(page, [text.encode()])
     return page

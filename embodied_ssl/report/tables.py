@@ -44,11 +44,14 @@ class Cell:
     half: float
     seeds: int
     best: bool = False
-    """Of the rows that saw no labels, or of all where there are none such; never one that learned from the test."""
+    """Of the rows that saw no labels, or of all where there are none such, if its interval is apart from those of all
+    the others; never one that learned from the test."""
     share: float = 0.0
     """Length of the bar behind the number: 0 to 1, of the largest in its column."""
     learned_from: float = 0.0
     """The largest share, of any seed, of the test images that the run has learned from."""
+    samples: int = 0
+    """Of each stream that the run has seen."""
 
     @property
     def text(self) -> str:
@@ -74,6 +77,12 @@ class Table:
         """What is to be said of rows that have learned from what they are measured on."""
         shares = {row: max((cell.learned_from for cell in own if cell), default=0.0) for row, own in self.rows}
         return {row: f"learned from {_percent(share)} of the test images" for row, share in shares.items() if share > 0}
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """How many samples of each stream a row has learned from; nothing where none has learned from any."""
+        seen = {row: max((cell.samples for cell in own if cell), default=0) for row, own in self.rows}
+        return seen if any(seen.values()) else {}
 
     @property
     def first_reference(self) -> str | None:
@@ -151,12 +160,16 @@ def _marked(found: dict[str, dict[Column, Cell]], row: str, column: Column) -> C
         return cell
     honest = [row for row, own in found.items() if column in own and not own[column].learned_from]
     fair = [row for row in honest if row_order(row)[0] < 2] or honest
-    rivals = [
-        found[one][column].mean for one in fair if column in found[one] and math.isfinite(found[one][column].mean)
-    ]
-    best = row in fair and cell.mean == (min if column.lower_is_better else max)(rivals) and len(rivals) > 1
+    rivals = [found[one][column] for one in fair if one != row and math.isfinite(found[one][column].mean)]
+    best = row in fair and bool(rivals) and all(_is_better(cell, rival, column) for rival in rivals)
     share = min(max(cell.mean / (max(means) if max(means) > 0 else 1), 0), 1)
     return replace(cell, best=best, share=share)
+
+
+def _is_better(cell: Cell, other: Cell, column: Column) -> bool:
+    """Whether a number is better by more than both intervals; without them, of one seed, nobody can tell."""
+    ahead = (other.mean - cell.mean) if column.lower_is_better else (cell.mean - other.mean)
+    return ahead > cell.half + other.half  # False where one is NaN
 
 
 def _cell(alike: list[Result]) -> Cell:
@@ -168,7 +181,7 @@ def _cell(alike: list[Result]) -> Cell:
 
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
         half = error * float(stats.t.ppf(0.975, len(values) - 1))
-    return Cell(mean, half, len(values), learned_from=learned_from)
+    return Cell(mean, half, len(values), learned_from=learned_from, samples=max(result.samples for result in alike))
 
 
 def _percent(share: float) -> str:

@@ -12,7 +12,7 @@ def print_tables(results: Sequence[Result]) -> None:
 
 
 def plain_tables(results: Sequence[Result]) -> str:
-    """A table for each set: rows are methods; * marks the best of those that saw no labels.
+    """A table for each set: rows are methods; * marks the best of those that saw no labels, where the intervals tell.
 
     ⚠ marks rows that have learned from what they are measured on, which is said in words below.
     """
@@ -23,10 +23,12 @@ def markdown_table(results: Sequence[Result]) -> str:
     """The same as a table in Markdown, a section for each set."""
     sections = []
     for table in tables(results):
-        heads = [f"{column.protocol.replace('_', ' ')}: {column.label}" for column in table.columns]
+        heads = ["samples seen"] if table.samples else []
+        heads += [f"{column.protocol.replace('_', ' ')}: {column.label}" for column in table.columns]
         lines = [f"## {table.title}", "", f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
         for row, cells in table.rows:
-            shown = [(f"**{c.text}**" if c.best else c.text) + f" {c.interval}" if c else "" for c in cells]
+            shown = [f"{table.samples[row]:,}"] if table.samples else []
+            shown += [(f"**{c.text}**" if c.best else c.text) + f" {c.interval}" if c else "" for c in cells]
             marked = f"{row} ⚠ {table.warnings[row]}" if row in table.warnings else row
             lines.append(f"| {marked} | {' | '.join(text.strip() for text in shown)} |")
         sections.append("\n".join(lines))

@@ -74,6 +74,7 @@ class Learning:
     """A run: one row and one seed."""
 
     row: str
+    seed: int
     command: tuple[str, ...]
     """What follows `embodied-ssl train`."""
     run: Path

@@ -100,9 +100,11 @@ class Experiment:
 
     def cells(self) -> list[Cell]:
         """All there is to do: what is needed stands before what needs it."""
-        learning = self.learning()
-        tries = {each.file: each for one in learning for each in one.tries}
-        return [*tries.values(), *learning, *self.measuring()]
+        return [*self.tries(), *self.learning(), *self.measuring()]
+
+    def tries(self) -> list[Try]:
+        """A cell for each choice of each row."""
+        return [each for row in self.rows for each in self._tries(row)]
 
     def _measuring(self, on: MeasuredOn) -> list[Measuring]:
         places = {(row, seed): self.out / "measured" / f"{file_name(row)}-{seed}" / f"{file_name(on.name)}.json"
@@ -168,7 +170,7 @@ class Experiment:
         batch = self._checked(row, choice)["recipe"].batch_size
         steps = max(1, math.ceil(self.size.samples * row.samples * share / batch))
         command = [*self._command(row, choice), *self._streams(row), "--steps", str(steps), "--seed", str(seed)]
-        return Learning(row.name, (*command, "--out", str(run)), run, steps * batch, batch, tries)
+        return Learning(row.name, seed, (*command, "--out", str(run)), run, steps * batch, batch, tries)
 
     def _streams(self, row: Row) -> list[str]:
         return [word for stream, name in row.data.items() for word in (f"--data.{stream}", str(self.place(name)))]

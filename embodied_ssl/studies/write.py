@@ -2,16 +2,23 @@
 
 import json
 import shlex
+from collections.abc import Iterator, Sequence
 
+from embodied_ssl.datasets.gallery.template import Figure as Drawn
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
-from embodied_ssl.evaluation.results import Results, write_results
+from embodied_ssl.evaluation.panels import equivariance_figures, figures_of
+from embodied_ssl.evaluation.results import Result, Results, write_results
+from embodied_ssl.report.answers import as_file, bars, curves, place_of
+from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.page import write_report
+from embodied_ssl.report.tables import row_order
 from embodied_ssl.report.text import markdown_table
 from embodied_ssl.studies.cells import Learning, best_of, read_progress
 from embodied_ssl.studies.experiment import Experiment
+from embodied_ssl.studies.study import Figure, file_name
 
-PAGE, TABLES = "report.html", "tables.md"
+PAGE, TABLES, FIGURES = "report.html", "tables.md", "figures"
 
 
 def write_study(experiment: Experiment) -> Results:
@@ -19,18 +26,57 @@ def write_study(experiment: Experiment) -> Results:
     found = Results(one for cell in experiment.measuring() for one in cell.results())
     write_results(found, experiment.out / "results.json")
     write_atomically(experiment.out / TABLES, [tables(experiment, found).encode()])
-    runs = [each.run for each in experiment.learning() if each.run.name.endswith("-0")]
-    write_report(experiment.out / PAGE, found, runs, title=experiment.study.question)
+    answers = [drawn for figure in experiment.study.figures for drawn in draw(figure, found)]
+    (experiment.out / FIGURES).mkdir(exist_ok=True)
+    for number, answer in enumerate(answers):
+        path = experiment.out / FIGURES / f"{number + 1}_{file_name(answer.title)}.svg"
+        write_atomically(path, [as_file(answer).encode()])
+    runs = [each for each in experiment.learning() if each.seed == 0]
+    shown = {each.row: figures_of(each.run, [experiment.place(on.data) for on in experiment.on[:1]]) for each in runs}
+    write_report(
+        experiment.out / PAGE,
+        found,
+        [each.run for each in runs],
+        {**equivariance_figures(found), **shown},
+        experiment.study.question,
+        answers,
+        _about(experiment),
+    )
     return found
+
+
+def draw(figure: Figure, results: Sequence[Result]) -> Iterator[Drawn]:
+    """A figure of a study for each set that it was measured on; none where nothing was."""
+    colours = row_colours(sorted({result.row for result in results}, key=row_order))
+    own = [result for result in results if _is_shown(figure, result)]
+    sets = list(dict.fromkeys(result.set for result in own))
+    for name in sets:
+        title = figure.title if len(sets) == 1 else f"{figure.title}: {name}"
+        here = [result for result in own if result.set == name]
+        if figure.over:
+            yield curves(title, here, figure.over, colours, figure.caption)
+        else:
+            yield bars(title, here, colours, figure.caption)
+
+
+def _is_shown(figure: Figure, result: Result) -> bool:
+    name, _, label = result.set.partition(" by ")
+    metric = result.metric.partition("@")[0] if figure.over else result.metric
+    return (
+        (result.protocol, metric) == (figure.protocol, figure.metric)
+        and figure.on in ("", name)
+        and figure.label in (None, label)
+        and (not figure.rows or result.row in figure.rows)
+        and (not figure.over or place_of(result, figure.over) is not None)
+    )
 
 
 def tables(experiment: Experiment, found: Results) -> str:
     """The tables in Markdown, with what they rest on."""
-    study, size = experiment.study, experiment.size
-    budget = f"{size.seeds} seeds, {size.samples:,} samples of each stream; {study.encoder} at {study.image_size} px"
     parts = [
-        f"# {study.question}",
-        f"Study `{study.name}`, size `{experiment.size_name}`: {budget} where a row says nothing else.",
+        f"# {experiment.study.question}",
+        _about(experiment),
+        "Mean and 95 % interval over seeds; bold: the best without labels, if its interval is apart from all others.",
         markdown_table(found),
         "## Data",
         _data(experiment),
@@ -40,13 +86,25 @@ def tables(experiment: Experiment, found: Results) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _about(experiment: Experiment) -> str:
+    study, size = experiment.study, experiment.size
+    runs = [*experiment.learning(), *(one.learning for one in experiment.tries())]
+    hours = (
+        sum(read_progress(each.run)[1] for each in runs) + sum(one.seconds() for one in experiment.measuring())
+    ) / 3600
+    return (
+        f"Study {study.name}, size {experiment.size_name}: {size.seeds} seeds, {size.samples:,} samples a stream; "
+        f"{study.encoder} at {study.image_size} px where a row says nothing else; {sum(seconds) / 3600:.2f} core hours."
+    )
+
+
 def _data(experiment: Experiment) -> str:
     lines = ["| data | kind | episodes | sha256 |", "|---|---|---|---|"]
     for name in experiment.needed:
         place = experiment.place(name)
         if (place / MANIFEST).is_file():
             told = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
-            lines.append(f"| {name} | {told['kind']} | {told['counts']['episodes']:,} | {data_sha256(place)[:16]} |")
+            lines.append(f"| {name} | {told['kind']} | {told['counts']['episodes']:,} | `{data_sha256(place)[:16]}` |")
         else:
             lines.append(f"| {name} | given | | |")
     return "\n".join(lines)
@@ -58,11 +116,7 @@ def _rows(experiment: Experiment) -> str:
         own = [each for each in experiment.learning() if each.row == row.name]
         hours = sum(read_progress(each.run)[1] for each in own) / 3600 / len(own)
         chosen = best_of(own[0].tries)
-        told = (
-            f" (chosen of {len(row.choices)} on {experiment.study.chosen_on.data})"
-            if chosen and experiment.study.chosen_on
-            else ""
-        )
+        told = f" (`{chosen}` is the best of {len(row.choices)})" if chosen else ""
         lines.append(f"| {row.name} | {own[0].samples:,} | {hours:.2f} | `{_command(own[0], chosen)}`{told} |")
     return "\n".join(lines)
 

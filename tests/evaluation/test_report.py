@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from embodied_ssl.method import Panel
 from embodied_ssl.report.figures import Equivariance, FeatureMap, MotionClusters, RetrievalWall, TaskPanels, Tile
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.tables import cells, row_order, tables
+from embodied_ssl.report.text import markdown_table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<script>document.title='broken'</script>\"'&"
@@ -131,13 +133,25 @@ def test_the_numbers_are_those_of_the_results(tmp_path, results):
 
 def test_the_best_is_the_best_of_those_that_saw_no_labels():
     values = {"raw pixels": 0.2, "random": 0.3, "drlim": 0.5, "labels": 0.9, "imagenet": 0.95}
-    [table] = tables([result(row, 0, value) for row, value in values.items()])
+    seen = [result(row, seed, value + 0.01 * seed) for row, value in values.items() for seed in range(2)]
+    [table] = tables(seen)  # of two seeds that differ by 0.01: ± 12.7062 · 0.01 / 2 = 0.0635
     assert [row for row, [cell] in table.rows if cell.best] == ["drlim"]
     assert table.first_reference == "labels"
-    lower = [
-        Result(row, 0, "roam", "equivariance", "rho", value, lower_is_better=True) for row, value in values.items()
-    ]
-    assert [row for row, [cell] in tables(lower)[0].rows if cell.best] == ["raw pixels"]
+    lower = [replace(one, metric="rho", lower_is_better=True) for one in seen]
+    assert [row for row, [cell] in tables(lower)[0].rows if cell.best] == []  # 0.205 and 0.305: too near
+    far = [replace(one, value=one.value / (2 if one.row == "raw pixels" else 1)) for one in lower]
+    assert [row for row, [cell] in tables(far)[0].rows if cell.best] == ["raw pixels"]  # 0.1025 ± 0.032 and ± 0.0635
+    [alone] = tables([one for one in seen if one.seed == 0])
+    assert not any(cell.best for _, [cell] in alone.rows)  # one seed has no interval, and tells nothing apart
+
+
+def test_tables_say_how_many_samples_a_row_has_seen(tmp_path):
+    seen = {"raw pixels": 0, "drlim": 1_280, "simclr": 128_000}
+    found = [replace(result(row, 0, 0.5), samples=samples) for row, samples in seen.items()]
+    assert tables(found)[0].samples == seen
+    assert markdown_table(found).splitlines()[-1].startswith("| simclr | 128,000 | 0.500")
+    assert {"samples seen", "1,280", "128,000"} <= {*Page(write_report(tmp_path / "report.html", found)).texts}
+    assert "samples seen" not in markdown_table([result("drlim", 0, 0.5)])
 
 
 def test_rows_stand_in_the_order_of_what_they_know():

@@ -170,8 +170,9 @@ def test_who_has_learned_from_what_is_measured_on_is_marked_everywhere(tmp_path,
 
 def test_who_learned_from_the_test_is_never_the_best(tmp_path):
     found = [
-        Result(row, 0, "set", "knn", "accuracy", value, learned_from=share)
+        Result(row, seed, "set", "knn", "accuracy", value, learned_from=share)
         for row, value, share in (("random", 0.2, 0.0), ("drlim", 0.5, 0.0), ("simclr", 0.9, 0.25))
+        for seed in range(2)
     ]
     (table,) = tables(found)
     assert [row for row, (cell,) in table.rows if cell.best] == ["drlim"]
