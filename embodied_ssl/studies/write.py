@@ -89,9 +89,7 @@ def tables(experiment: Experiment, found: Results) -> str:
 def _about(experiment: Experiment) -> str:
     study, size = experiment.study, experiment.size
     runs = [*experiment.learning(), *(one.learning for one in experiment.tries())]
-    hours = (
-        sum(read_progress(each.run)[1] for each in runs) + sum(one.seconds() for one in experiment.measuring())
-    ) / 3600
+    seconds = [read_progress(each.run)[1] for each in runs] + [each.seconds() for each in experiment.measuring()]
     return (
         f"Study {study.name}, size {experiment.size_name}: {size.seeds} seeds, {size.samples:,} samples a stream; "
         f"{study.encoder} at {study.image_size} px where a row says nothing else; {sum(seconds) / 3600:.2f} core hours."
