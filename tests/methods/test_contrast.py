@@ -87,6 +87,19 @@ def test_the_body_gives_positives(name, source):
         method.loss(step())
 
 
+def test_without_crops_images_stay_whole():
+    """Neither cut, nor stretched, nor mirrored; and colours change as ever."""
+    images = Frames(pictures(0), torch.arange(COUNT))
+    rest, colours = Augmentation(strength=0.0, grey=0.0, blurred=0.0), Augmentation(strength=0.5)
+    whole = Views(least_crop=1.0).positives(step().rng, 40, (rest, colours), images)
+    torch.testing.assert_close(whole.first, images.images / 255)
+    assert (whole.second - whole.first).abs().mean() > 0.02
+    smaller = Views(least_crop=1.0).positives(step().rng, 20, (rest, rest), images)
+    torch.testing.assert_close(smaller.first.mean((2, 3)), images.images.float().mean((2, 3)) / 255, atol=0.02, rtol=0)
+    cropped = Views(least_crop=0.99).positives(step().rng, 40, (rest, rest), images)
+    assert (cropped.first - whole.first).abs().mean() > 0.02
+
+
 def test_views_are_checked():
     for settings, message in (
         ({"source": "bodies"}, r"unknown source 'bodies': did you mean 'body'\?"),

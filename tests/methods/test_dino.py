@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.read.batches import Frames
+from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.methods.dino import distillation, sinkhorn
@@ -102,6 +102,38 @@ def test_crops_have_their_shares_and_sizes():
     with pytest.raises(DataError, match="kitti_net takes no images of 16 px; choose --local_size 32"):
         make_method("dino", "kitti_net", SIZE)
     make_method("dino", "kitti_net", SIZE, local_size=SIZE).loss(step(), frames())
+
+
+def plain(value, count=COUNT):
+    return torch.full((count, 3, 40, 40), value, dtype=torch.uint8)
+
+
+def pairs():
+    return FramePairs(plain(10), plain(20), torch.zeros(COUNT, 2), torch.ones(COUNT), torch.ones(COUNT))
+
+
+def objects():
+    pixel = torch.full((4, 2), 20.0)
+    return ObjectPairs(plain(30, 4), plain(40, 4), pixel, pixel, torch.arange(4))
+
+
+@pytest.mark.parametrize("source", ["body", "both"])
+def test_the_crops_are_of_both_images_that_the_body_gives(source):
+    """Large ones of one image each, small ones in turn; each sample's crops are of its own images."""
+    views = {"source": source}
+    method = make_method("dino", "conv4", SIZE, local_crops=3, views=views).eval()
+    assert set(method.input_streams()) == {"pairs", "objects"}
+    seen = []
+    method.encoder.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    loss = method.loss(step(), pairs=pairs(), objects=objects())["loss"]
+    loss.backward()
+    assert [len(crops) for crops in seen] == [2 * (COUNT + 4), 3 * (COUNT + 4)]
+    if source == "body":  # colours are as they were
+        first, second = [10] * COUNT + [30] * 4, [20] * COUNT + [40] * 4
+        for crops, expected in zip(seen, (first + second, first + second + first), strict=True):
+            torch.testing.assert_close(crops.mean((1, 2, 3)) * 255, torch.tensor(expected).float())
+    with pytest.raises(DataError, match="name a data set for one of pairs, objects"):
+        method.loss(step())
 
 
 def test_prototypes_are_frozen_at_first():
