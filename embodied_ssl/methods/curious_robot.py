@@ -46,9 +46,9 @@ class CuriousRobot(Method):
     embedding loss`, sums over the tasks that there are data for.
 
     Differs: All tasks of an update go through the trunk at once instead of in turn, so that its batch norm sees the
-    same mixture as afterwards. The force profile is the slope of a line through 0 and the peak, in logarithms, for the
-    paper's slope and intercept. Negatives of an object are all other objects of the batch, and features are compared
-    about their mean.
+    same mixture as afterwards. The force profile is the slope of a line through the force while it rises, and its peak,
+    in logarithms, for the paper's slope and intercept; what a finger slipped off at once has no slope. Negatives of an
+    object are all other objects of the batch, and features are compared about their mean.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=3000)
@@ -164,7 +164,9 @@ class CuriousRobot(Method):
 
         def losses(maps: Tensor) -> dict[str, Tensor]:
             target = (poke_target(pokes.force, pokes.depth_travelled) - self.poke_mean) / self.poke_std  # [B, 2]
-            return {"poke": functional.mse_loss(self.poke(maps).float(), target)}
+            known = target.isfinite()  # all but the stiffness of what a finger slipped off
+            away = (self.poke(maps).float() - target.nan_to_num()).square()  # [B, 2]
+            return {"poke": mean_where(away, known)}
 
         return _Task(self._patches(pokes.images, pokes.pixel, rng, turn), self.poke_weight, losses)
 
@@ -295,7 +297,7 @@ class CuriousRobot(Method):
 
 
 def _measure(values: Tensor, mean: Tensor, std: Tensor) -> None:
-    """Fill buffers [D] with mean and standard deviation of values [N, D]."""
-    mean.copy_(values.mean(0))
-    deviation = values.std(0, correction=0)
+    """Fill buffers [D] with mean and standard deviation of values [N, D], those that are not NaN."""
+    mean.copy_(values.nanmean(0).nan_to_num())
+    deviation = (values - mean).square().nanmean(0).sqrt().nan_to_num()
     std.copy_(torch.where(deviation > 1e-4, deviation, 1.0))  # rounding is not blown up

@@ -31,15 +31,20 @@ def poke_profile(parameters: Tensor, depth: Tensor) -> Tensor:
 
 
 def poke_target(force: Tensor, depth_travelled: Tensor) -> Tensor:
-    """Logarithms of the slope (N/m) of the line through 0 fitted to the force over the depth, and of its peak, [B, 2].
+    """Logarithms of the stiffness (N/m) that pokes felt and of their largest force (N), [B, 2].
 
-    force: [B, T], N. depth_travelled: [B, T], m.
+    force: [B, T], N. depth_travelled: [B, T], m since first contact.
 
-    The paper regresses slope and intercept of a line. The depth here is that since contact, so that the line starts at
-    0. A hard object stops the finger at once, which the peak shows: depths count as at least 0.1 mm. Both span decades,
-    hence logarithms.
+    Stiffness is the slope of a line fitted to the force over the depth while the force rises: afterwards a finger has
+    stopped, or slips, or the object tips over, which says nothing of what it is made of. NaN where a finger slipped off
+    at once, so that no line can be fitted. Both span decades, hence logarithms.
     """
-    touching = force > 0.1  # [B, T]
-    depth = depth_travelled.clamp(min=1e-4) * touching
-    slope = (depth * force).sum(1) / depth.square().sum(1).clamp(min=1e-12)  # [B]
-    return torch.stack([slope.clamp(10, 1e6).log(), force.amax(1).clamp(min=0.1).log()], 1)
+    times = torch.arange(force.shape[1], device=force.device)
+    rising = (force > 0.05) & (depth_travelled > 0) & (times <= force.argmax(1, keepdim=True))  # [B, T]
+    count = rising.sum(1)  # [B]
+    depth, push = (
+        (each - ((each * rising).sum(1) / count.clamp(min=1))[:, None]) * rising for each in (depth_travelled, force)
+    )  # about their means
+    slope = (depth * push).sum(1) / depth.square().sum(1).clamp(min=1e-12)  # [B]
+    stiffness = slope.clamp(10, 1e6).log().masked_fill(count < 2, math.nan)
+    return torch.stack([stiffness, force.amax(1).clamp(min=0.1).log()], 1)

@@ -8,6 +8,7 @@ import torch
 
 from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.gallery.results import stiffness
 from embodied_ssl.datasets.read import batches
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Step, input_streams_of
@@ -219,20 +220,18 @@ def test_a_patch_turned_with_its_angle_is_the_same_grasp():
     assert torch.equal(angle_bin(angle - turn), expected)
 
 
-def test_the_slope_of_a_poke_is_that_of_a_fitted_line():
+def test_the_stiffness_of_a_poke_is_the_slope_while_its_force_rises():
+    """As a page draws it; and nothing that comes after the peak, when a finger stops or an object tips over, counts."""
     rng = np.random.default_rng(3)
-    depth = np.linspace(-0.005, 0.01, 40)
-    stiffness = np.array([200.0, 1500.0, 9000.0])
-    force = np.clip(depth, 0, None) * (stiffness[:, None] + rng.random((3, 40)))
-    tensors = [torch.from_numpy(np.float32(each)) for each in (force, np.tile(depth, (3, 1)))]
-    target = poke_target(*tensors)
-    felt = force > 0.1
-    expected = [
-        np.log(np.linalg.lstsq(depth[touched, None], each[touched], rcond=None)[0][0])
-        for touched, each in zip(felt, force, strict=True)
-    ]
-    np.testing.assert_allclose(target[:, 0], expected, rtol=1e-4)
-    np.testing.assert_allclose(target[:, 1], np.log(force.max(1)), rtol=1e-4)
+    depth = np.tile(np.linspace(-0.005, 0.01, 40), (4, 1))
+    force = np.clip(depth, 0, None) * (np.array([[200.0], [1500.0], [9000.0], [40.0]]) + rng.random((4, 40)))
+    force[:3, 30:] = rng.random((3, 10))
+    force[3, 15:] = 0.0  # it slipped off at once
+    target = poke_target(*(torch.from_numpy(np.float32(each)) for each in (force, depth)))
+    slopes = [stiffness(*each) for each in zip(force, depth, strict=True)]
+    np.testing.assert_allclose(target[:, 0], np.log(slopes), rtol=1e-4)
+    assert np.isnan(slopes).tolist() == [False, False, False, True]
+    np.testing.assert_allclose(target[:, 1], np.log(np.maximum(force.max(1), 0.1)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("left", ["grasps", "pushes", "pokes", "pairs"])

@@ -77,7 +77,7 @@ class Touches:
     places: Places
     parts: Split
     outcome: Reals
-    """[N, K]"""
+    """[N, K]; NaN where there is none: such a row is in no part of it."""
     names: tuple[str, ...]
     """K names of what is said of them."""
     told: Reals
@@ -137,16 +137,20 @@ def _classified(features: Features, touches: Touches, device: str) -> Found:
 
 
 def _regressed(features: Features, touches: Touches, device: str) -> Found:
-    inputs = np.concatenate([features.astype("f8"), touches.told], 1)  # [N, D + T]
-    parts = touches.parts
-    about = {}
-    if touches.told.shape[1]:
-        blind = fit_ridge(*((touches.told[rows], touches.outcome[rows]) for rows in (parts.train, parts.validation)))
-        about["without_image"] = float(r2(blind(touches.told[parts.test]), touches.outcome[parts.test]).mean())
-    found = []
-    for number, name in enumerate(touches.names):
-        outcome = touches.outcome[:, number : number + 1]
-        head = fit_ridge(*((inputs[rows], outcome[rows]) for rows in (parts.train, parts.validation)))
-        (value,) = r2(head(inputs[parts.test]), outcome[parts.test])
-        found.append((f"R² {name}", float(value), {**about, "ridge": head.strength}))
+    told = touches.told.astype("f8")
+    inputs = np.concatenate([features.astype("f8"), told], 1)  # [N, D + T]
+    found: Found = []
+    for name, outcome in zip(touches.names, touches.outcome.T[:, :, None], strict=True):  # [N, 1]
+        train, validation, test = (
+            rows[np.isfinite(outcome[rows, 0])]
+            for rows in (touches.parts.train, touches.parts.validation, touches.parts.test)
+        )
+
+        def value(given: Reals, outcome: Reals = outcome) -> tuple[float, float]:
+            head = fit_ridge((given[train], outcome[train]), (given[validation], outcome[validation]))  # noqa: B023
+            return float(r2(head(given[test]), outcome[test])[0]), head.strength  # noqa: B023
+
+        score, ridge = value(inputs)
+        about = {"ridge": ridge, "train": len(train), "validation": len(validation), "test": len(test)}
+        found.append((f"R² {name}", score, about | ({"without_image": value(told)[0]} if told.shape[1] else {})))
     return found
