@@ -1,0 +1,45 @@
+"""Touch: what each sense of the Curious Robot learns, of its own task and of the objects that it touches."""
+
+from embodied_ssl.evaluation.protocols.few_labels import FewLabels
+from embodied_ssl.evaluation.protocols.grasping import Grasping
+from embodied_ssl.evaluation.protocols.retrieval import Retrieval
+from embodied_ssl.evaluation.protocols.senses import Senses
+from embodied_ssl.studies.study import Figure, On, Row, Size, Study
+
+SENSES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
+NAMES = {"grasps": "grasping", "pushes": "pushing", "pokes": "poking", "pairs": "seeing again"}
+SIX = FewLabels(per_class=(6,))
+
+
+def _robot(name: str, streams: list[str]) -> Row:
+    return Row(name, "curious_robot", {stream: SENSES[stream] for stream in streams})
+
+
+STUDY = Study(
+    question="What does each sense learn, of its own task on objects never touched, and of what these objects are?",
+    rows=(
+        *(_robot(f"{name} alone", [stream]) for stream, name in NAMES.items()),
+        *(_robot(f"without {name}", [each for each in SENSES if each != stream]) for stream, name in NAMES.items()),
+        _robot("all senses", list(SENSES)),
+        Row("labels", "labels", {"labelled": "poke"}),
+    ),
+    on=(
+        On("tables_test", (Senses(), Grasping(), Retrieval(), SIX), label="category"),
+        On("push_test", (Senses(),)),
+        On("poke_test", (Senses(),)),
+        On("poke_test", (SIX,), label="material"),
+    ),
+    sizes={
+        "minute": Size(samples=1024, seeds=1),
+        "hour": Size(samples=32_000, seeds=3),
+        "day": Size(samples=640_000, seeds=5),
+        "gpu": Size(samples=2_000_000, seeds=3),
+    },
+    figures=(
+        Figure("Whether a grasp holds", "senses", "area under curve", "tables_test"),
+        Figure("Grasps carried out", "grasping", "success", "tables_test", over="labelled grasps"),
+        Figure("Stiffness", "senses", "R² log stiffness", "poke_test"),
+        Figure("Material, six labelled images of each", "few_labels", "accuracy@6", "poke_test", "material"),
+    ),
+    batch_size=64,
+)
