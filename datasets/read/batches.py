@@ -44,7 +44,7 @@ class FramePairs(Batch):
 
     first: Tensor  # uint8 [B, 3, H, W]
     second: Tensor  # uint8 [B, 3, H, W]
-    motion: Tensor  # float32 [B, A]: from first to second. roam: forward m, yaw rad; orbit: Δazimuth, Δelevation rad
+    motion: Tensor  # float32 [B, A]: from first to second, in the kind's motor signals, such as forward m and yaw rad
     gap: Tensor  # int64 [B]: frames between them, at least 1
     gap_s: Tensor  # float32 [B]: seconds between them
 

@@ -11,8 +11,9 @@ from embodied_ssl.limits import Count, NonNegative, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.augmentation import frame_pair
 from embodied_ssl.parts.gradient_cache import in_chunks
+from embodied_ssl.parts.heads import drawn_anew
 from embodied_ssl.parts.losses import euclidean, mean_where
-from embodied_ssl.parts.motions import sample_motions, standard_deviation
+from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of, sample_motions, standard_deviation
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import to_float
@@ -44,6 +45,7 @@ class ContinuousEquivariance(Method):
         apart: NonNegative = 1.0,
         max_gap_s: Positive = 0.3,
         jitter: NonNegative = 0.4,
+        motor_size: Count | None = None,
     ):
         """One map for each motion.
 
@@ -55,15 +57,28 @@ class ContinuousEquivariance(Method):
             apart: how far a motion must be from the pair's own to count as another one, in standard deviations.
             max_gap_s: longest time between the frames of a pair, s.
             jitter: of the colours of each frame.
+            motor_size: numbers of a motion; None: as many as the data have.
         """
         super().__init__(encoder)
         self.matrices = nn.Parameter(torch.randn(bases, encoder.dim, encoder.dim) / encoder.dim)
-        self.mixture = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, bases))
-        self.register_buffer("motion_mean", torch.zeros(2))
-        self.register_buffer("motion_std", torch.ones(2))
+        self._take_motions_of(motor_size or MOTOR_SIZE)
 
     def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
+
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The numbers of a motion."""
+        found = motor_size_of(streams["pairs"], self.motor_size)
+        if found != len(self.motion_std):
+            drawn_anew(lambda: self._take_motions_of(found), rng)
+        self.motor_size = found
+
+    def _take_motions_of(self, size: int) -> nn.Module:
+        """The weights of the matrices are made of motions of so many numbers."""
+        self.mixture = nn.Sequential(nn.Linear(size, 64), nn.ReLU(), nn.Linear(64, self.bases))
+        self.register_buffer("motion_mean", torch.zeros(size))
+        self.register_buffer("motion_std", torch.ones(size))
+        return self.mixture
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Mean and standard deviation of the motions, by which they are standardised."""
@@ -75,7 +90,7 @@ class ContinuousEquivariance(Method):
         images = frame_pair(pairs.first, pairs.second, self.encoder.image_size, step.rng, self.jitter)
         features = in_chunks((self.encoder,), images, step.loss_chunks).float()  # [2 B, D]
         before, after = (gather(each) for each in features.chunk(2))  # [world · B, D]
-        motion = (gather(pairs.motion) - self.motion_mean) / self.motion_std  # [world · B, 2]
+        motion = (gather(pairs.motion) - self.motion_mean) / self.motion_std  # [world · B, A]
         pull, push = self._terms(before, after, motion)
         return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
 
@@ -90,13 +105,13 @@ class ContinuousEquivariance(Method):
     def _terms(self, before: Tensor, after: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
         """The mean distance through the maps of the motions, and the mean hinge through those of other motions."""
         pull = euclidean(self.predict(before, motion), after).mean()
-        other = motion.roll(1, 0)  # [B, 2], of the next pair
+        other = motion.roll(1, 0)  # [B, A], of the next pair
         differs = (other - motion).norm(dim=1) > self.apart  # [B]
         hinge = (self.margin - euclidean(self.predict(before, other), after)).clamp(min=0)  # [B]
         return pull, mean_where(hinge, differs)
 
     def predict(self, features: Tensor, motion: Tensor) -> Tensor:
-        """Features [B, D] after motions [B, 2] (standardised), [B, D]: M(y) z."""
+        """Features [B, D] after motions [B, A] (standardised), [B, D]: M(y) z."""
         changes = torch.einsum("kde,be->bkd", self.matrices, features)  # [B, bases, D]
         weights = self.mixture(motion).float()[..., None]  # [B, bases, 1]
         return features + (weights * changes).sum(1)

@@ -14,7 +14,14 @@ from embodied_ssl.parts.augmentation import frame_pair
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import count_classes, linear_classifier
 from embodied_ssl.parts.losses import contrastive_margin, cross_entropy, euclidean, info_nce
-from embodied_ssl.parts.motions import cluster_motions, nearest_pattern, sample_motions, standard_deviation
+from embodied_ssl.parts.motions import (
+    MOTOR_SIZE,
+    cluster_motions,
+    motor_size_of,
+    nearest_pattern,
+    sample_motions,
+    standard_deviation,
+)
 from embodied_ssl.parts.panels import nearest_frames
 from embodied_ssl.parts.positives import digest
 from embodied_ssl.parts.precision import in_float32
@@ -55,6 +62,7 @@ class Equivariance(Method):
         drlim_weight: NonNegative = 0.0,
         recognition_weight: NonNegative = 1.0,
         classes: Count | None = None,
+        motor_size: Count | None = None,
     ):
         """One map per motion pattern.
 
@@ -72,19 +80,23 @@ class Equivariance(Method):
             drlim_weight: of the DrLIM term (the paper's equiv + drlim).
             recognition_weight: of the softmax loss on labelled images, where some are given.
             classes: of the labelled images; None: as many as the data have.
+            motor_size: numbers of a motion; None: as many as the data have.
         """
         super().__init__(encoder)
         self.maps = nn.Parameter(torch.eye(encoder.dim).repeat(motions, 1, 1))  # M_g, [G, D, D]
         self.contrast_head = nn.Sequential(nn.Linear(encoder.dim, 256), nn.ReLU(), nn.Linear(256, 128))
         self.classifier = nn.Linear(encoder.dim, classes or 1)  # see `infer_shapes`
-        self.register_buffer("centres", torch.zeros(motions, 2))  # of the motion patterns
-        self.register_buffer("motion_std", torch.ones(2))
+        self.register_buffer("centres", torch.zeros(motions, motor_size or MOTOR_SIZE))  # of the motion patterns
+        self.register_buffer("motion_std", torch.ones(motor_size or MOTOR_SIZE))
 
     def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
 
     def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """The number of classes, where labelled images are given."""
+        """The numbers of a motion, and that of classes, where labelled images are given."""
+        self.motor_size = motor_size_of(streams["pairs"], self.motor_size)
+        self.centres = torch.zeros(self.motions, self.motor_size)
+        self.motion_std = torch.ones(self.motor_size)
         if "labelled" in streams:
             classes = count_classes(streams["labelled"], self.classes)
             if self.classes is None:

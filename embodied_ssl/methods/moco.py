@@ -20,6 +20,7 @@ from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.gradient_cache import in_chunks, norms_of, split_batch
 from embodied_ssl.parts.heads import mlp, plain_mlp
 from embodied_ssl.parts.losses import in_batch_nce, info_nce
+from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
@@ -64,6 +65,7 @@ class MoCo(Method):
         groups: Count = 4,
         paper_heads: bool = False,
         paper_views: bool = False,
+        motor_size: Count | None = None,
     ):
         """Queries of the encoder that learns, keys of one that follows it.
 
@@ -83,6 +85,7 @@ class MoCo(Method):
                 on a transformer has three layers, where the prediction ends in one as well. (v1 is linear either way.)
             paper_views: v1: colours of all images change, hue as much as the rest; v3: less saturation, first views
                 always blurred, second ones in one of ten, and in one of five solarised. (v2 has SimCLR's either way.)
+            motor_size: numbers of a motion; None: as many as the data have.
         """
         super().__init__(encoder)
         patch_projection = encoder.patch_projection  # of a transformer alone
@@ -92,7 +95,7 @@ class MoCo(Method):
         self.projection, self.prediction = self._heads(transformer=patch_projection is not None)
         self.key_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.key_projection = copy.deepcopy(self.projection).requires_grad_(False)
-        self.action_predictor = ActionPredictor(dim)
+        self.action_predictor = ActionPredictor(dim, motor_size or MOTOR_SIZE)
 
         length = 0 if version == 3 else queue_length
         self.register_buffer("queue", functional.normalize(torch.randn(length, dim), dim=1))
@@ -105,6 +108,12 @@ class MoCo(Method):
 
     def stream_options(self) -> dict[str, dict[str, Any]]:
         return self.views.stream_options()
+
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The numbers of a motion, where the body gives views."""
+        if "pairs" in streams:
+            self.motor_size = motor_size_of(streams["pairs"], self.motor_size)
+            self.action_predictor = self.action_predictor.of_motions(self.motor_size, rng)
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Mean and standard deviation of the motions."""

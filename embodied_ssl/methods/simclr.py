@@ -15,6 +15,7 @@ from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import nt_xent
+from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 
@@ -48,6 +49,7 @@ class SimCLR(Method):
         strength: NonNegative = 0.5,
         grey: Share = 0.2,
         blur: Share = 0.5,
+        motor_size: Count | None = None,
     ):
         """A projection head on the encoder.
 
@@ -60,16 +62,23 @@ class SimCLR(Method):
             strength: of the change of colours; 1 for ImageNet and 0.5 for CIFAR in the paper.
             grey: probability that a view loses its colours.
             blur: probability that a view is blurred; 0 for CIFAR in the paper.
+            motor_size: numbers of a motion; None: as many as the data have.
         """
         super().__init__(encoder)
         self.projection = mlp((encoder.dim, width, dim))
-        self.action_predictor = ActionPredictor(dim)
+        self.action_predictor = ActionPredictor(dim, motor_size or MOTOR_SIZE)
 
     def input_streams(self) -> dict[str, StreamSpec]:
         return self.views.input_streams(input_streams_of(type(self)))
 
     def stream_options(self) -> dict[str, dict[str, Any]]:
         return self.views.stream_options()
+
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The numbers of a motion, where the body gives views."""
+        if "pairs" in streams:
+            self.motor_size = motor_size_of(streams["pairs"], self.motor_size)
+            self.action_predictor = self.action_predictor.of_motions(self.motor_size, rng)
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Mean and standard deviation of the motions."""

@@ -15,6 +15,7 @@ from embodied_ssl.parts.augmentation import color_jitter
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
+from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of
 from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.views import chosen, to_float
 
@@ -48,6 +49,7 @@ class TemporalOrder(Method):
         spacing: Count = 2,
         windows_per_clip: Several = 4,
         jitter: NonNegative = 0.0,
+        motor_size: Count | None = None,
     ):
         """Three tied towers whose codes are joined.
 
@@ -58,15 +60,21 @@ class TemporalOrder(Method):
             spacing: frames from each of the five to the next.
             windows_per_clip: how many windows of five frames a clip has.
             jitter: of the colours of each frame; the paper has none.
+            motor_size: numbers of a motion; None: as many as the data have.
         """
         super().__init__(encoder)
         self.code = Tower(encoder.width, 128)
         self.head = mlp((3 * 128, 128, 2))
-        self.register_buffer("motion_scale", torch.ones(2))
+        self.register_buffer("motion_scale", torch.ones(motor_size or MOTOR_SIZE))
 
     def stream_options(self) -> dict[str, dict[str, int | bool]]:
         length = (FRAMES - 1) * self.spacing + self.windows_per_clip
         return {"clips": {"length": length, "flow": self.sample_by == "flow"}}
+
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The numbers of a motion."""
+        self.motor_size = motor_size_of(streams["clips"], self.motor_size)
+        self.motion_scale = torch.ones(self.motor_size)
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The root mean square of each component of the body's motion, to weigh them alike."""

@@ -9,8 +9,8 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.heads import Decoder
-from embodied_ssl.parts.motions import sample_motions, standard_deviation
+from embodied_ssl.parts.heads import Decoder, drawn_anew
+from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of, sample_motions, standard_deviation
 from embodied_ssl.parts.panels import columns, signed
 from embodied_ssl.parts.views import to_float
 
@@ -29,20 +29,33 @@ class ViewPrediction(Method):
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
-    def __init__(self, encoder: Encoder, max_gap_s: Positive = 0.5, size: Count = 32):
+    def __init__(self, encoder: Encoder, max_gap_s: Positive = 0.5, size: Count = 32, motor_size: Count | None = None):
         """A convolutional decoder of features and motion.
 
         Args:
             encoder: what is learned.
             max_gap_s: longest time between the frames of a pair, s.
             size: of the image that is predicted, px.
+            motor_size: numbers of a motion; None: as many as the data have.
         """
         super().__init__(encoder)
-        self.decoder = Decoder(encoder.dim + 2, size)
-        self.register_buffer("motion_std", torch.ones(2))
+        self._take_motions_of(motor_size or MOTOR_SIZE)
 
     def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
+
+    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
+        """The numbers of a motion."""
+        found = motor_size_of(streams["pairs"], self.motor_size)
+        if found != len(self.motion_std):
+            drawn_anew(lambda: self._take_motions_of(found), rng)
+        self.motor_size = found
+
+    def _take_motions_of(self, size: int) -> nn.Module:
+        """The decoder takes motions of so many numbers."""
+        self.decoder = Decoder(self.encoder.dim + size, self.size)
+        self.register_buffer("motion_std", torch.ones(size))
+        return self.decoder
 
     def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The standard deviation of the motions, to bring them to the scale of the features."""
@@ -55,9 +68,9 @@ class ViewPrediction(Method):
         return {"loss": nn.functional.l1_loss(predicted, target)}
 
     def predict(self, images: Tensor, motion: Tensor) -> Tensor:
-        """What uint8 images [B, 3, H, W] will look like after motions [B, 2]: float [B, 3, size, size]."""
+        """What uint8 images [B, 3, H, W] will look like after motions [B, A]: float [B, 3, size, size]."""
         features = self.encoder(to_float(images, self.encoder.image_size))  # [B, D]
-        scaled = (motion / self.motion_std).to(features.dtype)  # [B, 2]
+        scaled = (motion / self.motion_std).to(features.dtype)  # [B, A]
         return self.decoder(torch.cat([features, scaled], 1))
 
     def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:

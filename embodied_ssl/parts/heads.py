@@ -1,7 +1,8 @@
 """Heads: what a method puts on an encoder for its loss, and what evaluations do without."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.streams import Stream
+
+Layers = TypeVar("Layers", bound=nn.Module)
 
 
 def mlp(widths: Sequence[int], dropout: float = 0.0, last_bias: bool = True, last_norm: bool = False) -> nn.Sequential:
@@ -54,6 +57,13 @@ def linear_classifier(dim: int, classes: int, rng: np.random.Generator) -> nn.Li
     numbers = (torch.from_numpy(rng.uniform(-bound, bound, each.shape)) for each in layer.parameters())
     layer.load_state_dict(dict(zip(("weight", "bias"), numbers, strict=True)))
     return layer
+
+
+def drawn_anew(make: Callable[[], Layers], rng: np.random.Generator) -> Layers:
+    """A module whose first weights are drawn from `rng`, as torch draws them; torch's own generator stays as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(1 << 62)))
+        return make()
 
 
 class PrototypeHead(nn.Module):

@@ -10,6 +10,21 @@ from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.parts.precision import in_float32
 
+MOTOR_SIZE = 2
+"""Numbers of a motion until the data say how many there are: of a body on a floor, and of one on a sphere."""
+
+
+def motor_size_of(stream: Stream, given: int | None) -> int:
+    """How many numbers a motion of a stream of pairs or clips has.
+
+    given: as it was set; None: as many as the data have. Raises DataError where the data have another number.
+    """
+    batch = stream.batch(np.zeros(1, np.int64), np.random.default_rng(0))
+    found = int(batch.motion.shape[-1])  # type: ignore[attr-defined]
+    if given not in (None, found):
+        raise DataError(f"motor_size: {given}, but a motion of the data has {found} numbers; leave --motor_size out")
+    return found
+
 
 def sample_motions(pairs: Stream, most: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """The motions of up to `most` random pairs, [N, A]."""

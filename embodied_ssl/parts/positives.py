@@ -20,6 +20,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.limits import Positive, SomeShare, hold_fields
 from embodied_ssl.method import StreamSpec
 from embodied_ssl.parts.augmentation import Augmentation, augment
+from embodied_ssl.parts.heads import drawn_anew
 from embodied_ssl.parts.motions import sample_motions, standard_deviation
 from embodied_ssl.parts.views import crop_at, to_float
 
@@ -35,7 +36,7 @@ class Positives:
 
     first: Tensor  # float [B, 3, size, size]
     second: Tensor  # float [B, 3, size, size]
-    motion: Tensor  # float32 [B, 2]: 0 where it is not known
+    motion: Tensor  # float32 [B, A]: 0 where it is not known; A is 0 where no motion is
     motion_known: Tensor  # bool [B]
     identity: Tensor  # int64 [B]: a number of the sample, of which no key may be a negative of its query
 
@@ -101,7 +102,8 @@ class Views:
         Raises DataError where no batch is given.
         """
         batches = self._given(frames, pairs, objects)
-        found = [self._of_one(batch, rng, size, augmentations) for batch in batches]
+        motor_size = 0 if pairs is None else pairs.motion.shape[1]
+        found = [self._of_one(batch, rng, size, augmentations, motor_size) for batch in batches]
         return Positives(*(torch.cat([getattr(one, name) for one in found]) for name in vars(found[0])))
 
     def source_images(
@@ -122,6 +124,7 @@ class Views:
         rng: torch.Generator,
         size: int,
         augmentations: tuple[Augmentation, Augmentation],
+        motor_size: int,
     ) -> Positives:
         """The views of one batch."""
         sources = self._source_images(batch)
@@ -138,7 +141,7 @@ class Views:
         return Positives(
             first,
             second,
-            motion=batch.motion if isinstance(batch, FramePairs) else first.new_zeros(len(first), 2),
+            motion=batch.motion if isinstance(batch, FramePairs) else first.new_zeros(len(first), motor_size),
             motion_known=torch.full((len(first),), known, device=first.device),
             identity=digest(first_images) + number,
         )
@@ -165,17 +168,24 @@ class ActionPredictor(nn.Module):
     is not known it stays so.
     """
 
-    def __init__(self, dim: int, width: int = 128):
+    def __init__(self, dim: int, motor_size: int, width: int = 128):
         super().__init__()
-        first = nn.Linear(dim + 2, width)
+        first = nn.Linear(dim + motor_size, width)
         last = nn.Linear(width, dim)
         self.change = nn.Sequential(first, nn.ReLU(inplace=True), last)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.motion_mean: Tensor
         self.motion_std: Tensor
-        self.register_buffer("motion_mean", torch.zeros(2))
-        self.register_buffer("motion_std", torch.ones(2))
+        self.register_buffer("motion_mean", torch.zeros(motor_size))
+        self.register_buffer("motion_std", torch.ones(motor_size))
+
+    def of_motions(self, size: int, rng: np.random.Generator) -> "ActionPredictor":
+        """One for motions of so many numbers: itself, or another drawn from `rng`."""
+        if size == len(self.motion_std):
+            return self
+        first, _, last = self.change
+        return drawn_anew(lambda: ActionPredictor(last.out_features, size, first.out_features), rng)
 
     def measure(self, pairs: Stream, rng: np.random.Generator) -> None:
         """Mean and standard deviation of the motions, by which they are standardised."""
@@ -184,7 +194,7 @@ class ActionPredictor(nn.Module):
         self.motion_std.copy_(torch.from_numpy(standard_deviation(motions)))
 
     def forward(self, code: Tensor, motion: Tensor, known: Tensor) -> Tensor:
-        """code [B, D], motion [B, 2], known bool [B] → [B, D]."""
+        """code [B, D], motion [B, A], known bool [B] → [B, D]."""
         standardised = (motion - self.motion_mean) / self.motion_std
         change = self.change(torch.cat([code, standardised], 1))  # [B, D]
         return code + change * known[:, None]

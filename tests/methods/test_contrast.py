@@ -118,7 +118,7 @@ def test_views_are_checked():
 def test_the_action_predictor_learns_what_a_motion_does():
     """Where a motion shifts codes, it is found; where none is known, the code stays as it is."""
     torch.manual_seed(0)
-    predictor = ActionPredictor(4)
+    predictor = ActionPredictor(4, 2)
     code, motion, known = torch.randn(64, 4), torch.randn(64, 2), torch.ones(64, dtype=torch.bool)
     torch.testing.assert_close(predictor(code, motion, known), code)
     optimizer = torch.optim.Adam(predictor.parameters(), 1e-2)
