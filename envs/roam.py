@@ -122,11 +122,7 @@ class RoamEnv(SimulatedEnv):
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
         before, pose_before = self._frame, self.pose
-        (forward, yaw), noise = command.tolist(), self.np_random.normal(size=4).tolist()
-        forward *= 1 - self.slip * abs(noise[0]) + self.motor_noise * noise[2]
-        yaw *= 1 - self.slip * abs(noise[1]) + self.motor_noise * noise[3]
-        self.heading = wrapped(self.heading + yaw)
-        self.position, driven = self.wheels.drive(self.position, self.heading, forward)
+        driven, yaw = self._move(command)
         noise = self.np_random.normal(size=2).tolist()
         measured = driven * (1 + self.odometry_noise * noise[0]), yaw * (1 + self.odometry_noise * noise[1])
         self._steps += 1
@@ -135,6 +131,32 @@ class RoamEnv(SimulatedEnv):
         if self.flow:
             info["flow"] = optical_flow(self.camera, before.depth, pose_before, self.pose)
         return self._observe(measured), abs(driven), False, self._steps >= self.length - 1, info
+
+    def _move(self, command: NDArray[np.float64]) -> tuple[float, float]:
+        """Turn, then drive, with slip and noise: the distance driven (m) and the yaw (rad)."""
+        (forward, yaw), noise = command.tolist(), self.np_random.normal(size=4).tolist()
+        forward *= 1 - self.slip * abs(noise[0]) + self.motor_noise * noise[2]
+        yaw *= 1 - self.slip * abs(noise[1]) + self.motor_noise * noise[3]
+        self.heading = wrapped(self.heading + yaw)
+        self.position, driven = self.wheels.drive(self.position, self.heading, forward)
+        return driven, yaw
+
+    def stand(self, position: ArrayLike, heading: float) -> None:
+        """Put the body at a place [2] (m) of the scene, with a heading (rad); nothing else of the episode changes."""
+        self.position, self.heading = np.array(position, float), wrapped(float(heading))
+
+    def walk(self, turn: float, forward: float, then: float = 0.0) -> None:
+        """Turn (rad), drive (m), and turn again, each in as many steps as actions allow, with their slip and noise."""
+        most_forward, most_yaw = self.action_space.high.tolist()
+        for distance, angle in ((0.0, turn), (forward, 0.0), (0.0, then)):
+            steps = math.ceil(max(abs(distance) / most_forward, abs(angle) / most_yaw))
+            for _ in range(steps):
+                self._move(np.array([distance, angle]) / steps)
+
+    def see(self) -> NDArray[np.uint8]:
+        """What is seen from where the body stands, uint8 [S, S, 3]."""
+        self._look()
+        return self._frame.rgb
 
     def _look(self) -> None:
         """Take the image from where the body stands."""

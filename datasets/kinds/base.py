@@ -64,6 +64,8 @@ class Kind:
     """Of a video: the motion between any two frames of an episode."""
     measured: Motion | None = None
     """Of a video: what perfect sensors would measure of one step, where that is not `motion`."""
+    walks: bool = False
+    """Whether its environment has `stand` (puts the body somewhere on the floor), `walk` (sends it) and `see`."""
     one_object: bool = False
     """Whether an episode of a video shows one object in its middle, so that its frames are views of it."""
     batch: str | None = None

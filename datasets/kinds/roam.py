@@ -83,6 +83,7 @@ KIND = Kind(
     motor_signals=("forward (m)", "yaw (rad)"),
     motion=motion,
     measured=measured,
+    walks=True,
     facts=facts,
     page=VideoPage(
         about="A wheeled body drives through furnished scenes and logs what its forward camera saw "

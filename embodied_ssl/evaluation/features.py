@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,6 @@ class Pixels(Encoder):
         return stages["pixels"].flatten(1)
 
 
-@torch.no_grad()
 def extract(
     encoder: Encoder,
     images: ImageSet,
@@ -47,16 +47,25 @@ def extract(
     cached = None if cache is None else cache / f"{_fingerprint(encoder, images, wanted)}.npy"
     if cached is not None and cached.is_file():
         return np.load(cached, allow_pickle=False)
-    training = encoder.training
-    encoder.eval().to(device)
-    found = np.empty((len(wanted), encoder.dim), np.float32)
-    for first in range(0, len(wanted), batch_size):
-        part = wanted[first : first + batch_size]
-        batch = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
-        found[first : first + len(part)] = encoder(to_float(batch, encoder.image_size)).float().cpu().numpy()
-    encoder.train(training)
+    found = encode(encoder, images.images, wanted, device, batch_size)
     if cached is not None:
         _write(cached, found)
+    return found
+
+
+@torch.no_grad()
+def encode(
+    encoder: Encoder, images: Any, rows: NDArray[np.int64], device: str = "cpu", batch_size: int = 256
+) -> Features:
+    """The pooled features of rows of images, uint8 [N, H, W, 3], by an encoder at rest: float32 [rows, dim]."""
+    training = encoder.training
+    encoder.eval().to(device)
+    found = np.empty((len(rows), encoder.dim), np.float32)
+    for first in range(0, len(rows), batch_size):
+        part = rows[first : first + batch_size]
+        batch = torch.from_numpy(images[part]).movedim(-1, -3).to(device)
+        found[first : first + len(part)] = encoder(to_float(batch, encoder.image_size)).float().cpu().numpy()
+    encoder.train(training)
     return found
 
 

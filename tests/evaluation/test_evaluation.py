@@ -380,7 +380,7 @@ def test_every_protocol_is_one_declaration_and_refuses_what_it_does_not_have():
         assert make_protocol(name) == kind()
         with pytest.raises(DataError, match=f"unknown setting of {name}|{name} has no settings"):
             make_protocol(name, nothing_like_it=1)
-    long = {"stage_probe", "semi_supervised", "fine_tune", "relative_motion", "senses", "grasping"}
+    long = {"stage_probe", "semi_supervised", "fine_tune", "relative_motion", "go_there", "senses", "grasping"}
     assert long <= set(protocol_names()) - set(usual_protocols())
     assert {"knn", "linear_probe", "equivariance"} <= set(usual_protocols())
     for name, setting, value, told in (
