@@ -164,8 +164,7 @@ class HoldEnv(SimulatedEnv):
         scene = make_scene(self.scene_type, rng, (first, min(last, first + STOCK)))
         self.world.reset()
         self._take_up(rng)
-        # What stands around is background: masks show the object alone.
-        self.world.add_scene(replace(scene, placements=tuple(replace(p, structure=True) for p in scene.placements)))
+        self.world.add_scene(scene, structure=True)  # what stands around is background: masks show the object alone
         self.floor = Floor(scene, HEIGHT_M)
         reach = min(self._before_eye[0] + self.object_radius, REACH_M)
         room = float(self.floor.grid.max()) - 0.1

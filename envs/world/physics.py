@@ -83,17 +83,21 @@ class World:
         self.upright_boxes: set[tuple[int, int]] = set()  # (body, link) of those that hold nothing else
         self._loaded = False
 
-    def add_scene(self, scene: Scene) -> None:
-        """Set up a scene in an empty world, with its light; instance ids follow the order of its placements."""
+    def add_scene(self, scene: Scene, structure: bool = False) -> None:
+        """Set up a scene in an empty world, with its light; instance ids follow the order of its placements.
+
+        structure: whether all of it counts as such, and has no instance ids.
+        """
         self.light = scene.light
         resting = [placement for placement in scene.placements if placement.asset.mass == 0]
         owners = self._make_static_bodies(resting)
         for placement in scene.placements:
             asset, position, quaternion = placement.asset, placement.position, placement.quaternion
+            unnamed = structure or placement.structure
             if asset.mass > 0:
-                self.add(asset, position, quaternion, placement.structure)
+                self.add(asset, position, quaternion, unnamed)
             else:
-                instance = 0 if placement.structure else self._register(asset, owners.get(id(placement), -1))
+                instance = 0 if unnamed else self._register(asset, owners.get(id(placement), -1))
                 self._append(asset, instance, (-1, -1), (position, quaternion))
 
     def add(

@@ -15,8 +15,9 @@ from embodied_ssl.envs.world.assets import Texture
 from embodied_ssl.envs.world.compiled import jit
 from embodied_ssl.envs.world.geometry.mesh import Mesh
 
-USUAL_TEXELS = 1 << 24  # 64 MB, of which only what is used is ever touched
-USUAL_VERTICES = USUAL_TRIANGLES = 1 << 18  # 8 and 3 MB
+# Room for what many scenes have in common, of which only what is used is ever touched: 0.25 GB, 32 and 12 MB.
+USUAL_TEXELS = 1 << 26
+USUAL_VERTICES = USUAL_TRIANGLES = 1 << 20
 
 
 class Atlas:
