@@ -98,21 +98,21 @@ DATA: dict[str, StandardData] = {
     "orbit": StandardData("orbit", _many(200, 5000, 20000), 1, _orbit(10, TRAINING)),
     "hold": StandardData("hold", _many(60, 2000, 12000), 3, _hold(TRAINING)),
     "grasp": StandardData("grasp", _many(100, 3000, 15000), 4, _table(TRAINING)),
-    "push": StandardData("push", _many(60, 1500, 7500), 5, _table(TRAINING)),
-    "poke": StandardData("poke", _many(100, 3000, 15000), 6, _table(TRAINING)),
+    "push": StandardData("push", _many(25, 1500, 7500), 5, _table(TRAINING)),
+    "poke": StandardData("poke", _many(40, 3000, 15000), 6, _table(TRAINING)),
     # To choose settings on
     "roam_choose": StandardData("roam", _many(60, 480, 960), 2000, _roam(16, CHOOSING)),
     "yardstick_choose": StandardData("orbit", _many(300, 1500, 1500), 2001, _orbit(2, CHOOSING)),
     "hold_choose": StandardData("hold", _many(60, 480, 960), 2003, _hold(CHOOSING, instance=True)),
-    "poke_choose": StandardData("poke", _many(100, 800, 1600), 2006, _table(CHOOSING, instance=True)),
+    "poke_choose": StandardData("poke", _many(50, 800, 1600), 2006, _table(CHOOSING, instance=True)),
     # To measure on
     "roam_test": StandardData("roam", _many(60, 480, 960), 1000, _roam(16, TEST)),
     "yardstick": StandardData("orbit", _many(300, 1500, 1500), 2, _orbit(2, TEST)),
     "orbit_test": StandardData("orbit", _many(100, 1000, 2000), 1001, _orbit(10, TEST, instance=True)),
     "hold_test": StandardData("hold", _many(60, 480, 960), 1003, _hold(TEST, instance=True)),
-    "tables_test": StandardData("grasp", _many(100, 1000, 3000), 1004, _table(TEST, instance=True)),
-    "push_test": StandardData("push", _many(60, 800, 3000), 1005, _table(TEST, instance=True)),
-    "poke_test": StandardData("poke", _many(100, 1000, 3000), 1006, _table(TEST, instance=True)),
+    "tables_test": StandardData("grasp", _many(60, 1000, 3000), 1004, _table(TEST, instance=True)),
+    "push_test": StandardData("push", _many(25, 800, 3000), 1005, _table(TEST, instance=True)),
+    "poke_test": StandardData("poke", _many(50, 1000, 3000), 1006, _table(TEST, instance=True)),
 }
 
 

@@ -31,7 +31,7 @@ STUDY = Study(
     ),
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=32_000, seeds=3),
+        "hour": Size(samples=48_000, seeds=3),
         "day": Size(samples=640_000, seeds=5),
         "gpu": Size(samples=2_000_000, seeds=3),
     },
@@ -41,5 +41,5 @@ STUDY = Study(
         Figure("Stiffness", "senses", "R² log stiffness", "poke_test"),
         Figure("Material, six labelled images of each", "few_labels", "accuracy@6", "poke_test", "material"),
     ),
-    batch_size=64,
+    batch_size=32,
 )
