@@ -49,6 +49,7 @@ ShareButAll = Annotated[float, Limits(0, 1, most_too=False)]
 SomeShare = Annotated[float, Limits(0, 1, least_too=False)]
 Seed = Annotated[int, Limits(0, 2**63 - 1)]
 """Data files hold it as int64."""
+Turn = Annotated[float, Limits(0, math.pi)]
 Angle = Annotated[float, Limits(0, math.pi, least_too=False, most_too=False)]
 """Of view, rad."""
 

@@ -30,7 +30,7 @@ from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.poses import matrices_of
 from embodied_ssl.envs.world.raster.frames import Frame
 from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, checked_types, make_scene
-from embodied_ssl.limits import Angle, Count, Positive, Share, within_limits
+from embodied_ssl.limits import Angle, Count, Positive, Share, Turn, within_limits
 
 HELD = 1  # its value in instance masks
 CLOSE = (0.95, 1.4)  # of the distance at which the object's sphere would fill the picture
@@ -47,8 +47,8 @@ class HoldEnv(SimulatedEnv):
     most 0.5); it turns, then drives. What happens is the command with slip and motor noise; `motor`, in the
     observation, is what the joints and the odometry measured of it.
     An episode is one object and several scenes: after each `length / visits` frames the body stands in another scene,
-    in another light, holding the same object, which has been turned as ever, at another distance and in another hand;
-    of that one step, forward and yaw are 0.
+    in another light, holding the same object, which it has taken up anew: another way, at another distance, in another
+    hand. Of that one step the motor signals are 0.
     Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [5] (rad, rad, rad, m, rad) of the motion that led here, zeros
     at the start; if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S], 1 = the object.
     Reward: the angle by which the object was turned, rad. Episodes end (truncated) after `length` frames, the one of
@@ -71,6 +71,7 @@ class HoldEnv(SimulatedEnv):
         length: Count = 100,
         visits: Count = 3,
         hand: bool = True,
+        tilt: Turn = 0.5,
         categories: str = "",
         camera_height: Positive = 0.8,
         field_of_view: Angle = 0.9,
@@ -96,6 +97,7 @@ class HoldEnv(SimulatedEnv):
             length: frames of an episode.
             visits: scenes of an episode, each for as many frames; fewer where there are fewer frames.
             hand: whether a hand is seen, which hides a part of the object.
+            tilt: how far from upright an object is taken up at most, rad; π: any way. From there it is turned freely.
             categories: of objects to draw from, separated by commas; empty: all.
             camera_height: above the floor, m.
             field_of_view: rad, in (0, π).
@@ -115,7 +117,7 @@ class HoldEnv(SimulatedEnv):
         """
         self.scenes = checked_types(scenes)
         self.length, self.visits = length, visits
-        self.flow, self.hand = flow, hand
+        self.flow, self.hand, self.tilt = flow, hand, tilt
         self.camera_height, self.slip = camera_height, slip
         self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
         self.instances = checked_instances(instances)
@@ -152,7 +154,6 @@ class HoldEnv(SimulatedEnv):
         self._held = self.objects.make(category, instance)
         low, high = self._held.bounds
         self._middle, self.object_radius = (low + high) / 2, exact.length(high - low) / 2  # of its sphere
-        self.turn = exact.unit(rng.normal(size=4))  # of the object in the body's frame, (x, y, z, w)
         self._scene_seeds = rng.integers(2**62, size=self.visits)
         self._enter(0)
 
@@ -172,11 +173,15 @@ class HoldEnv(SimulatedEnv):
         self.position, self.heading = self.wheels.start(rng)
 
     def _take_up(self, rng: np.random.Generator) -> None:
-        """Hold the object elsewhere before the eye, in another hand: else its place or the hand would give it away."""
+        """Hold the object another way, elsewhere, in another hand: else its place or the hand would give it away."""
         half_view = exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
         ahead = self.object_radius * rng.uniform(*CLOSE) / exact.sin(half_view)
         left, up = rng.uniform(-ASIDE, ASIDE, 2) * self.object_radius
         self._before_eye = np.array([ahead, left, up])  # in the body's frame, from the eye
+        around, towards = rng.uniform(-np.pi, np.pi, 2)
+        axis = np.array([exact.cos(towards), exact.sin(towards), 0.0])
+        upright = quaternion_of(np.array([0.0, 0.0, around]))
+        self.turn = times(quaternion_of(axis * rng.uniform(0, self.tilt)), upright)  # in the body's frame, (x, y, z, w)
         self._carriers = [self._carry(self._held)]
         if self.hand:
             self._carriers.append(self._carry(make_hand(self.object_radius, int(rng.integers(len(TONES))))))
@@ -195,24 +200,28 @@ class HoldEnv(SimulatedEnv):
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         command = checked_action(action, self.action_space)
         noise, measures = self.np_random.normal(size=7), 1 + self.encoder_noise * self.np_random.normal(size=5)
-        turned = command[:3] * (1 + self.motor_noise * noise[:3])
-        self.turn = exact.unit(times(quaternion_of(turned), self.turn))
         before = self._frame, self.pose, self._places
         self._steps += 1
         visit = self._steps * self.visits // self.length
         moves_on = visit != self.visit
-        driven, yaw = self._move_on(visit) if moves_on else self._drive(command[3:], noise[3:])
+        moved = self._move_on(visit) if moves_on else self._turn_and_drive(command, noise)
         self._look()
         info = self._info(command)
         if self.flow:
             info["flow"] = np.full((*self._frame.depth.shape, 2), np.nan) if moves_on else self._flow(*before)
-        motor = np.array([*turned, driven, yaw]) * measures
-        return self._observe(motor), exact.length(turned), False, self._steps >= self.length - 1, info
+        observation, ended = self._observe(moved * measures), self._steps >= self.length - 1
+        return observation, exact.length(moved[:3]), False, ended, info
 
-    def _move_on(self, visit: int) -> tuple[float, float]:
+    def _move_on(self, visit: int) -> NDArray[np.float64]:
         self._past.append(np.array([visit], float))  # it changes the world: a copy has to do so as well
         self._enter(visit)
-        return 0.0, 0.0
+        return np.zeros(5)
+
+    def _turn_and_drive(self, command: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How the object was turned (rotation vector, rad), and how the body moved (m, rad)."""
+        turned = command[:3] * (1 + self.motor_noise * noise[:3])
+        self.turn = exact.unit(times(quaternion_of(turned), self.turn))
+        return np.array([*turned, *self._drive(command[3:], noise[3:])])
 
     def _drive(self, command: NDArray[np.float64], noise: NDArray[np.float64]) -> tuple[float, float]:
         """Turn, then drive: the distance driven (m) and the yaw (rad)."""

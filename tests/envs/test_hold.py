@@ -30,7 +30,7 @@ def seen(info: dict) -> Rotation:
 
 
 def test_what_the_joints_measure_is_how_the_object_turns():
-    steps = episode(HoldEnv(size=16, length=30, motor_noise=0, encoder_noise=0, slip=0))
+    steps = episode(HoldEnv(size=16, length=30, visits=1, motor_noise=0, encoder_noise=0, slip=0))
     for (_, before), (observation, after) in itertools.pairwise(steps):
         turned = (seen(after) * seen(before).inv()).as_rotvec()
         np.testing.assert_allclose(turned, observation["motor"][:3], atol=2e-6)
@@ -49,7 +49,17 @@ def test_an_episode_visits_scenes_and_holds_one_object():
     assert held["index"] == 1
     backgrounds = [observation["rgb"][~(observation["instance"] == 1)].mean(axis=0) for observation, _ in steps[9:12]]
     assert np.abs(backgrounds[1] - backgrounds[0]).sum() > 10  # another scene
-    np.testing.assert_array_equal(steps[10][0]["motor"][3:], 0)
+    np.testing.assert_array_equal(steps[10][0]["motor"], 0)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.5, np.pi])
+def test_an_object_is_taken_up_anew_in_every_scene_as_far_from_upright_as_it_may(tilt):
+    starts = [info for seed in range(4) for _, info in episode(HoldEnv(size=16, length=6, visits=6, tilt=tilt), seed)]
+    leaning = np.arccos([np.clip(seen(info).as_matrix()[2, 2], -1, 1) for info in starts])
+    assert leaning.max() <= tilt + 1e-3
+    assert leaning.max() >= 0.7 * tilt
+    around = np.array([np.arctan2(*seen(info).as_matrix()[1::-1, 0]) for info in starts])
+    assert np.histogram(around, 4, (-np.pi, np.pi))[0].min() > 0
 
 
 def test_flow_is_where_things_went():
