@@ -29,6 +29,8 @@ NO_WAY_M = 0.02
 """Shorter ways are not driven: a body that has come to the place only turns."""
 ROOMS = 20
 """That walks are in, where there are as many; to make one costs as much as to walk ten times."""
+OF_EACH = 4
+"""Pairs of which each frame is the first one, so that few frames make many."""
 FEWEST, MOST_VALIDATION = 10, 1000
 """Pairs that are validated on."""
 
@@ -157,7 +159,7 @@ def make_task(on: EvaluationSet, settings: GoThere) -> Task:
     images, dataset = on.images, on.dataset
     assert dataset is not None, "`takes` has looked"
     rng, pairs = np.random.default_rng([on.seed, 7]), dataset.pairs(max_gap_s=settings.max_gap_s)
-    first, second = pairs.draw(rng.permutation(len(pairs)), rng)
+    first, second = pairs.draw(rng.permutation(OF_EACH * len(pairs)) % len(pairs), rng)
     back = rng.random(len(first)) < 0.5  # a goal is as often behind as ahead, or a guess would be to drive on
     first, second = np.where(back, second, first), np.where(back, first, second)
     pose = dataset.array("frames/pose")[:].astype("f8")
