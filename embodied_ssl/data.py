@@ -13,6 +13,7 @@ from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.kinds import Kind, kinds
 from embodied_ssl.datasets.read import batches
 from embodied_ssl.datasets.read.joined import Joined
+from embodied_ssl.datasets.read.motor import OWN, MotorSignals
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.read.streams import Stream, batch_class
 from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
@@ -24,6 +25,9 @@ Sources = Source | Sequence[Source]
 
 SPARE = 1.5
 """Side of the squares that are made of files of any size, in sides of what the encoder sees: crops need some choice."""
+
+WITH_MOTIONS = (batches.FramePairs, batches.Clips)
+"""Batches that say how the body moved."""
 
 _STREAMS: dict[type[batches.Batch], str] = {
     batches.Frames: "images",
@@ -67,6 +71,8 @@ class Taken:
 
     stream: Stream
     origins: tuple[Origin, ...]
+    motor: MotorSignals = OWN
+    """Whose motor signals it gives."""
 
     def entry(self) -> dict[str, Any]:
         """What `run.json` says of it; of several sources lists, and the hash of all."""
@@ -78,7 +84,8 @@ class Taken:
         }
         sha256 = own[0].sha256 if len(own) == 1 else hashlib.sha256("".join(o.sha256 for o in own).encode()).hexdigest()
         entry = {name: values[0] if len(values) == 1 else values for name, values in each.items()}
-        return {**entry, "sha256": sha256, "images": sum(origin.images for origin in own)}
+        others = {} if self.motor == OWN else {"motor": str(self.motor)}
+        return {**entry, "sha256": sha256, "images": sum(origin.images for origin in own), **others}
 
 
 def open_streams(method: Method, sources: Mapping[str, Sources], part: str = "train") -> dict[str, Stream]:
@@ -92,6 +99,8 @@ def take_streams(
     side: int | None = None,
     skip_damaged: bool = False,
     part: str = "train",
+    motor: Mapping[str, MotorSignals] | None = None,
+    seed: int = 0,
 ) -> dict[str, Taken]:
     """The streams of `method` out of the data sets named, and what each holds, by name of the stream.
 
@@ -105,18 +114,29 @@ def take_streams(
             where images have to be resized.
         skip_damaged: whether to leave out files that are damaged.
         part: of sets that have parts.
+        motor: whose motor signals streams of pairs and clips give, by name of the stream; of others the body's own.
+        seed: of who is yoked to whom.
 
     Raises DataError where a stream is unknown or missing, where a data set is not of a kind that has it, and where
     several do not fit together.
     """
     specs, options = method.input_streams(), method.stream_options()
     check_streams(method, sources)
+    signals = {name: each for name, each in (motor or {}).items() if each != OWN}
+    for name in signals:
+        if name not in specs or specs[name].batch not in WITH_MOTIONS or name not in sources:
+            raise DataError(f"motor: {method_name(method)} was given no motor signals by a stream {name}")
 
     def files(source: Source) -> ImageSet:
         usual_side = round(SPARE * method.encoder.image_size)
         return image_set(source, side=side, skip_damaged=skip_damaged, usual_side=usual_side)
 
-    wanted = {name: _Wanted(name, specs[name].batch, options.get(name, {}), part, files) for name in sources}
+    def cut(name: str) -> dict[str, Any]:
+        return {**options.get(name, {}), **({"motor": signals[name], "seed": seed} if name in signals else {})}
+
+    wanted = {
+        name: _Wanted(name, specs[name].batch, cut(name), part, files, signals.get(name, OWN)) for name in sources
+    }
     return {name: wanted[name].of(_several(source)) for name, source in sources.items()}
 
 
@@ -187,6 +207,7 @@ class _Wanted:
     """Of sets that have parts."""
     files: Callable[[Source], ImageSet]
     """Opens a set of images that is not ours."""
+    motor: MotorSignals = OWN
 
     def of(self, sources: Sequence[Source]) -> Taken:
         """It out of data sets, one after the other. Raises DataError where they do not have it or fit together."""
@@ -195,10 +216,10 @@ class _Wanted:
         found = [self._of_one(source) for source in sources]
         streams, origins = [stream for stream, _ in found], tuple(origin for _, origin in found)
         if len(found) == 1:
-            return Taken(streams[0], origins)
-        if self.batch in (batches.FramePairs, batches.Clips):
+            return Taken(streams[0], origins, self.motor)
+        if self.batch in WITH_MOTIONS:
             _check_bodies(sources)
-        return Taken(Joined(streams, [str(source) for source in sources]), origins)
+        return Taken(Joined(streams, [str(source) for source in sources]), origins, self.motor)
 
     def _of_one(self, source: Source) -> tuple[Stream, Origin]:
         ours = (Path(source) / MANIFEST).is_file()
@@ -208,7 +229,8 @@ class _Wanted:
         dataset = Dataset.open(source)
         if not _has(dataset.declaration, self.batch):
             raise DataError(f"{source}: a {dataset.kind} data set has no {self.name}; it takes {origin(self.batch)}")
-        taken_from = Origin(source, data_sha256(source), len(dataset.images()), dataset.digests)
+        told = "" if self.motor == OWN else f"motor signals: {self.motor}"
+        taken_from = Origin(source, data_sha256(source), len(dataset.images()), dataset.digests, told=told)
         return getattr(dataset, _stream_of(self.batch))(**self.options), taken_from
 
 

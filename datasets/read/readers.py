@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.digests import Digests, digests_of
 from embodied_ssl.datasets.kinds import Kind, kind_of
+from embodied_ssl.datasets.read.motor import OWN, MotorSignals
 from embodied_ssl.datasets.read.streams import Clips, Images, Interactions, ObjectPairs, Pairs
 from embodied_ssl.datasets.read.tables import Table, text
 from embodied_ssl.datasets.schema import Field
@@ -181,13 +182,27 @@ class Dataset:
         """Every image as a stream of `Frames`: of interactions those before and those after."""
         return Images(self)
 
-    def pairs(self, max_gap: int | None = None, max_gap_s: float | None = None) -> Pairs:
-        """Pairs of frames of an episode, at most `max_gap` frames or `max_gap_s` seconds apart, as `FramePairs`."""
-        return Pairs(self, max_gap, max_gap_s)
+    def pairs(
+        self,
+        max_gap: int | None = None,
+        max_gap_s: float | None = None,
+        motor: MotorSignals = OWN,
+        seed: int = 0,
+    ) -> Pairs:
+        """Pairs of frames of an episode, at most `max_gap` frames or `max_gap_s` seconds apart, as `FramePairs`.
 
-    def clips(self, length: int, stride: int = 1, flow: bool = False) -> Clips:
-        """Runs of `length` frames of an episode, `stride` frames apart, as `Clips`; `flow`: with that logged."""
-        return Clips(self, length, stride, flow)
+        motor: whose motor signals go with them. seed: of who is yoked to whom.
+        """
+        return Pairs(self, max_gap, max_gap_s, motor, seed)
+
+    def clips(
+        self, length: int, stride: int = 1, flow: bool = False, motor: MotorSignals = OWN, seed: int = 0
+    ) -> Clips:
+        """Runs of `length` frames of an episode, `stride` frames apart, as `Clips`; `flow`: with that logged.
+
+        motor, seed: as of `pairs`.
+        """
+        return Clips(self, length, stride, flow, motor, seed)
 
     def trials(self) -> Interactions:
         """Interactions as a stream of batches of their own class, such as `Grasps`."""

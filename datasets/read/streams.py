@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds import having
+from embodied_ssl.datasets.read.motor import OWN, Motions, MotorSignals
 from embodied_ssl.datasets.read.sampling import generator, rows
 
 if TYPE_CHECKING:
@@ -110,8 +111,16 @@ class _Runs:
 class Pairs:
     """Two frames of one episode, as `FramePairs`: every frame but the last is a first one; the gap is drawn evenly."""
 
-    def __init__(self, dataset: "Dataset", max_gap: int | None = None, max_gap_s: float | None = None):
+    def __init__(
+        self,
+        dataset: "Dataset",
+        max_gap: int | None = None,
+        max_gap_s: float | None = None,
+        motor: MotorSignals = OWN,
+        seed: int = 0,
+    ):
         self._dataset = dataset
+        self._motions = Motions(dataset, motor, seed)
         self._runs = _Runs(dataset, 1, "pairs of frames")
         if (max_gap is None) == (max_gap_s is None):
             raise DataError("pairs: give either max_gap (frames) or max_gap_s (seconds)")
@@ -128,8 +137,8 @@ class Pairs:
         return first, first + rng.integers(1, np.minimum(self.max_gap, end - 1 - first), endpoint=True)
 
     def motion(self, first: Index, second: Index) -> NDArray[np.float32]:
-        """What the body did between the frames at these rows, [B, A]."""
-        return self._dataset.declaration.between(self._dataset.states(first), self._dataset.states(second))
+        """What the motor signals say that the body did between the frames at these rows, [B, A]."""
+        return self._motions.between(first, second)
 
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.FramePairs":
         from embodied_ssl.datasets.read.batches import FramePairs
@@ -149,12 +158,21 @@ class Pairs:
 class Clips:
     """Evenly spaced frames of one episode, as `Clips`: every frame with enough behind it starts one."""
 
-    def __init__(self, dataset: "Dataset", length: int, stride: int = 1, flow: bool = False):
+    def __init__(
+        self,
+        dataset: "Dataset",
+        length: int,
+        stride: int = 1,
+        flow: bool = False,
+        motor: MotorSignals = OWN,
+        seed: int = 0,
+    ):
         if length < 1 or stride < 1:
             raise DataError(f"clips: length {length} and stride {stride}; give at least 1")
         self._dataset = dataset
         self._offsets = np.arange(length) * stride
         self._runs = _Runs(dataset, (length - 1) * stride, f"clips of {length} frames with stride {stride}")
+        self._motions = Motions(dataset, motor, seed)
         self._flow = dataset.array("frames/flow") if flow and "frames/flow" in dataset.fields else None
 
     def __len__(self) -> int:
@@ -165,10 +183,9 @@ class Clips:
 
         taken = self._runs.locate(index)[0][:, None] + self._offsets  # [B, T]
         rgb, time = (self._dataset.array(f"frames/{name}")[taken] for name in ("rgb", "time"))
-        states = self._dataset.states(taken)
         return batches.Clips(
             images=_images(rgb),
-            motion=_tensor(self._dataset.declaration.between(states[:, :-1], states[:, 1:])),
+            motion=_tensor(self._motions.between(taken[:, :-1], taken[:, 1:])),
             time_s=_tensor((time - time[:, :1]).astype(np.float32)),
             flow=_tensor(self._flow_lengths(taken[:, :-1])),
         )

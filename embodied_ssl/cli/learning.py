@@ -9,6 +9,7 @@ from embodied_ssl.cli.parser import Parser, built
 from embodied_ssl.cli.words import first_line, first_paragraph
 
 if TYPE_CHECKING:
+    from embodied_ssl.datasets.read.motor import MotorSignals
     from embodied_ssl.method import Method, StreamSpec
 
 _INIT = (
@@ -34,7 +35,8 @@ def train_parser(name: str, arguments: Sequence[str]) -> Parser:
 
 def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str] = ()) -> Parser:
     """The options of training a method, in groups by their owner."""
-    from embodied_ssl.data import origin
+    from embodied_ssl.data import WITH_MOTIONS, origin
+    from embodied_ssl.datasets.read.motor import MotorSignals
     from embodied_ssl.limits import Count
     from embodied_ssl.method import Recipe
     from embodied_ssl.training.settings import Hardware, TrainingSettings
@@ -60,6 +62,10 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
             help=f"{origin(spec.batch)}, or several sets" + ("" if spec.required else "; can be left out"),
         )  # fmt: skip
     streams.add_argument("--out", type=Path, required=True, help=_OUT)
+    for stream, spec in specs.items():
+        if spec.batch in WITH_MOTIONS:
+            title = f"Whose motor signals go with the images of {stream}, in full --streams.{stream}.NAME"
+            parser.settings(title, MotorSignals, f"streams.{stream}")
     parser.settings(f"Settings of {name}, in full --method.NAME", kind, "method", {"encoder"})
     encoder = parser.add_argument_group("What is learned, in full --encoder.NAME")
     encoder.add_argument(
@@ -101,6 +107,7 @@ def arguments_of_train(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": Recipe(**given["optimizer"]),
         "settings": training,
         "hardware": Hardware(**given["hardware"]),
+        "motor": _motor(given.get("streams", {})),
     }
 
 
@@ -136,6 +143,17 @@ def _streams(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in data.items():
         found |= _streams(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": value}
+    return found
+
+
+def _motor(streams: Mapping[str, Any], above: str = "") -> "dict[str, MotorSignals]":
+    """Whose motor signals streams are asked for, where it is not the body's own, by name of the stream."""
+    from embodied_ssl.datasets.read.motor import OWN, MotorSignals
+
+    found: dict[str, MotorSignals] = {}
+    for name, value in streams.items():
+        own = _motor(value, f"{above}{name}.") if "motor" not in value else {f"{above}{name}": MotorSignals(**value)}
+        found |= {each: signals for each, signals in own.items() if signals != OWN}
     return found
 
 

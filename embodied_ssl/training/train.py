@@ -22,6 +22,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.interrupts import postponed, saying_what_is_kept
+from embodied_ssl.datasets.read.motor import MotorSignals
 from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.method import Method, Recipe
 from embodied_ssl.methods import method_name
@@ -57,6 +58,7 @@ def train(
     settings: TrainingSettings = USUAL,
     hardware: Hardware = ANYWHERE,
     callbacks: Sequence[Callback] = (),
+    motor: Mapping[str, MotorSignals] | None = None,
 ) -> Path:
     """Train a method into the run directory `out`, or go on with a run that was interrupted, or ended with fewer steps.
 
@@ -81,6 +83,8 @@ def train(
         settings: how batches are drawn, and how training is watched and saved.
         hardware: where it runs, and with how many bits.
         callbacks: what looks on, beside the progress bar and the loggers.
+        motor: whose motor signals go with the images of streams of pairs and clips, by name of the stream; of others
+            the body's own.
 
     Returns the run directory. Raises DataError where the data do not fit the method, the device is absent, the
     directory holds another run, the loss diverges, or the disk is full.
@@ -88,7 +92,7 @@ def train(
     out, recipe = Path(out).expanduser(), recipe or method.recipe
     check_loggers(settings.logger)
     check_callbacks(callbacks)
-    taken = take_streams(method, data, settings.decode_size, settings.skip_damaged)
+    taken = take_streams(method, data, settings.decode_size, settings.skip_damaged, motor=motor, seed=settings.seed)
     streams = {name: each.stream for name, each in taken.items()}
     method.infer_shapes(streams, np.random.default_rng([settings.seed, _INFER_SHAPES]))
     probe = _probe(settings)

@@ -35,7 +35,7 @@ def held(tmp_path_factory):
 
 
 def options_of(name):
-    body = ["--source", "body"] if hasattr(make_method(name, "conv4", 24, 0), "views") else []
+    body = ["--source", "body"] if hasattr(make_method(name, "conv4", 32, 0), "views") else []
     return [*OPTIONS.get(name, []), *body]
 
 
@@ -43,7 +43,7 @@ def options_of(name):
 def test_every_method_that_takes_motions_learns_on_hold(name, held, tmp_path):
     run = tmp_path / "run"
     command = ["train", name, f"--{MOVING[name]}", str(held), "--out", str(run), "--encoder", "conv4", "--steps", "2"]
-    small = ["--batch_size", "8", "--image_size", "24", "--device", "cpu", "--no-progress"]
+    small = ["--batch_size", "8", "--image_size", "32", "--device", "cpu", "--no-progress"]
     assert main([*command, *small, *options_of(name)]) == 0
     settings, method = read_configuration(run)["settings"], load_method(run)
     assert settings.get("motor_size", 5) == 5

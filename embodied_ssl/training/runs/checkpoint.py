@@ -143,7 +143,7 @@ def comparable(configuration: dict[str, Any]) -> dict[str, Any]:
     flat |= {f"code of {piece}": digest for piece, digest in flat.pop(CODE, {}).items()}
     for name, entry in flat.pop("data").items():
         flat |= {f"data.{name}": entry["sha256"], f"part of {name}": entry.get("part", "")}
-        flat |= {f"side of {name}": entry.get("side")}
+        flat |= {f"side of {name}": entry.get("side"), f"motor signals of {name}": entry.get("motor", "own")}
     if FIRST_WEIGHTS in flat:  # by content alone, wherever they lay
         flat[FIRST_WEIGHTS] = flat[FIRST_WEIGHTS]["sha256"]
     return json.loads(json.dumps(flat))
