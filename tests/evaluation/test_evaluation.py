@@ -380,7 +380,16 @@ def test_every_protocol_is_one_declaration_and_refuses_what_it_does_not_have():
         assert make_protocol(name) == kind()
         with pytest.raises(DataError, match=f"unknown setting of {name}|{name} has no settings"):
             make_protocol(name, nothing_like_it=1)
-    long = {"stage_probe", "semi_supervised", "fine_tune", "relative_motion", "go_there", "senses", "grasping"}
+    long = {
+        "stage_probe",
+        "semi_supervised",
+        "fine_tune",
+        "relative_motion",
+        "go_there",
+        "senses",
+        "grasping",
+        "physics",
+    }
     assert long <= set(protocol_names()) - set(usual_protocols())
     assert {"knn", "linear_probe", "equivariance"} <= set(usual_protocols())
     for name, setting, value, told in (
@@ -406,6 +415,7 @@ def test_each_protocol_measures_what_it_says_it_takes(data):
     assert not of_folders & {"equivariance", "next_best_view", "relative_motion", "senses", "grasping"}
     assert of_ours["senses"] == {"grasp", "push", "poke"}
     assert of_ours["grasping"] == {"grasp"}
+    assert of_ours["physics"] == {"orbit", "hold", "grasp", "push", "poke"}
 
 
 def test_labels_of_objects_are_labels_of_all_their_images():
