@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what a type checker sees of the names below
     from embodied_ssl.method import Recipe as Recipe
     from embodied_ssl.methods import make_method as make_method
     from embodied_ssl.studies.run import study as study
+    from embodied_ssl.studies.verify import verify as verify
     from embodied_ssl.training.runs.checkpoint import load_encoder as load_encoder
     from embodied_ssl.training.runs.run import load_run as load_run
     from embodied_ssl.training.settings import Hardware as Hardware
@@ -57,6 +58,7 @@ _DOORS = {  # where each is; it is imported when it is asked for, since most imp
     "evaluate": "evaluation.evaluate:evaluate",
     "compare": "comparison:compare",
     "study": "studies.run:study",
+    "verify": "studies.verify:verify",
     "export": "exporting.export:export",
 }
 

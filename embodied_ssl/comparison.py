@@ -1,36 +1,28 @@
-"""Train several methods on the same data and budget, and measure them alike."""
+"""Train several methods on the same data and budget, and measure them alike: a study made of what was named."""
 
-import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from embodied_ssl.cli.parser import Parser, built
+from embodied_ssl.cli.learning import arguments_of_train, train_parser
 from embodied_ssl.data import Source, check_streams, source_for
-from embodied_ssl.datasets.collect.engines import check_engine, run_jobs
 from embodied_ssl.datasets.collect.slurm import USUAL as USUAL_JOBS
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.read.batches import LabelledFrames
-from embodied_ssl.datasets.store.directory import claim
-from embodied_ssl.evaluation.evaluate import evaluate, plan
-from embodied_ssl.evaluation.panels import present
+from embodied_ssl.datasets.store.manifest import MANIFEST
+from embodied_ssl.evaluation.names import named_sets
 from embodied_ssl.evaluation.protocol import Protocol
+from embodied_ssl.evaluation.protocols import make_protocol, name_to_make, usual_protocols
 from embodied_ssl.evaluation.results import Results
 from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.limits import Count, within_limits
 from embodied_ssl.method import Method
-from embodied_ssl.methods import make_method, method_class
-from embodied_ssl.training.runs.checkpoint import is_finished, read_configuration
-from embodied_ssl.training.runs.run import ENCODER
-from embodied_ssl.training.settings import Hardware, TrainingSettings
-from embodied_ssl.training.train import train
-
-_T = TypeVar("_T")
+from embodied_ssl.studies.experiment import Experiment, words_of
+from embodied_ssl.studies.run import run_experiment
+from embodied_ssl.studies.study import On, Row, Size, Study
 
 
 @within_limits
@@ -45,7 +37,7 @@ def compare(
     steps: Count = 2000,
     device: str = "auto",
     labels: bool = True,
-    batch_size: Count | None = None,
+    batch_size: Count = 128,
     protocols: Sequence[str | Protocol] | None = None,
     workers: Count = 1,
     progress: bool = True,
@@ -53,9 +45,10 @@ def compare(
     engine: str = "loky",
     slurm: Slurm = USUAL_JOBS,
 ) -> Results:
-    """Train methods on the same data for as many updates each, measure them, and write tables and a report.
+    """Train methods on the same data for as many samples each, measure them, and write tables and a report.
 
-    What was trained already is not trained again.
+    It is a study (`embodied-ssl study`) of the rows and data that are named here. What was trained or measured already
+    is not done again.
 
     Args:
         methods: by name, with settings of their own if need be, and an encoder where one takes no other, as after
@@ -68,103 +61,99 @@ def compare(
         seeds: runs of each method; the tables give means and confidence intervals over them.
         encoder: by name, the same for all.
         image_size: side of the images that it sees, px.
-        steps: updates of each run.
+        steps: updates of each run; one with a batch of its own makes as many as show it as many samples.
         device: `cpu`, `cuda`, `mps` or `auto`.
-        batch_size: samples of each stream in an update; None: as the recipe of each method has it.
+        batch_size: samples of each stream in an update.
         protocols: to measure by, as of `evaluate`.
-        workers: processes that train and measure side by side, each on its share of the processor's cores.
+        workers: processes that train and measure side by side, each on one core.
         labels: whether to add the row `labels`: the same encoder trained with all labels of the first of the data sets.
-        progress: whether to show progress bars.
+        progress: whether to show how far it is.
         settings: of what is measured on.
         engine: `loky`, or on a cluster `ray`, `dask` or `slurm` (a job for each run, at most `workers` at a time).
         slurm: what each job of the engine `slurm` asks of the cluster.
 
-    Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv and OUT/report.html; returns the results. OUT is held
-    meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained or
-    measured.
+    Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv, OUT/tables.md and OUT/report.html; returns the results.
+    OUT is held meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained
+    or measured.
     """
-    check_engine(engine, slurm)
+    rows = list(dict.fromkeys([*methods, "labels"] if labels else methods))  # each once
+    chosen = usual_protocols() if protocols is None else protocols
+    by = [each if isinstance(each, Protocol) else make_protocol(each) for each in chosen]
+    experiment = comparison(
+        Path(out).expanduser(), rows, [_place(each) for each in data], [_place(each) for each in on], seeds, encoder,
+        image_size, steps, batch_size, [(name_to_make(each), asdict(each)) for each in by], asdict(settings), device,
+        progress,
+    )  # fmt: skip
+    return run_experiment(experiment, workers, engine, progress, slurm)
+
+
+def comparison(
+    out: Path,
+    methods: Sequence[str],
+    data: Sequence[str],
+    on: Sequence[str],
+    seeds: int,
+    encoder: str,
+    image_size: int,
+    steps: int,
+    batch_size: int,
+    protocols: Sequence[tuple[str, Mapping[str, Any]]],
+    settings: Mapping[str, Any],
+    device: str,
+    told: bool = False,
+) -> Experiment:
+    """The study that `compare` runs; what it is made of can be kept as JSON, so that it can be made again."""
+    asked = {
+        "methods": [*methods], "data": [*data], "on": [*on], "seeds": seeds, "encoder": encoder,
+        "image_size": image_size, "steps": steps, "batch_size": batch_size, "protocols": [*protocols],
+        "settings": dict(settings), "device": device,
+    }  # fmt: skip
     if not methods:
         raise DataError("compare: name at least one method")
     for source in data:
-        if not Path(source).expanduser().exists():
+        if not Path(source).exists():
             raise DataError(f"{source}: nothing is there; name a data set, or a folder or an archive of images")
-    out = Path(out).expanduser()
-    rows = list(dict.fromkeys([*methods, "labels"] if labels else methods))  # each once
-
-    def kept() -> str:
-        return f"{len(list(out.glob(f'runs/*/{ENCODER}')))} runs are finished in {out}"
-
-    with saying_what_is_kept(kept), claim(out):  # before any work: it may not be writable, or held by another
-        streams = {row: _streams(_make(row, encoder, image_size, 0), data) for row in rows}
-        sets = plan(on, protocols, settings=settings, device=device)
-        for each in sets:
-            each.prepare(range(seeds), told=False)  # what can't be measured on is refused before any training
-        if progress and len(data) > 1:
-            _tell(streams, data)
-        shown = progress and workers == 1 and engine == "loky"
-        how = TrainingSettings(skip_damaged=settings.skip_damaged, progress=shown)
-        common = _Common(out, streams, encoder, image_size, steps, batch_size, how, Hardware(device=device))
-        side_by_side = partial(_in_order, workers=workers, engine=engine, slurm=slurm)
-        runs = side_by_side(common.learn, [(row, seed) for seed in range(seeds) for row in rows])
-        measured = partial(
-            evaluate, protocols=protocols, device=device, cache=out / "features", progress=shown, settings=settings
-        )
-        parts = side_by_side(measured, [(runs, [each.source]) for each in sets])
-        found = Results(
-            replace(one, set=each.images.name) for each, part in zip(sets, parts, strict=True) for one in part
-        )
-        present(out, found, runs, {run: on for run in runs if run.name.endswith("-0")})
-    return found
+    if not on or not protocols:
+        raise DataError("compare: name with --on at least one set of images, and at least one protocol")
+    streams = {row: _streams(_method(row, encoder, image_size), data) for row in methods}
+    if told and len(data) > 1:
+        _tell(streams, data)
+    what = Settings(**settings)
+    named = _named(on, what)
+    by = tuple(make_protocol(name, **_tuples(own)) for name, own in protocols)
+    study = Study(
+        "What was learned",
+        tuple(Row(_name(row), row, {stream: str(own) for stream, own in streams[row].items()}) for row in methods),
+        tuple(On(name, by, what.label) for name in named),
+        {},
+        encoder=encoder,
+        image_size=image_size,
+        batch_size=batch_size,
+        name="compare",
+    )
+    sets = named | {str(source): Path(source) for own in streams.values() for source in own.values()}
+    size = Size(samples=steps * batch_size, seeds=seeds)
+    return Experiment(study, "compare", size, out, out / "data", sets, what, device, asked)
 
 
-@dataclass(frozen=True)
-class _Common:
-    """What the runs of all rows have in common."""
-
-    out: Path
-    streams: Mapping[str, Mapping[str, Source]]
-    """Of each row, what it learns from."""
-    encoder: str
-    image_size: int
-    steps: int
-    batch_size: int | None
-    settings: TrainingSettings
-    hardware: Hardware
-
-    def learn(self, row: str, seed: int) -> Path:
-        """Train a run of a row. Raises DataError where there is one of fewer updates, which would not be a fair row."""
-        method = _make(row, self.encoder, self.image_size, seed)
-        recipe = replace(method.recipe, steps=self.steps, batch_size=self.batch_size or method.recipe.batch_size)
-        run = self.out / "runs" / f"{_file_name(row)}-{seed}"
-        if is_finished(run) and (ended := read_configuration(run)["recipe"]["steps"]) != self.steps:
-            raise DataError(f"{run}: holds a run whose recipe.steps is {ended}, not {self.steps}; name another --out")
-        return train(method, run, self.streams[row], recipe, replace(self.settings, seed=seed), self.hardware)
+def _named(on: Sequence[str], settings: Settings) -> dict[str, Path]:
+    """The sets to measure on by the shortest names that tell them apart."""
+    images = named_sets(on, settings.label, settings.skip_damaged)
+    named = zip(on, images, strict=True)
+    return {
+        one.name.rpartition(" by ")[0] if (Path(source) / MANIFEST).is_file() else one.name: Path(source).expanduser()
+        for source, one in named
+    }
 
 
-def _in_order(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], **how: Any) -> list[_T]:
-    """What `function(*each)` returns, on several processes, in the order of the arguments."""
-
-    def numbered(number: int, *each: Any) -> tuple[int, _T]:
-        return number, function(*each)
-
-    found = dict(run_jobs(numbered, ((number, *each) for number, each in enumerate(arguments)), **how))
-    return [found[number] for number in range(len(arguments))]
-
-
-def _make(named: str, encoder: str, image_size: int, seed: int) -> Method:
+def _method(row: str, encoder: str, image_size: int) -> Method:
     """A method as it was named, `moco --version 3`; it may name an encoder and first weights of its own."""
-    name, *options = shlex.split(named)
-    parser, kind = Parser(f"train {name}"), method_class(name)
-    parser.settings(f"Settings of {name}", kind, "method", {"encoder"})
-    parser.add_argument("--encoder.name", type=str, default=encoder)
-    parser.add_argument("--encoder.init", type=str | None, default=None)
-    given = parser.values(options)
-    own = given["encoder"]
-    return make_method(name, own["name"], image_size, seed, own["init"], **built(kind, given.get("method", {})))
+    name, *options = words_of(row)
+    given = ["--encoder.name", encoder, "--encoder.image_size", str(image_size), *options, "--out", "out"]
+    return arguments_of_train(name, train_parser(name, given).values(given))["method"]
 
 
-def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:
+def _streams(method: Method, data: Sequence[str]) -> dict[str, Source]:
     """Of each stream of a method the first data set that has it. Raises DataError, before any training, for none.
 
     Labels go to a method that cannot do without them only: the other rows are what is learned without.
@@ -178,7 +167,7 @@ def _streams(method: Method, data: Sequence[Path]) -> dict[str, Source]:
     return streams
 
 
-def _tell(streams: Mapping[str, Mapping[str, Source]], data: Sequence[Path]) -> None:
+def _tell(streams: Mapping[str, Mapping[str, Source]], data: Sequence[str]) -> None:
     """Print what each row learns from, and what none does."""
     for name, own in streams.items():
         told = ", ".join(f"{stream} of {source}" for stream, source in own.items())
@@ -189,6 +178,16 @@ def _tell(streams: Mapping[str, Mapping[str, Source]], data: Sequence[Path]) -> 
             print(f"embodied-ssl: nothing learns from {source}: {why}", file=sys.stderr)
 
 
-def _file_name(named: str) -> str:
-    """Its row in the tables and its part of a file's name, `moco version 3`."""
-    return named.replace("--", "").replace("/", "_")
+def _place(source: Source) -> str:
+    """The whole path, which names a set that is learned from."""
+    return str(Path(source).expanduser().resolve())
+
+
+def _tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they were before JSON."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+
+
+def _name(row: str) -> str:
+    """Its row in the tables, `moco version 3`."""
+    return row.replace("--", "")

@@ -43,16 +43,6 @@ def test_an_unknown_option_is_refused_before_work(name, monkeypatch, capsys, tmp
     assert not list(tmp_path.iterdir())
 
 
-def test_the_rows_that_are_compared_are_methods_and_settings_that_there_are(monkeypatch):
-    from embodied_ssl.comparison import _make
-
-    monkeypatch.syspath_prepend(FOLDER)
-    rows = {row for part in import_module("methods").PARTS.values() for row in part.rows}
-    assert len(rows) > 20
-    for row in sorted(rows):
-        assert _make(row, "conv4", 32, 0).encoder is not None, row
-
-
 def test_the_columns_of_a_peer_that_is_missing_are_left_out(monkeypatch, tmp_path, capsys):
     """The steps' table with lightly gone, of one update of one small encoder."""
     monkeypatch.syspath_prepend(FOLDER)

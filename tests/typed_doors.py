@@ -13,6 +13,7 @@ from embodied_ssl.datasets.spec import Summary
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.results import Results
 from embodied_ssl.method import Method
+from embodied_ssl.studies.verify import Finding
 from embodied_ssl.training.runs.run import Run
 from embodied_ssl.training.settings import Hardware
 
@@ -30,6 +31,7 @@ assert_type(es.load_run("runs/simclr-0"), Run)
 assert_type(es.evaluate(["runs/simclr-0"], ["data/held_out"]), Results)
 assert_type(es.compare(["simclr"], Path("out"), [Path("data/roam")], [Path("data/held_out")]), Results)
 assert_type(es.study("positives", "out", size="minute"), Results)
+assert_type(es.verify("out"), list[Finding])
 assert_type(es.export("runs/simclr-0", "exported", format="onnx"), Path)
 
 es.train("simclr", "runs/simclr-0", {})  # type: ignore[arg-type]

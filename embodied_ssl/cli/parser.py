@@ -22,6 +22,7 @@ ALIASES = {
     "bs": "batch_size",
     "protocol": "protocols",
     "encoder": "encoder.name",
+    "row": "rows",
 }
 """What everybody calls some settings."""
 

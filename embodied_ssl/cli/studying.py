@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from embodied_ssl.cli.parser import Parser, built
+from embodied_ssl.cli.words import first_line
 
 
 def study_names() -> dict[str, str]:
@@ -50,6 +51,43 @@ def study_command(name: str, given: Mapping[str, Any]) -> int:
     for file in (TABLES, PAGE):
         print(Path(given["out"]) / file)
     return 0
+
+
+def verify_parser() -> Parser:
+    """`embodied-ssl verify`."""
+    from embodied_ssl.studies.verify import verify
+
+    parser = Parser(
+        "verify",
+        f"{first_line(verify)} Exit code 1 if anything departs.",
+        "DIR [settings]",
+        [
+            "embodied-ssl verify studies/positives --row 'simclr: orbit' --workers 2",
+            "embodied-ssl verify runs/simclr-0 --scratch again",
+        ],
+    )
+    parser.positional = "path"
+    group = parser.add_argument_group("What is made again")
+    group.add_argument("--path", type=list[Path], required=True, help="the folder of a study, a comparison or a run")
+    group.add_argument("--rows", type=list[str], default=[], metavar="ROW ...", help="of a study, only these")
+    parser.settings("How much of it, and where", verify, skip={"path", "rows"})
+    parser.for_all()
+    return parser
+
+
+def verify_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl verify`."""
+    from embodied_ssl.datasets.errors import DataError
+    from embodied_ssl.studies.verify import verify
+
+    if len(given["path"]) > 1:
+        raise DataError(f"verify: {' '.join(map(str, given['path']))}; name one folder at a time")
+    found = verify(**{**given, "path": given["path"][0]})
+    for finding in found:
+        print(finding)
+    departing = sum(bool(finding.departs) for finding in found)
+    print(f"{len(found) - departing} of {len(found)} are equal")
+    return int(departing > 0)
 
 
 def _sets(given: Sequence[str]) -> dict[str, Path]:

@@ -30,10 +30,15 @@ MOST_IMAGES = 1500
 BATCH = 24  # samples that a method compares to show its task
 
 
-def figures_of(run: Path | str, on: Sequence[Path | str]) -> list[Figure]:
-    """The figures of a run on held-out sets: nearest images, a map of the features, and what its heads say."""
+def figures_of(run: Path | str, on: Sequence[Path | str], most: int | None = None) -> list[Figure]:
+    """The figures of a run on held-out sets: nearest images, a map of the features, and what its heads say.
+
+    most: of how many sets the features are drawn; None: of all.
+    """
     shown: list[Figure] = []
-    for images in named_sets(on, skip_damaged=True):  # had it not been to be skipped, nothing would have been measured
+    for images in named_sets(
+        on[:most], skip_damaged=True
+    ):  # had it not been to be skipped, nothing would have been measured
         shown += feature_figures(load_encoder(run), images)
     method = load_method(run)
     shown += task_figures(method, on)

@@ -18,8 +18,9 @@ import numpy as np
 from embodied_ssl.cli.learning import arguments_of_train, train_parser
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.store.files import file_sha256, write_atomically
+from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.evaluation.candidates import Candidate, fixed_encoders, learned_by, untrained
-from embodied_ssl.evaluation.evaluate import Plan, plan
+from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.features import extract
 from embodied_ssl.evaluation.protocols import protocol_name
 from embodied_ssl.evaluation.results import Result
@@ -130,7 +131,10 @@ class MeasuredOn:
         found: list[Result] = []
         for on in self.on:
             (whole,) = plan([self.source], on.protocols, replace(self.settings, label=on.label), self.device)
-            whole.images = replace(whole.images, name=self.name_of(whole))
+            if (self.source / MANIFEST).is_file():  # which can have several labels
+                whole.images = replace(whole.images, name=f"{self.name} by {whole.images.name.rpartition(' by ')[2]}")
+            else:
+                whole.images = replace(whole.images, name=self.name)
             seen = whole.images.fingerprint
             if seen not in features:
                 features[seen] = extract(candidate.encoder, whole.images, device=whole.device)
@@ -141,11 +145,6 @@ class MeasuredOn:
                 each = [part.measure(replace(candidate, seed=seed), features[seen]) for seed in seeds]
                 found += mean_over_splits(each, candidate.seed)
         return found
-
-    def name_of(self, whole: Plan) -> str:
-        """What the set is called in tables: with its label where it can have several."""
-        _, by, label = whole.images.name.rpartition(" by ")
-        return f"{self.name}{by}{label}" if by else self.name
 
     def said(self) -> dict[str, Any]:
         """All that the numbers depend on, but for what is measured."""

@@ -40,6 +40,8 @@ class Experiment:
     """Those that the user gives, by name."""
     settings: Settings = USUAL
     device: str = "auto"
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made of, where no declaration says it."""
 
     @property
     def seeds(self) -> range:
@@ -69,6 +71,8 @@ class Experiment:
         for row in self.rows:
             for choice in row.choices or ("",):
                 self._checked(row, choice)
+        for name in dict.fromkeys(on.data for on in self.on if on.data in self.sets):
+            self._on_set(name)
 
     def collect(self, workers: int, engine: str, progress: bool, **how: Any) -> None:
         """Collect what is missing of its data sets."""
@@ -96,7 +100,8 @@ class Experiment:
 
     def measuring(self) -> list[Measuring]:
         """A cell for each run and each set; before them those of encoders that learned nothing."""
-        return [each for on in self._measured_on for each in self._measuring(on)]
+        names = dict.fromkeys(on.data for on in self.on)
+        return [each for name in names for each in self._measuring(self._on_set(name))]
 
     def cells(self) -> list[Cell]:
         """All there is to do: what is needed stands before what needs it."""
@@ -116,16 +121,20 @@ class Experiment:
         runs = {row.name: row for row in self.rows}
         return [
             Measuring(
-                row, seed, on, file, run=self._place_of_run(runs[row], seed) if row in runs else None,
+                row, seed, on, file, run=self.place_of_run(runs[row], seed) if row in runs else None,
                 untrained=settings.get(row, ()),
             )
             for (row, seed), file in places.items()
         ]  # fmt: skip
 
+    def _on_set(self, name: str) -> MeasuredOn:
+        if name not in self._on_sets:
+            self._on_sets[name] = self._one_measured_on(name, tuple(on for on in self.on if on.data == name))
+        return self._on_sets[name]
+
     @cached_property
-    def _measured_on(self) -> list[MeasuredOn]:
-        names = dict.fromkeys(on.data for on in self.on)
-        return [self._one_measured_on(name, tuple(on for on in self.on if on.data == name)) for name in names]
+    def _on_sets(self) -> dict[str, MeasuredOn]:
+        return {}
 
     def _one_measured_on(self, name: str, on: tuple[On, ...]) -> MeasuredOn:
         """A set, after it was divided once for each seed. Raises DataError where it cannot be."""
@@ -139,9 +148,10 @@ class Experiment:
         return MeasuredOn(name, source, sha256, on, self.settings, self.device)
 
     def _run(self, row: Row, seed: int) -> Learning:
-        return self._learning(row, seed, self._place_of_run(row, seed), 1.0, "", self._tries(row))
+        return self._learning(row, seed, self.place_of_run(row, seed), 1.0, "", self._tries(row))
 
-    def _place_of_run(self, row: Row, seed: int) -> Path:
+    def place_of_run(self, row: Row, seed: int) -> Path:
+        """Where a run lies."""
         return self.out / "runs" / f"{file_name(row.name)}-{seed}"
 
     def _tries(self, row: Row) -> tuple[Try, ...]:
@@ -177,12 +187,13 @@ class Experiment:
 
     def _command(self, row: Row, choice: str) -> list[str]:
         """What follows `embodied-ssl train`, without data, seed, updates and place: the study's own options first."""
-        name, *own = shlex.split(row.method)
+        name, *own = words_of(row.method)
         usual = {"--encoder.name": self.study.encoder, "--encoder.image_size": self.study.image_size,
                  "--optimizer.batch_size": self.study.batch_size, "--hardware.precision": self.size.precision,
-                 "--hardware.device": self.device}  # fmt: skip
+                 "--hardware.device": self.device,
+                 "--training.skip_damaged": str(self.settings.skip_damaged).lower()}  # fmt: skip
         said = [word for option, value in usual.items() for word in (option, str(value))]
-        return [name, *said, *own, *shlex.split(choice)]
+        return [name, *said, *own, *words_of(choice)]
 
     def _checked(self, row: Row, choice: str) -> dict[str, Any]:
         """The arguments of `train` of a row. Raises DataError where its text or its streams do not fit the method."""
@@ -206,6 +217,14 @@ class Experiment:
 
     def _is_known(self, name: str) -> bool:
         return name in DATA or name in self.study.data or name in self.sets
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a method as it was named. Raises DataError where a quotation does not end."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise DataError(f"{text}: {error}") from None
 
 
 def _tell(text: str) -> None:

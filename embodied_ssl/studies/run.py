@@ -21,7 +21,7 @@ from embodied_ssl.studies import study_named
 from embodied_ssl.studies.cells import Cell, Learning, Measuring, work
 from embodied_ssl.studies.experiment import Experiment
 from embodied_ssl.studies.progress import Progress
-from embodied_ssl.studies.study import Study
+from embodied_ssl.studies.study import Row, Study, file_name
 from embodied_ssl.studies.write import write_study
 
 STUDY = "study.json"
@@ -49,7 +49,8 @@ def study(
         name: as `embodied-ssl studies` lists them, or `module:Name` of one of your own.
         out: the folder for everything; one of another study or size is refused.
         size: `minute`, `hour`, `day` or `gpu`, as far as the study has it.
-        rows: by name, only these; none: all. Baselines are measured in any case.
+        rows: by the names in tables or of their files (`simclr_orbit`), only these; none: all. Baselines are measured
+            in any case.
         seeds: how many runs of each row; None: as many as the size says.
         sets: sets of images that the study measures on and nobody can collect, by name: a folder or an archive.
         data: where collected data sets lie, for several studies to share; None: OUT/data.
@@ -70,14 +71,24 @@ def study(
     folder = Path(out).expanduser()
     places = {each: Path(path).expanduser() for each, path in (sets or {}).items()}
     place = folder / "data" if data is None else Path(data).expanduser()
-    experiment = Experiment(_only(asked, rows), size, how, folder, place, places, device=device)
+    experiment = Experiment(
+        replace(asked, rows=rows_named(asked, rows)), size, how, folder, place, places, device=device
+    )
     return run_experiment(experiment, workers, engine, progress, slurm)
 
 
 def run_experiment(
-    experiment: Experiment, workers: int = 1, engine: str = "loky", progress: bool = True, slurm: Slurm = USUAL
+    experiment: Experiment,
+    workers: int = 1,
+    engine: str = "loky",
+    progress: bool = True,
+    slurm: Slurm = USUAL,
+    page: bool = True,
 ) -> Results:
-    """Do all cells of a study that are not done yet, and write what was found. Raises DataError as `study` does."""
+    """Do all cells of a study that are not done yet, and write what was found. Raises DataError as `study` does.
+
+    page: whether to write tables, figures and the page beside the numbers.
+    """
     check_engine(engine, slurm)
     for name, path in experiment.sets.items():
         if not path.exists():
@@ -99,7 +110,7 @@ def run_experiment(
             jobs = ((cell,) for cell in in_order(left, workers, shown))
             for done in run_jobs(work, jobs, workers=workers, engine=engine, fresh=plugged, slurm=slurm):
                 shown.finished(done)
-        return write_study(experiment)
+        return write_study(experiment, page)
 
 
 def in_order(cells: Sequence[Cell], workers: int, known: Progress) -> Iterator[Cell]:
@@ -125,22 +136,29 @@ def in_order(cells: Sequence[Cell], workers: int, known: Progress) -> Iterator[C
         yield chosen
 
 
-def _only(study: Study, names: Sequence[str]) -> Study:
-    """A study with some of its rows. Raises DataError for an unknown one."""
-    known = {row.name: row for row in study.rows}
+def rows_named(study: Study, names: Sequence[str]) -> tuple[Row, ...]:
+    """The rows of a study with these names, or these names of their files; all for none. DataError for unknown ones."""
+    known = {file_name(row.name): row for row in study.rows}
     for name in names:
-        if name not in known:
-            raise unknown_name(f"row of {study.name}", name, known)
-    return replace(study, rows=tuple(known[name] for name in names)) if names else study
+        if file_name(name) not in known:
+            raise unknown_name(f"row of {study.name}", name, [*known, *(row.name for row in study.rows)])
+    return tuple(known[file_name(name)] for name in names) if names else study.rows
 
 
 def _bind(experiment: Experiment) -> None:
     """Make a folder that of a study of one size, or find that it is. Raises DataError for another's."""
     path = experiment.out / STUDY
     told: dict[str, Any] = {"study": experiment.study.name, "size": experiment.size_name}
+    sets = {name: str(place.resolve()) for name, place in experiment.sets.items()}
+    more = {
+        "sets": sets,
+        "data": str(experiment.data.resolve()),
+        "device": experiment.device,
+        "asked": experiment.asked,
+    }
     if path.is_file():
         there = json.loads(path.read_text(encoding="utf-8"))
         if {name: there.get(name) for name in told} != told:
             raise DataError(f"{experiment.out}: holds the study {there.get('study')} of the size {there.get('size')}, "
                             f"not {told['study']} of {told['size']}; name another --out")  # fmt: skip
-    write_atomically(path, [json.dumps({**told, "package_version": __version__}).encode()])
+    write_atomically(path, [json.dumps({**told, **more, "package_version": __version__}, indent=1).encode()])

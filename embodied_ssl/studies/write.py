@@ -21,10 +21,17 @@ from embodied_ssl.studies.study import Figure, file_name
 PAGE, TABLES, FIGURES = "report.html", "tables.md", "figures"
 
 
-def write_study(experiment: Experiment) -> Results:
-    """Write everything that was found, from the files of its cells alone."""
+def write_study(experiment: Experiment, page: bool = True) -> Results:
+    """Write everything that was found, from the files of its cells alone; without a page the numbers only."""
     found = Results(one for cell in experiment.measuring() for one in cell.results())
     write_results(found, experiment.out / "results.json")
+    if page:
+        _write_page(experiment, found)
+    return found
+
+
+def _write_page(experiment: Experiment, found: Results) -> None:
+    """Tables, figures as files, and one page of both with what the runs of the first seed make of held-out data."""
     write_atomically(experiment.out / TABLES, [tables(experiment, found).encode()])
     answers = [drawn for figure in experiment.study.figures for drawn in draw(figure, found)]
     (experiment.out / FIGURES).mkdir(exist_ok=True)
@@ -32,7 +39,8 @@ def write_study(experiment: Experiment) -> Results:
         path = experiment.out / FIGURES / f"{number + 1}_{file_name(answer.title)}.svg"
         write_atomically(path, [as_file(answer).encode()])
     runs = [each for each in experiment.learning() if each.seed == 0]
-    shown = {each.row: figures_of(each.run, [experiment.place(on.data) for on in experiment.on[:1]]) for each in runs}
+    places = [experiment.place(name) for name in dict.fromkeys(on.data for on in experiment.on)]
+    shown = {each.row: figures_of(each.run, places, most=1) for each in runs}
     write_report(
         experiment.out / PAGE,
         found,
@@ -42,12 +50,11 @@ def write_study(experiment: Experiment) -> Results:
         answers,
         _about(experiment),
     )
-    return found
 
 
 def draw(figure: Figure, results: Sequence[Result]) -> Iterator[Drawn]:
     """A figure of a study for each set that it was measured on; none where nothing was."""
-    colours = row_colours(sorted({result.row for result in results}, key=row_order))
+    colours = row_colours(sorted(dict.fromkeys(result.row for result in results), key=row_order))
     own = [result for result in results if _is_shown(figure, result)]
     sets = list(dict.fromkeys(result.set for result in own))
     for name in sets:

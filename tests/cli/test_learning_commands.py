@@ -113,7 +113,7 @@ def test_compare_by_jobs_of_slurm_learns_the_same(rooms, tmp_path):
     assert main([*command, "--out", str(tmp_path / "there"), *jobs]) == 0
     for name in ("runs/rotation-0/encoder.safetensors", "results.csv"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
-    assert len(list((tmp_path / "jobs").glob("*_result.pkl"))) == 2  # one is trained, one set is measured on
+    assert len(list((tmp_path / "jobs").glob("*_result.pkl"))) == 4  # one is trained, three rows are measured
 
 
 def test_compare_tells_which_set_each_row_learns_from(rooms, data, tmp_path, capsys):

@@ -12,6 +12,7 @@ from embodied_ssl import plugins, studies
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.studies import On, Row, Size, Study, study_named, study_names
+from embodied_ssl.studies.experiment import Experiment
 
 ROW = Row("rotation", "rotation", {"frames": "roam"})
 ON = On("roam_test", (KNN(),))
@@ -22,6 +23,14 @@ def test_every_file_is_a_study_or_known_to_be_none():
     for module in iter_modules(studies.__path__):
         if module.name not in studies._MACHINERY:
             assert isinstance(import_module(f"embodied_ssl.studies.{module.name}").STUDY, Study), module.name
+
+
+@pytest.mark.parametrize("name", studies._built_in())
+def test_rows_of_a_study_are_methods_settings_and_data_that_there_are(name, tmp_path):
+    study = study_named(name)
+    assert {"minute", "hour", "day"} <= set(study.sizes)
+    assert any(row.name.startswith("labels") for row in study.rows), "the bound that rows without labels stand beside"
+    Experiment(study, "minute", study.sizes["minute"], tmp_path, tmp_path).check()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +55,8 @@ def test_one_from_outside_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.setenv(plugins.VARIABLE, "")
     text = """
         from embodied_ssl.evaluation.protocols.knn import KNN
-        from embodied_ssl.studies import On, Row, Size, Study
+        from embodied_ssl.studies.experiment import Experiment
+from embodied_ssl.studies import On, Row, Size, Study
 
         def declared(name):
             row = Row("rotation", "rotation", {"frames": "roam"})

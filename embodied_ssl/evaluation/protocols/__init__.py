@@ -56,6 +56,12 @@ def protocol_name(protocol: Protocol) -> str:
     return next((name for name, other in _added().items() if other is kind), plugins.name_of(kind))
 
 
+def name_to_make(protocol: Protocol) -> str:
+    """What `make_protocol` makes its like of, in another process as well: its name, or `module:Name` from outside."""
+    name = protocol_name(protocol)
+    return name if name in _built_in() else plugins.origin_of(type(protocol))
+
+
 def _built_in() -> list[str]:
     return [module.name for module in pkgutil.iter_modules(__path__)]
 
