@@ -1,4 +1,4 @@
-"""What benchmarks share: their options, timing of alternatives in turn (medians, ratios), and charts as files."""
+"""What benchmarks share: their options, and the timing of alternatives in turn (medians, ratios)."""
 
 import argparse
 import statistics
@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-
-from embodied_ssl.datasets.gallery.charts import Chart
 
 
 def options(doc: str | None) -> argparse.ArgumentParser:
@@ -53,15 +51,3 @@ def table(title: str, rows: Mapping[str, float], unit: str, reference: str | Non
     for name, rate in rows.items():
         ratio = f"{rate / rows[reference]:8.2f} ×" if reference else ""
         print(f"  {name:<44}{rate:12,.1f} {unit} {ratio}")
-
-
-def figure(chart: Chart, title: str) -> str:
-    """A chart as an SVG file of its own, with its title above."""
-    style = (
-        "text{font:11px sans-serif;fill:#333;text-anchor:middle}.y{text-anchor:end}.grid{stroke:#ddd;fill:none}"
-        ".rule{stroke:#333;fill:none}.line,.dashed{fill:none;stroke-width:1.6}.dashed{stroke-dasharray:4 4}"
-        ".whisker{stroke:#333;fill:none}"
-    )
-    drawn = str(chart.svg(title)).replace('<svg class="chart"', '<svg x="0" y="18" width="420" height="290"', 1)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="420" height="308"><style>{style}</style>'
-    return f'{head}<rect width="420" height="308" fill="#fff"/><text x="210" y="14">{title}</text>{drawn}</svg>\n'

@@ -8,6 +8,7 @@ from typing import Any
 
 from embodied_ssl.cli.learning import arguments_of_train, train_parser
 from embodied_ssl.data import Source, check_streams, source_for
+from embodied_ssl.datasets.collect.engines import check_engine
 from embodied_ssl.datasets.collect.slurm import USUAL as USUAL_JOBS
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
@@ -76,7 +77,8 @@ def compare(
     OUT is held meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained
     or measured.
     """
-    rows = list(dict.fromkeys([*methods, "labels"] if labels else methods))  # each once
+    check_engine(engine, slurm)
+    rows = list(dict.fromkeys([*methods, "labels"] if labels and methods else methods))  # each once
     chosen = usual_protocols() if protocols is None else protocols
     by = [each if isinstance(each, Protocol) else make_protocol(each) for each in chosen]
     experiment = comparison(

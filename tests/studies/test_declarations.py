@@ -6,12 +6,15 @@ from importlib import import_module
 from pkgutil import iter_modules
 from textwrap import dedent
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from embodied_ssl import plugins, studies
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.studies import On, Row, Size, Study, study_named, study_names
+from embodied_ssl.studies.data import DATA
 from embodied_ssl.studies.experiment import Experiment
 
 ROW = Row("rotation", "rotation", {"frames": "roam"})
@@ -30,7 +33,13 @@ def test_rows_of_a_study_are_methods_settings_and_data_that_there_are(name, tmp_
     study = study_named(name)
     assert {"minute", "hour", "day"} <= set(study.sizes)
     assert any(row.name.startswith("labels") for row in study.rows), "the bound that rows without labels stand beside"
-    Experiment(study, "minute", study.sizes["minute"], tmp_path, tmp_path).check()
+    rng = np.random.default_rng(0)
+    for i in range(24):  # what stands for sets of images that the user gives
+        place = tmp_path / "images" / ("test" if i % 3 else "train") / f"class{i % 2}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(place / f"{i}.png")
+    given = {each: tmp_path / "images" for each in study.data_of() if each not in DATA and each not in study.data}
+    Experiment(study, "minute", study.sizes["minute"], tmp_path, tmp_path, given).check()
 
 
 @pytest.mark.parametrize(
@@ -55,8 +64,7 @@ def test_one_from_outside_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.setenv(plugins.VARIABLE, "")
     text = """
         from embodied_ssl.evaluation.protocols.knn import KNN
-        from embodied_ssl.studies.experiment import Experiment
-from embodied_ssl.studies import On, Row, Size, Study
+        from embodied_ssl.studies import On, Row, Size, Study
 
         def declared(name):
             row = Row("rotation", "rotation", {"frames": "roam"})
