@@ -115,7 +115,7 @@ def demo_parser() -> Parser:
     """`embodied-ssl demo`."""
     from embodied_ssl.cli.demo import demo
 
-    parser = Parser("demo", first_line(demo), "[settings]", ["embodied-ssl demo --out demo --scale 2"])
+    parser = Parser("demo", first_line(demo), "[settings]", ["embodied-ssl demo --out demo --workers 4"])
     parser.settings("The demonstration", demo)
     parser.for_all()
     return parser
