@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.image_set import LabelledStream
 from embodied_ssl.datasets.read.captions import Captions
-from embodied_ssl.datasets.read.streams import Interactions, ObjectPairs, Stream
+from embodied_ssl.datasets.read.object_pairs import ObjectPairs
+from embodied_ssl.datasets.read.streams import Interactions, Stream
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.read.batches import Batch

@@ -23,7 +23,8 @@ from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.digests import Digests, digests_of
 from embodied_ssl.datasets.kinds import Kind, kind_of
 from embodied_ssl.datasets.read.motor import OWN, MotorSignals
-from embodied_ssl.datasets.read.streams import Clips, Images, Interactions, ObjectPairs, Pairs
+from embodied_ssl.datasets.read.object_pairs import ObjectPairs
+from embodied_ssl.datasets.read.streams import Clips, Images, Interactions, Pairs
 from embodied_ssl.datasets.read.tables import Table, text
 from embodied_ssl.datasets.schema import Field
 from embodied_ssl.datasets.store.manifest import Manifest, read_manifest
