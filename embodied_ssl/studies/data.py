@@ -9,7 +9,6 @@ measured on 5,000 to 5,999; rooms are told apart by the seed.
 import json
 import sys
 import time
-import warnings
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -140,8 +139,8 @@ def collect_standard(
         out: the directory of this one set.
         workers: as of `collect`, like `engine`, `progress` and `slurm`.
 
-    Warns where its bytes are others than the committed ones, as on a processor that rounds otherwise. Raises DataError
-    as `collect` does.
+    Says so where its bytes are others than the committed ones, as on a processor that rounds otherwise. Raises
+    DataError as `collect` does.
     """
     wanted = standard(name)
     episodes = wanted.episodes_for(size)
@@ -149,11 +148,11 @@ def collect_standard(
     collect(wanted.kind, out, episodes, wanted.seed, **how, **wanted.settings)
     found = Collected(Path(out).expanduser(), data_sha256(out), committed_sha256(name, size))
     if found.differs:
-        warnings.warn(
-            f"{name} ({size}): its bytes are others than where the package was made ({found.sha256[:12]}, not "
-            f"{str(found.committed)[:12]}), so figures may differ a little: of another processor, or of other versions "
+        print(
+            f"embodied-ssl: {name} ({size}): its bytes are others than where the package was made "
+            f"({found.sha256[:12]}, not {str(found.committed)[:12]}), so figures may differ a little: of another processor, or of other versions "
             "of numpy, opencv or pybullet",
-            stacklevel=2,
+            file=sys.stderr,
         )
     return found
 
@@ -185,9 +184,7 @@ def main() -> None:
     for size in given.sizes:
         for name in given.names:
             started = time.perf_counter()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that it differs is why this is run
-                found = collect_standard(name, size, given.out / f"{name}-{size}", given.workers)
+            found = collect_standard(name, size, given.out / f"{name}-{size}", given.workers)
             renewed = _committed()
             renewed.setdefault(name, {})[str(DATA[name].episodes_for(size))] = found.sha256
             write_atomically(HASHES, [(json.dumps(renewed, indent=1, sort_keys=True) + "\n").encode()])
