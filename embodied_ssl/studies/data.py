@@ -150,8 +150,8 @@ def collect_standard(
     if found.differs:
         print(
             f"embodied-ssl: {name} ({size}): its bytes are others than where the package was made "
-            f"({found.sha256[:12]}, not {str(found.committed)[:12]}), so figures may differ a little: of another processor, or of other versions "
-            "of numpy, opencv or pybullet",
+            f"({found.sha256[:12]}, not {str(found.committed)[:12]}), so figures may differ a little: of another "
+            "processor, or of other versions of numpy, opencv or pybullet",
             file=sys.stderr,
         )
     return found
