@@ -38,8 +38,10 @@ from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 SIZE, BATCH, TEMPERATURE, UPDATES, ROUNDS = 64, 64, 0.5, 2, 3
+WHOLE_BATCH = 256  # SimCLR's own
 SCALE, STRENGTH, GREY, BLUR = (0.08, 1.0), 1.0, 0.2, 0.5
 ENCODERS, PRECISIONS = ("conv4", "resnet18_small"), ("32", "bf16")
+RARELY = TrainingSettings(monitor_every=10**6, checkpoint_every=10**6, progress=False)
 README = Recipe(optimizer="sgd", learning_rate=0.1, weight_decay=1e-6, batch_size=BATCH, steps=UPDATES + 2)
 
 
@@ -75,8 +77,7 @@ def ours(encoder: str, precision: Precision, together: bool, data: Path, runs: I
     def work() -> float:
         method = Timed(make_encoder(encoder, SIZE), together)
         out = data.parent / f"run{next(runs)}"
-        rarely = TrainingSettings(monitor_every=10**6, checkpoint_every=10**6, progress=False)
-        train(method, out, {"frames": data}, README, rarely, Hardware("cpu", precision=precision))
+        train(method, out, {"frames": data}, README, RARELY, Hardware("cpu", precision=precision))
         return (method.ended[-2] - method.ended[0]) / UPDATES
 
     return work
@@ -150,6 +151,53 @@ def steps(data: Path, pictures: Path, peers: list[str]) -> Iterator[str]:
                 how = "both views at once" if together else "each view by itself"
                 name = {"32": "float32", "bf16": "bf16"}[precision]
                 yield f"| {encoder}, {name}, {how} | {' | '.join(cells)} |"
+
+
+def over_bare(data: Path) -> Iterator[str]:
+    """What an update costs beside the bare forward and backward of its two views, by process time."""
+    yield f"| one update of {WHOLE_BATCH} images, {SIZE} px | update, core ms | forward and backward | ratio |"
+    yield "|---|---|---|---|"
+    for name in ENCODERS:
+        with tempfile.TemporaryDirectory(dir=data.parent) as folder:
+            runs = (Path(folder) / str(number) for number in count())
+            found: dict[str, list[float]] = {"update": [], "bare": []}
+            for _ in range(ROUNDS):
+                found["update"].append(whole_update(name, data, next(runs)))
+                found["bare"].append(forward_and_backward(name))
+        update, bare = (1000 * statistics.median(seconds) for seconds in found.values())
+        yield f"| {name} | {update:,.0f} | {bare:,.0f} | {update / bare:.2f} |"
+
+
+class Counted(SimCLR):
+    """SimCLR as it is, that notes the process time when each update has ended."""
+
+    ended: list[float]
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def after_step(self, step: Step) -> None:
+        self.ended.append(time.process_time())
+
+
+def whole_update(encoder: str, data: Path, out: Path) -> float:
+    """Core seconds of an update of `train`, its first one left out."""
+    method = Counted(make_encoder(encoder, SIZE))
+    method.ended = []
+    recipe = Recipe(batch_size=WHOLE_BATCH, steps=UPDATES + 2)
+    train(method, out, {"frames": data}, recipe, RARELY, Hardware("cpu"))
+    return (method.ended[-2] - method.ended[0]) / UPDATES
+
+
+def forward_and_backward(encoder: str) -> float:
+    """Core seconds of the encoder alone, on as many images."""
+    network, images = make_encoder(encoder, SIZE), torch.rand(2 * WHOLE_BATCH, 3, SIZE, SIZE)
+    ended = []
+    for _ in range(UPDATES + 1):
+        network(images).sum().backward()
+        network.zero_grad(set_to_none=True)
+        ended.append(time.process_time())
+    return (ended[-1] - ended[0]) / UPDATES
 
 
 def alone(images: Tensor, peers: list[str]) -> Iterator[str]:
@@ -241,7 +289,7 @@ def main() -> None:
         for number, frame in enumerate(frames):
             cv2.imwrite(str(pictures / f"{number:05d}.jpg"), frame[..., ::-1])
         images = torch.from_numpy(frames[:128]).movedim(-1, 1).contiguous()
-        for rows in (alone(images, peers), steps(data, pictures, peers)):
+        for rows in (alone(images, peers), over_bare(data), steps(data, pictures, peers)):
             lines.append("")
             for row in rows:
                 print(row, flush=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import Range, chosen, random_resized_crop, to_float, uniform
@@ -85,26 +86,22 @@ def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tenso
 
 @in_float32
 def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
-    """Gaussian blur with a random width per sample, px, by a separable kernel of an odd number of taps.
+    """Gaussian blur with a random width per sample, px, by a kernel of an odd number of taps, mirrored at the border.
 
-    Each sample's kernel becomes a matrix with a band, mirrored at the border, that is applied to rows and columns.
+    All channels of all samples are those of one image, each with a kernel of its own. images: float [B, 3, H, W].
     """
-    count, _, height, width = images.shape
+    count, colors, height, width = images.shape
     offsets = torch.arange(kernel, device=images.device) - kernel // 2
     deviation = uniform(count, *sigma, rng)[:, None]  # [B, 1]
     weights = torch.exp(-0.5 * (offsets / deviation) ** 2)  # [B, kernel]
     weights = weights / weights.sum(1, keepdim=True)
     blurred = chosen(count, probability, rng).nonzero().squeeze(1)  # numbers of samples
-    rows, columns = (_bands(weights[blurred], offsets, side)[:, None] for side in (height, width))
-    return images.index_copy(0, blurred, (rows @ (images[blurred] @ columns.mT)).to(images.dtype))
-
-
-def _bands(weights: Tensor, offsets: Tensor, side: int) -> Tensor:
-    """Matrices [B, side, side] that convolve with kernels [B, taps], mirrored at the border without repeating it."""
-    places = (torch.arange(side, device=weights.device)[:, None] + offsets).abs()  # [side, taps]
-    places = torch.where(places < side, places, 2 * (side - 1) - places).expand(len(weights), -1, -1)
-    empty = weights.new_zeros(len(weights), side, side)
-    return empty.scatter_add(2, places, weights[:, None].expand_as(places))
+    if len(blurred) == 0:
+        return images
+    mirrored = functional.pad(images[blurred], (kernel // 2,) * 4, mode="reflect").flatten(0, 1)[None]  # [1, 3 n, ...]
+    squares = weights[blurred, :, None] * weights[blurred, None]  # [n, kernel, kernel]
+    found = functional.conv2d(mirrored, squares.repeat_interleave(colors, 0)[:, None], groups=mirrored.shape[1])
+    return images.index_copy(0, blurred, found.view(-1, colors, height, width).to(images.dtype))
 
 
 @in_float32

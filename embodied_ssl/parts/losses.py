@@ -69,11 +69,11 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float, identity: Tensor 
     count, offset = len(first), rank() * len(own)
     scores = own @ everyone.T / temperature  # [2 B, world · 2 B]
 
-    # No view is compared with itself; the positive of a first view is its second one, and the other way round.
+    # The positive of a first view is its second one, and the other way round; what else is of the same sample, the view
+    # itself to begin with, is no candidate.
     rows = torch.arange(2 * count, device=own.device)
-    scores = scores.index_put((rows, rows + offset), scores.new_tensor(-torch.inf))
-    numbers = identity.repeat(2) if identity is not None else None
-    return info_nce(scores, rows.roll(count) + offset, _same_sample(numbers))
+    numbers = identity if identity is not None else rows[:count] + rank() * count
+    return info_nce(scores, rows.roll(count) + offset, _same_sample(numbers.repeat(2)))
 
 
 @in_float32

@@ -104,6 +104,8 @@ class Views:
         batches = self._given(frames, pairs, objects)
         motor_size = 0 if pairs is None else pairs.motion.shape[1]
         found = [self._of_one(batch, rng, size, augmentations, motor_size) for batch in batches]
+        if len(found) == 1:
+            return found[0]
         return Positives(*(torch.cat([getattr(one, name) for one in found]) for name in vars(found[0])))
 
     def source_images(
@@ -158,7 +160,7 @@ class Views:
 
 def _patch(images: Tensor, pixel: Tensor, side: int) -> Tensor:
     """Square patches about given pixels, uint8 [B, 3, side, side]."""
-    return (crop_at(images, pixel, side, side) * 255).round_().byte()
+    return crop_at(images, pixel, side, side).mul_(255).round_().byte()
 
 
 class ActionPredictor(nn.Module):

@@ -20,8 +20,8 @@ def to_float(images: Tensor, size: int | None = None) -> Tensor:
     """uint8 [B, 3, H, W] as float32 [B, 3, size, size] in [0, 1]; averaged over areas where it shrinks."""
     _check_bytes(images)
     if size is None or images.shape[-2:] == (size, size):
-        return images.contiguous().float().div_(255)
-    floats = images.contiguous(memory_format=torch.channels_last).float().div_(255)  # faster to resize
+        return images.contiguous() / 255
+    floats = images.contiguous(memory_format=torch.channels_last) / 255  # faster to resize
     shrinks = size < max(floats.shape[-2:])
     return functional.interpolate(floats, (size, size), mode="bilinear", antialias=shrinks).clamp_(0, 1)
 
@@ -68,7 +68,7 @@ def crop_at(images: Tensor, pixel: Tensor, side: float, size: int, angle: Tensor
     fine = 2 if side > 1.5 * size else 1  # samples along a side of a pixel, against aliasing
     transform = torch.cat([rows, (middle * 2 - extent)[..., None]], -1) / extent[:, None]  # [B, 2, 3]
     grid = functional.affine_grid(transform, [len(images), 3, fine * size, fine * size], align_corners=False)
-    floats = images.contiguous(memory_format=torch.channels_last).float().div_(255)
+    floats = images.contiguous(memory_format=torch.channels_last) / 255
     crops = functional.grid_sample(floats, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return functional.avg_pool2d(crops, fine) if fine > 1 else crops
 
