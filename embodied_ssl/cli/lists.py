@@ -96,6 +96,26 @@ def studies_command(given: Mapping[str, Any]) -> int:
     return 0
 
 
+def zoo_parser() -> Parser:
+    """`embodied-ssl zoo`."""
+    return _parser("zoo", "List the encoders that come with the package, and their scores.")
+
+
+def zoo_command(given: Mapping[str, Any]) -> int:
+    """`embodied-ssl zoo`."""
+    from embodied_ssl.zoo import zoo_card, zoo_names
+
+    for name in zoo_names():
+        card = zoo_card(name)
+        encoder = card["run"]["encoder"]
+        print(f"zoo/{name}\n    {card['row']}, of the study {card['study']}: {card['command']}")
+        print(f"    {encoder['name']}, images of {encoder['image_size']} px")
+        for one in card["scores"]:
+            print(f"    {one['set']}, {one['protocol']}: {one['metric']} {one['value']:.3f}")
+    print('load one with embodied_ssl.load_encoder("zoo/NAME"); `embodied-ssl verify zoo/NAME` makes it again')
+    return 0
+
+
 def _parser(command: str, about: str) -> Parser:
     parser = Parser(command, about, "", [f"embodied-ssl {command} --plugin my_module"])
     parser.for_all()

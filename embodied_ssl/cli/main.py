@@ -39,6 +39,7 @@ COMMANDS = {
     "methods": Command("lists", "list the methods, their papers, and what each learns from"),
     "encoders": Command("lists", "list the encoders"),
     "studies": Command("lists", "list the studies, what each asks, and the sizes that it has"),
+    "zoo": Command("lists", "list the encoders that come with the package, and their scores"),
     "protocols": Command("lists", "list the protocols that measure encoders"),
 }
 ABOUT = "Bodies in simulated worlds: collect interaction data, look at them, learn from them, measure what was learned."

@@ -4,7 +4,7 @@ import json
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from embodied_ssl.comparison import comparison
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.read.motor import MotorSignals
 from embodied_ssl.datasets.store.manifest import MANIFEST, read_json
 from embodied_ssl.evaluation.results import Result, read_results
 from embodied_ssl.limits import Count, within_limits
@@ -26,6 +27,7 @@ from embodied_ssl.studies.run import STUDY, rows_named, run_experiment
 from embodied_ssl.training.runs.checkpoint import ENCODER, is_finished, read_configuration
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
+from embodied_ssl.zoo import is_of_zoo, weights_of, zoo_card
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def verify(
     fresh folder; sets of images that were given are taken as they are.
 
     Args:
-        path: the folder of a study or of a comparison, or that of a run.
+        path: the folder of a study or of a comparison, or that of a run; or `zoo/NAME`.
         rows: of a study, by the names in its tables or of their files, only these; none: all that have a run.
         seeds: of a study, only the first so many; None: all that there are.
         workers: processes, as of `study`.
@@ -75,8 +77,13 @@ def verify(
     with _scratch(scratch) as fresh:
         if (folder / STUDY).is_file():
             return _verify_study(folder, fresh, rows, seeds, workers, device, progress)
+        if is_of_zoo(path):
+            card, weights = zoo_card(str(path)), weights_of(str(path))
+            return _verify_run(str(path), card["run"], card["data"], weights, fresh, workers, device, progress)
         if is_finished(folder):
-            return _verify_run(folder, fresh, workers, device, progress)
+            told, name = read_configuration(folder), f"run {folder.resolve().name}"
+            data = {stream: _told_data(entry) for stream, entry in told["data"].items()}
+            return _verify_run(name, told, data, folder / ENCODER, fresh, workers, device, progress)
     raise DataError(f"{folder}: no study, and no run that has ended; name the --out of one")
 
 
@@ -116,22 +123,34 @@ def _of_rows(experiment: Experiment, names: Sequence[str], seeds: int | None) ->
     return replace(experiment, study=study, size=size)
 
 
-def _verify_run(folder: Path, fresh: Path, workers: int, device: str | None, progress: bool) -> list[Finding]:
+def _verify_run(
+    name: str,
+    told: dict[str, Any],
+    data: Mapping[str, Sequence[dict[str, Any]]],
+    weights: Path,
+    fresh: Path,
+    workers: int,
+    device: str | None,
+    progress: bool,
+) -> list[Finding]:
     """A run by itself, by what its `run.json` says, and its data by what their `dataset.json` says."""
-    told = read_configuration(folder)
     found: list[Finding] = []
-    data: dict[str, list[Path]] = {}
-    for stream, entry in told["data"].items():
-        sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
-        for number, source in enumerate(map(Path, sources)):
-            place = source
-            if (source / MANIFEST).is_file():
-                place = fresh / "data" / f"{stream}-{number}"
-                _collect_again(source, place, workers, progress)
-                found.append(_data(str(source), source, place))
-            data.setdefault(stream, []).append(place)
-    run = train_again(told, data, fresh / folder.resolve().name, device, progress)
-    return [*found, _run(folder, run)]
+    places: dict[str, list[Path]] = {}
+    for stream, sets in data.items():
+        for number, one in enumerate(sets):
+            place = Path(one["path"]) if "path" in one else fresh / "data" / f"{stream}-{number}"
+            if "spec" in one:
+                _collect_again(one["spec"], place, workers, progress)
+                found.append(_shards(f"data of {stream}", one["shards"], read_json(place)["shards"]))
+            places.setdefault(stream, []).append(place)
+    run = train_again(told, places, fresh / "run", device, progress)
+    return [*found, compare_tensors(name, weights, run / ENCODER)]
+
+
+def _told_data(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of the data sets of a stream what is said of them where they lie; of images that were given, where they lie."""
+    sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
+    return [read_json(Path(one)) if (Path(one) / MANIFEST).is_file() else {"path": one} for one in sources]
 
 
 def train_again(
@@ -147,11 +166,18 @@ def train_again(
     )  # fmt: skip
     settings = TrainingSettings(told["seed"], told["accumulate"], progress=progress)
     hardware = Hardware(device or "auto", precision=told["precision"])
-    return train(method, out, data, Recipe(**told["recipe"]), settings, hardware)
+    motor = {stream: _motor(entry["motor"]) for stream, entry in told["data"].items() if "motor" in entry}
+    return train(method, out, data, Recipe(**told["recipe"]), settings, hardware, motor=motor)
 
 
-def _collect_again(source: Path, out: Path, workers: int, progress: bool) -> None:
-    spec = read_json(source)["spec"]
+def _motor(said: str) -> MotorSignals:
+    """Whose motor signals, as `run.json` has it: `yoked`, `none`, `delayed by 0.3 s`."""
+    name, by, delay = said.partition(" by ")
+    whose: Any = name
+    return MotorSignals(whose, float(delay.removesuffix(" s"))) if by else MotorSignals(whose)
+
+
+def _collect_again(spec: dict[str, Any], out: Path, workers: int, progress: bool) -> None:
     env = {name: tuple(value) if isinstance(value, list) else value for name, value in spec["env"].items()}
     collect(
         spec["kind"], out, spec["episodes"], spec["seed"], workers, spec["policy"], spec["compression"],
@@ -163,13 +189,16 @@ def _data(name: str, before: Path, again: Path) -> Finding:
     """Two data sets, by the hashes of their shards."""
     if not (before / MANIFEST).is_file():
         return Finding(f"data {name}", f"its place: {before} is gone")
-    shards = [[(each["file"], each["sha256"]) for each in read_json(place)["shards"]] for place in (before, again)]
-    for one, other in zip(*shards, strict=False):
-        if one != other:
-            return Finding(f"data {name}", f"{one[0]} ({one[1][:12]} was, {other[1][:12]} is)")
-    if len(shards[0]) != len(shards[1]):
-        return Finding(f"data {name}", f"its size: {len(shards[0])} shards were, {len(shards[1])} are")
-    return Finding(f"data {name}", count=f"{len(shards[0])} shards")
+    return _shards(f"data {name}", *(read_json(place)["shards"] for place in (before, again)))
+
+
+def _shards(name: str, before: Sequence[dict[str, Any]], again: Sequence[dict[str, Any]]) -> Finding:
+    for one, other in zip(before, again, strict=False):
+        if one["sha256"] != other["sha256"]:
+            return Finding(name, f"{one['file']} ({one['sha256'][:12]} was, {other['sha256'][:12]} is)")
+    if len(before) != len(again):
+        return Finding(name, f"its size: {len(before)} shards were, {len(again)} are")
+    return Finding(name, count=f"{len(before)} shards")
 
 
 def _run(before: Path, again: Path) -> Finding:

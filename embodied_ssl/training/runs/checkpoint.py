@@ -28,6 +28,7 @@ from embodied_ssl.method import Method
 from embodied_ssl.methods import method_class
 from embodied_ssl.training.runs.outside import CODE, PLUGINS, check_outside
 from embodied_ssl.training.runs.run import CONFIGURATION, ENCODER
+from embodied_ssl.zoo import is_of_zoo, load_from_zoo
 
 METHOD = "method.safetensors"
 STATE = "state.pt"
@@ -41,7 +42,12 @@ _BEGINNING = (
 
 
 def load_encoder(run: Path | str) -> Encoder:
-    """The encoder that a run has learned, in evaluation mode. Raises DataError where there is none or it is damaged."""
+    """The encoder that a run has learned, or `zoo/NAME`, in evaluation mode.
+
+    Raises DataError where there is none or it is damaged.
+    """
+    if is_of_zoo(run):
+        return load_from_zoo(str(run))
     configuration = read_configuration(run)
     encoder = _encoder_of(run, configuration)
     load_weights(encoder, Path(run) / ENCODER)

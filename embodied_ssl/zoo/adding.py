@@ -1,0 +1,86 @@
+"""Put what a run of a study has learned into the zoo, with its card.
+
+python -m embodied_ssl.zoo.adding studies/positives "simclr: hold, across scenes" --name simclr_hold
+"""
+
+import json
+import shlex
+import sys
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from embodied_ssl import zoo
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.datasets.store.manifest import MANIFEST, read_json
+from embodied_ssl.evaluation.results import read_results
+from embodied_ssl.studies.study import file_name
+from embodied_ssl.training.runs.checkpoint import ENCODER, FIRST_WEIGHTS, read_configuration
+from embodied_ssl.training.runs.outside import CODE
+
+
+def add(study: Path | str, row: str, name: str, seed: int = 0) -> Path:
+    """Write the encoder of a row and seed of a study to the zoo, and its card beside it; the path of the card.
+
+    Raises DataError where there is no such run, where it cannot be made again from what its card would say, and where
+    the zoo would grow too large.
+    """
+    folder = Path(study).expanduser()
+    run = folder / "runs" / f"{file_name(row)}-{seed}"
+    told = read_configuration(run)
+    if CODE in told or told[FIRST_WEIGHTS]["source"] is not None:
+        raise DataError(f"{run}: has code or first weights from outside of the package; the zoo holds none such")
+    weights = (run / ENCODER).read_bytes()
+    others = sum((zoo.FOLDER / f"{each}.safetensors").stat().st_size for each in zoo.zoo_names() if each != name)
+    if others + len(weights) > zoo.MOST_BYTES:
+        raise DataError(f"{name}: the zoo would have {(others + len(weights)) / 1e6:.1f} MB of at most 8")
+    data = {stream: _data_of(entry) for stream, entry in told["data"].items()}
+    scores = [
+        asdict(one)
+        for one in read_results(folder / "results.json")
+        if (file_name(one.row), one.seed) == (file_name(row), seed)
+    ]
+    card = {"row": row, "study": json.loads((folder / "study.json").read_text(encoding="utf-8"))["study"],
+            "command": _command(told), "run": told, "data": data, "scores": scores}  # fmt: skip
+    write_atomically(zoo.FOLDER / f"{name}.safetensors", [weights])
+    path = zoo.FOLDER / f"{name}.json"
+    write_atomically(path, [(json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()])
+    return path
+
+
+def _data_of(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of each data set of a stream, how it is collected, and the hashes of its shards."""
+    sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
+    if missing := [source for source in sources if not (Path(source) / MANIFEST).is_file()]:
+        raise DataError(f"{missing[0]}: no data set that can be collected again; the zoo holds what anybody can make")
+    told = [read_json(Path(source)) for source in sources]
+    return [
+        {"spec": one["spec"], "shards": [{"file": each["file"], "sha256": each["sha256"]} for each in one["shards"]]}
+        for one in told
+    ]
+
+
+def _command(told: dict[str, Any]) -> str:
+    """The run in words; its card has every setting."""
+    streams = [word for stream in told["data"] for word in (f"--{stream}", f"DATA/{stream}")]
+    return shlex.join(["embodied-ssl", "train", told["method"], *streams, "--seed", str(told["seed"])])
+
+
+def main() -> None:
+    """Add one."""
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("study", type=Path, help="the folder of a study")
+    parser.add_argument("row", help="by name")
+    parser.add_argument("--name", required=True, help="in the zoo")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    print(add(given.study, given.row, given.name, given.seed))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DataError as error:
+        sys.exit(str(error))
