@@ -43,7 +43,10 @@ class DINO(Method):
     bottleneck of 64 for 256, with batch norm and ReLU where the paper has GELU alone (`paper_head`), a teacher momentum
     of 0.95 for 0.996, a constant weight decay. Through centering alone the teacher's outputs become much the same for
     all images before it has learned to distinguish them; the Sinkhorn-Knopp algorithm, as good in long runs (table 7 of
-    the paper), prevents that. The encoder that a run leaves behind is the teacher.
+    the paper), prevents that once its inputs have the spread of random codes, to which they are brought here: of
+    outputs that differ by less than the temperature it makes the same answer for all images, which the student, where
+    its views share little, learns to give as well. Views can also come from the body (`views`). The encoder that a run
+    leaves behind is the teacher.
     """
 
     whole_batch = True  # over which the teacher's outputs are balanced or averaged
@@ -86,7 +89,8 @@ class DINO(Method):
             bottleneck: dimension of the features that are compared with the prototypes.
             temperature: of the student.
             warmup_teacher_temperature: of the teacher at first.
-            teacher_temperature: of the teacher after `teacher_warmup`.
+            teacher_temperature: of the teacher after `teacher_warmup`; with `sinkhorn` for outputs that have the spread
+                of random codes.
             teacher_warmup: share of the steps in which the temperature of the teacher rises linearly.
             momentum: of the teacher's weights at first; it rises to 1.
             balance: what keeps the teacher from assigning all images alike: `sinkhorn`, by which the images of a batch
@@ -173,7 +177,9 @@ class DINO(Method):
     def teacher_probabilities(self, outputs: Tensor, temperature: float) -> Tensor:
         """The teacher's assignment of each large crop to the prototypes, [2 B, K], of its outputs [2 B, K]."""
         if self.balance == "sinkhorn":
-            everyone = sinkhorn(gather(outputs) / temperature)  # [world · 2 B, K]
+            everyone = gather(outputs)  # [world · 2 B, K]
+            spread = everyone.std(0).mean() * self.bottleneck**0.5  # over images; 1 for random codes
+            everyone = sinkhorn(everyone / (temperature * spread.clamp(min=1e-6)))
             return everyone[rank() * len(outputs) :][: len(outputs)]
         self._output_means.append(outputs.mean(0))
         return ((outputs - self.centre) / temperature).softmax(1)

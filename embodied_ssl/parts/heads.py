@@ -82,7 +82,8 @@ class PrototypeHead(nn.Module):
                 if isinstance(layer, nn.Linear):
                     nn.init.trunc_normal_(layer.weight, std=0.02)
                     nn.init.zeros_(layer.bias)
-        self.prototypes = nn.Parameter(torch.randn(prototypes, bottleneck))
+        # Of unit length: of longer ones an update would turn the direction, which alone counts, by less.
+        self.prototypes = nn.Parameter(functional.normalize(torch.randn(prototypes, bottleneck), dim=1))
 
     def forward(self, features: Tensor, frozen: bool = False) -> Tensor:
         """features [B, D] → cosine similarities [B, prototypes]. frozen: the prototypes get no gradient."""

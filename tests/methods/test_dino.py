@@ -93,6 +93,22 @@ def test_the_teacher_is_balanced_over_the_batch_without_a_centre():
         make_method("dino", "conv4", SIZE, balance="none")
 
 
+def test_the_teacher_is_as_sharp_however_alike_its_outputs_are():
+    """Else a teacher that tells images apart by little says the same of all, and its student learns to say so too."""
+    method = make_method("dino", "conv4", SIZE, prototypes=20, bottleneck=16)
+    outputs = torch.from_numpy(np.random.default_rng(3).normal(size=(12, 20)) / 4)  # as random codes of 16 numbers have
+    expected = sinkhorn((outputs - outputs.mean(0)) / outputs.std(0).mean() / 4 / 0.02)
+    for scale, common in ((1.0, 0.0), (1e-3, 0.9)):
+        found = method.teacher_probabilities(outputs * scale + common, 0.02)
+        torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-3)
+
+
+def test_prototypes_begin_with_unit_length():
+    """The step of an optimiser then turns them as much as it turns weights of a layer."""
+    prototypes = make_method("dino", "conv4", SIZE).head.prototypes
+    torch.testing.assert_close(prototypes.norm(dim=1), torch.ones(len(prototypes)))
+
+
 def test_crops_have_their_shares_and_sizes():
     method = make_method("dino", "conv4", SIZE, local_crops=3)
     sizes = []
