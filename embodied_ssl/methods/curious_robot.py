@@ -45,10 +45,12 @@ class CuriousRobot(Method):
     Loss: `w_g BCE(grasp at the angle tried) + w_p ‖push − p̂ush‖² + w_k ‖force profile − predicted‖² + w_i cosine
     embedding loss`, sums over the tasks that there are data for.
 
-    Differs: All tasks of an update go through the trunk at once instead of in turn, so that its batch norm sees the
-    same mixture as afterwards. The force profile is the slope of a line through the force while it rises, and its peak,
-    in logarithms, for the paper's slope and intercept; what a finger slipped off at once has no slope. Negatives of an
-    object are all other objects of the batch, and features are compared about their mean.
+    Differs: A push is told from windows about it, turned at random, in which objects are as large as in the patches of
+    the other tasks; the paper has whole images, of which small ones hardly show what has moved. All tasks of an update
+    go through the trunk at once instead of in turn, so that its batch norm sees the same mixture as afterwards. The
+    force profile is the slope of a line through the force while it rises, and its peak, in logarithms, for the paper's
+    slope and intercept; what a finger slipped off at once has no slope. Negatives of an object are all other objects of
+    the batch, and features are compared about their mean.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=3000)
@@ -58,6 +60,7 @@ class CuriousRobot(Method):
         self,
         encoder: Encoder,
         crop: SomeShare = 0.3,
+        push_crop: SomeShare = 0.5,
         grasp_first: Share = 0.1,
         grasp_weight: NonNegative = 1.0,
         push_weight: NonNegative = 1.0,
@@ -72,6 +75,7 @@ class CuriousRobot(Method):
         Args:
             encoder: the trunk, shared by all tasks.
             crop: side of the patch about the point of contact, as a share of the image.
+            push_crop: side of the windows of both images that a push is told from, as a share of the image.
             grasp_first: share of the training in which grasping, where there is any, is learned alone.
             grasp_weight: of the grasp loss.
             push_weight: of the push loss.
@@ -95,7 +99,8 @@ class CuriousRobot(Method):
         for stream in streams.values():
             batch = stream.batch(rng.permutation(len(stream))[:1000], rng)
             if isinstance(batch, Pushes):
-                _measure(push_target(batch), self.push_mean, self.push_std)
+                seen = self._push_windows(batch, torch.Generator().manual_seed(int(rng.integers(2**31))))
+                _measure(push_target(batch, *seen), self.push_mean, self.push_std)
             elif isinstance(batch, Pokes):
                 _measure(poke_target(batch.force, batch.depth_travelled), self.poke_mean, self.poke_std)
 
@@ -130,7 +135,7 @@ class CuriousRobot(Method):
         found = [self._grasp_task(grasps, step.rng)] if grasps is not None else []
         if grasps is not None and step.progress < self.grasp_first:
             return found
-        found += [self._push_task(pushes)] if pushes is not None else []
+        found += [self._push_task(pushes, step.rng)] if pushes is not None else []
         found += [self._poke_task(pokes, step.rng)] if pokes is not None else []
         return found + ([self._identity_task(pairs, step.rng)] if pairs is not None else [])
 
@@ -147,16 +152,25 @@ class CuriousRobot(Method):
 
         return _Task(self._patches(grasps.images, grasps.pixel, rng, turn), self.grasp_weight, losses)
 
-    def _push_task(self, pushes: Pushes) -> _Task:
-        """ℓ2 on start, direction and length of the push, from the images before and after."""
-        views = to_float(torch.cat([pushes.before, pushes.after]), self.encoder.image_size)  # [2 B, 3, s, s]
+    def _push_task(self, pushes: Pushes, rng: torch.Generator) -> _Task:
+        """ℓ2 on start, direction and length of the push, from windows of the images before and after."""
+        middle, side, turn = self._push_windows(pushes, rng)
+        views = [
+            crop_at(images, middle, side, self.encoder.image_size, turn) for images in (pushes.before, pushes.after)
+        ]
 
         def losses(maps: Tensor) -> dict[str, Tensor]:
             both = torch.cat(maps.chunk(2), 1)  # [B, 2 · channels, h, w]
-            target = (push_target(pushes) - self.push_mean) / self.push_std  # [B, 5]
+            target = (push_target(pushes, middle, side, turn) - self.push_mean) / self.push_std  # [B, 5]
             return {"push": functional.mse_loss(self.push(both).float(), target)}
 
-        return _Task(views, self.push_weight, losses)
+        return _Task(torch.cat(views), self.push_weight, losses)
+
+    def _push_windows(self, pushes: Pushes, rng: torch.Generator) -> tuple[Tensor, float, Tensor]:
+        """Middle [B, 2] (px), side (px) and turn [B] (rad) of windows with the start somewhere in their inner half."""
+        side = self.push_crop * pushes.before.shape[-1]
+        away = torch.stack([uniform(len(pushes), -side / 4, side / 4, rng) for _ in range(2)], 1)  # [B, 2], px
+        return pushes.start_pixel + away, side, uniform(len(pushes), -math.pi, math.pi, rng)
 
     def _poke_task(self, pokes: Pokes, rng: torch.Generator) -> _Task:
         """ℓ2 on the parameters of the force profile."""
@@ -218,10 +232,14 @@ class CuriousRobot(Method):
         return self.poke(self.encoder.last_maps(views)).float() * self.poke_std + self.poke_mean
 
     @torch.no_grad()
-    def predict_push(self, before: Tensor, after: Tensor) -> Tensor:
-        """Start, direction and length of pushes as `push_target` has them, from both images, float [B, 5]."""
-        maps = self.encoder.last_maps(to_float(torch.cat([before, after]), self.encoder.image_size))
-        return self.push(torch.cat(maps.chunk(2), 1)).float() * self.push_std + self.push_mean
+    def predict_push(self, before: Tensor, after: Tensor, middle: Tensor) -> Tensor:
+        """Start (px), direction (cosine, sine), length (m) of pushes in windows about `middle` [B, 2] (px), [B, 5]."""
+        side = self.push_crop * before.shape[-1]
+        maps = [
+            self.encoder.last_maps(crop_at(images, middle, side, self.encoder.image_size)) for images in (before, after)
+        ]
+        found = self.push(torch.cat(maps, 1)).float() * self.push_std + self.push_mean
+        return torch.cat([middle + found[:, :2] * side, found[:, 2:]], 1)
 
     def show(
         self,
@@ -255,7 +273,9 @@ class CuriousRobot(Method):
 
     def _show_pushes(self, pushes: Pushes) -> list[list[Panel]]:
         """Images before and after; blue is the way of the fingertip, orange the one that is predicted from them."""
-        predicted, side = self.predict_push(pushes.before, pushes.after), pushes.before.shape[-1]
+        middle, side = (pushes.start_pixel + pushes.end_pixel) / 2, pushes.before.shape[-1]
+        predicted = self.predict_push(pushes.before, pushes.after, middle)
+        predicted[:, :2] /= side
         lengths = (pushes.end - pushes.start)[:, :2].norm(dim=1)  # m
         shares = (
             (pushes.end_pixel - pushes.start_pixel).norm(dim=1) / side / lengths.clamp(min=1e-6)

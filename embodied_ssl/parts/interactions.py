@@ -17,11 +17,20 @@ def angle_bin(angle: Tensor) -> Tensor:
     return torch.round(angle / math.pi * ANGLES).long() % ANGLES
 
 
-def push_target(pushes: Pushes) -> Tensor:
-    """Start in the image (as a share of it), direction (cosine, sine) and length (m) of pushes, [B, 5]."""
+def push_target(pushes: Pushes, middle: Tensor, side: float, turn: Tensor) -> Tensor:
+    """Start, direction (cosine, sine) and length (m) of pushes as a window shows them, [B, 5].
+
+    middle, side, turn: of the windows, float [B, 2] px, px, and [B] rad, as `crop_at` takes them. The start is given
+    from the middle of the window, as a share of its side.
+    """
+    cosine, sine = turn.cos(), turn.sin()
+
+    def turned(way: Tensor) -> Tensor:
+        return torch.stack([cosine * way[:, 0] + sine * way[:, 1], cosine * way[:, 1] - sine * way[:, 0]], 1)
+
     length = (pushes.end - pushes.start)[:, :2].norm(dim=1, keepdim=True)  # [B, 1]
     direction = functional.normalize(pushes.end_pixel - pushes.start_pixel, dim=1)  # [B, 2]
-    return torch.cat([pushes.start_pixel / pushes.before.shape[-1], direction, length], 1)
+    return torch.cat([turned(pushes.start_pixel - middle) / side, turned(direction), length], 1)
 
 
 def poke_profile(parameters: Tensor, depth: Tensor) -> Tensor:

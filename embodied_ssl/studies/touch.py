@@ -24,7 +24,7 @@ STUDY = Study(
         Row("labels", "labels", {"labelled": "poke"}),
     ),
     on=(
-        On("tables_test", (Senses(), Grasping(), Retrieval(), SIX), label="category"),
+        On("tables_test", (Senses(), Grasping(grasps=(100, 1000), tables=50), Retrieval(), SIX), label="category"),
         On("push_test", (Senses(),)),
         On("poke_test", (Senses(),)),
         On("poke_test", (SIX,), label="material"),

@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError
@@ -13,9 +14,9 @@ from embodied_ssl.datasets.read import batches
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Step, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
-from embodied_ssl.parts.interactions import angle_bin, poke_target
+from embodied_ssl.parts.interactions import angle_bin, poke_target, push_target
 from embodied_ssl.parts.motions import cluster_motions, standard_deviation
-from embodied_ssl.parts.views import to_float
+from embodied_ssl.parts.views import crop_at, to_float
 
 SIZE, COUNT = 32, 6
 
@@ -232,6 +233,28 @@ def test_the_stiffness_of_a_poke_is_the_slope_while_its_force_rises():
     np.testing.assert_allclose(target[:, 0], np.log(slopes), rtol=1e-4)
     assert np.isnan(slopes).tolist() == [False, False, False, True]
     np.testing.assert_allclose(target[:, 1], np.log(np.maximum(force.max(1), 0.1)), rtol=1e-4)
+
+
+def test_a_push_is_told_where_its_window_shows_it():
+    """A white spot at the start, then one at the end: where they are in the windows."""
+    middle, side, turn = torch.tensor([[30.0, 34.0], [40.0, 20.0]]), 40.0, torch.tensor([0.7, -2.0])
+    start, end = torch.tensor([[24.0, 30.0], [44.0, 26.0]]), torch.tensor([[36.0, 40.0], [36.0, 14.0]])
+    seen = []
+    for spots in (start, end):
+        images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+        for image, (u, v) in zip(images, spots.long().tolist(), strict=True):
+            image[:, v - 1 : v + 2, u - 1 : u + 2] = 255
+        ink = crop_at(images, middle, side, 80, turn).mean(1)  # [2, 80, 80]
+        places = (torch.arange(80) + 0.5) / 80 - 0.5
+        weight = ink.sum((1, 2))
+        seen.append(torch.stack([(ink.sum(1) * places).sum(1), (ink.sum(2) * places).sum(1)], 1) / weight[:, None])
+    zeros = torch.zeros(2, 3)
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    pushes = batches.Pushes(images, images, start, end, zeros, zeros + torch.tensor([0.03, 0.04, 9.0]), torch.zeros(2))
+    target = push_target(pushes, middle, side, turn)
+    torch.testing.assert_close(target[:, :2], seen[0], atol=0.01, rtol=0)
+    torch.testing.assert_close(target[:, 2:4], functional.normalize(seen[1] - seen[0], dim=1), atol=0.02, rtol=0)
+    torch.testing.assert_close(target[:, 4], torch.full((2,), 0.05))
 
 
 @pytest.mark.parametrize("left", ["grasps", "pushes", "pokes", "pairs"])
