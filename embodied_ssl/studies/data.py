@@ -78,8 +78,8 @@ def _roam(length: int, instances: tuple[int, int], **more: Any) -> dict[str, Any
 
 
 def _hold(instances: tuple[int, int], **more: Any) -> dict[str, Any]:
-    """Four scenes of three frames: what views of an object share is the object."""
-    return {"length": 12, "visits": 4, "size": 48, "instances": instances, **more}
+    """Four scenes of two frames: views of an object share the object alone, and many objects tell more than frames."""
+    return {"length": 8, "visits": 4, "size": 48, "instances": instances, **more}
 
 
 def _orbit(length: int, instances: tuple[int, int], **more: Any) -> dict[str, Any]:
@@ -95,7 +95,7 @@ DATA: dict[str, StandardData] = {
     # To learn from
     "roam": StandardData("roam", _many(60, 1500, 6000), 0, _roam(40, TRAINING)),
     "orbit": StandardData("orbit", _many(200, 5000, 20000), 1, _orbit(10, TRAINING)),
-    "hold": StandardData("hold", _many(60, 2000, 12000), 3, _hold(TRAINING)),
+    "hold": StandardData("hold", _many(60, 8000, 40000), 3, _hold(TRAINING, hand=False)),
     "grasp": StandardData("grasp", _many(100, 3000, 15000), 4, _table(TRAINING)),
     "push": StandardData("push", _many(25, 1500, 7500), 5, _table(TRAINING)),
     "poke": StandardData("poke", _many(40, 3000, 15000), 6, _table(TRAINING)),
