@@ -12,7 +12,7 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent)]
 
-from cards import data, encoders, environments, methods, protocols  # noqa: E402
+from cards import data, encoders, environments, methods, protocols, studies  # noqa: E402
 from notebooks import tutorials  # noqa: E402
 
 PACKAGE = ROOT / "build" / "package"
@@ -29,7 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made, and name them in the sections of `nav` that end in a slash."""
     run = tutorials()
     pages: dict[str, str | bytes] = {**run, **methods.pages(run), **environments.pages(), **data.pages()}
-    pages |= {**encoders.pages(), **protocols.pages()}
+    pages |= {**encoders.pages(), **protocols.pages(), **studies.pages()}
     pages["index.md"] = _home((ROOT / "README.md").read_text(encoding="utf-8"))
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
         pages[name.lower()] = (ROOT / name).read_text(encoding="utf-8")
