@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.streams import Stream
@@ -12,9 +13,10 @@ from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.augmentation import frame_pair
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import drawn_anew
-from embodied_ssl.parts.losses import euclidean, mean_where
+from embodied_ssl.parts.losses import euclidean, info_nce, mean_where
 from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of, sample_motions, standard_deviation
 from embodied_ssl.parts.panels import nearest_frames
+from embodied_ssl.parts.positives import digest
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.devices.distributed import gather
@@ -31,7 +33,9 @@ class ContinuousEquivariance(Method):
     `M(y) = 1 + Σ_k a_k(y) B_k`, y_k the motion of another pair, and d the Euclidean distance.
 
     Differs: M(y) takes the place of the maps M_g of equation 5, and the motion of another pair that of the other
-    patterns.
+    patterns. A contrast is ours (`contrast_weight`): z_j is to be found among all first frames of the batch, each moved
+    by its own motion and by those of other pairs. Other frames alone can be told apart by what room they show; the same
+    frame moved otherwise, only by the motion.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
@@ -43,6 +47,8 @@ class ContinuousEquivariance(Method):
         bases: Count = 8,
         margin: NonNegative = 5.0,
         apart: NonNegative = 1.0,
+        contrast_weight: NonNegative = 1.0,
+        others: Count = 4,
         max_gap_s: Positive = 0.3,
         jitter: NonNegative = 0.4,
         motor_size: Count | None = None,
@@ -55,6 +61,8 @@ class ContinuousEquivariance(Method):
             margin: δ, the least distance between what the map of another motion predicts and the features of the second
                 frame.
             apart: how far a motion must be from the pair's own to count as another one, in standard deviations.
+            contrast_weight: of InfoNCE between the features of the second frames and what is predicted of them.
+            others: motions of other pairs that each first frame is moved by for it.
             max_gap_s: longest time between the frames of a pair, s.
             jitter: of the colours of each frame.
             motor_size: numbers of a motion; None: as many as the data have.
@@ -62,6 +70,7 @@ class ContinuousEquivariance(Method):
         super().__init__(encoder)
         self.matrices = nn.Parameter(torch.randn(bases, encoder.dim, encoder.dim) / encoder.dim)
         self._take_motions_of(motor_size or MOTOR_SIZE)
+        self.contrast_head = nn.Sequential(nn.Linear(encoder.dim, 256), nn.ReLU(), nn.Linear(256, 128))
 
     def stream_options(self) -> dict[str, dict[str, float]]:
         return {"pairs": {"max_gap_s": self.max_gap_s}}
@@ -91,8 +100,7 @@ class ContinuousEquivariance(Method):
         features = in_chunks((self.encoder,), images, step.loss_chunks).float()  # [2 B, D]
         before, after = (gather(each) for each in features.chunk(2))  # [world · B, D]
         motion = (gather(pairs.motion) - self.motion_mean) / self.motion_std  # [world · B, A]
-        pull, push = self._terms(before, after, motion)
-        return {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
+        return self._terms(before, after, motion, gather(digest(pairs.first)))
 
     def show(self, pairs: FramePairs, step: Step) -> list[list[Panel]]:
         """Pairs of frames, and the second frames of the batch nearest to what the map of the motion predicts."""
@@ -102,13 +110,31 @@ class ContinuousEquivariance(Method):
         return nearest_frames(pairs, size, predicted, after)
 
     @in_float32
-    def _terms(self, before: Tensor, after: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean distance through the maps of the motions, and the mean hinge through those of other motions."""
+    def _terms(self, before: Tensor, after: Tensor, motion: Tensor, identity: Tensor) -> dict[str, Tensor]:
+        """The terms of the loss, of features [B, D], motions [B, A] and numbers of the first frames [B], and their sum.
+
+        `pull` is the mean distance through the maps of the motions, `push` the mean hinge through those of others.
+        """
         pull = euclidean(self.predict(before, motion), after).mean()
         other = motion.roll(1, 0)  # [B, A], of the next pair
         differs = (other - motion).norm(dim=1) > self.apart  # [B]
         hinge = (self.margin - euclidean(self.predict(before, other), after)).clamp(min=0)  # [B]
-        return pull, mean_where(hinge, differs)
+        push = mean_where(hinge, differs)
+        found = {"loss": pull + push, "pull": pull.detach(), "push": push.detach()}
+        if self.contrast_weight:
+            found["contrast"] = self._contrast(before, after, motion, identity)
+            found["loss"] = found["loss"] + self.contrast_weight * found["contrast"]
+        return found
+
+    def _contrast(self, before: Tensor, after: Tensor, motion: Tensor, identity: Tensor) -> Tensor:
+        """InfoNCE of each second frame with all first ones as moved by several motions (van den Oord et al. 2018)."""
+        motions = [motion.roll(step, 0) for step in range(self.others + 1)]  # [B, A] each, the own ones first
+        predicted = torch.cat([self.predict(before, each) for each in motions])  # [(1 + others) B, D]
+        codes = (self.contrast_head(features) for features in (after, predicted))
+        query, key = (functional.normalize(code - code.mean(0), dim=1) for code in codes)
+        same_frame = identity[:, None] == identity  # [B, B]
+        same = torch.cat([same_frame & (torch.cdist(motion, each) <= self.apart) for each in motions], 1)
+        return info_nce(query @ key.T / 0.1, same=same)  # [B, (1 + others) B]
 
     def predict(self, features: Tensor, motion: Tensor) -> Tensor:
         """Features [B, D] after motions [B, A] (standardised), [B, D]: M(y) z."""

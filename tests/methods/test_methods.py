@@ -324,3 +324,38 @@ def test_one_network_learns_the_map_of_every_motion():
     features, motion, after = world(200)
     error = (method.predict(features, motion) - after).norm(dim=1).sum() / (features - after).norm(dim=1).sum()
     assert error < 0.5
+
+
+def test_a_contrast_over_motions_is_that_of_brute_force_and_cannot_be_met_without_the_motion():
+    torch.manual_seed(0)
+    method = ready("continuous_equivariance")
+    before, after, motion = torch.randn(6, method.encoder.dim), torch.randn(6, method.encoder.dim), torch.randn(6, 2)
+    identity = torch.tensor([0, 1, 2, 3, 0, 5])  # a frame is in the batch twice
+    found = method._contrast(before, after, motion, identity)
+    rolled = [(i, (i - step) % 6) for step in range(method.others + 1) for i in range(6)]  # frame and motion
+    moved = torch.stack([method.predict(before[[i]], motion[[k]])[0] for i, k in rolled])
+    query, key = (
+        (c - c.mean(0)) / (c - c.mean(0)).norm(dim=1, keepdim=True) for c in map(method.contrast_head, (after, moved))
+    )
+    losses = []
+    for j in range(6):
+        score = query[j] @ key.T / 0.1
+        kept = [
+            n
+            for n, (i, k) in enumerate(rolled)
+            if n == j or identity[i] != identity[j] or (motion[j] - motion[k]).norm() > method.apart
+        ]
+        losses.append(score[kept].logsumexp(0) - score[j])
+    torch.testing.assert_close(found, torch.stack(losses).mean())
+
+    # A network that makes one map of all motions can at best tell frames apart: a guess among the motions is left.
+    for parameter in method.mixture.parameters():
+        torch.nn.init.zeros_(parameter)
+    codes = 100 * torch.eye(6, method.encoder.dim)
+    different = ((motion[:, None] - motion).norm(dim=2) > method.apart).float()
+    others = torch.stack(
+        [different[j, [(j - step) % 6 for step in range(1, method.others + 1)]].sum() for j in range(6)]
+    )
+    blind = method._contrast(codes, codes, motion, torch.arange(6))
+    assert blind >= (1 + others).log().mean() - 1e-4
+    assert others.sum() > 6
