@@ -123,6 +123,7 @@ setup(
         "lightning-fabric>=2.5",
         "tensorboardX>=2.6.2.2",
         "scikit-learn>=1.3",
+        "threadpoolctl>=3.1",
     ],
     extras_require={
         "sim": SIMULATION,

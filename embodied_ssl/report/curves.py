@@ -81,7 +81,7 @@ def _curve(name: str, runs: Sequence[Run], colours: Mapping[str, str]) -> Figure
     last = max(float(steps[-1]) for _, steps, _ in curves)
     chart = Chart(Axis("step", 0, last), Axis(words(name), low if low == 0 else low - margin, high + margin))
     for run, steps, values in curves:
-        colour = colours.get(run.method, "#7d838d")
+        colour = colours.get(run.label, "#7d838d")
         values = np.where(values > chart.y.high, chart.y.high, values)
         long = len(values) >= _SMOOTH_FROM
         chart.lines([(steps, values)], colour, "raw" if long else "curve")

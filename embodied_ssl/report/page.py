@@ -7,7 +7,7 @@ The same results give the same page. What is missing (no metrics, no figures, no
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ def write_report(
     title: str = "What was learned",
     answers: Sequence[Drawn] = (),
     about: str = "",
+    rows: Mapping[Path, str] | None = None,
 ) -> Path:
     """Write the page and return its path.
 
@@ -80,16 +81,19 @@ def write_report(
         title: of the page.
         answers: charts that come before all others.
         about: a line or two under the title.
+        rows: what runs are called in tables, where it is not by their methods.
 
     Raises DataError where a run is damaged, or the page cannot be written.
     """
     page, found = Path(out).expanduser(), told_apart(results)
     make_room(page)
-    read = sorted((load_run(run) for run in runs), key=lambda run: row_order(run.method))
+    named = ((run, load_run(run)) for run in runs)
+    read = [replace(one, row=(rows or {}).get(Path(run), "")) for run, one in named]
+    read.sort(key=lambda run: row_order(run.label))
     shown = [(row, one) for row, own in (figures or {}).items() for one in own]
-    rows = [result.row for result in found] + [run.method for run in read]
-    rows += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
-    colours = row_colours(sorted(rows, key=row_order))
+    names = [result.row for result in found] + [run.label for run in read]
+    names += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
+    colours = row_colours(sorted(names, key=row_order))
     content = _contents(found, read, shown, colours) | {"answers": answers, "about": about}
     text = render("report.html.j2", Path(__file__).parent, title=title, command="evaluate", **content)
     write_atomically(page, [text.encode()])
@@ -101,7 +105,7 @@ def _contents(
 ) -> dict[str, Any]:
     found = tables(results)
     curves, parts = learning_curves(runs, colours)
-    trained = [row for row in colours if any(run.method == row for run in runs)]
+    trained = [row for row in colours if any(run.label == row for run in runs)]
     few = few_label_curves(results, colours)
     return {
         "tables": found,

@@ -215,11 +215,13 @@ Cell = Try | Learning | Measuring
 def work(cell: Cell) -> Cell:
     """Do a cell on one thread: what it gives does not depend on how many work beside it."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        cell.work()
+        with threadpool_limits(1):  # of what sums for scikit-learn and NumPy
+            cell.work()
     finally:
         torch.set_num_threads(before)
     return cell

@@ -69,8 +69,10 @@ class Progress:
         if not self._rates() and any(self._left(each) for each in self._learning.values()):
             return "?"
         each = [self._left(one) / self._rate(one.row) for one in self._learning.values()]
-        to_measure = (len(self._measuring) - len(self._measured)) * (mean(self._took) if self._took else 0.0)
-        return _clock(max((sum(each) + to_measure) / self._workers, max(each, default=0.0)))
+        unmeasured = len(self._measuring) - len(self._measured)
+        to_measure = unmeasured * (mean(self._took) if self._took else 0.0)
+        at_least = "+" if unmeasured and not self._took else ""  # nobody knows yet how long measuring takes
+        return _clock(max((sum(each) + to_measure) / self._workers, max(each, default=0.0))) + at_least
 
     def _left(self, learning: Learning) -> int:
         if learning.is_done():

@@ -49,6 +49,7 @@ def _write_page(experiment: Experiment, found: Results) -> None:
         experiment.study.question,
         answers,
         _about(experiment),
+        {each.run: each.row for each in runs},
     )
 
 

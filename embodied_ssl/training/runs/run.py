@@ -27,6 +27,8 @@ class Run:
     """The contents of `run.json`."""
     metrics: dict[str, tuple[list[float], list[float]]]
     """Steps and values of each metric, where it was logged."""
+    row: str = ""
+    """Its row in tables, where that is not the name of its method."""
 
     @property
     def name(self) -> str:
@@ -35,8 +37,13 @@ class Run:
 
     @property
     def method(self) -> str:
-        """The name of the method, and of its row in tables."""
+        """The name of the method."""
         return str(self.configuration["method"])
+
+    @property
+    def label(self) -> str:
+        """What it is called beside other runs: its row in tables, or its method."""
+        return self.row or self.method
 
     @property
     def settings(self) -> list[tuple[str, str]]:
