@@ -104,7 +104,7 @@ def run_experiment(
         _bind(experiment)
         experiment.collect(workers, engine, progress, slurm=slurm)
         cells = experiment.cells()
-        left = [each for each in cells if not each.is_done()]
+        left = [each for each in cells if isinstance(each, Learning) or not each.is_done()]
         plugged = bool(os.environ.get(VARIABLE))
         with Progress(experiment.study.name, cells, workers, shown=progress) as shown:
             jobs = ((cell,) for cell in in_order(left, workers, shown))
@@ -116,8 +116,9 @@ def run_experiment(
 def in_order(cells: Sequence[Cell], workers: int, known: Progress) -> Iterator[Cell]:
     """Cells as workers ask for them: of those whose needs are there the longest, and measuring as soon as it can be.
 
-    The last few runs come before what is still to be measured: short work fills the cores while they end. Where nothing
-    has what it needs, one is given all the same: its worker waits for the others.
+    Runs that have ended come first, since one of another configuration is refused. The last few runs come before what
+    is still to be measured: short work fills the cores while they end. Where nothing has what it needs, one is given
+    all the same: its worker waits for the others.
     """
     left = list(cells)
     while left:
@@ -125,8 +126,11 @@ def in_order(cells: Sequence[Cell], workers: int, known: Progress) -> Iterator[C
         learning = [each for each in ready if not isinstance(each, Measuring)]
         measuring = [each for each in ready if isinstance(each, Measuring)]
         learned = [each for each in measuring if each.run is not None]
-        if learned and (len(learning) > 2 * workers or not learning):
-            chosen: Cell = learned[0]
+        ended = [each for each in learning if each.is_done()]
+        if ended:
+            chosen: Cell = ended[0]
+        elif learned and (len(learning) > 2 * workers or not learning):
+            chosen = learned[0]
         elif learning:
             tries = [each for each in learning if not isinstance(each, Learning)]
             chosen = max(tries or learning, key=known.seconds_left)
