@@ -6,10 +6,12 @@ Each cell leaves files that say of what it was made, so that it is done once: wh
 import hashlib
 import json
 import shlex
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from embodied_ssl.cli.learning import arguments_of_train, train_parser
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.store.files import file_sha256, write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.evaluation.candidates import Candidate, fixed_encoders, learned_by, untrained
@@ -144,6 +147,8 @@ class MeasuredOn:
                 part.prepare(seeds, told=False)
                 each = [part.measure(replace(candidate, seed=seed), features[seen]) for seed in seeds]
                 found += mean_over_splits(each, candidate.seed)
+            if damaged := whole.images.damaged():
+                _say_once(f"{whole.images.name}: {replaced(damaged)}")
         return found
 
     def said(self) -> dict[str, Any]:
@@ -275,6 +280,11 @@ def read_progress(run: Path) -> tuple[int, float]:
         return int(told["updates"]), float(told["seconds"])
     except (OSError, ValueError, KeyError):
         return 0, 0.0
+
+
+@cache
+def _say_once(what: str) -> None:
+    print(f"embodied-ssl: {what}", file=sys.stderr)
 
 
 def _digest(of: dict[str, Any]) -> str:

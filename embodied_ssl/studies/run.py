@@ -141,12 +141,19 @@ def in_order(cells: Sequence[Cell], workers: int, known: Progress) -> Iterator[C
 
 
 def rows_named(study: Study, names: Sequence[str]) -> tuple[Row, ...]:
-    """The rows of a study with these names, or these names of their files; all for none. DataError for unknown ones."""
+    """The rows of a study with these names, or these names of their files; all for none. DataError for unknown ones.
+
+    A name with commas may come in pieces, as lists of the command line do.
+    """
     known = {file_name(row.name): row for row in study.rows}
-    for name in names:
-        if file_name(name) not in known:
-            raise unknown_name(f"row of {study.name}", name, [*known, *(row.name for row in study.rows)])
-    return tuple(known[file_name(name)] for name in names) if names else study.rows
+    left, found = list(names), list[Row]()
+    while left:
+        ends = [end for end in range(len(left), 0, -1) if file_name(" ".join(left[:end])) in known]
+        if not ends:
+            raise unknown_name(f"row of {study.name}", left[0], [*known, *(row.name for row in study.rows)])
+        found.append(known[file_name(" ".join(left[: ends[0]]))])
+        left = left[ends[0] :]
+    return tuple(found) if names else study.rows
 
 
 def _bind(experiment: Experiment) -> None:

@@ -16,6 +16,8 @@ from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.studies import On, Row, Size, Study, study_named, study_names
 from embodied_ssl.studies.data import DATA
 from embodied_ssl.studies.experiment import Experiment
+from embodied_ssl.studies.run import rows_named
+from embodied_ssl.studies.study import file_name
 
 ROW = Row("rotation", "rotation", {"frames": "roam"})
 ON = On("roam_test", (KNN(),))
@@ -84,3 +86,13 @@ def test_one_from_outside_is_found_by_its_name(tmp_path, monkeypatch):
     ):
         with pytest.raises(DataError, match=told):
             study_named(wrong)
+
+
+def test_rows_are_found_by_name_by_file_and_in_the_pieces_of_a_list():
+    names = ("simclr: hold", "simclr: hold, across scenes", "moco: orbit, 2 views")
+    study = Study("?", tuple(Row(name, "simclr", {"frames": "hold"}) for name in names), (ON,), SIZES)
+    for asked in (names, [file_name(name) for name in names], [piece for name in names for piece in name.split(",")]):
+        assert tuple(row.name for row in rows_named(study, asked)) == names
+    assert rows_named(study, ()) == study.rows
+    with pytest.raises(DataError, match="unknown row of  'simclr: hald': did you mean 'simclr: hold'"):
+        rows_named(study, ["simclr: hald"])
