@@ -38,7 +38,7 @@ class Positives:
     second: Tensor  # float [B, 3, size, size]
     motion: Tensor  # float32 [B, A]: 0 where it is not known; A is 0 where no motion is
     motion_known: Tensor  # bool [B]
-    identity: Tensor  # int64 [B]: a number of the sample, of which no key may be a negative of its query
+    identity: Tensor  # int64 [B]: a number of the image, or of the object: what has the same is no negative
 
 
 @dataclass(frozen=True)
@@ -139,13 +139,12 @@ class Views:
             first, second = (to_float(images, size) for images in sources)
         known = isinstance(batch, FramePairs)
         first_images = batch.images if isinstance(batch, Frames) else batch.first
-        number = batch.object if isinstance(batch, ObjectPairs) else 0  # an image may show several objects
         return Positives(
             first,
             second,
             motion=batch.motion if isinstance(batch, FramePairs) else first.new_zeros(len(first), motor_size),
             motion_known=torch.full((len(first),), known, device=first.device),
-            identity=digest(first_images) + number,
+            identity=batch.object if isinstance(batch, ObjectPairs) else digest(first_images),
         )
 
     def _source_images(self, batch: Frames | FramePairs | ObjectPairs) -> ImagePair:

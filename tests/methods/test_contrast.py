@@ -315,3 +315,14 @@ def test_version_3_leaves_the_patches_projection_of_every_transformer(name, proj
     method = make_method("moco", name, 64, version=3)
     left = {name for name, parameter in method.encoder.named_parameters() if not parameter.requires_grad}
     assert left == ({f"network.{projection}.weight", f"network.{projection}.bias"} if projection else set())
+
+
+def test_two_images_of_one_object_are_no_negatives_of_each_other():
+    images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
+    pixel, number = torch.full((4, 2), 7.5), torch.tensor([5, 2, 5, 9])
+    objects = ObjectPairs(images, images.flip(0), pixel, pixel, number)
+    views = Views("body", crop=1.0)
+    rng = torch.Generator().manual_seed(0)
+    found = views.positives(rng, 16, (Augmentation(), Augmentation()), objects=objects)
+    same = found.identity[:, None] == found.identity
+    assert torch.equal(same, number[:, None] == number)
