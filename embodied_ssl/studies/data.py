@@ -3,13 +3,11 @@
 What learns acts on instances 0 to 999 of every category, settings are chosen on 3,000 to 3,999, and what is measured is
 measured on 5,000 to 5,999; rooms are told apart by the seed.
 
-    python -m embodied_ssl.studies.data --sizes minute hour --out data    # collects, and renews hashes.json
+`python tests/studies/test_data.py --sizes minute hour --out data` collects them and renews the hashes.
 """
 
 import json
 import sys
-import time
-from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +15,7 @@ from typing import Any, Literal, get_args
 
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.collect.slurm import USUAL, Slurm
-from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.datasets.errors import unknown_name
 from embodied_ssl.datasets.store.manifest import data_sha256
 
 SizeName = Literal["minute", "hour", "day", "gpu"]
@@ -159,41 +156,11 @@ def collect_standard(
 
 def committed_sha256(name: str, size: SizeName) -> str | None:
     """The hash of a standard data set where the package was made; None where nobody has committed it."""
-    return _committed().get(name, {}).get(str(standard(name).episodes_for(size)))
-
-
-def _committed() -> dict[str, dict[str, str]]:
-    """By name and number of episodes."""
-    return json.loads(HASHES.read_text())
+    of_name: dict[str, str] = json.loads(HASHES.read_text()).get(name, {})  # by number of episodes
+    return of_name.get(str(standard(name).episodes_for(size)))
 
 
 def _in_words(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def main() -> None:
-    """Collect sets, and commit their hashes."""
-    parser = ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["minute"])
-    parser.add_argument("--names", nargs="+", choices=list(DATA), default=list(DATA))
-    parser.add_argument("--out", type=Path, required=True, help="a folder; each set is a folder in it")
-    parser.add_argument("--workers", type=int, default=1)
-    given = parser.parse_args()
-    for size in given.sizes:
-        for name in given.names:
-            started = time.perf_counter()
-            found = collect_standard(name, size, given.out / f"{name}-{size}", given.workers)
-            renewed = _committed()
-            renewed.setdefault(name, {})[str(DATA[name].episodes_for(size))] = found.sha256
-            write_atomically(HASHES, [(json.dumps(renewed, indent=1, sort_keys=True) + "\n").encode()])
-            took = f"{time.perf_counter() - started:.0f} s"
-            print(f"{name} ({size}): {found.sha256[:12]}, {took}", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except DataError as error:
-        sys.exit(str(error))

@@ -1,7 +1,12 @@
-"""The standard data sets: who shares objects with whom, what is committed of them, and that a change is told."""
+"""The standard data sets: who shares objects with whom, what is committed of them, and that a change is told.
 
+`python tests/studies/test_data.py --sizes minute hour --out data` collects them, and renews the hashes.
+"""
+
+import argparse
 import itertools
 import json
+import resource
 import shlex
 import sys
 from pathlib import Path
@@ -56,7 +61,7 @@ def test_other_bytes_than_the_committed_ones_are_told(tmp_path, monkeypatch, cap
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["yardstick", "poke_test"])
 def test_the_committed_hashes_are_those_of_what_is_collected(name, tmp_path):
-    """Where this fails and bytes are meant to change: `python -m embodied_ssl.studies.data --out FOLDER`."""
+    """Where this fails and bytes are meant to change: `python tests/studies/test_data.py --out FOLDER`."""
     sys.path.append(str(Path(__file__).parent.parent / "envs"))
     from contents import versions
 
@@ -72,3 +77,28 @@ def test_an_unknown_name_or_size_names_those_known():
         standard("yardstik")
     with pytest.raises(DataError, match="minute"):
         standard("yardstick").episodes_for("week")
+
+
+def core_seconds() -> float:
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def write_committed() -> None:
+    parser = argparse.ArgumentParser(description="Collect standard sets, and commit their hashes.")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["minute"])
+    parser.add_argument("--names", nargs="+", choices=list(DATA), default=list(DATA))
+    parser.add_argument("--out", type=Path, required=True, help="a folder; each set is a folder in it")
+    parser.add_argument("--workers", type=int, default=1)
+    given = parser.parse_args()
+    for size, name in itertools.product(given.sizes, given.names):
+        before = core_seconds()
+        found = collect_standard(name, size, given.out / f"{name}-{size}", given.workers, progress=False)
+        committed = json.loads(data.HASHES.read_text())
+        committed.setdefault(name, {})[str(DATA[name].episodes_for(size))] = found.sha256
+        data.HASHES.write_text(json.dumps(committed, indent=1, sort_keys=True) + "\n")
+        print(f"{name} {size}: {found.sha256[:12]}, {core_seconds() - before:.0f} core seconds", flush=True)
+
+
+if __name__ == "__main__":
+    write_committed()
