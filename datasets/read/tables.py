@@ -45,7 +45,7 @@ def _columns(name: str, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """The columns of an array [N, ...], named by the places of each: `pose_0_3`."""
     axes: list[Sequence[int | str]] = [range(size) for size in array.shape[1:]]
     if array.ndim == 2:
-        axes = [_CHANNELS.get(name) or _AXES.get(array.shape[1], axes[0])]
+        axes = [_CHANNELS[name] if name in _CHANNELS else _AXES.get(array.shape[1], axes[0])]
     found = {}
     for index in np.ndindex(*array.shape[1:]):
         suffix = "_".join(str(axis[i]) for axis, i in zip(axes, index, strict=True))

@@ -38,6 +38,7 @@ class ContinuousEquivariance(Method):
     frame moved otherwise, only by the motion.
     """
 
+    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
     whole_batch = True
 

@@ -31,6 +31,7 @@ class Egomotion(Method):
     there are as many components as the body has motor signals, three in the paper.
     """
 
+    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
     def __init__(

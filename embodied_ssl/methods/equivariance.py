@@ -47,6 +47,7 @@ class Equivariance(Method):
     """
 
     classes: int | None
+    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
     whole_batch = True
 

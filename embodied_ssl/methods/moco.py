@@ -49,6 +49,7 @@ class MoCo(Method):
     no negatives of that image. Views can also come from the body (`views`).
     """
 
+    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
 

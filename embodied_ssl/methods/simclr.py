@@ -36,6 +36,7 @@ class SimCLR(Method):
     negative of itself, nor are two images of one object of each other.
     """
 
+    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
 

@@ -39,6 +39,7 @@ class TemporalOrder(Method):
     are drawn by that, a control that videos without a body do not allow.
     """
 
+    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
     whole_batch = True  # of which windows are drawn
 

@@ -27,6 +27,7 @@ class ViewPrediction(Method):
     Differs: There is no one paper of it; ours is the plainest form, ℓ1 on a small image without an adversary.
     """
 
+    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
 
     def __init__(self, encoder: Encoder, max_gap_s: Positive = 0.5, size: Count = 32, motor_size: Count | None = None):

@@ -171,6 +171,7 @@ class ActionPredictor(nn.Module):
 
     def __init__(self, dim: int, motor_size: int, width: int = 128):
         super().__init__()
+        self.dim, self.width = dim, width
         first = nn.Linear(dim + motor_size, width)
         last = nn.Linear(width, dim)
         self.change = nn.Sequential(first, nn.ReLU(inplace=True), last)
@@ -185,8 +186,7 @@ class ActionPredictor(nn.Module):
         """One for motions of so many numbers: itself, or another drawn from `rng`."""
         if size == len(self.motion_std):
             return self
-        first, _, last = self.change
-        return drawn_anew(lambda: ActionPredictor(last.out_features, size, first.out_features), rng)
+        return drawn_anew(lambda: ActionPredictor(self.dim, size, self.width), rng)
 
     def measure(self, pairs: Stream, rng: np.random.Generator) -> None:
         """Mean and standard deviation of the motions, by which they are standardised."""

@@ -102,7 +102,7 @@ class Asset:
     @cached_property
     def colour(self) -> NDArray[np.uint8]:
         """The colour that covers most of its surface, sRGB, uint8 [3]: the mean of those that lie near each other."""
-        covered, *sums = sum(part.mesh.area * part.texture.shades for part in self.parts)
+        covered, *sums = np.sum([part.mesh.area * part.texture.shades for part in self.parts], axis=0)
         most = int(covered.argmax())
         return np.array([round(float(each[most] / covered[most])) for each in sums], np.uint8)
 

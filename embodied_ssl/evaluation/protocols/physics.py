@@ -96,7 +96,8 @@ def _things(dataset: Dataset, seed: int, most: int | None) -> Things:
             "friction": truth["friction"][row].astype("f8"),
         }
     objects = len(np.unique(dataset.object_numbers[row[np.concatenate(rows)]]))
-    return Things(places, numbers, material, objects, Split(*rows, left_out={}))
+    train, validation, test = rows
+    return Things(places, numbers, material, objects, Split(train, validation, test, left_out={}))
 
 
 def _followed(dataset: Dataset) -> Rows:
