@@ -34,7 +34,7 @@ STUDY = Study(
     on=(On("roam_test", (RelativeMotion(), EquivarianceError(), GoThere())),),
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=32_000, seeds=3),
+        "hour": Size(samples=48_000, seeds=3),
         "day": Size(samples=500_000, seeds=5),
         "gpu": Size(samples=2_000_000, seeds=3),
     },

@@ -214,11 +214,16 @@ def steps_of(way: Reals) -> tuple[float, float, float]:
     ahead, left, yaw = way.tolist()
     distance = min(math.hypot(ahead, left), FARTHEST_M)
     if distance < NO_WAY_M:
-        return 0.0, 0.0, wrap(yaw)
+        return 0.0, 0.0, _wrapped(yaw)
     turn = math.atan2(left, ahead)
     if abs(turn) > math.pi / 2:
-        turn, distance = wrap(turn + math.pi), -distance
-    return turn, distance, wrap(yaw - turn)
+        turn, distance = _wrapped(turn + math.pi), -distance
+    return turn, distance, _wrapped(yaw - turn)
+
+
+def _wrapped(angle: float) -> float:
+    """The same angle in [-π, π)."""
+    return float(wrap(np.array(angle)))
 
 
 def near(first: Reals, second: Reals) -> NDArray[np.bool_]:
