@@ -2,6 +2,7 @@
 
 from embodied_ssl.evaluation.protocols.few_labels import FewLabels
 from embodied_ssl.evaluation.protocols.grasping import Grasping
+from embodied_ssl.evaluation.protocols.physics import Physics
 from embodied_ssl.evaluation.protocols.retrieval import Retrieval
 from embodied_ssl.evaluation.protocols.senses import Senses
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
@@ -26,7 +27,7 @@ STUDY = Study(
     on=(
         On("tables_test", (Senses(), Grasping(grasps=(100, 1000), tables=50), Retrieval(), SIX), label="category"),
         On("push_test", (Senses(),)),
-        On("poke_test", (Senses(),)),
+        On("poke_test", (Senses(), Physics())),
         On("poke_test", (SIX,), label="material"),
     ),
     sizes={
@@ -38,7 +39,8 @@ STUDY = Study(
     figures=(
         Figure("Whether a grasp holds", "senses", "area under curve", "tables_test"),
         Figure("Grasps carried out", "grasping", "success", "tables_test", over="labelled grasps"),
-        Figure("Stiffness", "senses", "R² log stiffness", "poke_test"),
+        Figure("Stiffness felt by a poke", "senses", "R² log stiffness", "poke_test"),
+        Figure("How far a push moves an object", "senses", "R² displacement", "push_test"),
         Figure("Material, six labelled images of each", "few_labels", "accuracy@6", "poke_test", "material"),
     ),
     batch_size=32,
