@@ -13,7 +13,7 @@ from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 MOTORS = ("own", "yoked", "delayed", "none")
 METHODS = {
     "equivariance": "equivariance",
-    "continuous equivariance": "continuous_equivariance",
+    "continuous": "continuous_equivariance",
     "ego-motion": "egomotion",
     "view prediction": "view_prediction",
     "simclr": "simclr --source body",
@@ -26,7 +26,7 @@ def _arm(name: str, motor: str) -> Row:
     return Row(f"{name}, {motor}", f"{METHODS[name]} --pairs.motor {motor}{one}", {"pairs": "roam"})
 
 
-TWO = tuple(f"{name}, {motor}" for name in METHODS for motor in MOTORS[:2])
+TWO = ("raw pixels", "random kitti_net", *(f"{name}, {motor}" for name in METHODS for motor in MOTORS[:2]))
 
 STUDY = Study(
     question="The same video with one's own motor signals, with another's, late, or with none: what is learned?",
