@@ -75,7 +75,8 @@ def parts_of(dataset: Dataset, seed: int, most: int | None = None) -> Split:
                 f"{dataset.path}: no interaction of its {name} part is with an object of its own; collect more "
                 "--episodes, or more --instances"
             )
-    return Split(*rows, left_out={})
+    train, validation, test = rows
+    return Split(train, validation, test, {})
 
 
 def grasp_head(

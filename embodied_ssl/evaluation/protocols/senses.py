@@ -112,7 +112,7 @@ def _pushes(dataset: Dataset, parts: Split) -> Touches:
     return Touches(places, parts, moved.astype("f8")[:, None], ("displacement",), length[:, None], _regressed)
 
 
-def _places(dataset: Dataset, pixel: str, turn: NDArray[np.float32]) -> Places:
+def _places(dataset: Dataset, pixel: str, turn: NDArray[np.floating]) -> Places:
     return Places(np.arange(len(dataset)), dataset.array(f"interactions/{pixel}")[:], turn)
 
 
