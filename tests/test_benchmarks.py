@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 from embodied_ssl.datasets.collect.collection import collect
 
@@ -41,6 +42,27 @@ def test_an_unknown_option_is_refused_before_work(name, monkeypatch, capsys, tmp
         start(monkeypatch, name, "--no_such_option")
     assert stop.value.code == 2
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_where_there_is_no_gpu_its_benchmark_says_so(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        start(monkeypatch, "gpu.py", "gpu.md")
+    assert stop.value.code == 3
+    assert "no GPU" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_random_numbers_of_a_check_do_not_depend_on_the_generator_that_is_passed(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    gpu = import_module("gpu")
+    drawn = []
+    for seed in (1, 2):
+        with gpu.drawn_on_cpu(0):
+            drawn.append(torch.rand(3, generator=torch.Generator().manual_seed(seed)))
+    assert torch.equal(*drawn)
+    assert not torch.equal(drawn[0], torch.rand(3, generator=torch.Generator().manual_seed(1)))
 
 
 def test_the_columns_of_a_peer_that_is_missing_are_left_out(monkeypatch, tmp_path, capsys):
