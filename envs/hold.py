@@ -35,6 +35,7 @@ from embodied_ssl.limits import Angle, Count, Positive, Share, Turn, within_limi
 HELD = 1  # its value in instance masks
 CLOSE = (0.95, 1.4)  # of the distance at which the object's sphere would fill the picture
 ASIDE = 0.15  # how far from the middle of the picture it is held, in radii
+LEAN = 0.3  # how far to the left or the right an object leans when it is taken up, rad
 REACH_M = 0.45  # the body keeps at most this far from everything
 STOCK = 64  # instances of a category that lie about: a scene whose objects are all new takes six times as long to make
 
@@ -71,7 +72,7 @@ class HoldEnv(SimulatedEnv):
         length: Count = 100,
         visits: Count = 3,
         hand: bool = True,
-        tilt: Turn = 0.5,
+        tilt: Turn = 1.2,
         categories: str = "",
         camera_height: Positive = 0.8,
         field_of_view: Angle = 0.9,
@@ -97,7 +98,8 @@ class HoldEnv(SimulatedEnv):
             length: frames of an episode.
             visits: scenes of an episode, each for as many frames; fewer where there are fewer frames.
             hand: whether a hand is seen, which hides a part of the object.
-            tilt: how far from upright an object is taken up at most, rad; π: any way. From there it is turned freely.
+            tilt: how far the top of an object comes towards the eye at most when it is taken up, rad; 0: all are seen
+                from the side, as they stand. From there they are turned freely.
             categories: of objects to draw from, separated by commas; empty: all.
             camera_height: above the floor, m.
             field_of_view: rad, in (0, π).
@@ -178,10 +180,11 @@ class HoldEnv(SimulatedEnv):
         ahead = self.object_radius * rng.uniform(*CLOSE) / exact.sin(half_view)
         left, up = rng.uniform(-ASIDE, ASIDE, 2) * self.object_radius
         self._before_eye = np.array([ahead, left, up])  # in the body's frame, from the eye
-        around, towards = rng.uniform(-np.pi, np.pi, 2)
-        axis = np.array([exact.cos(towards), exact.sin(towards), 0.0])
-        upright = quaternion_of(np.array([0.0, 0.0, around]))
-        self.turn = times(quaternion_of(axis * rng.uniform(0, self.tilt)), upright)  # in the body's frame, (x, y, z, w)
+        around, lean = rng.uniform(-np.pi, np.pi), rng.uniform(-LEAN, LEAN)
+        towards = rng.uniform(0, self.tilt)  # its top comes towards the eye
+        turns = [[0.0, 0.0, around], [lean, 0.0, 0.0], [0.0, -towards, 0.0]]
+        first, second, third = (quaternion_of(np.array(turn)) for turn in turns)
+        self.turn = times(third, times(second, first))  # of the object in the body's frame, (x, y, z, w)
         self._carriers = [self._carry(self._held)]
         if self.hand:
             self._carriers.append(self._carry(make_hand(self.object_radius, int(rng.integers(len(TONES))))))

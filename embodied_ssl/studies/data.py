@@ -102,7 +102,7 @@ DATA: dict[str, StandardData] = {
     "hold_choose": StandardData("hold", _many(60, 480, 960), 2003, _hold(CHOOSING, instance=True)),
     "poke_choose": StandardData("poke", _many(50, 800, 1600), 2006, _table(CHOOSING, instance=True)),
     # To measure on
-    "roam_test": StandardData("roam", _many(60, 480, 960), 1000, _roam(16, TEST)),
+    "roam_test": StandardData("roam", _many(160, 480, 960), 1000, _roam(16, TEST)),
     "yardstick": StandardData("orbit", _many(300, 1500, 1500), 2, _orbit(2, TEST)),
     "orbit_test": StandardData("orbit", _many(100, 1000, 2000), 1001, _orbit(10, TEST, instance=True)),
     "hold_test": StandardData("hold", _many(60, 480, 960), 1003, _hold(TEST, instance=True)),
