@@ -117,12 +117,15 @@ def in_order(cells: Sequence[Cell], workers: int, known: Progress) -> Iterator[C
     """Cells as workers ask for them: of those whose needs are there the longest, and measuring as soon as it can be.
 
     Runs that have ended come first, since one of another configuration is refused. The last few runs come before what
-    is still to be measured: short work fills the cores while they end. Where nothing has what it needs, one is given
-    all the same: its worker waits for the others.
+    is still to be measured: short work fills the cores while they end. Where nothing has what it needs, the first is
+    given all the same, and its worker waits: what it needs stood before it, so that others are at it.
     """
     left = list(cells)
     while left:
-        ready = [each for each in left if each.is_ready()] or left
+        ready = [each for each in left if each.is_ready()]
+        if not ready:
+            yield left.pop(0)
+            continue
         learning = [each for each in ready if not isinstance(each, Measuring)]
         measuring = [each for each in ready if isinstance(each, Measuring)]
         learned = [each for each in measuring if each.run is not None]

@@ -168,9 +168,14 @@ def test_the_longest_run_comes_first_and_what_waits_for_nothing_before_what_wait
     pixels = Measuring("raw pixels", 0, on, tmp_path / "pixels.json")
     of_short = Measuring("of short", 0, on, tmp_path / "short.json", run=tmp_path / "short")
     short, long, last = run("short", 1000), run("long", 9000), run("chosen", 99_000, (tried,))
-    assert order(pixels, of_short, short, last, long, tried) == [
+    assert order(tried, short, last, long, pixels, of_short) == [
         "tried", "long", "short", "raw pixels", "chosen", "of short",
     ]  # fmt: skip
+    many = [run(str(number), number, (tried,)) for number in range(9)]
+    waiting = Measuring("of many", 0, on, tmp_path / "many.json", run=tmp_path / "0")
+    assert (
+        order(tried, *many, waiting)[-1] == "of many"
+    )  # whoever waited for a run that nobody has begun would for ever
     (tmp_path / "short").mkdir()
     (tmp_path / "short" / "encoder.safetensors").touch()  # it has ended: measured while others learn
     runs = [run(f"run {length}", length) for length in (1, 3, 2)]
