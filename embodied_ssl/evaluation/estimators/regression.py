@@ -117,10 +117,10 @@ def fit_network(
 ) -> Network:
     """An MLP by squared error of standardised targets; the epoch with the least error on validation rows is kept."""
     standard, of_targets = Standard.of(train[0]), Standard.of(train[1])
-    sets = [
-        tuple(torch.from_numpy(rows.astype("f4")).to(device) for rows in (standard(x), of_targets(y)))
+    (inputs, targets), (given, wanted) = (
+        (torch.from_numpy(rows.astype("f4")).to(device) for rows in (standard(x), of_targets(y)))
         for x, y in (train, validation)
-    ]
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers = plain_mlp((train[0].shape[1], *hidden, train[1].shape[1])).to(device)
@@ -128,12 +128,12 @@ def fit_network(
     best, kept, since, epochs = float("inf"), copy.deepcopy(layers), 0, 0
     rng = np.random.default_rng(seed)
     for epoch in range(1, MOST_EPOCHS + 1):
-        for x, y in _shuffled(*sets[0], rng):
+        for x, y in _shuffled(inputs, targets, rng):
             functional.mse_loss(layers(x), y).backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
-            error = float(functional.mse_loss(layers(sets[1][0]), sets[1][1]))
+            error = float(functional.mse_loss(layers(given), wanted))
         since = 0 if error < best else since + 1
         if since == 0:
             best, kept, epochs = error, copy.deepcopy(layers), epoch

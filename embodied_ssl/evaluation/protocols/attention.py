@@ -57,8 +57,9 @@ class Attention(Protocol):
     of the side."""
 
     def takes(self, dataset: Dataset | None) -> bool:
-        of_objects = dataset is not None and "category" in dataset.declaration.labels
-        return of_objects and dataset.declaration.mask_path in dataset.fields
+        if dataset is None or "category" not in dataset.declaration.labels:
+            return False
+        return dataset.declaration.mask_path in dataset.fields
 
     def prepare(self, on: EvaluationSet) -> "Pictures":
         assert on.dataset is not None, "`takes` has looked"
