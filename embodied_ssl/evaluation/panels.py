@@ -1,6 +1,6 @@
 """What a report shows of a run: what its encoder and its heads make of held-out data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.read.batches import FramePairs
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.read.streams import Stream
+from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation import figures
 from embodied_ssl.evaluation.features import extract
@@ -24,7 +25,7 @@ from embodied_ssl.parts.motions import sample_motions
 from embodied_ssl.parts.panels import panels_of, signed
 from embodied_ssl.report.figures import Figure
 from embodied_ssl.report.page import write_report
-from embodied_ssl.training.runs.checkpoint import load_encoder, load_method
+from embodied_ssl.training.runs.checkpoint import load_encoder, load_method, read_configuration
 
 MOST_IMAGES = 1500
 BATCH = 24  # samples that a method compares to show its task
@@ -36,26 +37,34 @@ def figures_of(run: Path | str, on: Sequence[Path | str], most: int | None = Non
     most: of how many sets the features are drawn; None: of all.
     """
     shown: list[Figure] = []
-    for images in named_sets(
-        on[:most], skip_damaged=True
-    ):  # had it not been to be skipped, nothing would have been measured
+    for images in named_sets(on[:most], skip_damaged=True):  # had it not been to be skipped, none would be measured
         shown += feature_figures(load_encoder(run), images)
     method = load_method(run)
-    shown += task_figures(method, on)
+    on = _of_known_motions(method, on)
+    shown += task_figures(method, on, set(read_configuration(run)["data"]))
     if isinstance(method, Equivariance) and (source_ := source_for(FramePairs, on)) is not None:
         shown.append(_clusters(method, Dataset.open(source_)))
     return shown
 
 
-def task_figures(method: Method, on: Sequence[Path | str]) -> list[Figure]:
-    """The method's own task on held-out data, where some of the sets have what it takes."""
-    specs = method.input_streams()
+def task_figures(method: Method, on: Sequence[Path | str], learned: Collection[str] | None = None) -> list[Figure]:
+    """The method's own task on held-out data, where some of the sets have what it takes.
+
+    learned: the streams that it has learned from; what it could have learned from others is not asked. None: all.
+    """
+    specs = {
+        name: spec
+        for name, spec in method.input_streams().items()
+        if spec.required or learned is None or name in learned
+    }
     found = {name: source_for(spec.batch, on) for name, spec in specs.items()}
     if type(method).show is Method.show or any(found[name] is None for name, spec in specs.items() if spec.required):
         return []
     rng = np.random.default_rng(0)
+    sources = {name: source for name, source in found.items() if source is not None}
+    if not sources:
+        return []
     try:
-        sources = {name: source for name, source in found.items() if source is not None}
         taken = take_streams(method, sources, skip_damaged=True, part="test")
     except DataError:  # such as episodes that are shorter than its clips
         return []
@@ -112,6 +121,17 @@ def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: M
     names = shortest([Path(run).expanduser().resolve().parts for run in shown])  # of one name there can be several
     shown_of = {name: figures_of(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
     return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **shown_of})
+
+
+def _of_known_motions(method: Method, on: Sequence[Path | str]) -> list[Path | str]:
+    """Those of the sets whose motions, if they have any, are of as many numbers as those that a method has learned."""
+    sizes = {0, *(getattr(each, "motor_size", None) for each in method.modules())} - {None}
+    ours = {source: (Path(source) / MANIFEST).is_file() for source in on}
+    return [
+        source
+        for source in on
+        if sizes == {0} or not ours[source] or len(Dataset.open(source).declaration.motor_signals) in sizes
+    ]
 
 
 def _asks_what_was_learned(method: Method, stream: Stream) -> bool:

@@ -179,8 +179,8 @@ class CuriousRobot(Method):
         def losses(maps: Tensor) -> dict[str, Tensor]:
             target = (poke_target(pokes.force, pokes.depth_travelled) - self.poke_mean) / self.poke_std  # [B, 2]
             known = target.isfinite()  # all but the stiffness of what a finger slipped off
-            away = (self.poke(maps).float() - target.nan_to_num()).square()  # [B, 2]
-            return {"poke": mean_where(away, known)}
+            away = (self.poke(maps).float() - target.nan_to_num()).square() * known  # [B, 2]
+            return {"poke": away.mean()}  # over all, so that parts of a batch add up to it
 
         return _Task(self._patches(pokes.images, pokes.pixel, rng, turn), self.poke_weight, losses)
 

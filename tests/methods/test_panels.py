@@ -2,18 +2,23 @@
 
 import copy
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from embodied_ssl.data import open_streams, source_for
-from embodied_ssl.evaluation.panels import task_figures
+from embodied_ssl.evaluation.panels import figures_of, task_figures
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.parts.motions import nearest_pattern
 from embodied_ssl.parts.panels import NEAREST, ROWS, TRUE, bars_chart, curves_chart, overlaid, panels_of, with_lines
+from embodied_ssl.parts.positives import Views
 from embodied_ssl.parts.views import to_float
+from embodied_ssl.report.figures import TaskPanels
+from embodied_ssl.training.settings import TrainingSettings
+from embodied_ssl.training.train import train
 
 SIZE, COUNT = 32, 9
 
@@ -216,3 +221,16 @@ def test_the_highest_bar_and_the_brightest_place_are_the_largest():
     bright = overlaid(torch.full((1, 3, 32, 32), 0.5), maps)[0].mean(0)
     down, across = divmod(int(bright.argmax()), 32)
     assert (down // 8, across // 8) == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["simclr", "equivariance", "joint"])
+def test_a_page_asks_of_a_run_only_what_it_has_learned(name, tmp_path, data):
+    """Of sets whose motions have other numbers, and of streams that it could have learned from but did not, nothing."""
+    settings = {"simclr": {"views": Views("both", crop=1.0)}, "joint": {"methods": ("equivariance",)}}.get(name, {})
+    stream = {"simclr": "objects", "joint": "equivariance.pairs"}.get(name, "pairs")
+    learned, other = ("hold", "orbit") if name == "simclr" else ("roam", "hold")
+    method = make_method(name, "conv4", 32, 0, **settings)
+    recipe = replace(method.recipe, steps=1, batch_size=4)
+    run = train(method, tmp_path / name, {stream: data[learned]}, recipe, TrainingSettings(progress=False))
+    asked = [any(isinstance(each, TaskPanels) for each in figures_of(run, [data[on]])) for on in (learned, other)]
+    assert asked == [True, name == "simclr"]
