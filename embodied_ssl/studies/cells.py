@@ -254,7 +254,8 @@ class _Told(Callback):
     """Writes how far a run is, and how many seconds of a core it took, in all sessions together."""
 
     def __init__(self) -> None:
-        self._began, self._last, self._before = time.process_time(), 0.0, None
+        self._began, self._last = time.process_time(), 0.0
+        self._before: float | None = None
 
     def on_update(self, state: TrainingState, metrics: Metrics) -> None:
         """At most once a second."""

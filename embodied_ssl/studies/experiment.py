@@ -199,7 +199,8 @@ class Experiment:
         """The arguments of `train` of a row. Raises DataError where its text or its streams do not fit the method."""
         key = (row.name, choice)
         if key not in self._known:
-            name, *options = [*self._command(row, choice), *self._streams(row), "--out", "out"]
+            name, *own = self._command(row, choice)
+            options: list[str] = [*own, *self._streams(row), "--out", "out"]
             if any(word.partition("=")[0].endswith("steps") for word in options if word.startswith("--")):
                 raise DataError(f"{row.name}: how many updates it makes follows from the samples of the study")
             given = arguments_of_train(name, train_parser(name, options).values(options))

@@ -178,7 +178,9 @@ def _motor(said: str) -> MotorSignals:
 
 
 def _collect_again(spec: dict[str, Any], out: Path, workers: int, progress: bool) -> None:
-    env = {name: tuple(value) if isinstance(value, list) else value for name, value in spec["env"].items()}
+    env: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in spec["env"].items()
+    }
     collect(
         spec["kind"], out, spec["episodes"], spec["seed"], workers, spec["policy"], spec["compression"],
         spec["shard_episodes"], progress=progress, **env,
@@ -220,7 +222,8 @@ def compare_tensors(name: str, before: Path, again: Path) -> Finding:
 
 def _numbers(before: Sequence[Result], again: Sequence[Result]) -> list[Finding]:
     """Numbers of each row on each set."""
-    known, differing, counts = _by_place(before), {}, Counter((one.row, one.set) for one in again)
+    known, counts = _by_place(before), Counter((one.row, one.set) for one in again)
+    differing: dict[tuple[str, str], str] = {}
     for place, one in _by_place(again).items():
         was = known.get(place)
         if was is None or not _same(was.value, one.value):
