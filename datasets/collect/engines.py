@@ -137,6 +137,9 @@ def _worker_died() -> tuple[type[Exception], ...]:
 def _enter_loky(workers: int) -> AbstractContextManager[Any]:
     if workers == 1:
         return nullcontext()
+    # A worker whose memory has grown is replaced: long jobs of several kinds do that. Where warnings are errors, loky
+    # would end the thread that replaces it, and wait for ever.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor")
     import joblib
     from joblib.externals.loky.backend import resource_tracker as tracker_of_loky
 
