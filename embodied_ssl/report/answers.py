@@ -85,7 +85,7 @@ def curves(title: str, results: Sequence[Result], over: str, colours: Mapping[st
 def place_of(result: Result, over: str) -> float | None:
     """Where a number stands on a curve: the number after `@` in its metric, or its setting of the name of the axis."""
     _, at, end = result.metric.partition("@")
-    told = end if at else result.settings.get(over)
+    told = end.split()[0] if at else result.settings.get(over)  # `accuracy@5 objects`
     try:
         return None if told is None or isinstance(told, bool) else float(told)
     except (TypeError, ValueError):

@@ -20,7 +20,7 @@ def _held(minute: int, hour: int, seed: int, instances: tuple[int, int]) -> Stan
 
 STUDY = Study(
     question="Eight kinds of objects in a hand: what is seen of them, and what is learned of it in a minute?",
-    data={"held": _held(600, 4000, 11, TRAINING), "held_new": _held(160, 800, 1011, TEST)},
+    data={"held": _held(400, 4000, 11, TRAINING), "held_new": _held(160, 800, 1011, TEST)},
     rows=(
         Row(
             "views of the hand",

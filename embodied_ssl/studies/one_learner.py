@@ -31,7 +31,7 @@ STUDY = Study(
     ),
     on=(
         On("roam_test", MEASURES),
-        On("yardstick", MEASURES, splits=5),
+        On("yardstick", (LinearProbe(), KNN()), splits=5),
         On("poke_test", MEASURES, label="category"),
         On("poke_test", MEASURES, label="material"),
     ),

@@ -37,7 +37,10 @@ def _rows(method: str) -> tuple[Row, ...]:
 STUDY = Study(
     question="What makes two views of an object? Augmentation of one image, or what a body sees of the object?",
     rows=(*_rows("simclr"), *_rows("moco")[::7], Row("labels", "labels", {"labelled": "hold"})),
-    on=(On("yardstick", (LinearProbe(), KNN(), FewLabels(per_class=(1, 5, 15), of="objects")), splits=5),),
+    on=(
+        On("yardstick", (LinearProbe(), KNN()), splits=5),
+        On("yardstick", (FewLabels(per_class=(1, 5, 15), of="objects"),)),
+    ),
     chosen_on=On("yardstick_choose", (LinearProbe(),)),
     sizes={
         "minute": Size(samples=2048, seeds=1),
