@@ -38,8 +38,8 @@ def _card(name: str, study: Study) -> str:
     chosen = f"What is tried is tried on {code(study.chosen_on.data)}.\n\n" if study.chosen_on else ""
     on = table(["set", "label", "divisions", "protocols"], map(_measured, study.on))
     sizes = table(
-        ["size", "samples of each stream", "seeds"],
-        ([name, f"{size.samples:,}", size.seeds] for name, size in study.sizes.items()),
+        ["size", "samples of each stream", "seeds", "rows"],
+        ([name, f"{size.samples:,}", size.seeds, ", ".join(size.rows) or "all"] for name, size in study.sizes.items()),
     )
     parts = (f"# {name}", f"**{study.question}**", about, command, f"{usual}, where a row says nothing else.")
     parts += ("## Rows", rows, chosen, "## Measured on", on, "## Sizes", sizes)

@@ -30,7 +30,7 @@ TWO = ("raw pixels", "random kitti_net", *(f"{name}, {motor}" for name in METHOD
 
 STUDY = Study(
     question="The same video with one's own motor signals, with another's, late, or with none: what is learned?",
-    rows=tuple(_arm(name, motor) for name in METHODS for motor in MOTORS),
+    rows=(*(_arm(name, motor) for name in METHODS for motor in MOTORS), Row("labels", "labels", {"labelled": "roam"})),
     on=(On("roam_test", (RelativeMotion(), EquivarianceError(), GoThere())),),
     sizes={
         "minute": Size(samples=1024, seeds=1),

@@ -13,14 +13,14 @@ CATEGORIES = "mug,book,bottle,ball,duck,star,banana,lamp"
 TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 
 
-def _held(minute: int, hour: int, seed: int, instances: tuple[int, int]) -> StandardData:
+def _held(minute: int, hour: int, day: int, seed: int, instances: tuple[int, int]) -> StandardData:
     settings = {"length": 8, "visits": 4, "size": 48, "hand": False, "categories": CATEGORIES, "instances": instances}
-    return StandardData("hold", {"minute": minute, "hour": hour}, seed, settings)
+    return StandardData("hold", {"minute": minute, "hour": hour, "day": day}, seed, settings)
 
 
 STUDY = Study(
     question="Eight kinds of objects in a hand: what is seen of them, and what is learned of it in a minute?",
-    data={"held": _held(400, 4000, 11, TRAINING), "held_new": _held(160, 800, 1011, TEST)},
+    data={"held": _held(400, 4000, 16000, 11, TRAINING), "held_new": _held(160, 800, 1600, 1011, TEST)},
     rows=(
         Row(
             "views of the hand",
@@ -37,7 +37,11 @@ STUDY = Study(
         On("roam_test", (KNN(),)),
         On("poke_test", (KNN(),), label="material"),
     ),
-    sizes={"minute": Size(samples=32_768, seeds=1), "hour": Size(samples=262_144, seeds=3)},
+    sizes={
+        "minute": Size(samples=32_768, seeds=1),
+        "hour": Size(samples=262_144, seeds=3),
+        "day": Size(samples=2_097_152, seeds=5),
+    },
     figures=(
         Figure("What it is: objects never seen", "knn", "accuracy", "held_new"),
         Figure("With few labels", "few_labels", "accuracy", "held_new", over="labelled images of each class"),

@@ -19,7 +19,7 @@ def _rows(method: str) -> tuple[Row, ...]:
     """All kinds of views for one method."""
 
     def row(name: str, options: str, data: dict[str, str], choices: tuple[str, ...] = ()) -> Row:
-        return Row(f"{method}: {name}", f"{method} {options} --temperature 0.1", data, choices)
+        return Row(f"{method}: {name}", f"{method} {options} --temperature 0.1 --lr 3e-3", data, choices)
 
     body, both = "--source body", "--source both"
     return (
@@ -34,17 +34,20 @@ def _rows(method: str) -> tuple[Row, ...]:
     )
 
 
+IN_AN_HOUR = ("simclr: augmentation", "simclr: hold, one scene", "simclr: hold, across scenes", "labels")
+
 STUDY = Study(
     question="What makes two views of an object? Augmentation of one image, or what a body sees of the object?",
-    rows=(*_rows("simclr"), *_rows("moco")[::7], Row("labels", "labels", {"labelled": "hold"})),
+    rows=(*_rows("simclr"), *_rows("moco")[::7], Row("labels", "labels --lr 3e-3", {"labelled": "hold"})),
     on=(
         On("yardstick", (LinearProbe(), KNN()), splits=5),
         On("yardstick", (FewLabels(per_class=(1, 5, 15), of="objects"),)),
     ),
     chosen_on=On("yardstick_choose", (LinearProbe(),)),
+    batch_size=128,
     sizes={
         "minute": Size(samples=2048, seeds=1),
-        "hour": Size(samples=128_000, seeds=3, choosing=0.25),
+        "hour": Size(samples=384_000, seeds=3, choosing=0.125, rows=IN_AN_HOUR),
         "day": Size(samples=1_000_000, seeds=5, choosing=0.25),
         "gpu": Size(samples=4_000_000, seeds=3, choosing=0.25),
     },

@@ -49,8 +49,8 @@ def study(
         name: as `embodied-ssl studies` lists them, or `module:Name` of one of your own.
         out: the folder for everything; one of another study or size is refused.
         size: `minute`, `hour`, `day` or `gpu`, as far as the study has it.
-        rows: by the names in tables or of their files (`simclr_orbit`), only these; none: all. Baselines are measured
-            in any case.
+        rows: by the names in tables or of their files (`simclr_orbit`), only these; none: all that the size has.
+            Baselines are measured in any case.
         seeds: how many runs of each row; None: as many as the size says.
         sets: sets of images that the study measures on and nobody can collect, by name: a folder or an archive.
         data: where collected data sets lie, for several studies to share; None: OUT/data.
@@ -72,7 +72,7 @@ def study(
     places = {each: Path(path).expanduser() for each, path in (sets or {}).items()}
     place = folder / "data" if data is None else Path(data).expanduser()
     experiment = Experiment(
-        replace(asked, rows=rows_named(asked, rows)), size, how, folder, place, places, device=device
+        replace(asked, rows=rows_named(asked, rows or how.rows)), size, how, folder, place, places, device=device
     )
     return run_experiment(experiment, workers, engine, progress, slurm)
 

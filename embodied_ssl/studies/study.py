@@ -62,6 +62,8 @@ class Size:
     choosing: SomeShare = 1.0
     """The share of its samples that a row sees for each of its choices."""
     precision: Precision = "32"
+    rows: tuple[str, ...] = ()
+    """The rows that it has, by name, where it has not the time for all; none: all."""
 
     def __post_init__(self) -> None:
         hold_fields(self)
@@ -118,6 +120,9 @@ class Study:
             raise DataError(f"two rows are called {both.pop()}; a row needs a name of its own")
         if choosing := [row.name for row in self.rows if row.choices and self.chosen_on is None]:
             raise DataError(f"the row {choosing[0]} has choices; say with chosen_on what they are tried on")
+        known = {row.name for row in self.rows}
+        if missing := [name for size in self.sizes.values() for name in size.rows if name not in known]:
+            raise DataError(f"a size names the row {missing[0]}, which the study has not")
         if self.chosen_on is not None and self.chosen_on.data in {on.data for on in self.on}:
             raise DataError(f"{self.chosen_on.data}: is measured on, so that nothing may be chosen on it")
 

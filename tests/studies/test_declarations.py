@@ -53,6 +53,7 @@ def test_rows_of_a_study_are_methods_settings_and_data_that_there_are(name, tmp_
         ({"rows": (Row("r", "rotation", {}, choices=("--lr 1",)),)}, "the row r has choices; say with chosen_on"),
         ({"chosen_on": ON}, "roam_test: is measured on, so that nothing may be chosen on it"),
         ({"image_size": 0}, "image_size: 0; give at least 1"),
+        ({"sizes": {"hour": Size(100, 1, rows=("rotation", "moco"))}}, "a size names the row moco"),
     ],
 )
 def test_a_declaration_that_means_nothing_is_refused(wrong, told):
