@@ -26,6 +26,7 @@ if _find_spec("gymnasium") is not None:
         _register(_kind)
 
 if TYPE_CHECKING:  # what a type checker sees of the names below
+    import embodied_ssl.studies as studies  # noqa: F401
     from embodied_ssl.comparison import compare as compare
     from embodied_ssl.datasets.collect.collection import collect as collect
     from embodied_ssl.datasets.read.readers import Dataset as _Dataset
@@ -65,6 +66,8 @@ _DOORS = {  # where each is; it is imported when it is asked for, since most imp
 if not TYPE_CHECKING:
 
     def __getattr__(name):
+        if name == "studies":  # a folder, with the declarations and the standard data
+            return _import_module(f"{__name__}.studies")
         if name not in _DOORS:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module, _, path = _DOORS[name].partition(":")

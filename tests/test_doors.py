@@ -87,3 +87,8 @@ def test_one_name_where_a_list_is_asked_for_is_not_taken_by_its_letters(door, gi
     settings = {} if door is not es.make_method else {"methods": given[-1]}
     with pytest.raises(DataError, match=f"^{name}: .*; give a list"):
         door(*given[:5] if settings else given, **settings)
+
+
+def test_studies_and_their_data_are_behind_the_same_door():
+    assert "yardstick" in es.studies.data.DATA
+    assert "positives" in es.studies.study_names()
