@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from itertools import islice
 from multiprocessing import resource_tracker
 from typing import Any
@@ -51,7 +51,7 @@ def run_jobs(
     if fresh and engine == "loky" and workers > 1:
         joblib.externals.loky.get_reusable_executor(max_workers=workers).shutdown(wait=True)
     with _ENTER[engine](workers):
-        jobs = (joblib.delayed(_quietly)(function, os.getpid(), each) for each in arguments)
+        jobs = (joblib.delayed(_quietly)(function, os.getpid(), os.getcwd(), each) for each in arguments)
         if engine == "ray":  # joblib gets its results as whole lists only: in rounds, then
             while round_of_jobs := list(islice(jobs, 2 * workers)):
                 yield from joblib.Parallel(n_jobs=workers, batch_size=1)(round_of_jobs)
@@ -71,9 +71,11 @@ def run_jobs(
                 ) from error
 
 
-def _quietly(function: Callable[..., Any], parent: int, arguments: tuple[Any, ...]) -> Any:
-    """Run a job. In another process Ctrl-C is left to the parent, which stops the workers itself."""
+def _quietly(function: Callable[..., Any], parent: int, folder: str, arguments: tuple[Any, ...]) -> Any:
+    """Run a job, with paths as from `folder`. Elsewhere Ctrl-C is left to the parent, which stops workers itself."""
     if os.getpid() != parent:
+        with suppress(OSError):  # of another machine's
+            os.chdir(folder)  # a worker may have begun while its parent was elsewhere
         _ignore(signal.SIGINT)
         warnings.filterwarnings("ignore", "objects of .* left out")  # the parent has said it
     return function(*arguments)

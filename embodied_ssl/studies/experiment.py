@@ -12,6 +12,7 @@ from typing import Any
 from embodied_ssl.cli.learning import arguments_of_train, train_parser
 from embodied_ssl.data import check_streams
 from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.collect.settings import env_settings
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
@@ -19,7 +20,7 @@ from embodied_ssl.evaluation.candidates import fixed_encoders, untrained_rows
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.studies.cells import Cell, Learning, MeasuredOn, Measuring, Try, split_seeds
-from embodied_ssl.studies.data import DATA, collect_standard
+from embodied_ssl.studies.data import DATA, collect_standard, standard
 from embodied_ssl.studies.study import On, Row, Size, Study, file_name
 
 CHOOSING_SEED = 1000
@@ -71,6 +72,10 @@ class Experiment:
         for row in self.rows:
             for choice in row.choices or ("",):
                 self._checked(row, choice)
+        for name in self.needed:
+            if name not in self.sets and not (self.place(name) / MANIFEST).is_file():
+                wanted = self.study.data.get(name) or standard(name)
+                env_settings(wanted.kind, dict(wanted.settings))
         for name in dict.fromkeys(on.data for on in self.on if on.data in self.sets):
             self._on_set(name)
 

@@ -58,8 +58,9 @@ class Texture:
         """
         step = max(1, len(self.image) // _MOST_TEXELS)
         texels = self.image[::step, ::step].reshape(-1, 3).astype(np.int64)  # [K, 3]
-        cell = texels * _SHADES // 256 @ [_SHADES * _SHADES, _SHADES, 1]  # [K]
-        found = [np.bincount(cell, weight, _SHADES**3) for weight in (None, *texels.T)]  # of whole numbers, so exact
+        red, green, blue = (texels * _SHADES // 256).T  # [K] each
+        cell, cells_in_all = (red * _SHADES + green) * _SHADES + blue, _SHADES * _SHADES * _SHADES
+        found = [np.bincount(cell, weight, cells_in_all) for weight in (None, *texels.T)]  # whole numbers, so exact
         cells = np.reshape(found, (4, _SHADES, _SHADES, _SHADES)) / len(texels)
         for axis in (1, 2, 3):
             cells = np.moveaxis(cells, axis, 0)

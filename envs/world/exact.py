@@ -98,6 +98,11 @@ def unit(vectors: NDArray[Any]) -> NDArray[Any]:
     return vectors / np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
 
 
+def total(values: ArrayLike) -> float:
+    """The sum of all values, rounded once: the same in any order."""
+    return math.fsum(np.ravel(values).tolist())
+
+
 def product(a: ArrayLike, b: ArrayLike) -> NDArray[Any]:
     """The matrix product of a [..., K] and b [K, M]: [..., M]; float32 where both are, else float64."""
     left, right = np.asarray(a), np.asarray(b)

@@ -141,7 +141,9 @@ def test_a_reader_who_has_seen_enough_is_no_error():
     assert "BrokenPipe" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [*sorted({*COMMANDS} - {"collect", "train"}), "collect roam", "train simclr"])
+@pytest.mark.parametrize(
+    "command", [*sorted({*COMMANDS} - {"collect", "train", "study"}), "collect roam", "train simclr", "study positives"]
+)
 def test_what_every_command_has_stands_by_itself(command, capsys):
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])

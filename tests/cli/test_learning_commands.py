@@ -138,7 +138,7 @@ def test_rows_of_compare_have_settings_of_their_own(rooms, tmp_path, capsys):
     printed = capsys.readouterr().out
     for row in ("simclr ", "simclr views both", "mae encoder vit_tiny", "random conv4", "random vit_tiny"):
         assert row in printed
-    assert load_method(tmp_path / "out/runs/simclr views both-0").views == Views("both")
+    assert load_method(tmp_path / "out/runs/simclr_views_both-0").views == Views("both")
     assert main([*command[:1], "simclr --view both", *command[4:]]) != 0
     assert "did you mean '--views'?" in capsys.readouterr().err
 

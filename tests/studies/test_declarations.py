@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from textwrap import dedent
 
@@ -97,3 +98,13 @@ def test_rows_are_found_by_name_by_file_and_in_the_pieces_of_a_list():
     assert rows_named(study, ()) == study.rows
     with pytest.raises(DataError, match="unknown row of  'simclr: hald': did you mean 'simclr: hold'"):
         rows_named(study, ["simclr: hald"])
+
+
+def test_the_study_of_the_guide_is_one(tmp_path):
+    guide = Path(__file__).parents[2] / "docs" / "guide" / "studies.md"
+    told: dict[str, object] = {}
+    exec(guide.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0], told)
+    asked = told["STUDY"]
+    assert isinstance(asked, Study)
+    Experiment(asked, "hour", asked.sizes["hour"], tmp_path, tmp_path).check()
+    assert [row.name for row in asked.rows] == ["τ 0.05", "τ 0.1", "τ 0.2", "τ 0.5"]

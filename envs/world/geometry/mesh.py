@@ -4,7 +4,6 @@ Every mesh is right-handed with z up, in metres; triangles are counter-clockwise
 texture coordinates count repeats of a tileable texture, whose side is `tile` metres on the surface.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,7 +34,7 @@ class Mesh:
         """Of its surface, m²."""
         a, b, c = self.vertices.astype(float)[self.triangles.T]  # [T, 3] each
         (ux, uy, uz), (vx, vy, vz) = (b - a).T, (c - a).T
-        return math.fsum(exact.hypot(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx).tolist()) / 2
+        return exact.total(exact.hypot(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)) / 2
 
     def transformed(
         self, translation: ArrayLike = (0, 0, 0), rotation: ArrayLike | None = None, scale: ArrayLike = 1.0
