@@ -120,9 +120,6 @@ class Study:
             raise DataError(f"two rows are called {both.pop()}; a row needs a name of its own")
         if choosing := [row.name for row in self.rows if row.choices and self.chosen_on is None]:
             raise DataError(f"the row {choosing[0]} has choices; say with chosen_on what they are tried on")
-        known = {row.name for row in self.rows}
-        if missing := [name for size in self.sizes.values() for name in size.rows if name not in known]:
-            raise DataError(f"a size names the row {missing[0]}, which the study has not")
         if self.chosen_on is not None and self.chosen_on.data in {on.data for on in self.on}:
             raise DataError(f"{self.chosen_on.data}: is measured on, so that nothing may be chosen on it")
 

@@ -35,6 +35,7 @@ def test_every_file_is_a_study_or_known_to_be_none():
 def test_rows_of_a_study_are_methods_settings_and_data_that_there_are(name, tmp_path):
     study = study_named(name)
     assert {"minute", "hour", "day"} <= set(study.sizes)
+    assert {name for size in study.sizes.values() for name in size.rows} <= {row.name for row in study.rows}
     assert any(row.name.startswith("labels") for row in study.rows), "the bound that rows without labels stand beside"
     rng = np.random.default_rng(0)
     for i in range(24):  # what stands for sets of images that the user gives
@@ -54,7 +55,6 @@ def test_rows_of_a_study_are_methods_settings_and_data_that_there_are(name, tmp_
         ({"rows": (Row("r", "rotation", {}, choices=("--lr 1",)),)}, "the row r has choices; say with chosen_on"),
         ({"chosen_on": ON}, "roam_test: is measured on, so that nothing may be chosen on it"),
         ({"image_size": 0}, "image_size: 0; give at least 1"),
-        ({"sizes": {"hour": Size(100, 1, rows=("rotation", "moco"))}}, "a size names the row moco"),
     ],
 )
 def test_a_declaration_that_means_nothing_is_refused(wrong, told):

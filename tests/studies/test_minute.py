@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from embodied_ssl.cli.demo import STUDY
 from embodied_ssl.studies import study_named, study_names
 from embodied_ssl.studies.data import DATA
 from embodied_ssl.studies.run import study
@@ -29,13 +30,13 @@ def shared(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.simulator
-@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize("name", sorted({*study_names()} - {STUDY}))  # which is the demonstration
 def test_a_study_runs_from_nothing_to_its_page(name, shared, tmp_path):
     """Of its rows the first and the last, which learned from labels; on all its sets, by all its protocols."""
     asked = study_named(name)
     given = {each: shared / "images" for each in asked.data_of() if each not in DATA and each not in asked.data}
     rows = [asked.rows[0].name, asked.rows[-1].name]
-    found = study(name, tmp_path, "minute", rows, sets=given, data=shared, workers=2, progress=False)
+    found = study(name, tmp_path, "minute", rows, sets=given, data=shared, progress=False)
     assert {*rows, "raw pixels"} <= {one.row for one in found}
     with Path(tmp_path / "results.csv").open() as file:
         numbers = list(csv.DictReader(file))
