@@ -8,7 +8,7 @@ from cards.markdown import code, table
 from embodied_ssl.evaluation.protocols import protocol_name
 from embodied_ssl.studies import study_named, study_names
 from embodied_ssl.studies.data import DATA, SIZES, committed_sha256
-from embodied_ssl.studies.study import On, Study
+from embodied_ssl.studies.study import On, Row, Study
 
 
 def pages() -> dict[str, str | bytes]:
@@ -32,8 +32,8 @@ def _card(name: str, study: Study) -> str:
     command = f"```sh\nembodied-ssl study {name} --size hour --workers 2 --out {name}\n```"
     usual = f"Encoder {code(study.encoder)} at {study.image_size} px, batches of {study.batch_size}"
     rows = table(
-        ["row", "method", "learns from", "tried"],
-        ([row.name, code(row.method), _streams(row.data), _codes(row.choices)] for row in study.rows),
+        ["row", "method", "learns from"],
+        ([row.name, _method(row), _streams(row.data)] for row in study.rows),
     )
     chosen = f"What is tried is tried on {code(study.chosen_on.data)}.\n\n" if study.chosen_on else ""
     on = table(["set", "label", "divisions", "protocols"], map(_measured, study.on))
@@ -50,8 +50,10 @@ def _streams(data: dict[str, str]) -> str:
     return ", ".join(f"{stream} of {code(name)}" for stream, name in data.items())
 
 
-def _codes(texts: tuple[str, ...]) -> str:
-    return ", ".join(map(code, texts))
+def _method(row: Row) -> str:
+    """The method, and what is tried of it."""
+    tried = ", or ".join(map(code, row.choices))
+    return f"{code(row.method)} and the best of {tried}" if tried else code(row.method)
 
 
 def _measured(on: On) -> list[object]:
