@@ -154,7 +154,8 @@ def test_what_every_command_has_stands_by_itself(command, capsys):
     assert "default: )" not in shown
 
 
-def test_the_near_name_is_one_that_there_is(capsys):
-    """An alias of a setting that a command does not have is no help."""
-    assert main(["compare", "simclr --lr 1", "--data", ".", "--on", ".", "--out", "nowhere"]) == 2
+def test_the_near_name_is_one_that_there_is(tmp_path, capsys):
+    """An alias of a setting that a command does not have is no help; a row of a comparison has it."""
+    nothing = str(tmp_path)
+    assert main(["compare", "simclr", "--lr", "1", "--data", nothing, "--on", nothing, "--out", nothing + "/out"]) == 2
     assert "did you mean '--lr'" not in capsys.readouterr().err
