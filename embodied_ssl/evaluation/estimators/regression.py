@@ -15,6 +15,8 @@ from embodied_ssl.parts.heads import plain_mlp
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 """Strengths of the ridge, of which validation chooses, as multiples of the number of rows."""
+AXES = 24
+"""Principal axes of features along which products are taken."""
 PATIENCE, MOST_EPOCHS, BATCH, RATE = 5, 50, 128, 1e-3
 """Of the network: epochs without a better validation, epochs in all, rows of an update, Adam's rate."""
 

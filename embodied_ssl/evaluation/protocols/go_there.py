@@ -13,15 +13,13 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.motion import heading, wrap
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.environments import make_env
-from embodied_ssl.evaluation.estimators.regression import Products, Reals, Ridge, fit_ridge
+from embodied_ssl.evaluation.estimators.regression import AXES, Products, Reals, Ridge, fit_ridge
 from embodied_ssl.evaluation.features import encode
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.evaluation.splits import TEST, TRAINING, VALIDATION, Rows, divide_groups
 from embodied_ssl.limits import Count, Positive
 
-AXES = 24
-"""Principal axes of features along which products are taken, as `relative_motion` does."""
 NEAR_M, NEAR_RAD = 0.25, math.radians(10)
 FARTHEST_M = 2.0
 """No way is longer, whatever is predicted."""

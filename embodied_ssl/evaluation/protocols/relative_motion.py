@@ -11,6 +11,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.evaluation.estimators.neighbours import unit
 from embodied_ssl.evaluation.estimators.regression import (
+    AXES,
     Products,
     Reals,
     Sample,
@@ -26,8 +27,6 @@ from embodied_ssl.evaluation.splits import TEST, TRAINING, VALIDATION, Rows, div
 from embodied_ssl.limits import Count, Positive, SomeShare
 from embodied_ssl.parts.motions import standard_deviation
 
-AXES = 24
-"""Principal axes of features along which products are taken."""
 FEWEST = 10
 """Pairs that a part needs at least."""
 
