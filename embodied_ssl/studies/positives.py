@@ -1,8 +1,8 @@
 """Positives: what makes two views of an object, for methods that compare views.
 
-Two crops of one image, two frames of a path, of an orbit, of a hand that turns the object; on the same background, in
-other scenes, in another episode; an object on two tables, or before and after a push. Each by the body alone and with
-augmentation, and augmentation alone by the best of several strengths, searched as for the others.
+Two crops of one image, two frames of a path, of an orbit, of a hand that turns the object, in one scene or in several;
+an object on two tables, or before and after a push. Each with augmentation, whose crops are the best of three, searched
+alike for augmentation alone; views of the hand in several scenes also by the body alone.
 """
 
 from embodied_ssl.evaluation.protocols.few_labels import FewLabels
