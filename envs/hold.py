@@ -36,6 +36,7 @@ HELD = 1  # its value in instance masks
 CLOSE = (0.95, 1.4)  # of the distance at which the object's sphere would fill the picture
 ASIDE = 0.15  # how far from the middle of the picture it is held, in radii
 LEAN = 0.3  # how far to the left or the right an object leans when it is taken up, rad
+ABOVE_FLOOR_M = 0.05  # what is held is kept at least so far above it
 REACH_M = 0.45  # the body keeps at most this far from everything
 STOCK = 64  # instances of a category that lie about: a scene whose objects are all new takes six times as long to make
 
@@ -43,13 +44,13 @@ STOCK = 64  # instances of a category that lie about: a scene whose objects are 
 class HoldEnv(SimulatedEnv):
     """A wheeled body holds an object before its eye, turns it in its hand, and drives through several scenes.
 
-    Action, float32 [5]: the turn of the object until the next frame, a rotation vector in the body's frame (x ahead,
-    y left, z up; rad, each at most 0.6 either way), forward distance (m, at most 0.25) and yaw (rad, left positive, at
-    most 0.5); it turns, then drives. What happens is the command with slip and motor noise; `motor`, in the
+    Action, float32 [5]: the turn of the object until the next frame, a rotation vector in the eye's frame (x along its
+    gaze, y left, z up; rad, each at most 0.6 either way), forward distance (m, at most 0.25) and yaw (rad, left
+    positive, at most 0.5); it turns, then drives. What happens is the command with slip and motor noise; `motor`, in the
     observation, is what the joints and the odometry measured of it.
     An episode is one object and several scenes: after each `length / visits` frames the body stands in another scene,
     in another light, holding the same object, which it has taken up anew: another way, at another distance, in another
-    hand. Of that one step the motor signals are 0.
+    hand, and looks down at it more or less. Of that one step the motor signals are 0.
     Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [5] (rad, rad, rad, m, rad) of the motion that led here, zeros
     at the start; if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S], 1 = the object.
     Reward: the angle by which the object was turned, rad. Episodes end (truncated) after `length` frames, the one of
@@ -72,7 +73,7 @@ class HoldEnv(SimulatedEnv):
         length: Count = 100,
         visits: Count = 3,
         hand: bool = True,
-        tilt: Turn = 1.2,
+        gaze: Turn = 1.2,
         categories: str = "",
         camera_height: Positive = 0.8,
         field_of_view: Angle = 0.9,
@@ -98,8 +99,8 @@ class HoldEnv(SimulatedEnv):
             length: frames of an episode.
             visits: scenes of an episode, each for as many frames; fewer where there are fewer frames.
             hand: whether a hand is seen, which hides a part of the object.
-            tilt: how far the top of an object comes towards the eye at most when it is taken up, rad; 0: all are seen
-                from the side, as they stand. From there they are turned freely.
+            gaze: how far down the eye looks at most at what is held, rad; 0: straight ahead, so that all are seen from
+                the side. Less where something large would be in the floor.
             categories: of objects to draw from, separated by commas; empty: all.
             camera_height: above the floor, m.
             field_of_view: rad, in (0, π).
@@ -119,7 +120,7 @@ class HoldEnv(SimulatedEnv):
         """
         self.scenes = checked_types(scenes)
         self.length, self.visits = length, visits
-        self.flow, self.hand, self.tilt = flow, hand, tilt
+        self.flow, self.hand, self.gaze = flow, hand, gaze
         self.camera_height, self.slip = camera_height, slip
         self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
         self.instances = checked_instances(instances)
@@ -179,12 +180,14 @@ class HoldEnv(SimulatedEnv):
         half_view = exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
         ahead = self.object_radius * rng.uniform(*CLOSE) / exact.sin(half_view)
         left, up = rng.uniform(-ASIDE, ASIDE, 2) * self.object_radius
-        self._before_eye = np.array([ahead, left, up])  # in the body's frame, from the eye
+        self._before_eye = np.array([ahead, left, up])  # in the eye's frame
+        room = (self.camera_height - self.object_radius * (1 + ASIDE) - ABOVE_FLOOR_M) / ahead
+        steepest = min(self.gaze, exact.arcsin(min(max(room, 0.0), 1.0)))
+        self.down = rng.uniform(0, steepest)  # how far the eye looks down until the next scene, rad
         around, lean = rng.uniform(-np.pi, np.pi), rng.uniform(-LEAN, LEAN)
-        towards = rng.uniform(0, self.tilt)  # its top comes towards the eye
-        turns = [[0.0, 0.0, around], [lean, 0.0, 0.0], [0.0, -towards, 0.0]]
+        turns = [[0.0, 0.0, around], [lean, 0.0, 0.0], [0.0, -self.down, 0.0]]
         first, second, third = (quaternion_of(np.array(turn)) for turn in turns)
-        self.turn = times(third, times(second, first))  # of the object in the body's frame, (x, y, z, w)
+        self.turn = times(third, times(second, first))  # of the object in the eye's frame, (x, y, z, w)
         self._carriers = [self._carry(self._held)]
         if self.hand:
             self._carriers.append(self._carry(make_hand(self.object_radius, int(rng.integers(len(TONES))))))
@@ -236,12 +239,12 @@ class HoldEnv(SimulatedEnv):
 
     def _look(self) -> None:
         """Put object and hand before the eye, and take the image."""
-        self.pose = eye_pose(self.position, self.heading, self.camera_height)
-        body = np.array([0, 0, exact.sin(self.heading / 2), exact.cos(self.heading / 2)])
-        eye = self.pose[:3, 3]
-        middle = eye + rotated(body, self._before_eye)
-        turn = times(body, self.turn)
-        places = [(middle - rotated(turn, self._middle), turn), (middle, body)][: len(self._carriers)]
+        self.pose = eye_pose(self.position, self.heading, self.camera_height, -self.down)
+        body, down = (quaternion_of(np.array(turn)) for turn in ([0.0, 0.0, self.heading], [0.0, self.down, 0.0]))
+        eye = times(body, down)
+        middle = self.pose[:3, 3] + rotated(eye, self._before_eye)
+        turn = times(eye, self.turn)
+        places = [(middle - rotated(turn, self._middle), turn), (middle, eye)][: len(self._carriers)]
         for carrier, (position, quaternion) in zip(self._carriers, places, strict=True):
             pybullet.resetBasePositionAndOrientation(
                 carrier, position.tolist(), quaternion.tolist(), physicsClientId=self.world.client

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from embodied_ssl.datasets.read.readers import Dataset
     from embodied_ssl.datasets.read.tables import Table
 
-BODY = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
-"""From the camera's axes (x right, y down, z ahead) to the body's (x ahead, y left, z up)."""
+EYE = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""From the camera's axes (x right, y down, z ahead) to the eye's (x along its gaze, y left, z up)."""
 
 HOLD_FIELDS = (
     *(replace(each, nan="last row of a visit") if each.nan != "never" else each for each in FRAMES),
@@ -29,8 +29,8 @@ HOLD_FIELDS = (
 def motion(first: Poses, second: Poses) -> NDArray[np.float32]:
     """The rotation vector (rad) that turns the object between two frames, and how the body moved (m, rad).
 
-    first, second: [..., 2, 4, 4]: poses of the camera and of the object. The rotation is seen from the body: x ahead,
-    y left, z up.
+    first, second: [..., 2, 4, 4]: poses of the camera and of the object. The rotation is seen from the eye: x along
+    its gaze, y left, z up.
     """
     return _step(first, second, heading(first[..., 0, :, :]))
 
@@ -48,9 +48,9 @@ def _step(first: Poses, second: Poses, along: Poses) -> NDArray[np.float32]:
 
 
 def seen(poses: Poses) -> NDArray[np.float64]:
-    """How the object is turned, seen from the body, [..., 3, 3]."""
+    """How the object is turned, seen from the eye, [..., 3, 3]."""
     camera, thing = poses[..., 0, :3, :3], poses[..., 1, :3, :3]
-    return BODY[:3, :3] @ np.swapaxes(camera, -1, -2) @ thing
+    return EYE[:3, :3] @ np.swapaxes(camera, -1, -2) @ thing
 
 
 def rotation_vectors(rotations: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ Poses = NDArray[np.floating]
 
 
 def heading(pose: Poses) -> Poses:
-    """Where a level camera looks, rad from the world's x axis, [...]."""
+    """Where a camera looks that does not roll, rad from the world's x axis, [...]."""
     return np.arctan2(pose[..., 1, 2], pose[..., 0, 2])
 
 

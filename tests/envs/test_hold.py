@@ -23,9 +23,9 @@ def episode(env: HoldEnv, seed: int = 0) -> list[tuple[dict, dict]]:
 
 
 def seen(info: dict) -> Rotation:
-    """How the object is turned, seen from the body: x ahead, y left, z up."""
+    """How the object is turned, seen from the eye: x along its gaze, y left, z up."""
     camera = Rotation.from_matrix(info["pose"][:3, :3].astype(float))
-    ahead = Rotation.from_matrix([[0, -1, 0], [0, 0, -1], [1, 0, 0]])  # the body's axes in the camera's
+    ahead = Rotation.from_matrix([[0, -1, 0], [0, 0, -1], [1, 0, 0]])  # the eye's axes in the camera's
     return (camera * ahead).inv() * Rotation.from_matrix(info["object_pose"][:3, :3])
 
 
@@ -52,17 +52,25 @@ def test_an_episode_visits_scenes_and_holds_one_object():
     np.testing.assert_array_equal(steps[10][0]["motor"], 0)
 
 
-@pytest.mark.parametrize("tilt", [0.0, 1.2])
-def test_an_object_is_taken_up_anew_in_every_scene_and_shows_its_top_as_far_as_it_may(tilt):
-    starts = [info for seed in range(6) for _, info in episode(HoldEnv(size=16, length=6, visits=6, tilt=tilt), seed)]
-    top = np.array([seen(info).as_matrix()[:, 2] for info in starts])  # ahead, left, up
-    towards = -np.arctan2(top[:, 0], np.hypot(top[:, 1], top[:, 2]))
-    assert towards.min() >= -1e-3
-    assert tilt - 0.2 <= towards.max() + 1e-3 <= tilt + 0.01
-    aside = np.abs(np.arcsin(np.clip(top[:, 1], -1, 1)))
-    assert 0.2 < aside.max() <= 0.3 + 1e-3
+@pytest.mark.parametrize("gaze", [0.0, 1.2])
+def test_an_object_is_taken_up_anew_in_every_scene_and_looked_down_at_as_far_as_may_be(gaze):
+    starts = [info for seed in range(6) for _, info in episode(HoldEnv(size=16, length=6, visits=6, gaze=gaze), seed)]
+    down = -np.arcsin([info["pose"][2, 2] for info in starts])
+    assert down.min() >= -1e-3
+    assert gaze - 0.2 <= down.max() + 1e-3 <= gaze + 0.01
+    upright = np.array([info["object_pose"][2, 2] for info in starts])  # the share of its top that points up
+    assert 0.2 < np.arccos(np.clip(upright, -1, 1)).max() <= 0.3 + 1e-3
     ahead, left = np.array([seen(info).as_matrix()[:2, 0] for info in starts]).T
     assert np.histogram(np.arctan2(left, ahead), 4, (-np.pi, np.pi))[0].min() > 0
+
+
+def test_nothing_large_is_held_in_the_floor():
+    """An eye 0.3 m above the floor looks down less at what would be in it."""
+    env = HoldEnv(size=16, length=8, visits=8, camera_height=0.3, instance=True, hand=False)
+    for seed in range(4):
+        for _, info in episode(env, seed):
+            assert info["object_pose"][2, 3] > 0
+            assert info["pose"][2, 3] == pytest.approx(0.3)
 
 
 def test_flow_is_where_things_went():
