@@ -46,8 +46,8 @@ class HoldEnv(SimulatedEnv):
 
     Action, float32 [5]: the turn of the object until the next frame, a rotation vector in the eye's frame (x along its
     gaze, y left, z up; rad, each at most 0.6 either way), forward distance (m, at most 0.25) and yaw (rad, left
-    positive, at most 0.5); it turns, then drives. What happens is the command with slip and motor noise; `motor`, in the
-    observation, is what the joints and the odometry measured of it.
+    positive, at most 0.5); it turns, then drives. What happens is the command with slip and motor noise; `motor`, in
+    the observation, is what the joints and the odometry measured of it.
     An episode is one object and several scenes: after each `length / visits` frames the body stands in another scene,
     in another light, holding the same object, which it has taken up anew: another way, at another distance, in another
     hand, and looks down at it more or less. Of that one step the motor signals are 0.
@@ -74,7 +74,7 @@ class HoldEnv(SimulatedEnv):
         visits: Count = 3,
         hand: bool = True,
         gaze: Turn = 1.2,
-        categories: str = "",
+        categories: Sequence[str] | str = "",
         camera_height: Positive = 0.8,
         field_of_view: Angle = 0.9,
         slip: Share = 0.05,
@@ -101,7 +101,7 @@ class HoldEnv(SimulatedEnv):
             hand: whether a hand is seen, which hides a part of the object.
             gaze: how far down the eye looks at most at what is held, rad; 0: straight ahead, so that all are seen from
                 the side. Less where something large would be in the floor.
-            categories: of objects to draw from, separated by commas; empty: all.
+            categories: of objects to draw from, a sequence or separated by commas; empty: all.
             camera_height: above the floor, m.
             field_of_view: rad, in (0, π).
             slip: mean share of the commanded driving that is lost.
@@ -128,9 +128,7 @@ class HoldEnv(SimulatedEnv):
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
         look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
-        super().__init__(
-            {"objects": objects, "categories": tuple(categories.split(",")) if categories else None, "world": look}
-        )
+        super().__init__({"objects": objects, "categories": categories, "world": look})
         most = np.array([0.6, 0.6, 0.6, 0.25, 0.5], np.float32)
         self.action_space = gymnasium.spaces.Box(-most, most)
         self.observation_space = observation_space(size, depth, instance, motor_size=5)

@@ -1,5 +1,6 @@
 """OrbitEnv: a camera on the viewing sphere of one object, the setting of NORB (LeCun, Huang & Bottou 2004)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -52,7 +53,7 @@ class OrbitEnv(SimulatedEnv):
         instance: bool = False,
         flow: bool = False,
         length: Count = 100,
-        categories: str = "",
+        categories: Sequence[str] | str = "",
         field_of_view: Angle = 0.6,
         motor_noise: Share = 0.02,
         encoder_noise: Share = 0.01,
@@ -72,7 +73,7 @@ class OrbitEnv(SimulatedEnv):
             instance: observe instance masks.
             flow: give optical flow in info.
             length: frames of an episode.
-            categories: of objects to draw from, separated by commas; empty: all.
+            categories: of objects to draw from, a sequence or separated by commas; empty: all.
             field_of_view: rad, in (0, π).
             motor_noise: relative standard deviation of what the motors do.
             encoder_noise: relative standard deviation of what the joints measure.
@@ -93,9 +94,7 @@ class OrbitEnv(SimulatedEnv):
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
         look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
-        super().__init__(
-            {"objects": objects, "categories": tuple(categories.split(",")) if categories else None, "world": look}
-        )
+        super().__init__({"objects": objects, "categories": categories, "world": look})
         self.action_space = gymnasium.spaces.Box(-0.5, 0.5, (2,), np.float32)
         self.observation_space = observation_space(size, depth, instance, motor_size=2)
 

@@ -1,5 +1,6 @@
 """A table with clutter on it, an overhead camera, and a gripper: what grasping, pushing and poking share."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
 import gymnasium
@@ -71,7 +72,7 @@ class TableEnv(SimulatedEnv):
         interactions: Count = 1,
         clutter: Count = 8,
         body: str = "floating",
-        categories: str = "",
+        categories: Sequence[str] | str = "",
         objects: str = "household",
         instances: tuple[int, int] = (0, 64),
         time_step: Annotated[float, Limits(1e-4, 0.05)] = 1 / 240,
@@ -90,7 +91,7 @@ class TableEnv(SimulatedEnv):
             interactions: interactions of an episode.
             clutter: objects on the table; fewer where no more find room.
             body: floating (a gripper without an arm, fast), panda (Franka's arm), or module:Class of your own.
-            categories: of objects to draw from, separated by commas; empty: all.
+            categories: of objects to draw from, a sequence or separated by commas; empty: all.
             objects: household (generated), random_urdfs (PyBullet's), a folder of mesh and .urdf files, or module:Name.
             instances: which instances of a category to draw from, [first, last).
             time_step: of the physics, 0.0001 to 0.05 s.
@@ -113,7 +114,7 @@ class TableEnv(SimulatedEnv):
         super().__init__(
             {
                 "objects": objects,
-                "categories": tuple(categories.split(",")) if categories else None,
+                "categories": categories,
                 "body": body,
                 "world": look | {"time_step": time_step},
             }

@@ -226,7 +226,7 @@ def test_the_generator_is_the_default_set():
     assert household.categories == tuple(CATEGORIES)
     assert household.make("cup", 2) is make_object("cup", 2)
     some = object_set("household", ("cup", "ball"))
-    assert some.categories == ("cup", "ball")
+    assert some.categories == object_set("household", "cup,ball").categories == ("cup", "ball")
     with pytest.raises(ValueError, match="has no 'mug'"):
         some.make("mug", 0)
     with pytest.raises(ValueError, match="did you mean 'cup'"):

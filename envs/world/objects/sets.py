@@ -3,6 +3,7 @@
 import inspect
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -55,15 +56,15 @@ class ObjectSet:
         return make_object(category, instance)
 
 
-def object_set(source: str = "household", categories: tuple[str, ...] | None = None) -> ObjectSet:
+def object_set(source: str = "household", categories: Sequence[str] | str = ()) -> ObjectSet:
     """The objects that a name or a folder stands for.
 
     source: "household", the generator; "random_urdfs", PyBullet's 999 sound random shapes (168 holds NaN and is left
     out); the name or `module:Name` of a set that others have made; or a folder with .urdf, .obj, .glb, .gltf, .ply,
     .off or .stl files, at any depth: a file is a category, and of several of one name beside each other the first in
     this order. Which meshes are left out, and why, is said in a warning. categories: only these, such as a part to
-    train on. Raises ValueError for a folder that is missing or holds no such file, and for a category that is not
-    there.
+    train on, a sequence or separated by commas; empty: all. Raises ValueError for a folder that is missing or holds no
+    such file, and for a category that is not there.
     """
     if source == "household":
         whole = ObjectSet(source, tuple(CATEGORIES))
@@ -73,13 +74,14 @@ def object_set(source: str = "household", categories: tuple[str, ...] | None = N
         whole = ObjectSet(source, tuple(others.categories), added=others)
     else:
         whole = _folder(source)
-    if categories is None:
+    chosen = tuple(categories.split(",")) if isinstance(categories, str) and categories else tuple(categories)
+    if not chosen:
         return whole
-    for name in categories:
+    for name in chosen:
         if name not in whole.categories:
             raise ValueError(f"the object set {source!r} has no {name!r}{nearest(name, whole.categories)}")
-    paths = tuple(whole.paths[whole.categories.index(name)] for name in categories) if whole.paths else ()
-    return ObjectSet(source, tuple(categories), paths, whole.stamp, whole.added)
+    paths = tuple(whole.paths[whole.categories.index(name)] for name in chosen) if whole.paths else ()
+    return ObjectSet(source, chosen, paths, whole.stamp, whole.added)
 
 
 def is_folder(source: str) -> bool:
