@@ -49,8 +49,8 @@ class HoldEnv(SimulatedEnv):
     positive, at most 0.5); it turns, then drives. What happens is the command with slip and motor noise; `motor`, in
     the observation, is what the joints and the odometry measured of it.
     An episode is one object and several scenes: after each `length / visits` frames the body stands in another scene,
-    in another light, holding the same object, which it has taken up anew: another way, at another distance, in another
-    hand, and looks down at it more or less. Of that one step the motor signals are 0.
+    in another light, holding the same object, which it has taken up anew: a little turned, at another distance, in
+    another hand, and looks down at it more or less. Of that one step the motor signals are 0.
     Observation: `rgb` uint8 [S, S, 3]; `motor` float32 [5] (rad, rad, rad, m, rad) of the motion that led here, zeros
     at the start; if asked for, `depth` float32 [S, S] (m, 0 = nothing) and `instance` uint8 [S, S], 1 = the object.
     Reward: the angle by which the object was turned, rad. Episodes end (truncated) after `length` frames, the one of
@@ -74,6 +74,7 @@ class HoldEnv(SimulatedEnv):
         visits: Count = 3,
         hand: bool = True,
         gaze: Turn = 1.2,
+        turned: Turn = 0.5,
         categories: Sequence[str] | str = "",
         camera_height: Positive = 0.8,
         field_of_view: Angle = 0.9,
@@ -101,6 +102,8 @@ class HoldEnv(SimulatedEnv):
             hand: whether a hand is seen, which hides a part of the object.
             gaze: how far down the eye looks at most at what is held, rad; 0: straight ahead, so that all are seen from
                 the side. Less where something large would be in the floor.
+            turned: how far an object is turned about its upright axis from scene to scene, and looked at from higher
+                or lower, to either side of what is usual in its episode, rad; π: any way.
             categories: of objects to draw from, a sequence or separated by commas; empty: all.
             camera_height: above the floor, m.
             field_of_view: rad, in (0, π).
@@ -120,7 +123,7 @@ class HoldEnv(SimulatedEnv):
         """
         self.scenes = checked_types(scenes)
         self.length, self.visits = length, visits
-        self.flow, self.hand, self.gaze = flow, hand, gaze
+        self.flow, self.hand, self.gaze, self.turned = flow, hand, gaze, turned
         self.camera_height, self.slip = camera_height, slip
         self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
         self.instances = checked_instances(instances)
@@ -155,6 +158,8 @@ class HoldEnv(SimulatedEnv):
         self._held = self.objects.make(category, instance)
         low, high = self._held.bounds
         self._middle, self.object_radius = (low + high) / 2, exact.length(high - low) / 2  # of its sphere
+        # How it is held in this episode, about its upright axis, and looked down at, rad
+        self._around, self._down = rng.uniform(-np.pi, np.pi), rng.uniform(0, self.gaze)
         self._scene_seeds = rng.integers(2**62, size=self.visits)
         self._enter(0)
 
@@ -174,15 +179,16 @@ class HoldEnv(SimulatedEnv):
         self.position, self.heading = self.wheels.start(rng)
 
     def _take_up(self, rng: np.random.Generator) -> None:
-        """Hold the object another way, elsewhere, in another hand: else its place or the hand would give it away."""
+        """Hold the object elsewhere, in another hand: else its place or the hand would give it away."""
         half_view = exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
         ahead = self.object_radius * rng.uniform(*CLOSE) / exact.sin(half_view)
         left, up = rng.uniform(-ASIDE, ASIDE, 2) * self.object_radius
         self._before_eye = np.array([ahead, left, up])  # in the eye's frame
         room = (self.camera_height - self.object_radius * (1 + ASIDE) - ABOVE_FLOOR_M) / ahead
         steepest = min(self.gaze, exact.arcsin(min(max(room, 0.0), 1.0)))
-        self.down = rng.uniform(0, steepest)  # how far the eye looks down until the next scene, rad
-        around, lean = rng.uniform(-np.pi, np.pi), rng.uniform(-LEAN, LEAN)
+        higher, further = rng.uniform(-self.turned, self.turned, 2).tolist()
+        self.down = min(max(self._down + higher, 0.0), steepest)  # how far the eye looks down in this scene, rad
+        around, lean = self._around + further, rng.uniform(-LEAN, LEAN)
         turns = [[0.0, 0.0, around], [lean, 0.0, 0.0], [0.0, -self.down, 0.0]]
         first, second, third = (quaternion_of(np.array(turn)) for turn in turns)
         self.turn = times(third, times(second, first))  # of the object in the eye's frame, (x, y, z, w)

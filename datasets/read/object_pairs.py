@@ -27,9 +27,11 @@ class ObjectPairs:
     Of a video that follows an object every frame is a first one. Across `tables` its partner is a later frame of the
     same scene, across `scenes` one of the same episode in another scene, across `episodes` one of another episode that
     shows the same object: then the two share nothing but the object.
+    together: how many pairs of an object stand side by side in a batch, across scenes: all of its images are then from
+    different ones.
     """
 
-    def __init__(self, dataset: "Dataset", across: str = "tables"):
+    def __init__(self, dataset: "Dataset", across: str = "tables", together: int = 1):
         if across not in ACROSS:
             raise unknown_name("across", across, ACROSS)
         kind = dataset.declaration
@@ -43,7 +45,7 @@ class ObjectPairs:
                 raise DataError(
                     f"{dataset.path}: nothing is done to the object of {dataset.kind} data; take {having('trials')}"
                 )
-            self._views = _Views(dataset, across)
+            self._views = _Views(dataset, across, together)
             self._length = len(self._views)
         elif across in _OF_VIDEOS:
             raise DataError(f"{dataset.path}: a {dataset.kind} data set has no views across {across}; take tables")
@@ -56,7 +58,7 @@ class ObjectPairs:
         if self._length == 0:
             missing = {
                 "interaction": "stays in sight when something is done to it",
-                "scenes": "is seen in two scenes of an episode",
+                "scenes": f"is seen in {2 * together} scenes of an episode",
                 "episodes": "is seen in two episodes",
             }.get(across, "is on two tables")
             raise DataError(f"{dataset.path}: no object {missing}; collect more episodes, or fewer --instances")
@@ -152,8 +154,10 @@ class ObjectPairs:
 class _Views:
     """Two frames of a video that show one object, by number of the first."""
 
-    def __init__(self, dataset: "Dataset", across: str):
-        self._across = across
+    def __init__(self, dataset: "Dataset", across: str, together: int):
+        self._across, self._together = across, together
+        if together > 1 and across != "scenes":
+            raise DataError(f"together {together}: several pairs of an object are drawn across scenes, not {across}")
         if across == "tables":  # the second one is later in the same scene
             self._runs = Runs(dataset, 1, "pairs of views")
             self._firsts = np.arange(len(self._runs))
@@ -168,7 +172,9 @@ class _Views:
         rows = np.arange(len(dataset))
         episode, segment = self._places(rows)
         if across == "scenes":
-            self._firsts = rows[self._length[episode] > self._segment_length[segment]]
+            self._first_scene = np.searchsorted(self._segment, self._start)  # [E]
+            self._scenes = np.diff(self._first_scene, append=len(self._segment))
+            self._firsts = rows[self._scenes[episode] >= 2 * together]
         else:
             self._firsts = rows[self._count[episode] > 1]
 
@@ -186,9 +192,20 @@ class _Views:
             place = self._rank[episode] - self._alike[episode] + rng.integers(1, self._count[episode])
             other = self._order[self._alike[episode] + place % self._count[episode]]
             return first, self._start[other] + rng.integers(0, self._length[other])
-        start, length = self._segment[segment], self._segment_length[segment]
-        second = self._start[episode] + rng.integers(0, self._length[episode] - length)
-        return first, np.where(second < start, second, second + length)  # past its own scene
+        return self._in_scenes(first, rng)
+
+    def _in_scenes(self, first: Index, rng: np.random.Generator) -> tuple[Index, Index]:
+        """Pairs of scenes of an episode, `together` of each, no scene twice: of every so many-th frame given."""
+        leaders = first[:: self._together]  # [G]
+        episode, segment = self._places(leaders)
+        count, rows = self._scenes[episode][:, None], np.arange(len(leaders))
+        place = rng.random((len(leaders), count.max()))  # in the order of scenes: its own first, then any
+        place[np.arange(place.shape[1]) >= count] = 2.0
+        place[rows, segment - self._first_scene[episode]] = -1.0
+        scenes = self._first_scene[episode][:, None] + place.argsort(1)[:, : 2 * self._together]  # [G, 2 · together]
+        frames = self._segment[scenes] + rng.integers(0, self._segment_length[scenes])
+        frames[:, 0] = leaders
+        return frames[:, 0::2].reshape(-1)[: len(first)], frames[:, 1::2].reshape(-1)[: len(first)]
 
     def _places(self, rows: Index) -> tuple[Index, Index]:
         """The episode and the segment of rows."""

@@ -29,6 +29,7 @@ from embodied_ssl.datasets.read.tables import Table, text
 from embodied_ssl.datasets.schema import Field
 from embodied_ssl.datasets.store.manifest import Manifest, read_manifest
 from embodied_ssl.datasets.store.shards import OpenShard
+from embodied_ssl.limits import Count
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.read.captions import Captions
@@ -209,9 +210,12 @@ class Dataset:
         """Interactions as a stream of batches of their own class, such as `Grasps`."""
         return Interactions(self)
 
-    def object_pairs(self, across: str = "tables") -> ObjectPairs:
-        """Two images of one object, as `ObjectPairs`: on two tables, or two views of an orbit."""
-        return ObjectPairs(self, across)
+    def object_pairs(self, across: str = "tables", together: Count = 1) -> ObjectPairs:
+        """Two images of one object, as `ObjectPairs`: on two tables, or two views of an orbit.
+
+        together: how many pairs of an object stand side by side in a batch, each in scenes of its own.
+        """
+        return ObjectPairs(self, across, together)
 
     def captions(self, vocabulary: Sequence[str] | None = None) -> "Captions":
         """Images with captions, as `CaptionedFrames`. vocabulary: see `Captions`."""

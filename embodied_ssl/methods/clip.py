@@ -109,7 +109,7 @@ class CLIP(Method):
         images = in_chunks((self.encoder, self.image_projection), views, step.loss_chunks)  # [B, dim]
         texts = in_chunks((self.text, self.text_projection), captions.words, step.loss_chunks)  # [B, dim]
 
-        # Figure 3 of the paper. An image that is there twice is no negative of its own caption.
+        # Figure 3 of the paper. All captions of an image that is there twice are its own.
         temperature = (-self.log_scale).exp()
         loss = symmetric_info_nce(images, texts, temperature, digest(captions.images))
         return {"loss": loss, "temperature": temperature.detach()}

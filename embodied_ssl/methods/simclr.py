@@ -32,8 +32,8 @@ class SimCLR(Method):
 
     Differs: Scaled for 32 to 96 px and small encoders: crops of at least a fifth of the image, τ 0.2, AdamW with
     batches of 256; the paper's LARS is `--optimizer lars --learning_rate 0.3 --weight_decay 1e-6`. Views can also come
-    from the body (`views`): two frames of its way, or two images of an object. An image that a batch holds twice is no
-    negative of itself, nor are two images of one object of each other.
+    from the body (`views`): two frames of its way, or two images of an object, also several pairs of each in a batch.
+    All views of an image or of an object in a batch are positives of each other.
     """
 
     motor_size: int | None

@@ -56,36 +56,48 @@ def info_nce(scores: Tensor, positive: Tensor | None = None, same: Tensor | None
     return functional.cross_entropy(scores, positive)
 
 
+def info_nce_of_all(scores: Tensor, same: Tensor, own: Tensor | None = None) -> Tensor:
+    """InfoNCE where a row has several positives: the mean over all of them, each found among it and the negatives.
+
+    scores: float [B, N], as of `info_nce`. same: bool [B, N], which candidates are of the row's own sample; all others
+    are negatives. own: int64 [B], the column of what the row itself is, which is no candidate; None: there is none.
+    With one positive in each row this is `info_nce`; with labels for samples it is Khosla et al. 2020, eq. 2, but for
+    the other positives, which are not among the candidates here.
+    """
+    scores = scores.float()
+    positive = same if own is None else same.scatter(1, own[:, None], torch.zeros_like(same[:, :1]))
+    negatives = scores.masked_fill(same, torch.finfo(scores.dtype).min).logsumexp(1, keepdim=True)  # [B, 1]
+    return mean_where(functional.softplus(negatives - scores), positive)
+
+
 @in_float32
 def nt_xent(first: Tensor, second: Tensor, temperature: float, identity: Tensor | None = None) -> Tensor:
     """Normalised temperature-scaled cross-entropy of two views (Chen et al. 2020, eq. 1), the mean over both.
 
-    A view's positive is the other view of its sample; all other views of the batch, on all devices, are negatives, but
-    for those of the same sample, should it be in the batch twice. first, second: float [B, D], of any length. identity:
-    int64 [B], a number of each sample; None: all differ.
+    A view's positive is the other view of its sample; all other views of the batch, on all devices, are negatives.
+    Where a sample is in the batch several times, all its views are positives of each other. first, second: float
+    [B, D], of any length. identity: int64 [B], a number of each sample; None: all differ.
     """
     own = functional.normalize(torch.cat([first, second]).float(), dim=1)  # [2 B, D]
     everyone = gather(own)  # [world · 2 B, D]: each device's first views, then its second ones
     count, offset = len(first), rank() * len(own)
     scores = own @ everyone.T / temperature  # [2 B, world · 2 B]
-
-    # The positive of a first view is its second one, and the other way round; what else is of the same sample, the view
-    # itself to begin with, is no candidate.
     rows = torch.arange(2 * count, device=own.device)
     numbers = identity if identity is not None else rows[:count] + rank() * count
-    return info_nce(scores, rows.roll(count) + offset, _same_sample(numbers.repeat(2)))
+    return info_nce_of_all(scores, _same_sample(numbers.repeat(2)), rows + offset)
 
 
 @in_float32
 def in_batch_nce(query: Tensor, key: Tensor, temperature: Tensor | float, identity: Tensor | None = None) -> Tensor:
     """InfoNCE of each query with its key and the other keys of the batch, on all devices.
 
-    query, key: float [B, D], of unit length. identity: int64 [B], a number of each sample: other keys of the same one
-    are no negatives; None: all differ.
+    query, key: float [B, D], of unit length. identity: int64 [B], a number of each sample: all keys of the same one
+    are positives; None: all differ.
     """
-    positive = torch.arange(len(query), device=query.device) + rank() * len(query)  # [B]
     scores = query @ gather(key).T / temperature  # [B, world · B]
-    return info_nce(scores, positive, _same_sample(identity))
+    if identity is None:
+        return info_nce(scores, torch.arange(len(query), device=query.device) + rank() * len(query))
+    return info_nce_of_all(scores, _same_sample(identity))
 
 
 @in_float32
@@ -103,6 +115,6 @@ def symmetric_info_nce(
     return (there + back) / 2
 
 
-def _same_sample(identity: Tensor | None) -> Tensor | None:
+def _same_sample(identity: Tensor) -> Tensor:
     """Which of the samples of all processes are the same as those of this one, bool [B, world · B], by numbers [B]."""
-    return identity[:, None] == gather(identity) if identity is not None else None
+    return identity[:, None] == gather(identity)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.datasets.read.streams import Stream
-from embodied_ssl.limits import Positive, SomeShare, hold_fields
+from embodied_ssl.limits import Count, Positive, SomeShare, hold_fields
 from embodied_ssl.method import StreamSpec
 from embodied_ssl.parts.augmentation import Augmentation, augment
 from embodied_ssl.parts.heads import drawn_anew
@@ -38,7 +38,7 @@ class Positives:
     second: Tensor  # float [B, 3, size, size]
     motion: Tensor  # float32 [B, A]: 0 where it is not known; A is 0 where no motion is
     motion_known: Tensor  # bool [B]
-    identity: Tensor  # int64 [B]: a number of the image, or of the object: what has the same is no negative
+    identity: Tensor  # int64 [B]: a number of the image, or of the object: what has the same is a positive, too
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class Views:
     across: Literal["tables", "interaction", "scenes", "episodes"] = "tables"
     """What lies between two images of an object: other `tables`, or the `interaction` done to it; of a video that
     follows an object nothing but time (`tables`), other `scenes`, or other `episodes`."""
+    together: Count = 1
+    """Pairs of an object in a batch, across scenes: all of its views, each in a scene of its own, are positives of each
+    other."""
     crop: SomeShare = 0.3
     """Side of the patch about an object, as a share of the image; 1 for orbits."""
 
@@ -78,7 +81,7 @@ class Views:
 
     def stream_options(self) -> dict[str, dict[str, Any]]:
         """How the streams `pairs` and `objects` are taken out of their data sets."""
-        return {"pairs": {"max_gap_s": self.max_gap_s}, "objects": {"across": self.across}}
+        return {"pairs": {"max_gap_s": self.max_gap_s}, "objects": {"across": self.across, "together": self.together}}
 
     def positives(
         self,

@@ -270,3 +270,20 @@ def test_two_views_of_an_object_lie_where_they_were_asked_to(tmp_path, kind, acr
     partners = {tuple(pair) for pair in np.stack([first, second], 1).tolist()}
     mean = len(partners) / len(np.unique(first))
     assert mean > 2  # they are drawn anew each time
+
+
+def test_several_pairs_of_an_object_in_a_batch_are_each_from_scenes_of_their_own(tmp_path):
+    collect("hold", tmp_path / "set", episodes=5, length=12, visits=6, size=16, progress=False)
+    dataset = Dataset.open(tmp_path / "set")
+    pairs = dataset.object_pairs("scenes", together=3)
+    first, second = pairs._views.draw(np.arange(len(pairs))[::5], np.random.default_rng(0))
+    assert len(first) == len(second) == len(dataset) / 5  # also where the last object has fewer pairs than three
+    episode, visit = np.searchsorted(dataset.episodes["start"], first, side="right") - 1, dataset.array("frames/visit")
+    for at in range(0, len(first) - 3, 3):
+        rows = np.concatenate([first[at : at + 3], second[at : at + 3]])
+        assert (np.searchsorted(dataset.episodes["start"], rows, side="right") - 1 == episode[at]).all()
+        assert sorted(visit[rows]) == list(range(6))
+    with pytest.raises(DataError, match="8 scenes"):
+        dataset.object_pairs("scenes", together=4)
+    with pytest.raises(DataError, match="across scenes, not tables"):
+        dataset.object_pairs("tables", together=2)

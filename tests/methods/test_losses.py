@@ -1,5 +1,6 @@
 """Contrastive losses against closed forms, NumPy, and the mutual information of Gaussian pairs."""
 
+import itertools
 import math
 
 import numpy as np
@@ -57,28 +58,35 @@ def test_nt_xent_is_equation_1():
     assert found.item() == pytest.approx(np.mean(terms), rel=1e-5)
 
 
-def test_other_keys_of_the_same_sample_are_no_negatives():
+def test_all_views_of_a_sample_are_positives_of_each_other_and_none_is_a_negative():
     """Of a batch with a sample in it twice, by loops."""
     rng = np.random.default_rng(3)
     first, second = rng.normal(size=(2, 5, 8))
     identity = np.array([7, 3, 7, 1, 2])
     one, other = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (first, second))
-    codes, number = np.concatenate([one, other]), np.tile(identity, 2)
-    terms = []
-    for i in range(10):
-        mate = (i + 5) % 10
-        others = [math.exp(codes[i] @ codes[k] / 0.3) for k in range(10) if k == mate or number[k] != number[i]]
-        terms.append(-math.log(math.exp(codes[i] @ codes[mate] / 0.3) / sum(others)))
-    tensors = [torch.from_numpy(each) for each in (first, second)]
+
+    def terms(queries, keys, of_queries, of_keys, own):
+        for i, k in itertools.product(range(len(queries)), range(len(keys))):
+            if of_queries[i] != of_keys[k] or (own and i == k):
+                continue
+            scores = np.exp(queries[i] @ keys.T / 0.3)
+            yield -math.log(scores[k] / (scores[k] + scores[of_keys != of_queries[i]].sum()))
+
+    tensors, number = [torch.from_numpy(each) for each in (first, second)], np.tile(identity, 2)
     found = nt_xent(*tensors, 0.3, torch.from_numpy(identity))
-    assert found.item() == pytest.approx(np.mean(terms), rel=1e-5)
-    terms = []
-    for query, key in ((one, other), (other, one)):
-        for i in range(5):
-            others = [math.exp(query[i] @ key[k] / 0.3) for k in range(5) if k == i or identity[k] != identity[i]]
-            terms.append(-math.log(math.exp(query[i] @ key[i] / 0.3) / sum(others)))
+    codes = np.concatenate([one, other])
+    assert found.item() == pytest.approx(np.mean(list(terms(codes, codes, number, number, True))), rel=1e-5)
     found = symmetric_info_nce(*tensors, 0.3, torch.from_numpy(identity))
-    assert found.item() == pytest.approx(np.mean(terms), rel=1e-5)
+    there, back = (list(terms(*each, identity, identity, False)) for each in ((one, other), (other, one)))
+    assert found.item() == pytest.approx((np.mean(there) + np.mean(back)) / 2, rel=1e-5)
+
+
+def test_a_batch_of_one_sample_has_nothing_to_tell_apart():
+    codes = torch.randn(4, 8, requires_grad=True)
+    loss = nt_xent(codes[:2], codes[2:], 0.3, torch.zeros(2, dtype=torch.int64))
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(codes.grad, torch.zeros_like(codes))
 
 
 def test_a_mean_over_nothing_is_nothing():
