@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from timing import existing, options
 from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
 
 from embodied_ssl import plugins
 from embodied_ssl.encoders import Encoder, make_encoder, random_encoder
@@ -108,40 +109,18 @@ def conv4_strided(image_size: int) -> Encoder:
     return ConvolutionalEncoder("conv4_strided", image_size, blocks, channels)
 
 
-class Residual(nn.Module):
-    """A basic block (He et al. 2016) that halves the map."""
-
-    def __init__(self, before: int, after: int):
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(before, after, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(after, after, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(after),
-        )
-        self.skip = nn.Sequential(nn.Conv2d(before, after, 1, 2, bias=False), nn.BatchNorm2d(after))
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return torch.relu(self.body(maps) + self.skip(maps))
-
-
 def resnet_of(name: str, image_size: int, widths: tuple[int, ...]) -> Encoder:
     """A stem with stride 2 and one basic block of each further width."""
     stem = nn.Sequential(nn.Conv2d(3, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))
     blocks: dict[str, nn.Module] = {"stem": stem}
     for i, (before, after) in enumerate(pairwise(widths)):
-        blocks[f"layer{i + 1}"] = Residual(before, after)
+        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, 2, bias=False), nn.BatchNorm2d(after))
+        blocks[f"layer{i + 1}"] = BasicBlock(before, after, 2, shortcut)
     return ConvolutionalEncoder(name, image_size, blocks, dict(zip(blocks, widths, strict=True)))
 
 
-def resnet8(image_size: int) -> Encoder:
-    """Three basic blocks, as wide as conv4's."""
-    return resnet_of("resnet8", image_size, (32, 64, 128, 256))
-
-
 def resnet8_narrow(image_size: int) -> Encoder:
-    """The same, narrower: nearer to conv4's cost."""
+    """resnet8, narrower: nearer to conv4's cost."""
     return resnet_of("resnet8_narrow", image_size, (24, 48, 96, 192))
 
 
@@ -169,7 +148,7 @@ ENTRIES = {
     "ViT, 4 blocks × 96, 6 px, bf16": Entry("encoders:vit_4x96", "bf16"),
     "conv4, half as wide again, bf16": Entry("encoders:conv4_wide", "bf16"),
     "conv4, group norm, bf16": Entry("encoders:conv4_group_norm", "bf16"),
-    "ResNet, 3 basic blocks, 32 to 256, bf16": Entry("encoders:resnet8", "bf16"),
+    "ResNet, 3 basic blocks, 32 to 256, bf16": Entry("resnet8", "bf16"),
 }
 
 

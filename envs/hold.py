@@ -74,7 +74,7 @@ class HoldEnv(SimulatedEnv):
         visits: Count = 3,
         hand: bool = True,
         gaze: Turn = 1.2,
-        turned: Turn = 0.5,
+        turned: Turn = 0.3,
         categories: Sequence[str] | str = "",
         camera_height: Positive = 0.8,
         field_of_view: Angle = 0.9,

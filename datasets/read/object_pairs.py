@@ -170,7 +170,7 @@ class _Views:
         alike = np.searchsorted(objects[self._order], objects), np.searchsorted(objects[self._order], objects, "right")
         self._alike, self._count = alike[0], alike[1] - alike[0]
         rows = np.arange(len(dataset))
-        episode, segment = self._places(rows)
+        episode, _ = self._places(rows)
         if across == "scenes":
             self._first_scene = np.searchsorted(self._segment, self._start)  # [E]
             self._scenes = np.diff(self._first_scene, append=len(self._segment))
@@ -187,7 +187,7 @@ class _Views:
             first, end = self._runs.locate(index)
             return first, rng.integers(first + 1, end)
         first = self._firsts[index]
-        episode, segment = self._places(first)
+        episode, _ = self._places(first)
         if self._across == "episodes":  # another of those that show the object, then any frame of it
             place = self._rank[episode] - self._alike[episode] + rng.integers(1, self._count[episode])
             other = self._order[self._alike[episode] + place % self._count[episode]]

@@ -15,6 +15,7 @@ from embodied_ssl.encoders.convolutional import (
     alexnet,
     conv4,
     kitti_net,
+    resnet8,
     resnet18_small,
 )
 from embodied_ssl.encoders.from_outside import OutsideEncoder, added_encoders, make_outside, outside_encoder
@@ -47,6 +48,7 @@ PRETRAINED = "pretrained"
 LIBRARIES = {"timm": timm_encoder, "torchvision": torchvision_encoder}
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "conv4": conv4,
+    "resnet8": resnet8,
     "resnet18_small": resnet18_small,
     "alexnet": alexnet,
     "kitti_net": kitti_net,

@@ -27,7 +27,7 @@ STUDY = Study(
         Row("dino: augmentation", f"dino {WHOLE}", FRAMES),
         Row("dino: hold, across scenes", f"dino {HELD} {WHOLE}", OBJECTS),
         Row("simclr: augmentation", "simclr", FRAMES),
-        Row("simclr: hold, across scenes", f"simclr {HELD}", OBJECTS),
+        Row("simclr: hold, across scenes", f"simclr {HELD} --together 2", OBJECTS),
         Row("moco: augmentation", "moco", FRAMES),
         Row("labels", "labels", {"labelled": "hold"}),
     ),

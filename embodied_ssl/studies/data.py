@@ -92,7 +92,7 @@ DATA: dict[str, StandardData] = {
     # To learn from
     "roam": StandardData("roam", _many(60, 1500, 6000), 0, _roam(40, TRAINING)),
     "orbit": StandardData("orbit", _many(200, 5000, 20000), 1, _orbit(10, TRAINING)),
-    "hold": StandardData("hold", _many(60, 8000, 40000), 3, _hold(TRAINING, hand=False)),
+    "hold": StandardData("hold", _many(60, 16000, 40000), 3, _hold(TRAINING, hand=False)),
     "grasp": StandardData("grasp", _many(100, 3000, 15000), 4, _table(TRAINING)),
     "push": StandardData("push", _many(25, 1500, 7500), 5, _table(TRAINING)),
     "poke": StandardData("poke", _many(40, 3000, 15000), 6, _table(TRAINING)),

@@ -4,7 +4,7 @@ from embodied_ssl.evaluation.protocols.few_labels import FewLabels
 from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
-HELD = "--source both --across scenes --crop 1 --least_crop 1.0 --temperature 0.1"
+HELD = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1"
 PERCENT = FewLabels(per_class=(10, 50, 500), draws=5)
 """1 % of CIFAR-10's training images are 50 of each class, 10 % are 500."""
 

@@ -5,7 +5,7 @@ from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
-HELD = "--source both --across scenes --crop 1 --least_crop 1.0 --temperature 0.1"
+HELD = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1"
 TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 MEASURES = (LinearProbe(), KNN(), FewLabels())
 
@@ -18,7 +18,7 @@ STUDY = Study(
         Row(
             "all of them",
             "joint --methods simclr equivariance curious_robot --method_settings "
-            '\'{"simclr": {"views": {"source": "both", "across": "scenes", "crop": 1.0, "least_crop": 1.0}, '
+            '\'{"simclr": {"views": {"source": "both", "across": "scenes", "together": 2, "crop": 1.0, "least_crop": 1.0}, '
             '"temperature": 0.1}}\'',
             {
                 "simclr.objects": "hold",

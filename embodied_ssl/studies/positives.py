@@ -13,6 +13,7 @@ from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 CROPS = ("--least_crop 0.2", "--least_crop 0.5", "--least_crop 1.0")
 """How much of an image augmentation keeps at least: searched alike for every row that augments."""
 WHOLE = "--crop 1"  # the object is in the middle of the picture: there is no patch to cut out
+SCENES = "--across scenes --together 2"  # all four scenes of an episode in one batch
 
 
 def _rows(method: str) -> tuple[Row, ...]:
@@ -29,12 +30,12 @@ def _rows(method: str) -> tuple[Row, ...]:
         row("two tables", both, {"objects": "grasp"}, CROPS),
         row("before and after a push", f"{both} --across interaction", {"objects": "push"}, CROPS),
         row("hold, one scene", f"{both} {WHOLE}", {"objects": "hold"}, CROPS),
-        row("hold, across scenes, body alone", f"{body} {WHOLE} --across scenes", {"objects": "hold"}),
-        row("hold, across scenes", f"{both} {WHOLE} --across scenes", {"objects": "hold"}, CROPS),
+        row("hold, across scenes, body alone", f"{body} {WHOLE} {SCENES}", {"objects": "hold"}),
+        row("hold, across scenes", f"{both} {WHOLE} {SCENES}", {"objects": "hold"}, CROPS),
     )
 
 
-IN_AN_HOUR = ("simclr: augmentation", "simclr: hold, one scene", "simclr: hold, across scenes", "labels")
+IN_AN_HOUR = ("simclr: augmentation", "simclr: hold, across scenes", "labels")
 
 STUDY = Study(
     question="What makes two views of an object? Augmentation of one image, or what a body sees of the object?",
@@ -44,12 +45,13 @@ STUDY = Study(
         On("yardstick", (FewLabels(per_class=(1, 5, 15), of="objects"),)),
     ),
     chosen_on=On("yardstick_choose", (LinearProbe(),)),
+    encoder="resnet8",
     batch_size=128,
     sizes={
         "minute": Size(samples=2048, seeds=1),
-        "hour": Size(samples=384_000, seeds=3, choosing=0.125, rows=IN_AN_HOUR),
-        "day": Size(samples=1_000_000, seeds=5, choosing=0.25),
-        "gpu": Size(samples=4_000_000, seeds=3, choosing=0.25),
+        "hour": Size(samples=512_000, seeds=3, choosing=0.125, precision="bf16", rows=IN_AN_HOUR),
+        "day": Size(samples=1_000_000, seeds=5, choosing=0.25, precision="bf16"),
+        "gpu": Size(samples=4_000_000, seeds=3, choosing=0.25, precision="bf16"),
     },
     figures=(
         Figure(
