@@ -20,7 +20,7 @@ def _rows(method: str) -> tuple[Row, ...]:
     """All kinds of views for one method."""
 
     def row(name: str, options: str, data: dict[str, str], choices: tuple[str, ...] = ()) -> Row:
-        return Row(f"{method}: {name}", f"{method} {options} --temperature 0.1 --lr 3e-3", data, choices)
+        return Row(f"{method}: {name}", f"{method} {options} --temperature 0.1 --grey 0.5 --lr 3e-3", data, choices)
 
     body, both = "--source body", "--source both"
     return (
