@@ -63,6 +63,7 @@ class MoCo(Method):
         temperature: Positive | None = None,
         width: Count = 256,
         dim: Count = 128,
+        grey: Share = 0.2,
         groups: Count = 4,
         paper_heads: bool = False,
         paper_views: bool = False,
@@ -79,6 +80,7 @@ class MoCo(Method):
             temperature: τ; None: 0.07 in version 1, else 0.2.
             width: of the hidden layers of the heads.
             dim: of queries and keys.
+            grey: probability that a view loses its colours.
             groups: into how many parts a batch is split for batch norm, keys in another order than queries, so that the
                 statistics of a part do not give away which key belongs to which query; shuffling between as many
                 devices does it in the paper. No part has fewer than two samples.
@@ -222,7 +224,7 @@ class MoCo(Method):
 
     def _augmentations(self) -> tuple[Augmentation, Augmentation]:
         """Of the first views and of the second ones."""
-        usual = Augmentation(strength=0.5, blurred=0.0 if self.version == 1 else 0.5)
+        usual = Augmentation(strength=0.5, grey=self.grey, blurred=0.0 if self.version == 1 else 0.5)
         if self.paper_views and self.version == 1:
             usual = replace(usual, jittered=1.0, hue=0.8)
         if self.paper_views and self.version == 3:
