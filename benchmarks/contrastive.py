@@ -40,7 +40,11 @@ from embodied_ssl.training.train import train
 SIZE, BATCH, TEMPERATURE, UPDATES, ROUNDS = 64, 64, 0.5, 2, 3
 WHOLE_BATCH = 256  # SimCLR's own
 SCALE, STRENGTH, GREY, BLUR = (0.08, 1.0), 1.0, 0.2, 0.5
-ENCODERS, PRECISIONS = ("conv4", "resnet18_small"), ("32", "bf16")
+ENCODERS = ("conv4", "resnet18_small")
+PRECISIONS: dict[Precision, str] = {"32": "float32", "bf16": "bf16"}  # and what they are called
+BARE: tuple[tuple[str, Precision, float], ...] = (  # encoder, precision, smallest crop; the last is of `positives`
+    ("conv4", "32", 0.2), ("resnet18_small", "32", 0.2), ("resnet8", "bf16", 0.2), ("resnet8", "bf16", 1.0)
+)  # fmt: skip
 RARELY = TrainingSettings(monitor_every=10**6, checkpoint_every=10**6, progress=False)
 README = Recipe(optimizer="sgd", learning_rate=0.1, weight_decay=1e-6, batch_size=BATCH, steps=UPDATES + 2)
 
@@ -149,23 +153,23 @@ def steps(data: Path, pictures: Path, peers: list[str]) -> Iterator[str]:
                 mine, *theirs = (1000 * statistics.median(seconds) for seconds in found.values())
                 cells = [f"{mine:,.0f}", *(f"{each:,.0f} | {each / mine:.2f}" for each in theirs)]
                 how = "both views at once" if together else "each view by itself"
-                name = {"32": "float32", "bf16": "bf16"}[precision]
-                yield f"| {encoder}, {name}, {how} | {' | '.join(cells)} |"
+                yield f"| {encoder}, {PRECISIONS[precision]}, {how} | {' | '.join(cells)} |"
 
 
 def over_bare(data: Path) -> Iterator[str]:
     """What an update costs beside the bare forward and backward of its two views, by process time."""
     yield f"| one update of {WHOLE_BATCH} images, {SIZE} px | update, core ms | forward and backward | ratio |"
     yield "|---|---|---|---|"
-    for name in ENCODERS:
+    for name, precision, least_crop in BARE:
         with tempfile.TemporaryDirectory(dir=data.parent) as folder:
             runs = (Path(folder) / str(number) for number in count())
             found: dict[str, list[float]] = {"update": [], "bare": []}
             for _ in range(ROUNDS):
-                found["update"].append(whole_update(name, data, next(runs)))
-                found["bare"].append(forward_and_backward(name))
+                found["update"].append(whole_update(name, precision, least_crop, data, next(runs)))
+                found["bare"].append(forward_and_backward(name, precision))
         update, bare = (1000 * statistics.median(seconds) for seconds in found.values())
-        yield f"| {name} | {update:,.0f} | {bare:,.0f} | {update / bare:.2f} |"
+        what = f"{name}, {PRECISIONS[precision]}, {'crops' if least_crop < 1 else 'no crops'}"
+        yield f"| {what} | {update:,.0f} | {bare:,.0f} | {update / bare:.2f} |"
 
 
 class Counted(SimCLR):
@@ -180,21 +184,23 @@ class Counted(SimCLR):
         self.ended.append(time.process_time())
 
 
-def whole_update(encoder: str, data: Path, out: Path) -> float:
+def whole_update(encoder: str, precision: Precision, least_crop: float, data: Path, out: Path) -> float:
     """Core seconds of an update of `train`, its first one left out."""
-    method = Counted(make_encoder(encoder, SIZE))
+    method = Counted(make_encoder(encoder, SIZE), Views(least_crop=least_crop))
     method.ended = []
     recipe = Recipe(batch_size=WHOLE_BATCH, steps=UPDATES + 2)
-    train(method, out, {"frames": data}, recipe, RARELY, Hardware("cpu"))
+    train(method, out, {"frames": data}, recipe, RARELY, Hardware("cpu", precision=precision))
     return (method.ended[-2] - method.ended[0]) / UPDATES
 
 
-def forward_and_backward(encoder: str) -> float:
+def forward_and_backward(encoder: str, precision: Precision) -> float:
     """Core seconds of the encoder alone, on as many images."""
     network, images = make_encoder(encoder, SIZE), torch.rand(2 * WHOLE_BATCH, 3, SIZE, SIZE)
     ended = []
     for _ in range(UPDATES + 1):
-        network(images).sum().backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            features = network(images)
+        features.sum().backward()
         network.zero_grad(set_to_none=True)
         ended.append(time.process_time())
     return (ended[-1] - ended[0]) / UPDATES
