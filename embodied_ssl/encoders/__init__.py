@@ -76,7 +76,7 @@ def make_encoder(name: str, image_size: int = 64, init: Path | str | None = None
     """An encoder, its weights drawn at random or taken from elsewhere.
 
     name: one of `encoder_names`; `module:Name` for an nn.Module of one's own (see OutsideEncoder); `timm/NAME` or
-    `torchvision/NAME` for a backbone of theirs; or `split/NAME` for conv4 or alexnet in two halves.
+    `torchvision/NAME` for a backbone of theirs; or `split/NAME` for conv4, resnet8 or alexnet in two halves.
     init: what it begins with: `pretrained`, what the library of a backbone downloads for it; the directory of a run;
     or a file, .safetensors or .pth, in the naming of that library or of ours. None: at random.
 

@@ -40,14 +40,14 @@ def conv4(image_size: int, share: float = 1.0) -> Encoder:
     return ConvolutionalEncoder("conv4", image_size, blocks, {f"block{i + 1}": widths[i + 1] for i in range(4)})
 
 
-def resnet8(image_size: int) -> Encoder:
+def resnet8(image_size: int, share: float = 1.0) -> Encoder:
     """A first convolution with stride 2 and three basic blocks that halve the map (He et al. 2016), for 32 to 96 px.
 
     32, 64, 128, 256 channels, as many as `conv4` has, for about half as much again of its time.
     """
     from torchvision.models.resnet import BasicBlock
 
-    widths = (32, 64, 128, 256)
+    widths = tuple(round(share * width) for width in (32, 64, 128, 256))
     first = nn.Conv2d(3, widths[0], 5, 2, 2, bias=False)
     blocks: dict[str, nn.Module] = {"stem": nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))}
     for i, (before, after) in enumerate(pairwise(widths)):

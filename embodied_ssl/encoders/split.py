@@ -5,10 +5,10 @@ from torch import Tensor
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders.base import DEVIATION, MEAN, Encoder
-from embodied_ssl.encoders.convolutional import alexnet, conv4
+from embodied_ssl.encoders.convolutional import alexnet, conv4, resnet8
 from embodied_ssl.parts.colors import rgb_to_lab
 
-_HALVES = {"conv4": conv4, "alexnet": alexnet}
+_HALVES = {"conv4": conv4, "resnet8": resnet8, "alexnet": alexnet}
 
 
 class SplitEncoder(Encoder):

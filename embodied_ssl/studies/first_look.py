@@ -24,7 +24,8 @@ STUDY = Study(
     rows=(
         Row(
             "views of the hand",
-            "simclr --source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1 --lr 3e-3 --bs 128",
+            "simclr --source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1 --grey 0.5 "
+            "--lr 3e-3 --bs 128",
             {"objects": "held"},
         ),
         Row("augmentation", "simclr --lr 3e-3 --bs 128", {"frames": "held"}),

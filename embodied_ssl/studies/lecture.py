@@ -42,11 +42,12 @@ STUDY = Study(
         On("cifar10", (FewLabels(per_class=(10, 50, 500), draws=3),)),
         On("fashion_mnist", (FewLabels(per_class=(10, 50, 500), draws=3),)),
     ),
+    encoder="resnet8",
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=64_000, seeds=3),
-        "day": Size(samples=1_000_000, seeds=3),
-        "gpu": Size(samples=1_000_000, seeds=3),
+        "hour": Size(samples=64_000, seeds=3, precision="bf16"),
+        "day": Size(samples=1_000_000, seeds=3, precision="bf16"),
+        "gpu": Size(samples=1_000_000, seeds=3, precision="bf16"),
     },
     figures=(
         Figure("Rooms never seen", "linear_probe", "accuracy", "roam_test"),

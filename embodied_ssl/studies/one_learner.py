@@ -5,7 +5,7 @@ from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
-HELD = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1"
+HELD = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1 --grey 0.5"
 TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 MEASURES = (LinearProbe(), KNN(), FewLabels())
 
@@ -18,8 +18,8 @@ STUDY = Study(
         Row(
             "all of them",
             "joint --methods simclr equivariance curious_robot --method_settings "
-            '\'{"simclr": {"views": {"source": "both", "across": "scenes", "together": 2, "crop": 1.0, "least_crop": 1.0}, '
-            '"temperature": 0.1}}\'',
+            '\'{"simclr": {"temperature": 0.1, "grey": 0.5, "views": '
+            '{"source": "both", "across": "scenes", "together": 2, "crop": 1.0, "least_crop": 1.0}}}\'',
             {
                 "simclr.objects": "hold",
                 "simclr.pairs": "roam",
@@ -35,11 +35,13 @@ STUDY = Study(
         On("poke_test", MEASURES, label="category"),
         On("poke_test", MEASURES, label="material"),
     ),
+    encoder="resnet8",
+    batch_size=128,
     sizes={
         "minute": Size(samples=2048, seeds=1),
-        "hour": Size(samples=128_000, seeds=3),
-        "day": Size(samples=1_000_000, seeds=5),
-        "gpu": Size(samples=4_000_000, seeds=3),
+        "hour": Size(samples=128_000, seeds=3, precision="bf16"),
+        "day": Size(samples=1_000_000, seeds=5, precision="bf16"),
+        "gpu": Size(samples=4_000_000, seeds=3, precision="bf16"),
     },
     figures=(Figure("On every set", "linear_probe", "accuracy"),),
 )
