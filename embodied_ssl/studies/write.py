@@ -32,12 +32,13 @@ def write_study(experiment: Experiment, page: bool = True) -> Results:
 
 def _write_page(experiment: Experiment, found: Results) -> None:
     """Tables, figures as files, and one page of both with what the runs of the first seed make of held-out data."""
-    write_atomically(experiment.out / TABLES, [tables(experiment, found).encode()])
     answers = [drawn for figure in experiment.study.figures for drawn in draw(figure, found)]
     (experiment.out / FIGURES).mkdir(exist_ok=True)
-    for number, answer in enumerate(answers):
-        path = experiment.out / FIGURES / f"{number + 1}_{file_name(answer.title)}.svg"
-        write_atomically(path, [as_file(answer).encode()])
+    files = [f"{FIGURES}/{number + 1}_{file_name(answer.title)}.svg" for number, answer in enumerate(answers)]
+    for file, answer in zip(files, answers, strict=True):
+        write_atomically(experiment.out / file, [as_file(answer).encode()])
+    images = [f"![{answer.title}]({file})" for file, answer in zip(files, answers, strict=True)]
+    write_atomically(experiment.out / TABLES, [tables(experiment, found, images).encode()])
     runs = [each for each in experiment.learning() if each.seed == 0]
     places = [experiment.place(name) for name in dict.fromkeys(on.data for on in experiment.on)]
     shown = {each.row: figures_of(each.run, places, most=1) for each in runs}
@@ -79,11 +80,14 @@ def _is_shown(figure: Figure, result: Result) -> bool:
     )
 
 
-def tables(experiment: Experiment, found: Results) -> str:
-    """The tables in Markdown, with what they rest on."""
+def tables(experiment: Experiment, found: Results, images: Sequence[str] = ()) -> str:
+    """The tables in Markdown, after the images given, with what they rest on."""
+    study, size = experiment.study.name, experiment.size_name
     parts = [
         f"# {experiment.study.question}",
         _about(experiment),
+        *([] if experiment.asked else [f"```sh\nembodied-ssl study {study} --size {size} --out {study}\n```"]),
+        *images,
         "Mean and 95 % interval over seeds; bold: the best without labels, if its interval is apart from all others.",
         markdown_table(found),
         "## Data",
@@ -123,9 +127,13 @@ def _rows(experiment: Experiment) -> str:
         hours = sum(read_progress(each.run)[1] for each in own) / 3600 / len(own)
         chosen = best_of(own[0].tries)
         told = f" (`{chosen}` is the best of {len(row.choices)})" if chosen else ""
-        lines.append(f"| {row.name} | {own[0].samples:,} | {hours:.2f} | `{_command(own[0], chosen)}`{told} |")
+        lines.append(
+            f"| {row.name} | {own[0].samples:,} | {hours:.2f} | `{_command(experiment, own[0], chosen)}`{told} |"
+        )
     return "\n".join(lines)
 
 
-def _command(learning: Learning, chosen: str) -> str:
-    return shlex.join(["embodied-ssl", "train", *learning.command, *shlex.split(chosen)])
+def _command(experiment: Experiment, learning: Learning, chosen: str) -> str:
+    """The command of a run, as in a folder that has the data sets in `data` and everything else beside it."""
+    words = shlex.join(["embodied-ssl", "train", *learning.command, *shlex.split(chosen)])
+    return words.replace(f"{experiment.data}/", "data/").replace(f"{experiment.out}/", "")
