@@ -19,7 +19,7 @@ from embodied_ssl.datasets.gallery.results import stiffness
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import PokeEnv
 from embodied_ssl.envs.policies.table import PokeObjects
-from embodied_ssl.envs.table import SLAB, TableEnv
+from embodied_ssl.envs.table import TableEnv, slab
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
 from embodied_ssl.envs.world.objects.categories import make_object
@@ -125,7 +125,7 @@ def memory_table(counts: tuple[int, ...] = (100, 1_000, 5_000, 10_000)) -> None:
     for count in counts:
         for _ in range(count - done):
             world.reset()
-            world.add(SLAB, structure=True)
+            world.add(slab(), structure=True)
             for number, asset in enumerate(assets):
                 world.add(asset, (0.2 * number, 0, 0.3))
             world.step(2)

@@ -20,7 +20,7 @@ from embodied_ssl.envs import poke
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import POKE_SAMPLES, PokeEnv
 from embodied_ssl.envs.push import PushEnv
-from embodied_ssl.envs.table import SLAB, TableEnv
+from embodied_ssl.envs.table import TableEnv, slab
 
 ENVIRONMENTS: dict[str, type[TableEnv]] = {"grasp": GraspEnv, "push": PushEnv, "poke": PokeEnv}
 MEASURED = {"grasp": "success", "push": "displacement, mm", "poke": "force 1 mm deep, N, at most 60"}
@@ -73,7 +73,7 @@ def outcome(kind: str, env: TableEnv, record: dict[str, Any]) -> float:
     if not felt.any() or not force.any():
         return 0.0
     # The finger touched within the step whose force was noted first: how deep it went in it follows from that force.
-    spring = env.world.assets[record["object"]].material if record["object"] > 0 else SLAB.material
+    spring = env.world.assets[record["object"]].material if record["object"] > 0 else slab().material
     late = force[felt][0] / (spring.stiffness + spring.damping / env.world.time_step)
     stopped = np.maximum.accumulate(np.minimum(force[felt], MOST_N))
     return float(np.interp(DEEP_M, depth[felt] + late, np.where(stopped >= MOST_N, MOST_N, force[felt])))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from embodied_ssl.datasets.store.shards import ShardEntry
 
 MOST_SHARD_BYTES = 8e9
 TARGET_SHARD_BYTES = 32e6  # large enough to write at the disk's speed, small enough to lose little when interrupted
+_USUAL_ACT_S = 1.0  # long
 _MOST_SHARDS_OF_SMALL_SETS = 16  # so that small sets, too, keep several workers busy
 
 
@@ -55,7 +56,12 @@ class CollectSpec:
     @property
     def options(self) -> set[str]:
         """The optional fields that are stored."""
-        return {name for name in ("depth", "instance", "flow") if self.env.get(name)}
+        return options_of(self.env)
+
+    @property
+    def cameras(self) -> list[str]:
+        """Those that trajectories have images of."""
+        return list(self.env.get("cameras", ())) if "trajectory" in self.options else []
 
     @property
     def unidentified(self) -> str | None:
@@ -98,6 +104,11 @@ class CollectSpec:
         return any(identity == self.identity(shard, fewer) for fewer in range(1, len(self.episodes_of(shard))))
 
 
+def options_of(settings: Mapping[str, Any]) -> set[str]:
+    """The settings of an environment that turn optional fields on, where they are."""
+    return {name for name in ("depth", "instance", "flow", "trajectory") if settings.get(name)}
+
+
 def text_of_shards(spec: dict[str, Any]) -> str:
     """The specification in each shard, of that in `dataset.json`: without the number of episodes of all."""
     return json.dumps({name: value for name, value in spec.items() if name != "episodes"}, sort_keys=True)
@@ -127,11 +138,14 @@ def refuse_too_large(kind: str, settings: dict[str, Any], episodes: int) -> None
 
 
 def _row_bytes(kind: str, settings: dict[str, Any]) -> int:
-    options = {name for name in ("depth", "instance", "flow") if settings.get(name)}
-    declared = kind_of(kind)
+    declared, options = kind_of(kind), options_of(settings)
     sizes = {"H": settings["size"], "W": settings["size"], "A": len(declared.motor_signals), "T": 64}
-    fields = declared.fields_for(options).values()
-    return sum(field.row_bytes(sizes) for field in fields if field.table == declared.rows)
+    cameras = settings["cameras"] if "trajectory" in options else []
+    sizes |= {f"{side} of {name}": settings[name]["image_size"] for name in cameras for side in "HW"}
+    sizes |= {"K": settings.get("clutter", 0), "J": 9, "F": 2}
+    tables = {declared.rows: 1.0, "steps": _USUAL_ACT_S * settings.get("rate", 0.0)}  # so many rows of each
+    fields = declared.fields_for(options, cameras).values()
+    return int(sum(tables[field.table] * field.row_bytes(sizes) for field in fields if field.table in tables))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.bodies.gripper import PUSH_N
-from embodied_ssl.envs.table import SLAB, Outcome, TableEnv, pose_of
+from embodied_ssl.envs.table import Outcome, TableEnv, pose_of, slab
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.engine import pybullet
 
@@ -95,7 +95,7 @@ class _Force:
         ahead = POKE_MPS * self._env.world.time_step
         depths = [max(ahead - contact[8], 0.0) for contact in contacts]
         deepest = max(range(len(contacts)), key=lambda number: (depths[number], -contacts[number][8]))
-        material = self._materials.get(contacts[deepest][2], SLAB.material)
+        material = self._materials.get(contacts[deepest][2], slab().material)
         share = depths[deepest] / sum(depths) if sum(depths) > 0 else 1.0
         if (material, share) != self._felt:
             self._env.gripper.feel(material, share)

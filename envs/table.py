@@ -1,13 +1,17 @@
 """A table with clutter on it, an overhead camera, and a gripper: what grasping, pushing and poking share."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Annotated, Any, ClassVar
 
 import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.bodies.arm import Arm
 from embodied_ssl.envs.bodies.catalogue import make_gripper
+from embodied_ssl.envs.bodies.looks import part_of_robot
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
@@ -16,17 +20,19 @@ from embodied_ssl.envs.observation import (
     observe,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
+from embodied_ssl.envs.trajectory import Trajectory
+from embodied_ssl.envs.views import OVERHEAD, SCENE, WRIST, Overhead, Vector, View, Wrist, vector
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.engine import pybullet
-from embodied_ssl.envs.world.geometry.mesh import box
+from embodied_ssl.envs.world.geometry.mesh import box, merge
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.raster.frames import Frame
-from embodied_ssl.envs.world.textures.families import texture
-from embodied_ssl.limits import Count, Limits, within_limits
+from embodied_ssl.envs.world.textures.families import nearest, texture
+from embodied_ssl.limits import Count, Limits, Positive, within_limits
 
 TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concrete", "tile", "plaid", "leather")
 VIEW_M = 0.56  # side of the square of table that the image shows
@@ -38,8 +44,7 @@ ABOVE_M = 0.015  # the gripper starts an interaction this far above what is high
 TRAVEL_MPS = 0.6
 
 Outcome = tuple[float, dict[str, Any]]  # the reward of an interaction, and the record of it
-# What is felt of every table: one asset, so that its hull is written once.
-SLAB = Asset("table", 0, MATERIALS["wood"], (), (box((1.0, 1.0, 0.5), (0, 0, -0.25)).vertices,))
+FLOOR_SIDE_M = 4.0  # of what is drawn around the table
 
 
 class TableEnv(SimulatedEnv):
@@ -52,7 +57,8 @@ class TableEnv(SimulatedEnv):
     that is no part of the task is Gymnasium's TimeLimit.
     Action: float32, each number in [−1, 1], which stands for the range of one number of the interaction;
     `interaction_of` and `action_of` turn one into the other.
-    info of a step: `record`, the fields `interactions/*` of the data schema that are no images.
+    info of a step: `record`, the fields `interactions/*` of the data schema that are no images; with `trajectory` also
+    `steps`, a list of the samples of the act, each a dictionary of the fields `steps/*`.
     """
 
     LOW: ClassVar[tuple[float, ...]] = ()  # of the numbers of an interaction after its image point
@@ -60,8 +66,12 @@ class TableEnv(SimulatedEnv):
     NUMBERS: ClassVar[tuple[str, ...]] = ()  # their names, with units
     ROUND_FINGER: ClassVar[bool] = False  # one finger that feels, instead of two that grip
     ITERATIONS: ClassVar[int] = 50  # of the contact solver
-    SIMULATED = frozenset({"world", "objects", "gripper"})
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012
+    SIMULATED = frozenset({"world", "objects", "gripper", "act"})
+    ADDED: ClassVar[tuple[str, ...]] = (
+        "trajectory", "rate", "cameras", "overhead", "scene", "wrist", "table_size", "table_height", "base", "gui",
+    )  # fmt: skip
+    """Settings that came later: where all have their defaults, a data set is what it was before, and names none."""
+    metadata = {"render_modes": ["rgb_array", "rgb_array_list"], "render_fps": 20}  # noqa: RUF012
 
     @within_limits
     def __init__(
@@ -80,6 +90,16 @@ class TableEnv(SimulatedEnv):
         renderer: str = "raster",
         shadows: bool = True,
         antialias: Count = 2,
+        trajectory: bool = False,
+        rate: Annotated[float, Limits(0.1, 1000)] = 20.0,
+        cameras: tuple[str, ...] = ("scene", "wrist"),
+        overhead: Overhead = OVERHEAD,
+        scene: View = SCENE,
+        wrist: Wrist = WRIST,
+        table_size: Annotated[float, Limits(0.6, 3.0)] = 1.0,
+        table_height: Positive = 0.75,
+        base: Vector | None = None,
+        gui: bool = False,
         render_mode: str | None = None,
     ):
         """Set up a table and what acts on it; the clutter comes with `reset`.
@@ -99,7 +119,17 @@ class TableEnv(SimulatedEnv):
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
-            render_mode: None or rgb_array.
+            trajectory: log the whole of each act: the body, what it is told, forces, images of the cameras.
+            rate: of its samples, Hz; the physics needs a whole number of steps for each.
+            cameras: whose images a trajectory has: of overhead, scene and wrist.
+            overhead: the camera of that name in a trajectory; that of the images before and after stays where it is.
+            scene: a camera beside the table, with the robot in view; `render` shows what it sees.
+            wrist: a camera on the hand.
+            table_size: side of its square top, m.
+            table_height: of its top above the floor, m; the origin is the middle of its top.
+            base: where an arm stands, x y z, m; None: where it usually does.
+            gui: show PyBullet's window, which has the arm and what collides.
+            render_mode: None, rgb_array or, for all images of an act, rgb_array_list.
 
         Raises ValueError for a setting that is none.
         """
@@ -110,13 +140,26 @@ class TableEnv(SimulatedEnv):
         self.camera_pose = look_at((0, 0, self.camera_height), (0, 0, 0), (0, 1, 0))
         self.render_mode = render_mode
         self._depth, self._instance = depth, instance
+        self.metadata = {**self.metadata, "render_fps": rate if render_mode == "rgb_array_list" else 1}
+        self._trajectory, views = trajectory, {"overhead": overhead, "scene": scene, "wrist": wrist}
+        filmed = None if render_mode is None else replace(scene, image_size=4 * size)
         look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
         super().__init__(
             {
                 "objects": objects,
                 "categories": categories,
                 "body": body,
-                "world": look | {"time_step": time_step},
+                "base": None if base is None else vector("base", base),
+                "table": (table_size, table_height),
+                "world": look | {"time_step": time_step, "gui": gui},
+                "act": {
+                    "rate": rate,
+                    "views": {name: views[name] for name in _known(cameras, views) if trajectory},
+                    "layers": ("rgb", *(["depth"] if depth else []), *(["instance"] if instance else [])),
+                    "log": trajectory,
+                    "filmed": filmed,
+                    "whole_film": render_mode == "rgb_array_list",
+                },
             }
         )
         self.observation_space = observation_space(size, depth, instance)
@@ -126,31 +169,43 @@ class TableEnv(SimulatedEnv):
 
     def _connect(self) -> None:
         self.objects = object_set(self._settings["objects"], self._settings["categories"])
-        self.gripper = make_gripper(self._settings["body"], self.ROUND_FINGER)
+        self.gripper = make_gripper(self._settings["body"], self.ROUND_FINGER, self._settings["base"])
         self.world = World(**self._settings["world"], iterations=self.ITERATIONS)
+        self.act = Trajectory(self.world, self.gripper, **self._settings["act"])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Another table, light and clutter."""
         self._begin(seed, options)
+        self.act.film.clear()
         return self._observe(), {}
 
     def _set_up(self, options: dict[str, Any] | None) -> None:
         rng = self.np_random
         self.world.reset(_draw_light(rng))
-        self.world.add(SLAB, structure=True)
-        self.world.add(_table_top(rng), structure=True)
+        side, height = self._settings["table"]
+        self.world.add(slab(side), structure=True)
+        self.world.add(_table_top(rng, side), structure=True)
         self._put_clutter(rng)
         self.gripper.load(self.world)
+        if self.act.draws:
+            self.gripper.show()
+            self._put_around(side, height)
         self.settle()
         self.frame = self.look()
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         interaction = self.interaction_of(action)
+        before, began = self._poses_of_all(), self.world.steps * self.world.time_step
+        self.act.begin()
         reward, record = self._interact(interaction)
         self._past.append(interaction)
-        return self._observe(), reward, len(self._past) >= self.interactions, False, {"record": record}
+        info: dict[str, Any] = {"record": record}
+        if self._trajectory:
+            record |= {"time": began, "reward": reward, "objects_before": before, "objects_after": self._poses_of_all()}
+            info["steps"] = self.act.samples
+        return self._observe(), reward, len(self._past) >= self.interactions, False, info
 
     def _interact(self, interaction: NDArray[np.float64]) -> tuple[float, dict[str, Any]]:
         """Do an interaction, and finish it: the reward, and the record of it."""
@@ -175,6 +230,13 @@ class TableEnv(SimulatedEnv):
                     self.world.add(asset, (x, y, DROP_M - float(low[2])), quaternion)
                     taken.append((x, y, radius))
                     break
+
+    def _put_around(self, side: float, height: float) -> None:
+        """What images that show the robot show besides: the table, the floor, and what an arm stands on."""
+        self.world.add_to_robot(_furniture(side, height), robot=False)
+        if isinstance(self.gripper, Arm):
+            x, y, z = self.gripper.BASE_M
+            self.world.add_to_robot(_pedestal(height + z), position=(x, y, z), robot=False)
 
     def settle(self, most_steps: int = 120) -> None:
         """Step until everything has come to rest, or for at most some steps."""
@@ -225,6 +287,13 @@ class TableEnv(SimulatedEnv):
             instance: np.concatenate(self.world.pose(instance)).astype(np.float32) for instance in self.world.assets
         }
 
+    def _poses_of_all(self) -> NDArray[np.float32]:
+        """Position and quaternion of every object, float32 [clutter, 7], in their order; beyond: NaN."""
+        found = np.full((self.clutter, 7), np.nan, np.float32)
+        for row, pose in enumerate(self.poses().values() if self._trajectory else ()):
+            found[row] = pose
+        return found
+
     def interaction_of(self, action: ArrayLike) -> NDArray[np.float64]:
         """The interaction that an action stands for: image point (u, v) in px, and what the class says besides."""
         return self._low + (checked_action(action, self.action_space) + 1) / 2 * self._span
@@ -235,6 +304,7 @@ class TableEnv(SimulatedEnv):
 
     def finish(self) -> None:
         """Take the gripper away, let objects come to rest, and take the image after."""
+        self.act.end()
         self.gripper.leave()
         self.settle()
         self.frame = self.look()
@@ -243,19 +313,30 @@ class TableEnv(SimulatedEnv):
         return observe(self.frame, self._depth, self._instance)
 
     def describe(self) -> dict[str, Any]:
-        """What the episode shows: `scene`, `intrinsics`, `camera_pose` [4, 4], a row for each of its `objects`."""
+        """What the episode shows: `scene`, `intrinsics`, `camera_pose` [4, 4], a row for each of its `objects`.
+
+        With a trajectory also `intrinsics_NAME` [3, 3] of its cameras.
+        """
         return {
             "scene": "table",
             "intrinsics": self.camera.intrinsics,
             "camera_pose": self.camera_pose.astype(np.float32),
             "objects": describe_objects(self.world),
+            **{f"intrinsics_{name}": camera.intrinsics for name, camera in self.act.cameras.items()},
         }
 
-    def render(self) -> NDArray[np.uint8] | None:
-        """The table from above, four times as large: uint8 [4·S, 4·S, 3]."""
+    def render(self) -> NDArray[np.uint8] | list[NDArray[np.uint8]] | None:  # type: ignore[override]
+        """What `scene` sees at the end of the last act, the robot still there: uint8 [4·S, 4·S, 3].
+
+        In the mode `rgb_array_list` all images of the act, as many in a second as `rate` says.
+        """
         if self.render_mode is None:
             return None
-        return self.world.render(self.camera.enlarged(4), self.camera_pose).rgb
+        film = self.act.film or [self.act.image()]
+        if self.render_mode == "rgb_array":
+            return film[-1]
+        self.act.film = []
+        return film
 
 
 def pose_of(instance: int, poses: dict[int, NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -278,8 +359,41 @@ def _draw_light(rng: np.random.Generator) -> Light:
     )
 
 
-def _table_top(rng: np.random.Generator) -> Asset:
+@cache
+def slab(side: float = 1.0) -> Asset:
+    """What is felt of a table: one asset for each size, so that its hull is written once."""
+    return Asset("table", 0, MATERIALS["wood"], (), (box((side, side, 0.5), (0, 0, -0.25)).vertices,))
+
+
+def _known(cameras: Sequence[str], views: dict[str, View]) -> list[str]:
+    """Names of cameras, each once. Raises ValueError for unknown ones."""
+    for name in cameras:
+        if name not in views:
+            raise ValueError(f"cameras: unknown camera {name!r}{nearest(name, views)}")
+    return list(dict.fromkeys(cameras))
+
+
+@cache
+def _furniture(side: float, height: float) -> Asset:
+    """What is seen of a table besides its top, and the floor around it."""
+    corner, long = side / 2 - 0.06, height - 0.04
+    legs = [box((0.06, 0.06, long), (x, y, -0.04 - long / 2)) for x in (-corner, corner) for y in (-corner, corner)]
+    floor = box((FLOOR_SIDE_M, FLOOR_SIDE_M, 0.02), (0, 0, -height - 0.01), 0.5)
+    wood, tiles = texture("planks", 1), texture("concrete", 0)
+    return Asset(
+        "furniture", 0, MATERIALS["wood"],
+        (Part(merge(legs), wood, casts_shadow=False), Part(floor, tiles, casts_shadow=False)), (),
+    )  # fmt: skip
+
+
+@cache
+def _pedestal(height: float) -> Asset:
+    """What an arm stands on, the middle of its top the origin."""
+    return part_of_robot(box((0.2, 0.2, height), (0, 0, -height / 2)), (96, 99, 104))
+
+
+def _table_top(rng: np.random.Generator, side: float) -> Asset:
     """What is seen of a slab whose top is z = 0, larger than the view. It lies below all that a shadow falls on."""
     family, variant, tile = TOPS[rng.integers(len(TOPS))], int(rng.integers(16)), float(rng.uniform(0.25, 0.6))
-    top = Part(box((1.0, 1.0, 0.04), (0, 0, -0.02), tile), texture(family, variant), casts_shadow=False)
+    top = Part(box((side, side, 0.04), (0, 0, -0.02), tile), texture(family, variant), casts_shadow=False)
     return Asset("table", variant, MATERIALS["wood"], (top,), ())

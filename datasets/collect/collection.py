@@ -35,6 +35,7 @@ from embodied_ssl.datasets.collect.settings import (
     env_settings,
     environment_class,
     folders,
+    named_settings,
 )
 from embodied_ssl.datasets.collect.slurm import USUAL, Slurm
 from embodied_ssl.datasets.errors import DataError, unknown_name
@@ -134,7 +135,7 @@ def make_spec(
     content = {name: folder_digest(folder) for name, folder in folders(settings).items() if folder.is_dir()}
     return CollectSpec(
         kind=kind,
-        env=settings,
+        env=named_settings(kind, settings),
         policy=policy_name(kind, policy),
         episodes=episodes,
         seed=seed,
@@ -172,7 +173,7 @@ def make_shard(folder: Path, spec: CollectSpec, index: int, policy: Policy) -> t
     episodes = spec.episodes_of(index)
     env = _environment(spec)
     with Counter(folder, index) as counter:
-        recorder = Recorder(spec.kind, spec.options, len(episodes), spec.episode_rows, counter)
+        recorder = Recorder(spec.kind, spec.options, len(episodes), spec.episode_rows, counter, spec.cameras)
         for episode in episodes:
             source = np.random.SeedSequence([spec.seed, episode])
             seed = int(source.generate_state(1, np.uint64)[0] >> np.uint64(1))

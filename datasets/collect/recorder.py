@@ -1,6 +1,6 @@
 """Episodes of an environment into the arrays of a shard, allocated once and filled row by row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import gymnasium
@@ -38,11 +38,15 @@ class Recorder:
         episodes: int,
         episode_rows: int,
         tell: Callable[[int], None] | None = None,
+        cameras: Sequence[str] = (),
     ):
         self.kind = kind
         self._declared = kind_of(kind)
         self._tell = tell
-        self.fields = self._declared.fields_for(options)
+        self.fields = self._declared.fields_for(options, cameras)
+        self._steps: dict[str, list[np.ndarray]] = {  # of trajectories, by path
+            path: [] for path, field in self.fields.items() if field.table == "steps"
+        }
         self.rows = 0
         self._capacity, self._episode_rows = episodes * episode_rows, episode_rows
         self._rows_of: dict[str, np.ndarray] = {}  # by name, without the group
@@ -80,6 +84,7 @@ class Recorder:
     def arrays(self) -> dict[str, np.ndarray]:
         """Every array of the shard by its path."""
         rows = {f"{self._declared.rows}/{name}": array[: self.rows] for name, array in self._rows_of.items()}
+        rows |= {path: np.concatenate(parts) for path, parts in self._steps.items()}
         return {path: rows[path] if path in rows else self._table(field) for path, field in self.fields.items()}
 
     def _video(self, env: gymnasium.Env[Any, Any], policy: Policy, observation: Observation, info: dict) -> None:
@@ -121,22 +126,32 @@ class Recorder:
             over = terminated or truncated
             record = info["record"]
             if not self._rows_of:
-                self._allocate(before["rgb"], T=len(record.get("force", ())))
+                sizes = {"T": len(record.get("force", ())), "K": len(record.get("objects_before", ()))}
+                self._allocate(before["rgb"], **sizes)
             row = self._next_row()
+            if self._steps:
+                record = record | self._log_steps(info["steps"])
             for name, array in self._rows_of.items():
                 if references[name] == "objects":
                     array[row] = rows_of_objects.get(int(record[name]), -1)
                 elif name == "episode":
                     array[row] = len(self._episodes)
-                elif name.endswith("_before") and name != "pose_before":
-                    array[row] = before[name.removesuffix("_before")]
+                elif self.fields[f"{self._declared.rows}/{name}"].image:
+                    layer, _, when = name.rpartition("_")
+                    array[row] = {"before": before, "after": after}[when][layer]
                 elif name in ("pose_before", "pose_after") and int(record["object"]) < 0:
                     array[row] = np.nan  # of no object
-                elif name == "rgb_after":
-                    array[row] = after["rgb"]
                 else:
                     array[row] = record[name]
             before = after
+
+    def _log_steps(self, samples: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Store the samples of an act, and say where they stand."""
+        start = sum(map(len, self._steps["steps/time"]))
+        for path, parts in self._steps.items():
+            field = self.fields[path]
+            parts.append(np.array([sample[field.name] for sample in samples], field.dtype))
+        return {"steps_start": start, "steps_length": len(samples)}
 
     def _allocate(self, image: np.ndarray, **sizes: int) -> None:
         sizes |= {"N": self._capacity, "H": image.shape[0], "W": image.shape[1]}
@@ -156,6 +171,9 @@ class Recorder:
         camera = {"intrinsics": np.asarray(description["intrinsics"], "f8")}
         if "camera/pose" in self.fields:
             camera["pose"] = np.asarray(description["camera_pose"], "f4")
+        for path, field in self.fields.items():
+            if path.startswith("camera/intrinsics_"):
+                camera[field.name] = np.asarray(description[field.name], "f8")
         if self._camera and any((camera[name] != self._camera[name]).any() for name in camera):
             raise DataError(f"{self.kind}: the camera changes between episodes; a data set has one camera")
         self._camera = camera

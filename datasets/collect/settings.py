@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -45,8 +46,22 @@ def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in parameters:
             raise unknown_name(f"setting of {kind}", name, parameters)
+    for name, value in given.items():
+        if is_dataclass(kept := parameters[name].default):  # given in part
+            given = {**given, name: hold({name: type(kept)}, {name: value})[name]}
     settings = {name: plain(name, given.get(name, each.default)) for name, each in parameters.items()}
     return hold({"size": Annotated[int, Limits(8, MOST_PIXELS)], kind_of(kind).rows_setting: Count}, settings)
+
+
+def named_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings as a specification names them: those that its environment calls `ADDED` only where they say something.
+
+    So that data sets from before there were such settings are still what they were.
+    """
+    added = {*getattr(environment_class(kind), "ADDED", ())}
+    usual = env_settings(kind, {})
+    says = any(settings[name] != usual[name] for name in added & settings.keys())
+    return {name: value for name, value in settings.items() if says or name not in added}
 
 
 def folders(settings: dict[str, Any]) -> dict[str, Path]:
@@ -67,6 +82,10 @@ def plain(name: str, value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, Path):
         value = str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, dict):
+        return {key: plain(f"{name}.{key}", each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(name, each) for each in value]
     if value is None or isinstance(value, bool | int | float | str):

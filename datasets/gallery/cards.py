@@ -74,6 +74,10 @@ def settings_of(dataset: "Dataset") -> list[tuple[str, str]]:
         if isinstance(spec.get(name), dict):  # digests, of which a page has no use
             del spec[name]
     every = {**spec, **(settings if isinstance(settings, dict) else {})}
+    for name, value in list(every.items()):
+        if isinstance(value, dict):
+            del every[name]
+            every |= {f"{name} {key}": each for key, each in value.items()}
     every["package version"] = dataset.manifest.package_version
     return [(words(name), _plain(value)) for name, value in every.items() if value not in ("", None)]
 

@@ -17,6 +17,7 @@ from embodied_ssl.datasets.read.readers import Dataset
 MOST_CARDS = 72
 _MOST_ROWS = 20_000  # that the charts count
 _SIDE_PX = 192
+_SLOWER = 2.0  # acts last a second
 
 _COLOURS = {  # from soft to hard
     "plush": "#d6569b",
@@ -45,6 +46,7 @@ class Card:
     text: str
     outcome: str
     material: str
+    film: str = ""  # of its trajectory, as a data URL
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def cards(interactions: Interactions, budget: int) -> list[Card]:
             thumbnails.embed_small(interactions.dataset.array(f"interactions/{name}")[[row]], _SIDE_PX)[0]
             for name in ("rgb_before", "rgb_after")
         )
-        used += len(before) + len(after)
+        film = _film(interactions.dataset, int(row))
+        used += len(before) + len(after) + len(film)
         if out and used > budget:
             break
         on_before, on_after, text = interactions.page.draw(interactions, i)
@@ -134,10 +137,18 @@ def cards(interactions: Interactions, budget: int) -> list[Card]:
             if interactions.category[i] != NOTHING
             else "bare table"
         )
-        out.append(
-            Card(before, after, on_before, on_after, title, text, interactions.outcome(i), interactions.material[i])
-        )
+        outcome, material = interactions.outcome(i), interactions.material[i]
+        out.append(Card(before, after, on_before, on_after, title, text, outcome, material, film))
     return out
+
+
+def _film(dataset: Dataset, row: int) -> str:
+    """What the camera beside the table, or else the first one, saw of an interaction; nothing without a trajectory."""
+    if not dataset.cameras:
+        return ""
+    camera = "scene" if "scene" in dataset.cameras else dataset.cameras[0]
+    images = dataset.trajectory(row)[f"images/{camera}"]
+    return thumbnails.embed_film(images, float(dataset.spec["env"]["rate"]) / _SLOWER, _SIDE_PX)
 
 
 def closing_line(pixel: ArrayLike, angle: float, length: float) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """Images for people to look at: colours for what is no colour, contact sheets, and encoding into a page."""
 
 import base64
+import io
 import math
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 
 _QUALITY = 92  # of WebP: the loss is not seen at the size at which pages show an image
+_PAUSE_MS = 600  # before an animation begins anew
 _NOTHING = (24, 26, 30)  # where there is no depth, and no object
 
 
@@ -21,6 +23,17 @@ def embed(image: Image) -> str:
 def embed_small(images: Image, side: int) -> list[str]:
     """Images uint8 [K, H, W, 3] as data URLs, their longer side at most `side` pixels."""
     return [embed(image) for image in shrink(images, side)] if len(images) else []
+
+
+def embed_film(images: Image, rate: float, side: int) -> str:
+    """Images uint8 [T, H, W, 3] as an animation that begins anew, so many a second: WebP, as a data URL."""
+    import PIL.Image
+
+    film = [PIL.Image.fromarray(image) for image in shrink(images, side)]
+    encoded, lasts_ms = io.BytesIO(), round(1000 / rate)
+    durations = [lasts_ms] * (len(film) - 1) + [lasts_ms + _PAUSE_MS]
+    film[0].save(encoded, "WEBP", save_all=True, append_images=film[1:], duration=durations, loop=0, quality=_QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(encoded.getvalue()).decode()}"
 
 
 def embed_exactly(image: Image) -> str:

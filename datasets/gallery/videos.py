@@ -26,7 +26,7 @@ _ENCODERS = {  # of FFmpeg, the best known to players first; which of them it ha
 
 
 def video(directory: Path | str, episode: int, out: Path | str) -> Path:
-    """Write an episode as an MP4 and return its path.
+    """Write an episode as an MP4 and return its path; of interactions their trajectories, as the cameras saw them.
 
     H.264 (VP9 where FFmpeg was built without it), 4:2:0, the index first: what every browser plays, from the first
     bytes on. Small images are enlarged by a whole number, so that they fill a player; the rate is that of the
@@ -34,9 +34,10 @@ def video(directory: Path | str, episode: int, out: Path | str) -> Path:
     episode that it does not have, a name that is no .mp4, a missing folder, and where PyAV or its encoders are missing.
     """
     dataset, out = Dataset.open(directory), Path(out)
-    if not is_video(dataset):
+    if not is_video(dataset) and not dataset.cameras:
         raise DataError(
-            f"{directory}: {dataset.kind} is single interactions and has no video; leave out --video to view them"
+            f"{directory}: {dataset.kind} is single interactions and has no video; leave out --video to view them, or "
+            "collect them with --trajectory"
         )
     lengths = dataset.episodes["length"]
     if not 0 <= episode < len(lengths):
@@ -45,17 +46,31 @@ def video(directory: Path | str, episode: int, out: Path | str) -> Path:
         raise DataError(f"{out}: the video is an MP4; give a name that ends in .mp4")
     if not out.parent.is_dir():
         raise DataError(f"{out.parent}: no such directory; make it first")
-    rows = dataset.episodes["start"][episode] + np.arange(lengths[episode])
-    rate = frame_rate(dataset.array("frames/time")[rows])
+    images, rate = _images_of(dataset, episode)
     temporary = out.with_name(f".{out.stem}.{os.getpid()}-{secrets.token_hex(4)}.part.mp4")
     try:
-        _write(temporary, dataset.array("frames/rgb")[rows], rate)
+        _write(temporary, images, rate)
         os.replace(temporary, out)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
     return out
+
+
+def _images_of(dataset: Dataset, episode: int) -> tuple[NDArray[np.uint8], float]:
+    """The images of an episode, [T, H, W, 3], and how many of them a second has.
+
+    Of interactions one act after the other, as all cameras of one height see them, side by side.
+    """
+    rows = dataset.episodes["start"][episode] + np.arange(dataset.episodes["length"][episode])
+    if is_video(dataset):
+        return dataset.array("frames/rgb")[rows], frame_rate(dataset.array("frames/time")[rows])
+    acts = [dataset.trajectory(int(row)) for row in rows]
+    shown = [f"images/{name}" for name in dataset.cameras]
+    shown = [name for name in shown if acts[0][name].shape[1] == acts[0][shown[0]].shape[1]]
+    images = np.concatenate([np.concatenate([act[name] for name in shown], axis=2) for act in acts])
+    return images, float(dataset.spec["env"]["rate"])
 
 
 def frame_rate(time_s: NDArray[np.float64]) -> float:

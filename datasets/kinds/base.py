@@ -5,14 +5,14 @@ What is heavy is named as `module:Name`, or imported inside of functions: readin
 simulator nor what draws pages.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.schema import INTERACTIONS, TABLE_CAMERA, TABLES, Field
+from embodied_ssl.datasets.schema import INTERACTIONS, TABLE_CAMERA, TABLES, TRAJECTORY, Field, camera_fields
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -105,9 +105,13 @@ class Kind:
         others = [each for each in self.fields if each.table != self.rows]
         return {each.path: each for each in (*rows, *TABLES, *others)}
 
-    def fields_for(self, options: frozenset[str] | set[str]) -> dict[str, Field]:
-        """The fields of a shard when these `options` (`depth`, `instance`, `flow`) are on, by path."""
-        return {path: each for path, each in self.all_fields.items() if each.option in (None, *options)}
+    def fields_for(self, options: Collection[str], cameras: Sequence[str] = ()) -> dict[str, Field]:
+        """The fields of a shard when these `options` (`depth`, `instance`, `flow`, `trajectory`) are on, by path.
+
+        cameras: that a trajectory has images of.
+        """
+        every = self.all_fields | {each.path: each for name in cameras for each in camera_fields(name)}
+        return {path: each for path, each in every.items() if each.is_on(options)}
 
     def between(self, first: Poses, second: Poses) -> NDArray[np.float32]:
         """The motion from `first` to `second`, as `Dataset.states` gives them, float32 [..., A]; else ValueError."""
@@ -184,4 +188,4 @@ class InteractionPage:
 
 def table_fields(*own: Field) -> tuple[Field, ...]:
     """The fields of interactions on a table under an overhead camera, and one's own."""
-    return (*INTERACTIONS, *own, TABLE_CAMERA)
+    return (*INTERACTIONS, *own, *TRAJECTORY, TABLE_CAMERA)

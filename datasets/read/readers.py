@@ -27,7 +27,7 @@ from embodied_ssl.datasets.read.object_pairs import ObjectPairs
 from embodied_ssl.datasets.read.streams import Clips, Images, Interactions, Pairs
 from embodied_ssl.datasets.read.tables import Table, text
 from embodied_ssl.datasets.schema import Field
-from embodied_ssl.datasets.store.manifest import Manifest, read_manifest
+from embodied_ssl.datasets.store.manifest import IMAGES, Manifest, read_manifest
 from embodied_ssl.datasets.store.shards import OpenShard
 from embodied_ssl.limits import Count
 
@@ -94,6 +94,22 @@ class Dataset:
         """The interactions of a data set of such: `interactions[rows]` gives every field of them."""
         return Rows(self, "interactions")
 
+    def trajectory(self, interaction: int) -> dict[str, NDArray[Any]]:
+        """The whole of an interaction, by name, [P, ...]: `time`, `tip_pose`, `action`, `images/wrist`...
+
+        Raises DataError where none was logged, IndexError where there is no such interaction.
+        """
+        if "steps/time" not in self.fields:
+            raise DataError(f"{self.path}: has no trajectories; collect it with --trajectory")
+        start = int(self.array("interactions/steps_start")[interaction])
+        rows = slice(start, start + int(self.array("interactions/steps_length")[interaction]))
+        return {field.name: self.array(path)[rows] for path, field in self.fields.items() if field.table == "steps"}
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The names of the cameras whose images trajectories have."""
+        return tuple(path.removeprefix(IMAGES) for path in self.fields if path.startswith(IMAGES))
+
     @cached_property
     def episodes(self) -> Table:
         """One row per episode: `start`, `length`, `seed`, `scene` (row of `scenes`), `objects_start`, `..._count`."""
@@ -150,7 +166,10 @@ class Dataset:
 
     @cached_property
     def camera(self) -> dict[str, NDArray[Any]]:
-        """`intrinsics` float64 [3, 3] and, for the kinds with an overhead camera, its `pose` float32 [4, 4]."""
+        """`intrinsics` float64 [3, 3] and, for the kinds with an overhead camera, its `pose` float32 [4, 4].
+
+        Of the cameras of trajectories `intrinsics_NAME`; their extrinsics are in `steps/extrinsics/NAME`.
+        """
         shard = self.shard(0)
         return {field.name: shard.array(path) for path, field in self.fields.items() if field.table == "camera"}
 

@@ -1,4 +1,4 @@
-"""Whether a data set is sound: hashes, schema, ranges, NaN, time, rotations, references, motors against poses.
+"""Whether a data set is sound: hashes, schema, ranges, NaN, time, rotations, references, motors against poses, acts.
 
 for problem in check("data/roam"):
     print(problem)
@@ -121,6 +121,9 @@ def _values(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
                 continue
             wanted = nan_rows[first : first + len(block)]
             finite = np.isfinite(flat)
+            if field.nan == "beyond its objects":
+                beyond = _beyond_objects(tables, values)[first : first + len(block)]
+                finite ^= np.repeat(beyond, 7, axis=1)
             if field.path == "frames/flow":  # what leaves the view behind the camera has no flow
                 finite |= np.isnan(flat)
             bad = ~finite.all(axis=1) & ~wanted
@@ -139,6 +142,12 @@ def _nan_rows(manifest: Manifest, field: Field, tables: dict[str, Any], count: i
     return np.zeros(count, bool)
 
 
+def _beyond_objects(tables: dict[str, Any], values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of the poses [N, K, 7] of all objects are of none: the episode has fewer."""
+    count = np.asarray(tables["episodes/objects_count"])[tables["interactions/episode"]]
+    return np.arange(values.shape[1]) >= count[:, None]
+
+
 def _references(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
     """Every row number names a row that is there, and episodes tile the rows."""
     lengths = {
@@ -146,6 +155,7 @@ def _references(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
         "episodes": len(tables["episodes/start"]),
         "objects": len(tables["objects/index"]),
         "scenes": len(tables["scenes/type"]),
+        "steps": len(tables.get("steps/time", ())),
     }
     for field in manifest.fields.values():
         if field.refers_to:
@@ -156,15 +166,15 @@ def _references(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
             if beyond.any():
                 there = lengths[field.refers_to]
                 yield f"{field.path}: {_rows(beyond)}: no such row of {field.refers_to} ({there} rows)"
-    for what, count in (("", lengths["rows"]), ("objects_", lengths["objects"])):
-        start = np.asarray(tables[f"episodes/{what}start"])
-        length = np.asarray(tables["episodes/length" if not what else "episodes/objects_count"])
+    for start_path, length_path, name in _TILES:
+        if start_path not in tables:
+            continue
+        start, length, count = np.asarray(tables[start_path]), np.asarray(tables[length_path]), lengths[name]
         expected = np.concatenate([[0], np.cumsum(length)[:-1]])
         wrong = start != expected
         if wrong.any() or length.sum() != count:
             where = _rows(wrong) if wrong.any() else "in all"
-            name, extent = ("objects", "objects_count") if what else ("rows", "length")
-            yield f"episodes/{what}start, episodes/{extent}: {where}: do not tile the {count} {name}"
+            yield f"{start_path}, {length_path}: {where}: do not tile the {count} {name}"
 
 
 def _masks(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
@@ -188,11 +198,12 @@ def _masks(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
 
 def _geometry(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
     """Quaternions have unit length, poses are rigid."""
-    for name in ("objects/quaternion", "interactions/pose_before", "interactions/pose_after"):
+    for name in _QUATERNIONS:
         if name in manifest.fields:
-            values = np.asarray(tables[name], float)[:, -4:]
+            values = np.asarray(tables[name], float)[..., -4:]
             with np.errstate(invalid="ignore"):
-                off = np.abs(np.linalg.norm(values, axis=1) - 1) > 1e-3
+                off = np.abs(np.linalg.norm(values, axis=-1) - 1) > 1e-3
+            off = off.reshape(len(off), -1).any(axis=1)
             if off.any():
                 yield f"{name}: {_rows(off)}: the quaternion has not unit length"
     for name, field in manifest.fields.items():
@@ -229,9 +240,32 @@ def _motion(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _trajectories(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
+    """Samples of an act are one interval apart, from 0 on."""
+    if "steps/time" not in manifest.fields:
+        return
+    rate = float(manifest.spec["env"]["rate"])
+    start, length = (np.asarray(tables[f"interactions/steps_{what}"]) for what in ("start", "length"))
+    number = np.arange(int(length.sum())) - np.repeat(start, length)
+    off = np.abs(np.asarray(tables["steps/time"]) - number / rate) > 1e-9
+    if off.any():
+        yield f"steps/time: {_rows(off)}: not a multiple of 1/{rate:g} s from the start of the act"
+
+
+_TILES = (  # first rows and how many, of what
+    ("episodes/start", "episodes/length", "rows"),
+    ("episodes/objects_start", "episodes/objects_count", "objects"),
+    ("interactions/steps_start", "interactions/steps_length", "steps"),
+)
+_QUATERNIONS = (
+    "objects/quaternion",
+    *(f"interactions/{what}_{when}" for what in ("pose", "objects") for when in ("before", "after")),
+    "steps/tip_pose",
+)
 _INSPECTIONS: tuple[Callable[[Manifest, dict[str, Any]], Iterator[str]], ...] = (
     _values,
     _masks,
     _geometry,
     _motion,
+    _trajectories,
 )

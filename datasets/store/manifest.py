@@ -15,11 +15,12 @@ import numpy as np
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import kind_of, kinds
-from embodied_ssl.datasets.schema import SCHEMA_VERSION, Field
+from embodied_ssl.datasets.schema import SCHEMA_VERSION, Field, camera_fields
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.shards import ShardEntry, StoredArray, shape_problem
 
 MANIFEST = "dataset.json"
+IMAGES = "steps/images/"  # of the cameras of trajectories, by their names
 UNFINISHED = "collecting.json"
 """There from the start of a collection to its end, in the place of `dataset.json`: the specification."""
 
@@ -40,8 +41,10 @@ class Manifest:
     @property
     def fields(self) -> dict[str, Field]:
         """The fields that this data set has, by path."""
-        known = kind_of(self.kind).all_fields
-        return {path: known[path] for path in known if path in self.shards[0].arrays}
+        arrays = self.shards[0].arrays
+        cameras = [path.removeprefix(IMAGES) for path in arrays if path.startswith(IMAGES)]
+        known = kind_of(self.kind).all_fields | {each.path: each for name in cameras for each in camera_fields(name)}
+        return {path: known[path] for path in known if path in arrays}
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -154,13 +157,13 @@ def _validate(manifest: Manifest) -> None:
     if not manifest.shards:
         raise ValueError("no shards")
     fields = manifest.fields
-    inner_sizes: dict[str, int] = {}  # H, W, A, T are the same in every shard
+    inner_sizes: dict[str, int] = {}  # pixels, signals, samples of a profile: the same in every shard
     for shard in manifest.shards:
         if Path(shard.file).name != shard.file:
             raise ValueError(f"{shard.file}: not beside {MANIFEST}")
         if set(shard.arrays) != set(fields):
             raise ValueError(f"{shard.file}: not the fields of the other shards")
-        sizes = {axis: size for axis, size in inner_sizes.items() if axis in "HWAT"}
+        sizes = {axis: size for axis, size in inner_sizes.items() if axis not in "NEOSP"}
         sizes |= {"N": shard.rows, "E": shard.episodes, "O": shard.objects}
         for path, field in fields.items():
             _validate_array(shard, field, shard.arrays[path], sizes)

@@ -287,10 +287,13 @@ def _set_attribute(holder: Any, name: str, value: str | int) -> None:
 def _layout(file: Any) -> dict[str, StoredArray]:
     """Shape and offset of every array of an open HDF5 file."""
     stored: dict[str, StoredArray] = {}
-    for group in file.values():
-        for dataset in group.values():
-            stored[dataset.name.lstrip("/")] = _place(dataset)
-    return stored
+
+    def visit(name: str, found: Any) -> None:
+        if hasattr(found, "shape"):  # a dataset, no group
+            stored[name] = _place(found)
+
+    file.visititems(visit)
+    return dict(sorted(stored.items()))
 
 
 def _place(dataset: Any) -> StoredArray:

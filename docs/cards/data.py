@@ -4,7 +4,7 @@ import numpy as np
 
 from cards.markdown import code, table
 from embodied_ssl.datasets.kinds import built_in_kinds
-from embodied_ssl.datasets.schema import SCHEMA_VERSION, Field
+from embodied_ssl.datasets.schema import SCHEMA_VERSION, Field, camera_fields
 
 
 def pages() -> dict[str, str | bytes]:
@@ -16,6 +16,8 @@ def pages() -> dict[str, str | bytes]:
         own = [field for path, field in fields.items() if path not in shared]
         sections += [f"## {kind}", _table(own)]
     sections += [
+        "## Each camera of trajectories, such as `wrist`",
+        _table(list(camera_fields("wrist"))),
         "## Tables of every kind",
         _table([field for path, field in next(iter(by_kind.values())).items() if path in shared]),
     ]
@@ -29,13 +31,19 @@ each shard), and `shard-00000.h5`, `shard-00001.h5`, … are HDF5 files that any
 carries its unit and what it means as attributes. Schema version {version}.
 
 Shapes: N rows (frames or interactions), E episodes, O objects, S scenes, H × W pixels, A motor signals, T samples
-of a force profile. Indices in a shard count within it; `Dataset` turns them into rows of the whole set.
+of a force profile; of trajectories P samples, J joints, F fingers, K objects at most. Indices in a shard count within
+it; `Dataset` turns them into rows of the whole set.
 
 **Licence and people.** All of it is generated: no photograph, no person, no licence to heed.
 
 **What it is for.** Learning representations from what bodies see, do and feel, and measuring them. What a finger feels
 follows from what the camera sees, by material; nothing here says how real objects of these names look, weigh or give
 way."""
+
+
+def _asked(field: Field) -> str:
+    """Which options it takes."""
+    return "; with " + " ".join(code(f"--{each}") for each in field.option.split()) if field.option else ""
 
 
 def _table(fields: list[Field]) -> str:
@@ -45,7 +53,7 @@ def _table(fields: list[Field]) -> str:
             np.dtype(field.dtype).name if field.dtype[0] != "S" else f"text, {field.dtype[1:]} bytes",
             "[" + ", ".join(map(str, field.shape)) + "]",
             field.unit,
-            field.description + (f"; with {code('--' + field.option)}" if field.option else ""),
+            field.description + _asked(field),
         ]
         for field in fields
     ]

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+from embodied_ssl.envs.bodies.arm import Arm
 from embodied_ssl.envs.bodies.floating import FloatingGripper
 from embodied_ssl.envs.bodies.gripper import Gripper
 from embodied_ssl.envs.bodies.panda import Panda
@@ -13,9 +14,17 @@ GRIPPERS: dict[str, type[Gripper]] = {"floating": FloatingGripper, "panda": Pand
 _ASKED = [name for name, each in vars(Gripper).items() if inspect.isfunction(each) and not name.startswith("_")]
 
 
-def make_gripper(name: str, round_finger: bool = False) -> Gripper:
-    """A gripper by name, or that of a `module:Class`. Raises ValueError, which names the near one."""
-    return gripper_class(name)(round_finger)
+def make_gripper(name: str, round_finger: bool = False, base: tuple[float, float, float] | None = None) -> Gripper:
+    """A gripper by name, or that of a `module:Class`. base: where its arm stands, m; None: where it usually does.
+
+    Raises ValueError, which names the near one, and for a base of what has no arm.
+    """
+    gripper: Gripper = gripper_class(name)(round_finger)
+    if base is not None:
+        if not isinstance(gripper, Arm):
+            raise ValueError(f"base: the body {name} has no arm that could stand elsewhere; leave it out")
+        gripper.BASE_M = base
+    return gripper
 
 
 def gripper_class(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The floating gripper: fingers under a carriage, without an arm."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,16 +13,21 @@ from embodied_ssl.envs.bodies.gripper import (
     OPENING_M,
     PUSH_N,
     ROUND_M,
+    Command,
     EachStep,
+    Joints,
     gain_of,
+    joints_of,
     make_grippy,
     soften,
     step_until_rest,
     steps_of,
 )
+from embodied_ssl.envs.bodies.looks import DARK, part_of_robot
 from embodied_ssl.envs.world import exact
-from embodied_ssl.envs.world.assets import Material
+from embodied_ssl.envs.world.assets import Asset, Material
 from embodied_ssl.envs.world.engine import pybullet
+from embodied_ssl.envs.world.geometry.mesh import box, cylinder, merge
 from embodied_ssl.envs.world.physics import World
 
 
@@ -62,6 +68,13 @@ class FloatingGripper:
         )
         make_grippy(self.body, self.touching, client)
         self._base, self._turn = np.array(AWAY_M), 0.0
+        self._tell(self._base, self._base, 0.0, OPENING_M)
+
+    def show(self) -> None:
+        carriage, flat, round_one = _looks()
+        self.world.add_to_robot(carriage, self.body, 1)
+        for link in self.touching:
+            self.world.add_to_robot(flat if self.touching == self.finger_links else round_one, self.body, link)
 
     def feel(self, material: Material, share: float = 1.0) -> None:
         soften(self.body, self.touching, material, share, self.world.client)
@@ -74,6 +87,10 @@ class FloatingGripper:
         for joint, value in enumerate((0.0, 0.0, opening / 2, opening / 2)):
             pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=client)
             self._drive(joint, value, PUSH_N if joint < 2 else GRIP_N, 1.0)
+        self._tell(self._base, self._base, 0.0, opening)
+
+    def _tell(self, start: NDArray[np.float64], goal: NDArray[np.float64], speed: float, opening: float) -> None:
+        self.command = Command(start, goal, speed, self.world.steps, self._turn, opening)
 
     def _drive(self, joint: int, target: float, force: float, speed: float) -> None:
         pybullet.setJointMotorControl2(
@@ -81,7 +98,9 @@ class FloatingGripper:
             positionGain=gain_of(0.5, self.world), physicsClientId=self.world.client)  # fmt: skip
 
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
-        way = np.asarray(tip, float) - self._base
+        goal = np.asarray(tip, float)
+        self._tell(self.tip(), goal, speed, self.command.opening)
+        way = goal - self._base
         along = way[0] * exact.cos(self._turn) + way[1] * exact.sin(self._turn)
         now = [state[0] for state in self._joints((0, 1))]
         for joint, target, start in ((0, along, now[0]), (1, way[2], now[1])):
@@ -93,10 +112,12 @@ class FloatingGripper:
                 each_step()
 
     def halt(self) -> None:
+        self._tell(self.tip(), self.tip(), 0.0, self.command.opening)
         for joint, (position, *_) in zip((0, 1), self._joints((0, 1)), strict=True):
             self._drive(joint, position, PUSH_N, 1.0)
 
     def grip(self, opening: float, most_steps: int) -> None:
+        self._tell(self.command.goal, self.command.goal, 0.0, opening)
         for joint in self.finger_links:
             self._drive(joint, opening / 2, GRIP_N, 0.25)
         step_until_rest(self.world, self.body, self.finger_links, most_steps)
@@ -108,5 +129,28 @@ class FloatingGripper:
         x, z = (state[0] for state in self._joints((0, 1)))
         return self._base + [x * exact.cos(self._turn), x * exact.sin(self._turn), z]
 
+    def tip_pose(self) -> NDArray[np.float64]:
+        c, s = exact.cos(self._turn), exact.sin(self._turn)
+        x, y, z = self.tip()
+        return np.array([[-s, c, 0, x], [c, s, 0, y], [0, 0, -1, z], [0, 0, 0, 1]])
+
+    def tip_velocity(self) -> NDArray[np.float64]:
+        along, up = (state[1] for state in self._joints((0, 1)))
+        return np.array([along * exact.cos(self._turn), along * exact.sin(self._turn), up, 0, 0, 0])
+
+    def joints(self) -> Joints:
+        return joints_of(self.body, range(4), self.world.client)
+
     def leave(self) -> None:
         self.place(AWAY_M, 0.0, OPENING_M)
+
+
+@cache
+def _looks() -> tuple[Asset, Asset, Asset]:
+    """The carriage, with what it hangs from, a flat finger and the round one, each in the frame of its link."""
+    palm, rod = box((0.13, 0.05, 0.045), (0, 0, FINGER_M[2] + 0.0225)), box((0.04, 0.04, 0.3), (0, 0, 0.24))
+    return (
+        part_of_robot(merge([palm, rod])),
+        part_of_robot(box(FINGER_M), DARK),
+        part_of_robot(cylinder(ROUND_M, FINGER_M[2]), DARK),
+    )

@@ -9,6 +9,7 @@ that of one spring.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -29,11 +30,43 @@ AWAY_M = (0.0, 0.0, 5.0)  # where nothing is touched, and no camera looks
 EachStep = Callable[[], None]
 
 
+@dataclass(frozen=True, eq=False)
+class Joints:
+    """The joints of a body, [J] each: positions (m or rad), velocities (per s), torques of their motors (N or N·m)."""
+
+    position: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    torque: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Command:
+    """What a gripper is told: to go straight to a place at a speed, to close along a yaw, to open so far.
+
+    start, goal: of the tip, [3] m. speed: m/s. since: the step of the world in which it was told. yaw: rad. opening: m.
+    """
+
+    start: NDArray[np.float64]
+    goal: NDArray[np.float64]
+    speed: float
+    since: int
+    yaw: float
+    opening: float
+
+    def after(self, seconds: float) -> NDArray[np.float64]:
+        """Where the tip is to be so long after it was told: (x, y, z, yaw, opening)."""
+        length = exact.length(self.goal - self.start)
+        done = min(1.0, self.speed * seconds / length) if length > 0 else 1.0
+        return np.array([*(self.start + done * (self.goal - self.start)), self.yaw, self.opening])
+
+
 class Gripper(Protocol):
     """A body with two fingers, or one that is round."""
 
     body: int
     finger_links: tuple[int, int]  # of two fingers
+    touching: tuple[int, ...]  # the links that touch: two fingers, or the round one
+    command: Command  # what it was told last
 
     def load(self, world: World) -> None:
         """Enter a world just reset, out of the way."""
@@ -55,6 +88,18 @@ class Gripper(Protocol):
 
     def tip(self) -> NDArray[np.float64]:
         """Where the tip is, [3] m."""
+
+    def tip_pose(self) -> NDArray[np.float64]:
+        """Tip to world, [4, 4]: y along the closing direction, z along the fingers."""
+
+    def tip_velocity(self) -> NDArray[np.float64]:
+        """Of the tip, [6]: m/s, and rad/s about the world's axes."""
+
+    def joints(self) -> Joints:
+        """All joints that move, those of the fingers last."""
+
+    def show(self) -> None:
+        """Be drawn in the images that show the robot; called once after `load`, where there are such."""
 
     def leave(self) -> None:
         """Go where nothing is touched and no camera looks."""
@@ -93,3 +138,27 @@ def step_until_rest(world: World, body: int, joints: Sequence[int], most_steps: 
         states = pybullet.getJointStates(body, joints, physicsClientId=world.client)
         if all(abs(state[1]) < RESTING_MPS for state in states):
             break
+
+
+def joints_of(body: int, joints: Sequence[int], client: int) -> Joints:
+    """What PyBullet says of some joints."""
+    states = pybullet.getJointStates(body, joints, physicsClientId=client)
+    position, velocity, _, torque = zip(*states, strict=True)
+    return Joints(np.array(position), np.array(velocity), np.array(torque))
+
+
+def contact_wrenches(gripper: Gripper, world: World) -> NDArray[np.float64]:
+    """What each link that touches feels, [F, 6]: force (N) and torque about the tip (N·m), along the world's axes."""
+    tip, wrenches = gripper.tip(), np.zeros((len(gripper.touching), 6))
+    # All of them, in PyBullet's own order of the two bodies: asked for one, it turns the normal and not the friction.
+    for contact in pybullet.getContactPoints(physicsClientId=world.client):
+        normal, rubbing, across = (np.array(contact[column]) for column in (7, 11, 13))
+        force = contact[9] * normal + contact[10] * rubbing + contact[12] * across  # on the first of the two
+        for body, link, place, sign in (
+            (contact[1], contact[3], contact[5], 1),
+            (contact[2], contact[4], contact[6], -1),
+        ):
+            if body == gripper.body and link in gripper.touching:
+                arm = np.array(place) - tip
+                wrenches[gripper.touching.index(link)] += sign * np.array([*force, *np.cross(arm, force)])
+    return wrenches

@@ -4,8 +4,9 @@ import os
 import tempfile
 import weakref
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Placement, Scene
 from embodied_ssl.envs.world.camera import Camera
+from embodied_ssl.envs.world.drawing import STILL, Drawing, Drawn
 from embodied_ssl.envs.world.engine import Scratch, pybullet
 from embodied_ssl.envs.world.poses import matrices_of
-from embodied_ssl.envs.world.raster.frames import Frame, Item, Renderer
+from embodied_ssl.envs.world.raster.frames import Frame, Item
 from embodied_ssl.envs.world.raster.renderers import make_renderer
 from embodied_ssl.envs.world.textures.families import image_textures
 
 MOST_INSTANCES = 255  # instance ids are uint8, and 0 is the background
+ROBOT = 255  # the id of the robot in images that show it
 MOST_LINKS = 100  # links of one PyBullet body; it takes 127
 MOST_BOXES = 16  # of one PyBullet shape; it drops any more without a word
 
@@ -40,6 +43,7 @@ class World:
         time_step: float = 1 / 240,
         iterations: int = 50,
         textures: str = "",
+        gui: bool = False,
     ):
         """An empty world.
 
@@ -50,17 +54,21 @@ class World:
             time_step: of the physics, s.
             iterations: of the contact solver.
             textures: a folder of images that everything wears instead of its own; empty: none.
+            gui: show PyBullet's window. A process has one at most.
 
         Raises ValueError for a setting that is none.
         """
         self.time_step, self.iterations = time_step, iterations
         self._pictures = image_textures(textures) if textures else ()
         self._dressed: weakref.WeakKeyDictionary[Asset, Asset] = weakref.WeakKeyDictionary()
-        self.renderer: Renderer = make_renderer(renderer, shadows, antialias)
+        self._make_renderer = partial(make_renderer, renderer, shadows, antialias)
         self._scratch = Scratch()
         self._hull_files: weakref.WeakKeyDictionary[Asset, dict[tuple[int, ...], str]] = weakref.WeakKeyDictionary()
-        self.client = pybullet.connect(pybullet.DIRECT)
+        self.gui = gui
+        self.client = _connect(gui)
         self._disconnect = weakref.finalize(self, pybullet.disconnect, self.client)  # if nobody closes it
+        self._drawing = Drawing(self._make_renderer(), self.client)
+        self._drawing_with_robot: Drawing | None = None  # made when it is asked for
         self.reset()
 
     def reset(self, light: Light | None = None) -> None:
@@ -74,14 +82,15 @@ class World:
             physicsClientId=self.client,
         )
         self.light = light or Light()
+        self.steps = 0  # of the physics so far
+        self.before_step: Callable[[], None] | None = None  # is called before each of them
         self.assets: dict[int, Asset] = {}
-        self._items: list[Item] = []
-        self._links: list[tuple[int, int]] = []  # (body, link) that moves the item; body −1 = it never moves
-        self._places: list[tuple[Sequence[float], Sequence[float]]] = []  # position and quaternion where it was put
+        self._drawing.clear()
+        self._robot: list[Drawn] = []  # what only images that show the robot show
+        self._robot_is_drawn = False
         self._body_of_instance: dict[int, int] = {}
         self._row_of_instance: dict[int, int] = {}
         self.upright_boxes: set[tuple[int, int]] = set()  # (body, link) of those that hold nothing else
-        self._loaded = False
 
     def add_scene(self, scene: Scene, structure: bool = False) -> None:
         """Set up a scene in an empty world, with its light; instance ids follow the order of its placements.
@@ -98,7 +107,7 @@ class World:
                 self.add(asset, position, quaternion, unnamed)
             else:
                 instance = 0 if unnamed else self._register(asset, owners.get(id(placement), -1))
-                self._append(asset, instance, (-1, -1), (position, quaternion))
+                self._append(Drawn(Item(asset, instance), STILL, position, quaternion))
 
     def add(
         self,
@@ -111,14 +120,25 @@ class World:
         place, turn = np.asarray(position, float).tolist(), np.asarray(quaternion, float).tolist()
         body = self._make_body(asset, place, turn) if asset.hulls else -1
         instance = 0 if structure else self._register(asset, body)
-        self._append(asset, instance, (body, -1) if asset.mass > 0 else (-1, -1), (place, turn))
+        self._append(Drawn(Item(asset, instance), (body, -1) if asset.mass > 0 else STILL, place, turn))
         return instance
 
     def follow(self, asset: Asset, body: int, link: int = -1, structure: bool = False) -> int:
         """Draw an asset wherever a PyBullet body's link is; return its instance id, 0 for structure."""
         instance = 0 if structure else self._register(asset, body)
-        self._append(asset, instance, (body, link), ((0, 0, 0), (0, 0, 0, 1)))
+        self._append(Drawn(Item(asset, instance), (body, link)))
         return instance
+
+    def add_to_robot(
+        self, asset: Asset, body: int = -1, link: int = -1, position: ArrayLike = (0, 0, 0), robot: bool = True
+    ) -> None:
+        """Draw an asset in images that show the robot: where a link is or, without a body, at a position (m).
+
+        robot: whether it is of the robot itself, and has its id; else it is background.
+        """
+        place = np.asarray(position, float).tolist()
+        self._robot.append(Drawn(Item(asset, ROBOT if robot else 0), (body, link), place))
+        self._robot_is_drawn = False
 
     def _register(self, asset: Asset, body: int) -> int:
         instance = len(self.assets) + 1
@@ -128,15 +148,12 @@ class World:
         self._body_of_instance[instance] = body
         return instance
 
-    def _append(
-        self, asset: Asset, instance: int, link: tuple[int, int], place: tuple[Sequence[float], Sequence[float]]
-    ) -> None:
+    def _append(self, one: Drawn) -> None:
+        asset, instance = one.item.asset, one.item.instance
         if instance:
-            self._row_of_instance[instance] = len(self._items)
-        self._items.append(Item(self._dress(asset) if self._pictures else asset, instance))
-        self._links.append(link)
-        self._places.append(place)
-        self._loaded = False
+            self._row_of_instance[instance] = len(self._drawing.drawn)
+        self._drawing.add(one._replace(item=Item(self._dress(asset), instance)) if self._pictures else one)
+        self._robot_is_drawn = False
 
     def _dress(self, asset: Asset) -> Asset:
         """The asset in images of the folder: one for each texture, which one follows from what it looked like."""
@@ -245,54 +262,61 @@ class World:
 
     def worn(self, instance: int) -> Asset:
         """An object as it is drawn, in images of the folder of textures where there is one."""
-        return self._items[self._row_of_instance[instance]].asset
+        return self._drawing.drawn[self._row_of_instance[instance]].item.asset
 
     def pose(self, instance: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Position [3] (m) and quaternion (x, y, z, w) of an object."""
-        row = self._row_of_instance[instance]
-        body, link = self._links[row]
-        position, quaternion = self._places[row] if body < 0 else self._link_pose(body, link)
+        position, quaternion = self._drawing.pose(self._row_of_instance[instance])
         return np.array(position, float), np.array(quaternion, float)
 
     def set_pose(self, instance: int, position: ArrayLike, quaternion: ArrayLike) -> None:
         """Put an object that can move somewhere, at rest. position: m; quaternion: (x, y, z, w)."""
         pybullet.resetBasePositionAndOrientation(self.body(instance), position, quaternion, physicsClientId=self.client)
 
-    def _link_pose(self, body: int, link: int) -> tuple[Sequence[float], Sequence[float]]:
-        if link < 0:
-            return pybullet.getBasePositionAndOrientation(body, physicsClientId=self.client)
-        return pybullet.getLinkState(body, link, physicsClientId=self.client)[4:6]
-
-    def _poses(self) -> NDArray[np.float64]:
-        """[N, 4, 4] of all items, now."""
-        if self._moving_rows:
-            positions, quaternions = zip(
-                *(self._link_pose(*self._links[row]) for row in self._moving_rows), strict=True
-            )
-            self._pose_buffer[self._moving_rows] = matrices_of(positions, quaternions)
-        return self._pose_buffer
-
     def step(self, count: int = 1) -> None:
         """Advance physics by `count` time steps."""
         for _ in range(count):
+            if self.before_step is not None:
+                self.before_step()
             pybullet.stepSimulation(physicsClientId=self.client)
+            self.steps += 1
 
-    def render(self, camera: Camera, pose: ArrayLike) -> Frame:
-        """The image from a camera at a camera-to-world pose [4, 4]."""
-        if not self._loaded:
-            self.renderer.load(self._items, self.light)
-            self._pose_buffer = matrices_of([place for place, _ in self._places], [turn for _, turn in self._places])
-            self._moving_rows = [row for row, (body, _) in enumerate(self._links) if body >= 0]
-            self._loaded = True
-        return self.renderer.draw(camera, np.asarray(pose, float), self._poses())
+    def render(self, camera: Camera, pose: ArrayLike, robot: bool = False) -> Frame:
+        """The image from a camera at a camera-to-world pose [4, 4]; on request with the robot and what is around it."""
+        return (self._with_robot() if robot else self._drawing).draw(camera, pose, self.light)
+
+    def _with_robot(self) -> Drawing:
+        if self._drawing_with_robot is None:
+            self._drawing_with_robot = Drawing(self._make_renderer(), self.client)
+        if not self._robot_is_drawn:
+            self._drawing_with_robot.clear()
+            for one in (*self._drawing.drawn, *self._robot):
+                self._drawing_with_robot.add(one)
+            self._robot_is_drawn = True
+        return self._drawing_with_robot
 
     def close(self) -> None:
         """Give back the client; closing twice is harmless."""
         if self.client >= 0:
             self._disconnect()
             self.client = -1
-            self.renderer.close()
+            for drawing in (self._drawing, self._drawing_with_robot):
+                if drawing is not None:
+                    drawing.renderer.close()
             self._scratch.drop()
+
+
+def _connect(gui: bool) -> int:
+    """A client of PyBullet. Raises ValueError where there is no window to be had."""
+    if gui and not os.environ.get("DISPLAY"):
+        raise ValueError("gui: there is no display (DISPLAY is not set); leave it out, or use xvfb-run")
+    try:
+        client = pybullet.connect(pybullet.GUI if gui else pybullet.DIRECT)
+    except pybullet.error as error:
+        raise ValueError(f"gui: PyBullet has one window in a process, and no other can be opened ({error})") from error
+    if gui:
+        pybullet.configureDebugVisualizer(pybullet.COV_ENABLE_GUI, 0, physicsClientId=client)
+    return int(client)
 
 
 def _as_obj(hulls: Sequence[NDArray[np.float32]]) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,8 @@ def _load_shape(path: Path, stamp: int) -> Shape:
     except (QhullError, ValueError) as error:
         raise ValueError(f"{path} is flat or empty: {len(points)} distinct vertices enclose no volume") from error
     center = _centroid(points, whole)
-    corners, kept = _coarsened(corners)
-    meshes = {colour: _mesh_of(corners[worn] - center) for colour, worn in _by_colour(shown, kept)}
+    corners, kept = coarsened(corners)
+    meshes = {colour: mesh_of(corners[worn] - center) for colour, worn in _by_colour(shown, kept)}
     return Shape(meshes, _few_corners(points[whole.vertices] - center), SOLID_SHARE * whole.volume)
 
 
@@ -115,7 +115,7 @@ def _load_urdf(path: Path) -> Triangles:
         parent, child = joint.find("parent"), joint.find("child")
         if parent is None or child is None:
             raise ValueError(f"{path}: joint {joint.get('name')!r} lacks a parent or a child")
-        joints[child.get("link")] = (parent.get("link"), _origin(path, joint))
+        joints[child.get("link")] = (parent.get("link"), origin_of(path, joint))
     pieces = []
     for link in robot.findall("link"):
         pose: NDArray[np.float64] = np.eye(4)
@@ -128,15 +128,16 @@ def _load_urdf(path: Path) -> Triangles:
         else:
             raise ValueError(f"{path}: the joints above link {link.get('name')!r} run in a circle")
         for visual in link.findall("visual"):
-            matrix = exact.product(pose, _origin(path, visual))
-            pieces.append(exact.product(_visual_corners(path, visual), matrix[:3, :3].T) + matrix[:3, 3])
+            matrix = exact.product(pose, origin_of(path, visual))
+            pieces.append(exact.product(triangles_of(path, visual).corners, matrix[:3, :3].T) + matrix[:3, 3])
     if not pieces:
         raise ValueError(f"{path} shows nothing: no link has a visual")
     corners = np.concatenate(pieces)
     return Triangles(corners, np.zeros((len(corners), 3), np.uint8), np.zeros(len(corners), bool))
 
 
-def _visual_corners(path: Path, visual: ElementTree.Element) -> NDArray[np.float64]:
+def triangles_of(path: Path, visual: ElementTree.Element) -> Triangles:
+    """What a <visual> or <collision> of a URDF is, in its own frame, m; only mesh files give colours."""
     geometry = visual.find("geometry")
     shape = next(iter(geometry), None) if geometry is not None else None
     if shape is None:
@@ -145,20 +146,22 @@ def _visual_corners(path: Path, visual: ElementTree.Element) -> NDArray[np.float
         name = (shape.get("filename") or "").removeprefix("file://").removeprefix("package://")
         if not name:
             raise ValueError(f"{path}: a mesh has no filename")
-        return read_triangles(path.parent / name).corners * _numbers(path, shape, "scale", 3, (1, 1, 1))
+        found = read_triangles(path.parent / name)
+        return replace(found, corners=found.corners * _numbers(path, shape, "scale", 3, (1, 1, 1)))
     if shape.tag == "box":
         mesh = box(_numbers(path, shape, "size", 3))
     elif shape.tag == "sphere":
         mesh = sphere(float(_numbers(path, shape, "radius", 1)[0]))
-    elif shape.tag == "cylinder":
+    elif shape.tag in ("cylinder", "capsule"):
         length = float(_numbers(path, shape, "length", 1)[0])
         mesh = cylinder(float(_numbers(path, shape, "radius", 1)[0]), length).transformed((0, 0, -length / 2))
     else:
-        raise ValueError(f"{path}: geometry <{shape.tag}> is not one of mesh, box, sphere, cylinder")
-    return mesh.vertices.astype(float)[mesh.triangles]
+        raise ValueError(f"{path}: geometry <{shape.tag}> is not one of mesh, box, sphere, cylinder, capsule")
+    corners = mesh.vertices.astype(float)[mesh.triangles]
+    return Triangles(corners, np.zeros((len(corners), 3), np.uint8), np.zeros(len(corners), bool))
 
 
-def _origin(path: Path, element: ElementTree.Element) -> NDArray[np.float64]:
+def origin_of(path: Path, element: ElementTree.Element) -> NDArray[np.float64]:
     """[4, 4] of an element's <origin>."""
     matrix, origin = np.eye(4), element.find("origin")
     if origin is not None:
@@ -207,10 +210,12 @@ def _few_corners(points: NDArray[np.float64]) -> NDArray[np.float32]:
     return points.astype(np.float32)
 
 
-def _coarsened(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """At most 1,500 triangles, and which they were: vertices that share a cell of ever coarser grids become one."""
+def coarsened(
+    corners: NDArray[np.float64], most: int = MOST_TRIANGLES
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """At most so many triangles, and which they were: vertices that share a cell of ever coarser grids become one."""
     cells, kept = 128, np.arange(len(corners))
-    while len(corners) > MOST_TRIANGLES and cells > 8:
+    while len(corners) > most and cells > 8:
         flat = corners.reshape(-1, 3)
         low = flat.min(axis=0)
         cell = np.floor((flat - low) / (np.ptp(flat, axis=0).max() / cells)).astype(int)
@@ -231,7 +236,7 @@ def _facing(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
-def _mesh_of(corners: NDArray[np.float64]) -> Mesh:
+def mesh_of(corners: NDArray[np.float64]) -> Mesh:
     """A mesh of triangle corners [T, 3, 3]: normals smooth except at creases, the texture projected along the axes."""
     normal = _facing(corners)
     area = exact.length(normal)

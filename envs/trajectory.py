@@ -1,0 +1,124 @@
+"""The whole of an act at a fixed rate: what the body senses, what it is told, what cameras see, where objects are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied_ssl.envs.bodies.gripper import Gripper, contact_wrenches
+from embodied_ssl.envs.views import View
+from embodied_ssl.envs.world.physics import World
+from embodied_ssl.envs.world.poses import quaternion_of
+
+Sample = dict[str, NDArray[Any]]
+
+
+class Trajectory:
+    """The samples of one act after the other, and its film.
+
+    The first sample of an act is of its start, at rest above where it goes down; then there is one every 1/rate seconds
+    of simulated time until the gripper leaves.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        gripper: Gripper,
+        rate: float,
+        views: Mapping[str, View],
+        layers: Sequence[str],
+        log: bool,
+        filmed: View | None,
+        whole_film: bool,
+    ):
+        """Set up what is to be logged of acts.
+
+        Args:
+            world: where they happen.
+            gripper: what acts.
+            rate: of the samples, Hz.
+            views: of the cameras, by name.
+            layers: of their images: of rgb, depth and instance.
+            log: whether to take samples.
+            filmed: what the film is taken from; None: there is none.
+            whole_film: an image with every sample, not just one of the end.
+
+        Raises ValueError where the physics has not a whole number of steps for each sample.
+        """
+        self._world, self._gripper, self._views, self._layers = world, gripper, views, layers
+        self._log, self._filmed, self._whole_film = log, filmed, whole_film
+        self._rate, self._every = rate, round(1 / rate / world.time_step)
+        if (log or whole_film) and abs(self._every * world.time_step * rate - 1) > 1e-6:
+            raise ValueError(
+                f"rate: {rate:g} Hz is not one sample for each whole number of steps of the physics, which has "
+                f"{1 / world.time_step:g} in a second"
+            )
+        self.cameras = {name: view.camera for name, view in views.items()}
+        self.samples: list[Sample] = []
+        self.film: list[NDArray[np.uint8]] = []
+        self._steps = 0  # of the physics since the act began
+
+    @property
+    def draws(self) -> bool:
+        """Whether there are images that show the robot."""
+        return bool(self._views) or self._filmed is not None
+
+    def begin(self) -> None:
+        """From now on an act is logged and filmed."""
+        self.samples, self.film, self._steps = [], [], 0
+        if self._log or self._whole_film:
+            self._world.before_step = self._before_step
+
+    def end(self) -> None:
+        """The act is over, the gripper still there: where it is time for another sample, this is the last one."""
+        if self._world.before_step is not None and self._steps % self._every == 0:
+            self._take()
+        self._world.before_step = None
+        if self._filmed is not None and not self._whole_film:
+            self.film.append(self.image())
+
+    def image(self) -> NDArray[np.uint8]:
+        """What the film shows at this moment."""
+        assert self._filmed is not None
+        return self._world.render(self._filmed.camera, self._filmed.pose(self._gripper.tip_pose()), robot=True).rgb
+
+    def _before_step(self) -> None:
+        if self._steps % self._every == 0:
+            self._take()
+        self._steps += 1
+
+    def _take(self) -> None:
+        if self._log:
+            self.samples.append(self._sample())
+        if self._whole_film:
+            self.film.append(self.image())
+
+    def _sample(self) -> Sample:
+        gripper, joints, tip = self._gripper, self._gripper.joints(), self._gripper.tip_pose()
+        told_s = (self._world.steps - gripper.command.since) * self._world.time_step
+        felt = contact_wrenches(gripper, self._world)
+        if not self._steps:  # what was felt last was felt elsewhere
+            joints.torque[:], felt[:] = 0, 0
+        sample = {
+            "time": np.float64(len(self.samples) / self._rate),
+            "joint_position": joints.position,
+            "joint_velocity": joints.velocity,
+            "joint_torque": joints.torque,
+            "tip_pose": np.array([*tip[:3, 3], *quaternion_of(tip[:3, :3])]),
+            "tip_velocity": gripper.tip_velocity(),
+            "width": np.float64(joints.position[-2:].sum()),
+            "action": gripper.command.after(told_s + 1 / self._rate),
+            "contact_force": felt[:, :3],
+            "contact_torque": felt[:, 3:],
+        }
+        for name, view in self._views.items():
+            sample |= self._seen(name, view.pose(tip))
+        return sample
+
+    def _seen(self, name: str, pose: NDArray[np.float64]) -> Sample:
+        """What a camera sees, and from where."""
+        frame = self._world.render(self.cameras[name], pose, robot=True)
+        kinds = {"rgb": "images", "depth": "depth", "instance": "instance"}
+        layers = {f"{kinds[layer]}/{name}": getattr(frame, layer) for layer in self._layers}
+        return {**layers, f"extrinsics/{name}": pose}

@@ -1,0 +1,69 @@
+"""What a renderer draws: items, each of which never moves or goes where a link of a body does."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.world.assets import Light
+from embodied_ssl.envs.world.camera import Camera
+from embodied_ssl.envs.world.engine import pybullet
+from embodied_ssl.envs.world.poses import matrices_of
+from embodied_ssl.envs.world.raster.frames import Frame, Item, Renderer
+
+STILL = (-1, -1)
+"""The body and link of what never moves."""
+
+
+class Drawn(NamedTuple):
+    """An item, the body and link that move it, and, where it never moves, its position and quaternion."""
+
+    item: Item
+    link: tuple[int, int] = STILL
+    position: Sequence[float] = (0, 0, 0)
+    quaternion: Sequence[float] = (0, 0, 0, 1)
+
+
+class Drawing:
+    """Items in a renderer."""
+
+    def __init__(self, renderer: Renderer, client: int):
+        self.renderer, self._client = renderer, client
+        self.clear()
+
+    def clear(self) -> None:
+        """From now on there is nothing."""
+        self.drawn: list[Drawn] = []
+        self._loaded = False
+
+    def add(self, one: Drawn) -> None:
+        """Draw one more."""
+        self.drawn.append(one)
+        self._loaded = False
+
+    def pose(self, row: int) -> tuple[Sequence[float], Sequence[float]]:
+        """Position (m) and quaternion (x, y, z, w) of an item, now."""
+        one = self.drawn[row]
+        body, link = one.link
+        if body < 0:
+            return one.position, one.quaternion
+        if link < 0:
+            return pybullet.getBasePositionAndOrientation(body, physicsClientId=self._client)
+        return pybullet.getLinkState(body, link, computeForwardKinematics=1, physicsClientId=self._client)[4:6]
+
+    def draw(self, camera: Camera, pose: ArrayLike, light: Light) -> Frame:
+        """The image from a camera at a camera-to-world pose [4, 4]."""
+        if not self._loaded:
+            self.renderer.load([one.item for one in self.drawn], light)
+            self._poses = matrices_of([one.position for one in self.drawn], [one.quaternion for one in self.drawn])
+            self._moving = [row for row, one in enumerate(self.drawn) if one.link[0] >= 0]
+            self._loaded = True
+        return self.renderer.draw(camera, np.asarray(pose, float), self._now())
+
+    def _now(self) -> NDArray[np.float64]:
+        """[N, 4, 4] of all items."""
+        if self._moving:
+            positions, quaternions = zip(*map(self.pose, self._moving), strict=True)
+            self._poses[self._moving] = matrices_of(positions, quaternions)
+        return self._poses
