@@ -91,9 +91,7 @@ def view_parser() -> Parser:
     group = parser.add_argument_group("What is shown, and where")
     group.add_argument("--directories", type=list[Path], required=True, help="of data sets")
     group.add_argument("--out", type=Path | None, help="the page; None: beside the first data set")
-    group.add_argument(
-        "--video", type=Path | None, help="write this MP4 of an episode, or of its acts, and no page"
-    )
+    group.add_argument("--video", type=Path | None, help="write this MP4 of an episode, or of its acts, and no page")
     group.add_argument("--episode", type=int, default=0, help="the episode of the video")
     parser.for_all()
     return parser
