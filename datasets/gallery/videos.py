@@ -61,16 +61,20 @@ def video(directory: Path | str, episode: int, out: Path | str) -> Path:
 def _images_of(dataset: Dataset, episode: int) -> tuple[NDArray[np.uint8], float]:
     """The images of an episode, [T, H, W, 3], and how many of them a second has.
 
-    Of interactions one act after the other, as all cameras of one height see them, side by side.
+    Of interactions one act after the other, as all cameras see them, side by side.
     """
     rows = dataset.episodes["start"][episode] + np.arange(dataset.episodes["length"][episode])
     if is_video(dataset):
         return dataset.array("frames/rgb")[rows], frame_rate(dataset.array("frames/time")[rows])
     acts = [dataset.trajectory(int(row)) for row in rows]
-    shown = [f"images/{name}" for name in dataset.cameras]
-    shown = [name for name in shown if acts[0][name].shape[1] == acts[0][shown[0]].shape[1]]
-    images = np.concatenate([np.concatenate([act[name] for name in shown], axis=2) for act in acts])
-    return images, float(dataset.spec["env"]["rate"])
+    tallest = max(acts[0][f"images/{name}"].shape[1] for name in dataset.cameras)
+    images = [np.concatenate([_scaled(act[f"images/{name}"], tallest) for name in dataset.cameras], 2) for act in acts]
+    return np.concatenate(images), float(dataset.spec["env"]["rate"])
+
+
+def _scaled(images: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Square images [T, S, S, 3] with so many pixels on a side."""
+    return np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_NEAREST) for image in images])
 
 
 def frame_rate(time_s: NDArray[np.float64]) -> float:

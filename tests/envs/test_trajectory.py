@@ -18,7 +18,7 @@ from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.schema import TRAJECTORY
 from embodied_ssl.datasets.store.check import check
 from embodied_ssl.envs.bodies.floating import FloatingGripper
-from embodied_ssl.envs.bodies.gripper import FINGER_M
+from embodied_ssl.envs.bodies.gripper import FINGER_M, GRIP_N
 from embodied_ssl.envs.bodies.panda import Panda
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import PokeEnv
@@ -26,6 +26,7 @@ from embodied_ssl.envs.views import View, Wrist
 from embodied_ssl.envs.world.camera import Camera
 from embodied_ssl.envs.world.poses import matrices_of
 from tests.datasets.test_collect import hashes
+from tests.envs.test_table import alone, middle
 
 BODIES = ("floating", "panda")
 PLAIN = {"episodes": 3, "size": 32, "interactions": 2, "clutter": 3, "depth": True, "instance": True, "seed": 5}
@@ -133,6 +134,24 @@ def test_the_camera_on_the_hand_sees_both_fingers_and_what_is_between_them(logge
         assert robot[-16:, 32:].any()
         tip, camera = matrices_of(act["tip_pose"][0, :3], act["tip_pose"][0, 3:])[0], act["extrinsics/wrist"][0]
         np.testing.assert_allclose(np.linalg.inv(tip) @ camera, Wrist().pose(np.eye(4)), atol=1e-5)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_fingers_feel_the_weight_of_what_they_lift_and_their_own_grip(body):
+    """A sample for each step: over a lift the force is mass · (gravity + change of speed / time), downwards."""
+    env = alone(GraspEnv(body=body, trajectory=True, rate=240.0, cameras=()), "wood", (0.04, 0.04, 0.06))
+    info = env.step(env.action_of(middle(env), middle(env), 0.0))[4]
+    assert info["record"]["success"]
+    height = np.array([step["tip_pose"][2] for step in info["steps"]])
+    speed = np.array([step["tip_velocity"][2] for step in info["steps"]])
+    force = np.array([step["contact_force"] for step in info["steps"]])  # [P, 2, 3]
+    rising = np.flatnonzero(np.diff(height) > 1e-3)
+    start, end = rising[0] + 6, rising[-1]
+    lifting, change = force[start + 1 : end + 1], (speed[end] - speed[start]) / ((end - start) / 240)
+    assert lifting.sum(axis=1)[:, 2].mean() == pytest.approx(-0.2 * (9.81 + change), rel=0.02)
+    squeeze = lifting[:, :, 0].mean(axis=0)
+    np.testing.assert_allclose(np.sort(squeeze), [-GRIP_N, GRIP_N], atol=0.2)
+    env.close()
 
 
 def test_interrupted_and_by_two_workers_the_bytes_are_the_same(logged, tmp_path):
