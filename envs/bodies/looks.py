@@ -14,7 +14,7 @@ from embodied_ssl.envs.world.geometry.mesh_files import flat_texture
 from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.objects.files import coarsened, mesh_of, origin_of, triangles_of
 
-MOST_TRIANGLES = 400  # of a link: an arm is drawn twice for each sample of a trajectory
+MOST_TRIANGLES = 300  # of a link: an arm is drawn twice for each sample of a trajectory
 WHITE, DARK = (225, 227, 230), (58, 60, 64)
 Colour = tuple[int, int, int]
 

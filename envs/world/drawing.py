@@ -57,7 +57,11 @@ class Drawing:
         if not self._loaded:
             self.renderer.load([one.item for one in self.drawn], light)
             self._poses = matrices_of([one.position for one in self.drawn], [one.quaternion for one in self.drawn])
-            self._moving = [row for row, one in enumerate(self.drawn) if one.link[0] >= 0]
+            self._moving = [row for row, one in enumerate(self.drawn) if one.link[0] >= 0 and one.link[1] < 0]
+            self._linked: dict[int, list[int]] = {}  # rows by body, of what its links move
+            for row, one in enumerate(self.drawn):
+                if one.link[0] >= 0 and one.link[1] >= 0:
+                    self._linked.setdefault(one.link[0], []).append(row)
             self._loaded = True
         return self.renderer.draw(camera, np.asarray(pose, float), self._now())
 
@@ -66,4 +70,8 @@ class Drawing:
         if self._moving:
             positions, quaternions = zip(*map(self.pose, self._moving), strict=True)
             self._poses[self._moving] = matrices_of(positions, quaternions)
+        for body, rows in self._linked.items():  # all links at once: one by one, each would solve the whole chain
+            links = [self.drawn[row].link[1] for row in rows]
+            states = pybullet.getLinkStates(body, links, computeForwardKinematics=1, physicsClientId=self._client)
+            self._poses[rows] = matrices_of([state[4] for state in states], [state[5] for state in states])
         return self._poses
