@@ -122,8 +122,12 @@ def shard_identity(spec: str, package_version: str, shard: int, episodes: int) -
 
 def episodes_of_a_shard(kind: str, settings: dict[str, Any], rows: int, episodes: int) -> int:
     """Episodes that make a shard of about the target size, and no fewer shards than keep workers busy."""
-    by_size = int(TARGET_SHARD_BYTES // (_row_bytes(kind, settings) * rows))
-    return max(1, min(by_size, -(-episodes // _MOST_SHARDS_OF_SMALL_SETS)))
+    return shard_episodes(_row_bytes(kind, settings) * rows, episodes)
+
+
+def shard_episodes(episode_bytes: int, episodes: int) -> int:
+    """The same, of the size of an episode."""
+    return max(1, min(int(TARGET_SHARD_BYTES // episode_bytes), -(-episodes // _MOST_SHARDS_OF_SMALL_SETS)))
 
 
 def refuse_too_large(kind: str, settings: dict[str, Any], episodes: int) -> None:
@@ -175,7 +179,7 @@ class Summary:
         lines = {
             "data set": f"{self.path}  ({self.kind})",
             unit: f"{self.rows:,} in {self.episodes:,} episodes",
-            "objects": f"{self.objects:,} placed",
+            "objects": f"{self.objects:,} placed" if self.objects else "",
             "on disk": f"{self.size_bytes / 1e6:,.1f} MB in {self.shards:,} shards{kept}",
             "success": "" if self.success_rate is None else f"{self.success_rate:.1%} of {unit}",
             "rate": f"{self.rows_per_second:,.0f} {unit}/s, {self.seconds:,.1f} s in all",
@@ -186,7 +190,10 @@ class Summary:
 
 def _plugin(kind: str) -> str:
     """The option that a command takes for data of a kind that is not ours."""
-    return "" if kind in built_in_kinds() else f" --plugin {kind_of(kind).env.partition(':')[0]}"
+    if kind in built_in_kinds():
+        return ""
+    declared = kind_of(kind)
+    return f" --plugin {declared.env.partition(':')[0] or declared.facts.__module__}"
 
 
 def summarise(folder: Path, kind: str, entries: Sequence[ShardEntry], made: set[int], seconds: float) -> Summary:

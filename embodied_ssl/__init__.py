@@ -22,7 +22,7 @@ if _find_spec("gymnasium") is not None:
     from embodied_ssl.datasets.kinds import built_in_kinds as _built_in_kinds
     from embodied_ssl.datasets.kinds import register as _register
 
-    for _kind in _built_in_kinds().values():
+    for _kind in filter(lambda kind: kind.is_collected, _built_in_kinds().values()):
         _register(_kind)
 
 if TYPE_CHECKING:  # what a type checker sees of the names below

@@ -236,11 +236,12 @@ class _Wanted:
 
 def _check_bodies(sources: Sequence[Source]) -> None:
     """Motions of different bodies have different units."""
-    found = {Dataset.open(source).kind: source for source in sources}
+    opened = {source: Dataset.open(source) for source in sources}
+    found = {(dataset.kind, dataset.motor_signals): source for source, dataset in opened.items()}
     if len(found) > 1:
-        each = ", ".join(f"{kind} in {source}" for kind, source in found.items())
+        each = ", ".join(f"{kind} ({', '.join(signals)}) in {source}" for (kind, signals), source in found.items())
         raise DataError(
-            f"data sets of bodies that move differently do not fit together: {each}; name those of one kind"
+            f"data sets of bodies that move differently do not fit together: {each}; name those of one kind and signals"
         )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.collect.settings import env_settings
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.kinds import kind_of, kinds, register
+from embodied_ssl.datasets.kinds import collected_kinds, kind_of, register
 
 Observation = dict[str, NDArray[np.generic]]
 Action = NDArray[np.float32]
@@ -28,7 +28,7 @@ def make_env(name: str, *, render_mode: str | None = None, **settings: Any) -> g
 
     Raises DataError for an unknown name or setting, and where the simulator is not installed.
     """
-    ids = {kind.env_id: kind.name for kind in kinds().values()}
+    ids = {kind.env_id: kind.name for kind in collected_kinds().values()}
     if "/" in name and name not in ids:
         raise unknown_name("environment", name, ids)
     kind = kind_of(ids.get(name, name))

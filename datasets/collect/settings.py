@@ -18,8 +18,12 @@ MOST_PIXELS = 4096  # on a side
 
 
 def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
-    """The class of a kind's environment; its constructor's signature is the list of settings."""
-    return named(kind_of(kind).env)
+    """The class of a kind's environment; its constructor's signature is the list of settings. Else DataError."""
+    if not (declared := kind_of(kind)).is_collected:
+        raise DataError(
+            f"{declared.name}: no environment makes it; recordings of others are brought in by embodied-ssl import"
+        )
+    return named(declared.env)
 
 
 def named(name: str) -> Any:

@@ -76,7 +76,8 @@ def scrubber(dataset: Dataset, labels: list[str], budget: int) -> dict[str, Any]
         used += size
         episodes.append(episode)
     return {
-        "signals": [_signal(name) for name in dataset.declaration.motor_signals],
+        "signals": [_signal(name) for name in dataset.motor_signals],
+        "commands": "frames/command" in dataset.fields,
         "layers": list(episodes[0]["sheets"]),
         "legends": looks.legends(),
         "episodes": episodes,
@@ -140,8 +141,8 @@ def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[st
     start, length = int(dataset.episodes["start"][index]), int(dataset.episodes["length"][index])
     frames = np.arange(0, length, -(-length // _MOST_FRAMES))
     rows, whole = start + frames, start + np.arange(length)
-    poses = dataset.states(whole)
-    motor, command = dataset.array("frames/motor")[whole], dataset.array("frames/command")[whole]
+    motor = dataset.array("frames/motor")[whole]
+    asked = dataset.array("frames/command")[whole] if "frames/command" in dataset.fields else motor[:0]
     layers = {layer: dataset.array(f"frames/{layer}")[rows] for layer in looks.layers}
     objects, page = _objects(dataset, index), page_of(dataset)
     return {
@@ -152,9 +153,9 @@ def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[st
         "frames": length,
         "time": _rounded(dataset.array("frames/time")[rows], 3),
         "motor": _rounded(motor[frames], 4),
-        "place": _rounded(page.places(poses)[frames], 4),
-        "map": page.map(poses, objects),
-        "strips": [strip(motor[:, signal], command[:, signal]) for signal in range(motor.shape[1])],
+        "place": _rounded(page.places(dataset, whole)[frames], 4),
+        "map": page.map(dataset, whole, objects),
+        "strips": [strip(motor[:, signal], asked[:, signal]) for signal in range(motor.shape[1])],
         "note": page.note(objects),
         "sheets": {layer: looks.encode(layer, values) for layer, values in layers.items()},
     }

@@ -3,6 +3,7 @@
 A map holds a `body` to be placed and a `trail` to be drawn up to it; a strip holds a `cursor`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,26 @@ def sphere_map(poses: NDArray[np.float64]) -> str:
     """The viewing sphere from above: rings of elevation, spokes of azimuth, the way of the camera."""
     marks = {degrees: 1 - degrees / 90 for degrees in (0, 30, 60)}
     return disc_map(sphere_places(poses)[:, :2], marks, "the viewing sphere from above")
+
+
+def signal_places(travelled: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the first two of A signals had come to, each from 0 to 1, and no angle, [T, 3]; of one, over time."""
+    place = travelled[:, :2]
+    if travelled.shape[1] == 1:
+        place = np.column_stack([np.arange(len(travelled)), travelled[:, 0]])
+    low, span = place.min(axis=0), np.maximum(np.ptp(place, axis=0), 1e-12)
+    return np.concatenate([(place - low) / span, np.zeros((len(place), 1))], axis=1)
+
+
+def signal_map(travelled: NDArray[np.float64], signals: Sequence[str]) -> str:
+    """The way of the first two of A signals [T, A], each over its own range; of one signal, over time."""
+    across, up = signals[:2] if len(signals) > 1 else ("time", signals[0])
+    title = escape(f"{across} to the right, {up} upwards")
+    body = '<g class="body"><circle r="0.02"/></g>'
+    return (
+        f'<svg viewBox="-0.06 -1.06 1.12 1.12" role="img" aria-label="{title}"><g transform="scale(1 -1)">'
+        f"<title>{title}</title>{_way(signal_places(travelled)[:, :2])}{body}</g></svg>"
+    )
 
 
 def disc_map(way: NDArray[np.float64], marks: dict[int, float], title: str) -> str:

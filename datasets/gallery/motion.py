@@ -29,7 +29,7 @@ def motor_chart(dataset: Dataset, rows: NDArray[np.int64], signals: tuple[int, i
     """How often each motion was measured, as a density over two signals."""
     motor = dataset.array("frames/motor")[rows][:, signals]
     motor = motor[np.isfinite(motor).all(axis=1)].astype("f8")
-    names = [dataset.declaration.motor_signals[signal] for signal in signals]
+    names = [dataset.motor_signals[signal] for signal in signals]
     axes = [Axis(name, *ends(motor[:, i])) for i, name in enumerate(names)]
     counts, *edges = np.histogram2d(
         motor[:, 0], motor[:, 1], bins=_BINS, range=[(axis.low, axis.high) for axis in axes]
@@ -41,6 +41,18 @@ def motor_chart(dataset: Dataset, rows: NDArray[np.int64], signals: tuple[int, i
     if axes[1].low < 0 < axes[1].high:
         chart.rule(y=0.0)
     return chart.svg(f"how often each motion: {names[0]} across, {names[1]} up")
+
+
+def signal_figure(dataset: Dataset, rows: NDArray[np.int64]) -> Figure:
+    """How often the one motor signal came to what, as a histogram, with title and caption."""
+    motor = dataset.array("frames/motor")[rows][:, 0].astype("f8")
+    motor, name = motor[np.isfinite(motor)], dataset.motor_signals[0]
+    low, high = ends(motor)
+    counts, edges = np.histogram(motor, bins=_BINS, range=(low, high))
+    chart = Chart(Axis(name, low, high), Axis("frames", 0, 1.05 * max(int(counts.max()), 1)))
+    titles = [f"{number(a)} to {number(b)}: {c}" for a, b, c in zip(edges[:-1], edges[1:], counts, strict=True)]
+    chart.bars(edges, counts, titles)
+    return ("Motion from frame to frame", chart.svg(f"how often each {name}"), "What was measured, over all frames.")
 
 
 def sphere_chart(dataset: Dataset, rows: NDArray[np.int64]) -> Markup:

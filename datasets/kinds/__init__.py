@@ -8,7 +8,7 @@ from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds.base import Kind
 from embodied_ssl.plugins import NoPlugin, added, member, use
 
-__all__ = ["Kind", "built_in_kinds", "having", "kind_of", "kinds", "register"]
+__all__ = ["Kind", "built_in_kinds", "collected_kinds", "having", "kind_of", "kinds", "register"]
 
 
 def kinds() -> dict[str, Kind]:
@@ -25,6 +25,11 @@ def kinds() -> dict[str, Kind]:
     if both := sorted(ours.keys() & {kind.name for kind in others.values()}):
         raise DataError(f"a plugin declares the kind {both[0]}, which is there already; give it another name")
     return ours | {kind.name: kind for kind in others.values()}
+
+
+def collected_kinds() -> dict[str, Kind]:
+    """Those that environments make; others are imported."""
+    return {name: kind for name, kind in kinds().items() if kind.is_collected}
 
 
 def kind_of(name: str) -> Kind:

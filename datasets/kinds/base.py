@@ -6,7 +6,7 @@ simulator nor what draws pages.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 Poses = NDArray[np.floating]
 Motion = Callable[[Poses, Poses], NDArray[np.float32]]
-"""From the poses of two frames, [..., 4, 4] or, of several `states`, [..., K, 4, 4], to a motion [..., A]."""
+"""From the states of two frames (poses [..., 4, 4] or, of several `states`, [..., K, 4, 4]) to a motion [..., A]."""
 Figures = list[tuple[str, "Markup", str]]
 """Charts of a page: title, drawing, what it shows in words."""
 
@@ -36,12 +36,6 @@ class Kind:
 
     name: str
     """What it is called, on the command line and in `dataset.json`."""
-    env_id: str
-    """Its environment's name in Gymnasium's registry."""
-    env: str
-    """Its environment's class, as `module:Class`; the signature of its constructor is the list of its settings."""
-    policies: Mapping[str, str]
-    """What acts in it, as `module:Class` by name; the first one is the default."""
     rows: Literal["frames", "interactions"]
     """The table of what happens: frames of a video, or single interactions."""
     fields: tuple[Field, ...]
@@ -50,14 +44,20 @@ class Kind:
     """What its pages say and show."""
     facts: "Callable[[Dataset, Rows, NDArray[np.uint8]], list[Facts]]"
     """What is known of some rows and of the images that captions go with, uint8 [B, H, W, 3]."""
+    env_id: str = ""
+    """Its environment's name in Gymnasium's registry; none of what others recorded, which is imported."""
+    env: str = ""
+    """Its environment's class, as `module:Class`; the signature of its constructor is the list of its settings."""
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """What acts in it, as `module:Class` by name; the first one is the default."""
     words: tuple[str, ...] = ()
     """Words of its captions that are no names of objects, materials or scenes, and not among those of our kinds."""
     labels: tuple[str, ...] = ("category", "material")
     """What its images can be labelled by, the default first: a column of `objects`, or `scene`."""
     motor_signals: tuple[str, ...] = ()
-    """Of a video: the names of the A motor signals with their units, as stored."""
+    """Of a video: the names of the A motor signals with their units; none where each data set names its own."""
     states: tuple[str, ...] = ("frames/pose",)
-    """Of a video: the poses that say how body and object stand to each other, of which motions are made."""
+    """Of a video: the poses that say how body and object stand to each other, or others, of which motions are made."""
     visits: str = ""
     """Of a video whose episodes go on elsewhere: the field that changes where they do; no motion leads there."""
     motion: Motion | None = None
@@ -75,6 +75,11 @@ class Kind:
     def is_video(self) -> bool:
         """Whether its rows are the frames of videos."""
         return self.rows == "frames"
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether an environment makes it; else it is imported."""
+        return bool(self.env)
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -134,10 +139,10 @@ class VideoPage:
     """A sentence on what the body does."""
     map_caption: str
     """What the map of an episode shows."""
-    places: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    """Where the body is on the map, [T, 3] (x, y, degrees), of its poses [T, 4, 4]."""
-    map: "Callable[[NDArray[np.float64], Table], str]"
-    """The map of an episode as SVG, of the poses and of the objects there."""
+    places: "Callable[[Dataset, Rows], NDArray[np.float64]]"
+    """Where the body is on the map, [T, 3] (x, y, degrees), at all rows of an episode."""
+    map: "Callable[[Dataset, Rows, Table], str]"
+    """The map of an episode as SVG, of all its rows and of the objects there."""
     note: "Callable[[Table], str]"
     """A word on the objects of an episode."""
     figures: "Callable[[Dataset, Rows, Rows, list[str]], Figures]"

@@ -70,9 +70,9 @@ def facts(dataset: "Dataset", rows: Rows, images: NDArray[np.uint8]) -> "list[Fa
     return facts_of_views(dataset, rows, images, [f"in a {scene}" for scene in scenes])
 
 
-def sides(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+def sides(dataset: "Dataset", rows: Rows) -> NDArray[np.float64]:
     """From where the object is seen, as x, y within a disc and an angle (degrees), [T, 3]: its top is in the middle."""
-    toward = _towards_eye(poses)
+    toward = _towards_eye(dataset.states(rows))
     around, up = np.arctan2(toward[:, 1], toward[:, 0]), np.arcsin(np.clip(toward[:, 2], -1, 1))
     radius = 0.5 - up / np.pi
     return np.stack([radius * np.cos(around), radius * np.sin(around), np.degrees(around)], axis=1)
@@ -85,12 +85,14 @@ def _towards_eye(poses: NDArray[np.float64]) -> NDArray[np.float64]:
     return inside / np.linalg.norm(inside, axis=1, keepdims=True)
 
 
-def globe(poses: NDArray[np.float64], objects: "Table") -> str:
+def globe(dataset: "Dataset", rows: Rows, objects: "Table") -> str:
     """All sides of the object in a disc, and the way of the eye over them."""
     from embodied_ssl.datasets.gallery.maps import disc_map
 
     marks = {degrees: 0.5 - degrees / 180 for degrees in (-90, -45, 0, 45)}
-    return disc_map(sides(poses)[:, :2], marks, "the sides from which the object is seen, its top in the middle")
+    return disc_map(
+        sides(dataset, rows)[:, :2], marks, "the sides from which the object is seen, its top in the middle"
+    )
 
 
 def note(objects: "Table") -> str:

@@ -30,18 +30,18 @@ def facts(dataset: "Dataset", rows: Rows, images: NDArray[np.uint8]) -> "list[Fa
     return facts_of_views(dataset, rows, images, sides)
 
 
-def places(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+def places(dataset: "Dataset", rows: Rows) -> NDArray[np.float64]:
     """Where the camera is, the viewing sphere seen from above."""
     from embodied_ssl.datasets.gallery.maps import sphere_places
 
-    return sphere_places(poses)
+    return sphere_places(dataset.states(rows))
 
 
-def sphere(poses: NDArray[np.float64], objects: "Table") -> str:
+def sphere(dataset: "Dataset", rows: Rows, objects: "Table") -> str:
     """The viewing sphere from above."""
     from embodied_ssl.datasets.gallery.maps import sphere_map
 
-    return sphere_map(poses)
+    return sphere_map(dataset.states(rows))
 
 
 def note(objects: "Table") -> str:

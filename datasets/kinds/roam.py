@@ -40,18 +40,18 @@ def facts(dataset: "Dataset", rows: Rows, images: NDArray[np.uint8]) -> "list[Fa
     return facts_of_rooms(dataset, rows)
 
 
-def places(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+def places(dataset: "Dataset", rows: Rows) -> NDArray[np.float64]:
     """Where it stands on the floor, and its heading."""
     from embodied_ssl.datasets.gallery.maps import floor_places
 
-    return floor_places(poses)
+    return floor_places(dataset.states(rows))
 
 
-def floor(poses: NDArray[np.float64], objects: "Table") -> str:
+def floor(dataset: "Dataset", rows: Rows, objects: "Table") -> str:
     """The floor from above."""
     from embodied_ssl.datasets.gallery.maps import floor_map
 
-    return floor_map(poses, objects)
+    return floor_map(dataset.states(rows), objects)
 
 
 def figures(dataset: "Dataset", rows: Rows, episodes: Rows, labels: list[str]) -> Figures:

@@ -56,7 +56,7 @@ class Motions:
     def between(self, first: Index, second: Index) -> NDArray[np.float32]:
         """From the frames at some rows [...] to those at others of the same segment, float32 [..., A]."""
         if self._signals.motor == "none":
-            return np.zeros((*first.shape, len(self._dataset.declaration.motor_signals)), np.float32)
+            return np.zeros((*first.shape, len(self._dataset.motor_signals)), np.float32)
         if self._signals.motor == "yoked":
             return self._own(*self._elsewhere(first, second))
         if self._signals.motor == "delayed":

@@ -78,6 +78,11 @@ class Dataset:
         """What its kind is declared to be."""
         return kind_of(self.kind)
 
+    @property
+    def motor_signals(self) -> tuple[str, ...]:
+        """Of a video: the names of the A motor signals with their units, of its kind or its own."""
+        return self.declaration.motor_signals or tuple(self.spec.get("signals", ()))
+
     def array(self, path: str) -> "Array":
         """The field at `path`, such as `frames/rgb`, over all shards. Raises DataError where there is none."""
         if path not in self.fields:

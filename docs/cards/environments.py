@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 
 from cards.markdown import code, first_paragraph, settings, table
-from embodied_ssl.datasets.kinds import Kind, built_in_kinds
+from embodied_ssl.datasets.kinds import Kind, collected_kinds
 from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.table import TableEnv
 
@@ -22,7 +22,7 @@ def pages() -> dict[str, str | bytes]:
     """The overview, and for each environment a card and an image, by path."""
     found: dict[str, str | bytes] = {}
     rows = []
-    for kind, declared in built_in_kinds().items():
+    for kind, declared in collected_kinds().items():
         name = declared.env_id
         env = gymnasium.make(name, render_mode="rgb_array", disable_env_checker=True)
         plain = env.unwrapped

@@ -1,6 +1,7 @@
 """Commands that make data and look at them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from embodied_ssl.cli.words import first_line
 
 def collect_names() -> dict[str, str]:
     """The kinds of data, and what each holds."""
-    from embodied_ssl.datasets.kinds import kinds
+    from embodied_ssl.datasets.kinds import collected_kinds
 
-    return {name: kind.page.about for name, kind in kinds().items()}
+    return {name: kind.page.about for name, kind in collected_kinds().items()}
 
 
 def collect_parser(kind: str, arguments: Sequence[str]) -> Parser:
@@ -47,6 +48,47 @@ def collect_command(kind: str, given: Mapping[str, Any]) -> int:
 
     own = built(collect, {name: value for name, value in given.items() if name != "env"})
     print(collect(kind_of(kind).name, **own, **given["env"]))
+    return 0
+
+
+def import_names() -> dict[str, str]:
+    """The formats that recordings are imported from."""
+    from embodied_ssl.datasets.imports.formats import FORMATS, format_class
+
+    return {name: first_line(format_class(name)) for name in FORMATS}
+
+
+def import_parser(format: str, arguments: Sequence[str]) -> Parser:
+    """`embodied-ssl import FORMAT`."""
+    from embodied_ssl.datasets.imports.formats import format_class
+    from embodied_ssl.datasets.imports.importing import import_recordings
+
+    source = format_class(format)
+    parser = Parser(
+        f"import {format}",
+        first_line(source),
+        "SOURCE ... --out DIR [settings]",
+        [f"embodied-ssl import {format} {source.example}"],
+    )
+    parser.positional = "sources"
+    parser.settings("The recordings", source)
+    parser.settings("The import", import_recordings, skip={"source"})
+    parser.for_all()
+    return parser
+
+
+def import_command(format: str, given: Mapping[str, Any]) -> int:
+    """`embodied-ssl import FORMAT`."""
+    from embodied_ssl.datasets.imports.formats import format_class
+    from embodied_ssl.datasets.imports.importing import import_recordings
+
+    source_class = format_class(format)
+    own = {each.name for each in fields(source_class)}
+    source = source_class(**{name: value for name, value in given.items() if name in own})
+    summary = import_recordings(source, **{name: value for name, value in given.items() if name not in own})
+    for note in source.notes:
+        print(f"note: {note}")
+    print(summary)
     return 0
 
 

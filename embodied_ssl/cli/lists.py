@@ -19,6 +19,9 @@ def envs_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.datasets.kinds import kinds
 
     for name, kind in kinds().items():
+        if not kind.is_collected:
+            print(f"{name}    no environment: embodied-ssl import\n    {kind.page.about}\n")
+            continue
         print(f"{name}    {kind.env_id}\n    {first_line(environment_class(name))}")
         print(f"    policies: {', '.join(policies_of(name))}\n")
     print('make one with embodied_ssl.make_env("roam", size=64), or gymnasium.make("embodied_ssl/Roam-v0", size=64)')

@@ -26,6 +26,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "collect": Command("data", "let a body act in simulated worlds, and log what it sees and feels to HDF5", "KIND"),
+    "import": Command("data", "bring in recordings of others: images, times, and motor signals or poses", "FORMAT"),
     "check": Command("data", "verify data sets: hashes, schema, ranges, poses, motors"),
     "view": Command("data", "write one page that shows data sets, or the video of an episode"),
     "train": Command("learning", "learn an encoder from data", "METHOD"),

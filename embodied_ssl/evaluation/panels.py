@@ -128,9 +128,7 @@ def _of_known_motions(method: Method, on: Sequence[Path | str]) -> list[Path | s
     sizes = {0, *(getattr(each, "motor_size", None) for each in method.modules())} - {None}
     ours = {source: (Path(source) / MANIFEST).is_file() for source in on}
     return [
-        source
-        for source in on
-        if sizes == {0} or not ours[source] or len(Dataset.open(source).declaration.motor_signals) in sizes
+        source for source in on if sizes == {0} or not ours[source] or len(Dataset.open(source).motor_signals) in sizes
     ]
 
 
@@ -144,4 +142,4 @@ def _asks_what_was_learned(method: Method, stream: Stream) -> bool:
 def _clusters(method: Equivariance, dataset: Dataset) -> Figure:
     """The motion patterns that were discovered, on held-out motions."""
     motions = sample_motions(dataset.pairs(max_gap_s=method.max_gap_s), 1500, np.random.default_rng(0))
-    return figures.motion_clusters(dataset.declaration.motor_signals, motions, method.centres.numpy())
+    return figures.motion_clusters(dataset.motor_signals, motions, method.centres.numpy())

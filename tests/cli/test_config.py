@@ -11,12 +11,12 @@ from embodied_ssl.cli.learning import train_parser
 from embodied_ssl.cli.main import COMMANDS, main
 from embodied_ssl.cli.words import elements, is_list
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.kinds import kinds
+from embodied_ssl.datasets.kinds import collected_kinds
 from embodied_ssl.methods import method_names
 
 CALLS = [
     *(["train", name] for name in method_names()),
-    *(["collect", kind] for kind in kinds()),
+    *(["collect", kind] for kind in collected_kinds()),
     *([name] for name, command in COMMANDS.items() if not command.what),
 ]
 simulated = pytest.mark.simulator

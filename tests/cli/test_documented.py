@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embodied_ssl.cli.main import COMMANDS, EXAMPLES
-from embodied_ssl.datasets.kinds import kinds
+from embodied_ssl.datasets.kinds import collected_kinds
 from embodied_ssl.methods import method_names
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_commands_on_pages_are_understood(line):
 
 CALLS = [
     *(("train", name, []) for name in method_names()),
-    *(("collect", kind, []) for kind in kinds()),
+    *(("collect", kind, []) for kind in collected_kinds()),
     *((name,) for name, command in COMMANDS.items() if not command.what),
 ]
 

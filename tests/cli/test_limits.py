@@ -14,7 +14,7 @@ from embodied_ssl.datasets.collect.collection import make_spec
 from embodied_ssl.datasets.collect.settings import environment_class
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.kinds import kinds
+from embodied_ssl.datasets.kinds import collected_kinds
 from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.limits import Count, Limits, NonNegative, Positive, Share, within_limits
 from embodied_ssl.method import Recipe
@@ -68,7 +68,7 @@ def test_every_number_has_limits_and_holds_to_them(owner, setting, kind, limits)
 
 
 @pytest.mark.simulator
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", collected_kinds())
 def test_every_number_of_an_environment_has_limits_and_holds_to_them(kind):
     env = environment_class(kind)
     hints = get_type_hints(env.__init__, include_extras=True)

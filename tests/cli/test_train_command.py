@@ -13,7 +13,7 @@ from embodied_ssl.cli.main import COMMANDS, main
 from embodied_ssl.data import source_for
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.kinds import built_in_kinds
+from embodied_ssl.datasets.kinds import collected_kinds
 from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 from embodied_ssl.method import Method, Recipe, Step, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
@@ -95,7 +95,7 @@ def test_the_help_of_every_method_names_every_setting(name, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [*([name] for name in COMMANDS), [], *(["collect", kind] for kind in built_in_kinds())], ids=" ".join
+    "command", [*([name] for name in COMMANDS), [], *(["collect", kind] for kind in collected_kinds())], ids=" ".join
 )
 def test_every_command_has_help(command, capsys):
     try:

@@ -20,7 +20,7 @@ from embodied_ssl.datasets import progress
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.kinds import built_in_kinds, kind_of
+from embodied_ssl.datasets.kinds import collected_kinds, kind_of
 from embodied_ssl.datasets.store.check import check
 from embodied_ssl.datasets.store.directory import claim
 
@@ -191,7 +191,7 @@ def test_another_specification_is_refused_and_named(reference):
     assert hashes(reference) == before
 
 
-@pytest.mark.parametrize("kind", built_in_kinds())
+@pytest.mark.parametrize("kind", collected_kinds())
 def test_more_episodes_are_added_as_if_they_had_been_asked_for_at_once(data, tmp_path, kind):
     """The first shard is kept, one that had too few episodes is made anew, the rest is added."""
     from conftest import SMALL
@@ -241,7 +241,7 @@ def test_a_file_that_is_no_object_is_named(tmp_path, workers):
         collect("grasp", tmp_path / "grasp", workers=workers, progress=False, **settings)
 
 
-@pytest.mark.parametrize("kind", built_in_kinds())
+@pytest.mark.parametrize("kind", collected_kinds())
 def test_shards_describe_themselves_to_any_hdf5_tool(data, kind):
     manifest = json.loads((data[kind] / "dataset.json").read_text())
     for entry in manifest["shards"]:
@@ -270,7 +270,7 @@ def test_compression_is_lossless_and_smaller(reference, tmp_path, compression):
 EDGES = [{"rows": 1, "episodes": 1}, {"rows": 1, "episodes": 3, "shard_episodes": 2}, {"rows": 2, "shard_episodes": 9}]
 
 
-@pytest.mark.parametrize("kind", built_in_kinds())
+@pytest.mark.parametrize("kind", collected_kinds())
 @pytest.mark.parametrize("edge", EDGES, ids=str)
 def test_the_shortest_episodes_are_collected_read_and_sound(tmp_path, kind, edge):
     from embodied_ssl.datasets.read.readers import Dataset

@@ -116,7 +116,7 @@ def view_pairs(
     first, second = pairs.draw(rng.permutation(len(pairs)), rng)
     back = rng.random(len(first)) < 0.5  # as often back as forth, as between two views drawn at random
     first, second = np.where(back, second, first), np.where(back, first, second)
-    motion, names = pairs.motion(first, second).astype("f8"), dataset.declaration.motor_signals
+    motion, names = pairs.motion(first, second).astype("f8"), dataset.motor_signals
     part, angle = divide_groups(images.group[first], rng), rotation_angle(motion, names)
     largest = float(np.quantile(angle[part == TRAINING], seen)) if (part == TRAINING).any() else 0.0
 
