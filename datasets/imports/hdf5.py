@@ -253,8 +253,8 @@ def is_images(dataset: Any) -> bool:
 
 def image_of(value: Any, where: str) -> NDArray[np.uint8]:
     """A row of images as uint8 [H, W, 3]. Raises DataError where it is encoded and cannot be decoded."""
-    if isinstance(value, bytes) or value.ndim == 1:
-        data = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.asarray(value, np.uint8)
+    if isinstance(value, bytes | np.void) or value.ndim == 1:
+        data = np.frombuffer(bytes(value), np.uint8) if not isinstance(value, np.ndarray) else value
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
         if image is None:
             raise DataError(f"{where}: an image cannot be decoded; are they JPEG or PNG?")

@@ -157,7 +157,7 @@ def test_another_import_into_the_same_directory_is_refused(drive, imported, tmp_
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"frames": "data/*/obs/imag"}, r"drive\.h5' 'data/demo_0/obs/imag': did you mean 'data/demo_0/obs/image'"),
+        ({"frames": "data/*/obs/imag"}, r"drive\.h5 'data/demo_0/obs/imag': did you mean 'data/demo_0/obs/image'"),
         ({"frames": "dat/*/obs/image"}, r"drive\.h5: nothing in it matches dat/\*/obs/image; it has data"),
         ({"frames": "data/*/actions"}, r"data/demo_0/actions: float32 \(14, 3\) is not images; they are uint8"),
         ({"motor": ["data/*/obs/image"]}, r"data/\*/obs/image: 2304 motor signals and 3 different names"),
@@ -312,7 +312,11 @@ MOVING = {
     for stream, spec in input_streams_of(method_class(name)).items()
     if spec.batch in (FramePairs, Clips)
 }
-OPTIONS = {"equivariance": ["--motions", "2"], "temporal_order": ["--sample_by", "ego", "--spacing", "1"]}
+OPTIONS = {
+    "equivariance": ["--motions", "2"],
+    "dino": ["--local_size", "24"],
+    "temporal_order": ["--sample_by", "ego", "--spacing", "1"],
+}
 
 
 @pytest.mark.parametrize("name", MOVING)
@@ -331,11 +335,12 @@ def test_imported_data_are_viewed_measured_and_listed(imported, tmp_path, capsys
     assert "right (px)" in page
     assert "asked for. Keys" not in page
     assert main(["view", str(imported), "--video", str(tmp_path / "a.mp4"), "--episode", "1"]) == 0
-    protocols = ["--protocols", "equivariance", "relative_motion", "--equivariance.motions", "1", "--device", "cpu"]
-    command = ["evaluate", "pixels", "--on", str(imported), "--out", str(tmp_path / "scores"), *protocols]
-    assert main(command) == 0
-    metrics = {each["metric"] for each in json.loads((tmp_path / "scores/results.json").read_text())}
-    assert {"ρ", "R² ridge of zoom"} <= metrics
+    learn = ["train", "egomotion", "--pairs", str(imported), "--out", str(tmp_path / "run"), "--steps", "1"]
+    assert main([*learn, "--encoder", "conv4", "--image_size", "24", "--device", "cpu", "--no-progress"]) == 0
+    protocols = ["--protocols", "equivariance", "--equivariance.motions", "1", "--device", "cpu", "--no-progress"]
+    command = ["evaluate", str(tmp_path / "run"), "--on", str(imported), "--out", str(tmp_path / "scores")]
+    assert main([*command, *protocols]) == 0
+    assert "ρ" in {each["metric"] for each in json.loads((tmp_path / "scores/results.json").read_text())}
     assert main(["envs"]) == 0
     assert "embodied-ssl import" in capsys.readouterr().out
     assert main(["collect", Dataset.open(imported).kind, "--out", str(tmp_path / "none")]) == 2
