@@ -203,7 +203,7 @@ def _geometry(manifest: Manifest, tables: dict[str, Any]) -> Iterator[str]:
             values = np.asarray(tables[name], float)[..., -4:]
             with np.errstate(invalid="ignore"):
                 off = np.abs(np.linalg.norm(values, axis=-1) - 1) > 1e-3
-            off = off.reshape(len(off), -1).any(axis=1)
+            off = off.any(axis=tuple(range(1, off.ndim)))
             if off.any():
                 yield f"{name}: {_rows(off)}: the quaternion has not unit length"
     for name, field in manifest.fields.items():
