@@ -100,14 +100,14 @@ class Trajectory:
         felt = contact_wrenches(gripper, self._world)
         if not self._steps:  # what was felt last was felt elsewhere
             joints.torque[:], felt[:] = 0, 0
-        sample = {
-            "time": np.float64(len(self.samples) / self._rate),
+        sample: Sample = {
+            "time": np.array(len(self.samples) / self._rate),
             "joint_position": joints.position,
             "joint_velocity": joints.velocity,
             "joint_torque": joints.torque,
             "tip_pose": np.array([*tip[:3, 3], *quaternion_of(tip[:3, :3])]),
             "tip_velocity": gripper.tip_velocity(),
-            "width": np.float64(joints.position[-2:].sum()),
+            "width": np.array(joints.position[-2:].sum()),
             "action": gripper.command.after(told_s + 1 / self._rate),
             "contact_force": felt[:, :3],
             "contact_torque": felt[:, 3:],

@@ -19,7 +19,7 @@ REMEDY = "make it anew, as with ffmpeg -i OLD -c:v libx264 NEW.mp4"
 def frame_times(path: Path) -> NDArray[np.float64]:
     """When each frame of a video is shown, s, [n], ascending; nothing is decoded. Raises DataError."""
     stamps, base = _stamps(path)
-    return stamps * base
+    return np.multiply(stamps, base, dtype=np.float64)
 
 
 @lru_cache(maxsize=16)

@@ -80,7 +80,7 @@ class Arm:
     _STRIDE = 4  # usual steps from one solution of the inverse kinematics to the next
 
     def __init__(self, round_finger: bool = False):
-        self.touching = (self.HAND,) if round_finger else self.finger_links
+        self.touching: tuple[int, ...] = (self.HAND,) if round_finger else self.finger_links
         self._scratch = Scratch()
         self._model = self.model(round_finger)
         self._file = str(self._scratch.path / "arm.urdf")

@@ -37,7 +37,7 @@ class FloatingGripper:
     finger_links = (2, 3)
 
     def __init__(self, round_finger: bool = False):
-        self.touching = (1,) if round_finger else self.finger_links
+        self.touching: tuple[int, ...] = (1,) if round_finger else self.finger_links
 
     def load(self, world: World) -> None:
         self.world, client = world, world.client
