@@ -148,9 +148,10 @@ def _verify_run(
 
 
 def _told_data(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of the data sets of a stream what is said of them where they lie; of images that were given, where they lie."""
+    """Of the data sets of a stream what is said of them where they lie; of what no world made, where it lies."""
     sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
-    return [read_json(Path(one)) if (Path(one) / MANIFEST).is_file() else {"path": one} for one in sources]
+    told = [read_json(Path(one)) if (Path(one) / MANIFEST).is_file() else {} for one in sources]
+    return [one if "env" in one.get("spec", {}) else {"path": path} for one, path in zip(told, sources, strict=True)]
 
 
 def train_again(
