@@ -69,7 +69,13 @@ def test_the_columns_of_a_peer_that_is_missing_are_left_out(monkeypatch, tmp_pat
     """The steps' table with lightly gone, of one update of one small encoder."""
     monkeypatch.syspath_prepend(FOLDER)
     contrastive = import_module("contrastive")
-    for name, value in {"ENCODERS": ("conv4",), "PRECISIONS": ("32",), "ROUNDS": 1, "UPDATES": 1, "SIZE": 32}.items():
+    for name, value in {
+        "ENCODERS": ("conv4",),
+        "PRECISIONS": {"32": "float32"},
+        "ROUNDS": 1,
+        "UPDATES": 1,
+        "SIZE": 32,
+    }.items():
         monkeypatch.setattr(contrastive, name, value)
     monkeypatch.setattr(contrastive, "README", replace(contrastive.README, batch_size=8, steps=3))
     peers = contrastive.installed("torchvision", "no_such_peer")

@@ -21,7 +21,8 @@ class SplitEncoder(Encoder):
         """half: the kind of encoder of either half. Raises DataError for one that cannot be halved."""
         super().__init__()
         if half not in _HALVES:
-            raise DataError(f"'{half}' has no halves for lightness and colours; take {' or '.join(_HALVES)}")
+            *others, last = _HALVES
+            raise DataError(f"'{half}' has no halves for lightness and colours; take {', '.join(others)} or {last}")
         self.lightness = _HALVES[half](image_size, 0.5)
         self.color = _HALVES[half](image_size, 0.5)
         self.name = f"split/{half}"

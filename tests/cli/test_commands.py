@@ -142,7 +142,14 @@ def test_a_reader_who_has_seen_enough_is_no_error():
 
 
 @pytest.mark.parametrize(
-    "command", [*sorted({*COMMANDS} - {"collect", "train", "study"}), "collect roam", "train simclr", "study positives"]
+    "command",
+    [
+        *sorted({*COMMANDS} - {"collect", "import", "train", "study"}),
+        "collect roam",
+        "import mp4",
+        "train simclr",
+        "study positives",
+    ],
 )
 def test_what_every_command_has_stands_by_itself(command, capsys):
     with pytest.raises(SystemExit):

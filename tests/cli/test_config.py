@@ -55,7 +55,10 @@ def another(hint, default):
     if dict in {get_origin(each) for each in (hint, *get_args(hint))}:
         return "{one: {two: 3}}"
     word = number if number is not None else "null and #void: 'ρ', [x]".replace(", ", " ; ")
-    return f"{word},{word}" if is_list(hint) and number is not None else str(word)
+    if not is_list(hint) or number is None:
+        return str(word)
+    fixed = next((get_args(each) for each in (hint, *get_args(hint)) if get_origin(each) is tuple), (..., ...))
+    return ",".join([str(word)] * (2 if Ellipsis in fixed else len(fixed)))
 
 
 @pytest.mark.parametrize("call", CALLS, ids=" ".join)

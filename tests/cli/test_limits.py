@@ -72,7 +72,9 @@ def test_every_number_has_limits_and_holds_to_them(owner, setting, kind, limits)
 def test_every_number_of_an_environment_has_limits_and_holds_to_them(kind):
     env = environment_class(kind)
     hints = get_type_hints(env.__init__, include_extras=True)
-    found = {name: each for name, hint in hints.items() if name != "instances" for each in numbers(hint)}  # a range
+    found = {
+        name: each for name, hint in hints.items() if name not in ("instances", "base") for each in numbers(hint)
+    }  # a range, a place
     assert {"size", "antialias"} < found.keys()
     for setting, (_, limits) in found.items():
         assert isinstance(limits, Limits), setting

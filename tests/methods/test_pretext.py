@@ -262,7 +262,7 @@ def test_grey_pictures_have_no_colours_to_learn():
 
 
 def test_an_encoder_without_halves_is_refused():
-    with pytest.raises(DataError, match="take conv4 or alexnet"):
+    with pytest.raises(DataError, match="take conv4, resnet8 or alexnet"):
         make_method("split_brain", "vit_tiny", 32)
     with pytest.raises(DataError, match="--encoder split/conv4"):
         make_method("joint", "conv4", 32, methods=("rotation", "split_brain"))

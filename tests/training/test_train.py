@@ -344,7 +344,7 @@ def test_data_are_checked_before_training(roam, tmp_path):
         def loss(self, pairs: FramePairs, step: Step) -> dict[str, Tensor]:
             raise AssertionError("never reached")
 
-    with pytest.raises(DataError, match=r"learns from pairs \(roam, hold or orbit data\).*--pairs DIR"):
+    with pytest.raises(DataError, match=r"learns from pairs \(roam, video, hold or orbit data\).*--pairs DIR"):
         train(method(Pairs), tmp_path / "run", {})
     with pytest.raises(DataError, match=r"did you mean 'pairs'\?"):
         train(method(Pairs), tmp_path / "run", {"pair": roam})
