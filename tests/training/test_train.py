@@ -349,7 +349,7 @@ def test_data_are_checked_before_training(roam, tmp_path):
     with pytest.raises(DataError, match=r"did you mean 'pairs'\?"):
         train(method(Pairs), tmp_path / "run", {"pair": roam})
     collect("grasp", tmp_path / "grasp", episodes=1, size=32, clutter=2, progress=False)
-    with pytest.raises(DataError, match=r"a grasp data set has no pairs; it takes roam, hold or orbit"):
+    with pytest.raises(DataError, match=r"a grasp data set has no pairs; it takes roam, video, hold or orbit"):
         train(method(Pairs), tmp_path / "run", {"pairs": tmp_path / "grasp"})
     assert not (tmp_path / "run").exists()
 
