@@ -17,6 +17,7 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 SET_UP, *REST = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.simulator
 def test_the_blocks_of_the_page_run_in_an_empty_folder(tmp_path):
     """All commands in one process after the other: each finds what those before it have left."""

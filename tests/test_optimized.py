@@ -8,6 +8,8 @@ from embodied_ssl.datasets.collect.collection import collect
 
 COMMANDS = """
 import sys
+
+import pytest
 from embodied_ssl.cli.main import main
 
 assert False, "assertions are not dropped"
@@ -27,6 +29,7 @@ for command in (["--help"], ["methods"], ["encoders"], ["envs"], ["train", "join
 """
 
 
+@pytest.mark.slow
 def test_every_command_works_without_docstrings_and_assertions(tmp_path):
     out = tmp_path / "orbit"
     done = subprocess.run([sys.executable, "-OO", "-c", COMMANDS, str(out)], capture_output=True, text=True)

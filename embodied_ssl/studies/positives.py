@@ -48,7 +48,7 @@ STUDY = Study(
     encoder="resnet8",
     batch_size=128,
     sizes={
-        "minute": Size(samples=2048, seeds=1),
+        "minute": Size(samples=1024, seeds=1, choosing=0.25),
         "hour": Size(samples=512_000, seeds=3, choosing=0.125, precision="bf16", rows=IN_AN_HOUR),
         "day": Size(samples=1_000_000, seeds=5, choosing=0.25, precision="bf16"),
         "gpu": Size(samples=4_000_000, seeds=3, choosing=0.25, precision="bf16"),

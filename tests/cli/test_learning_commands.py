@@ -88,6 +88,7 @@ def test_an_encoder_is_taken_apart_and_trained_on(rooms, tmp_path, capsys):
     assert "What each method was asked" in (out / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_compare_trains_every_method_once(rooms, tmp_path, capsys):
     command = ["compare", "drlim", "equivariance", "--data", str(rooms), "--on", str(rooms), "--seeds", "1"]
     command += ["--out", str(tmp_path / "out"), "--workers", "2", "--protocol", "few_labels,knn", *SMALL]
@@ -130,6 +131,7 @@ def test_compare_tells_which_set_each_row_learns_from(rooms, data, tmp_path, cap
         assert not late.exists()
 
 
+@pytest.mark.slow
 def test_rows_of_compare_have_settings_of_their_own(rooms, tmp_path, capsys):
     command = ["compare", "simclr", "simclr --views both", "mae --encoder vit_tiny", "--labels", "false"]
     command += ["--data", str(rooms), "--on", str(rooms), "--out", str(tmp_path / "out"), "--seeds", "1"]
@@ -143,6 +145,7 @@ def test_rows_of_compare_have_settings_of_their_own(rooms, tmp_path, capsys):
     assert "did you mean '--views'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_bytes(rooms, tmp_path):
     """kill -9 in the middle, the same command again: the weights of a run that nothing disturbed."""
 

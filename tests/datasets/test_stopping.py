@@ -125,6 +125,7 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_second_run_in_a_directory_is_refused_and_the_first_goes_on(data, tmp_path, capsys):
     run = tmp_path / "run"
     first = start(data["roam"], run, 60)
