@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from embodied_ssl.datasets.collect.collection import collect
 
 COMMANDS = """
 import sys
-
-import pytest
 from embodied_ssl.cli.main import main
 
 assert False, "assertions are not dropped"
