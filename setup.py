@@ -143,7 +143,7 @@ setup(
             "pandas>=2.1",
         ],
         "dev": [
-            "pytest>=8",
+            "pytest>=8.2",
             "pandas>=2.1",
             "pyarrow>=17",
             "pytest-xdist>=3.5",
