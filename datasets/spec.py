@@ -3,8 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +219,12 @@ def summarise(folder: Path, kind: str, entries: Sequence[ShardEntry], made: set[
         rows_made=sum(entries[index].rows for index in made),
         seconds=seconds,
     )
+
+
+def installed(names: Sequence[str]) -> dict[str, str]:
+    """The versions of those of these libraries that are installed."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):  # OpenCV's module goes by several names
+            found[name] = version(name)
+    return found

@@ -15,10 +15,8 @@ import os
 import platform
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +41,7 @@ from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.kinds import kind_of
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.schema import SCHEMA_VERSION
-from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, refuse_too_large, summarise
+from embodied_ssl.datasets.spec import CollectSpec, Summary, episodes_of_a_shard, installed, refuse_too_large, summarise
 from embodied_ssl.datasets.store.directory import bound_to, claim, open_directory
 from embodied_ssl.datasets.store.manifest import UNFINISHED, Manifest, write_manifest
 from embodied_ssl.datasets.store.shards import COMPRESSIONS, ForeignShard, ShardEntry, made_by, read_entry, write_shard
@@ -224,11 +222,7 @@ def _refuse_what_changed(folder: Path, spec: CollectSpec, made: set[int]) -> Non
 
 def _libraries() -> dict[str, str]:
     """The versions of what bytes depend on besides the specification and this package."""
-    found = {}
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):  # OpenCV's module goes by several names
-            found[name] = version(name)
-    return {**found, "C library": " ".join(platform.libc_ver())}
+    return {**installed(_LIBRARIES), "C library": " ".join(platform.libc_ver())}
 
 
 def _shard_path(folder: Path, index: int) -> Path:

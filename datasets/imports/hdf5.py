@@ -62,9 +62,6 @@ class Hdf5(Source):
         if not self.time and self.rate is None:
             raise DataError(f"import {self.name}: say where the times are, as in --time time, or give --rate")
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
-
     @cached_property
     def files(self) -> Sequence[Path]:
         found: list[Path] = []
@@ -208,9 +205,6 @@ class HdfLayout(Source):
     def scene(self) -> str:
         """What all recordings are labelled by."""
         return "recorded"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
 
     @property
     def files(self) -> Sequence[Path]:

@@ -12,9 +12,7 @@ carries. So an interrupted import goes on when it is called again, and ends with
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +29,7 @@ from embodied_ssl.datasets.interrupts import saying_what_is_kept
 from embodied_ssl.datasets.kinds.video import KIND, POSE
 from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.schema import SCHEMA_VERSION
-from embodied_ssl.datasets.spec import Summary, shard_episodes, shard_identity, summarise, text_of_shards
+from embodied_ssl.datasets.spec import Summary, installed, shard_episodes, shard_identity, summarise, text_of_shards
 from embodied_ssl.datasets.store.directory import claim, open_directory
 from embodied_ssl.datasets.store.manifest import UNFINISHED, Manifest, write_manifest
 from embodied_ssl.datasets.store.shards import COMPRESSIONS, ForeignShard, ShardEntry, read_entry, write_shard
@@ -78,7 +76,9 @@ def import_recordings(
         return f"{len(list(folder.glob('shard-*.h5')))} of {work.shards} shards are finished in {folder}"
 
     with saying_what_is_kept(kept), claim(folder):
-        open_directory(folder, {**work.spec, "package version": embodied_ssl.__version__, "libraries": _libraries()})
+        open_directory(
+            folder, {**work.spec, "package version": embodied_ssl.__version__, "libraries": installed(_LIBRARIES)}
+        )
         started = time.perf_counter()
         entries, made = _make_shards(folder, work, workers, progress)
         write_manifest(folder, Manifest(KIND.name, work.spec, embodied_ssl.__version__, tuple(entries)))
@@ -272,12 +272,3 @@ def squared(intrinsics: NDArray[np.float64], width: int, height: int, size: int,
     changed[0, :2] *= by[0]
     changed[1, :2] *= by[1]
     return changed
-
-
-def _libraries() -> dict[str, str]:
-    """The versions of what bytes depend on besides the files, the settings and this package."""
-    found = {}
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -33,9 +33,6 @@ class Kitti(Source):
 
     name: ClassVar[str] = "kitti"
     example: ClassVar[str] = "kitti/dataset --sequences 00 05 --size 96 --workers 2 --out data/kitti"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
 
     @cached_property
     def files(self) -> Sequence[Path]:

@@ -31,9 +31,6 @@ class LeRobot(Source):
     name: ClassVar[str] = "lerobot"
     example: ClassVar[str] = "pusht --camera observation.image --motor observation.state --out data/pusht"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
-
     @cached_property
     def files(self) -> Sequence[Path]:
         root = self.the_one()

@@ -35,9 +35,6 @@ class Mp4(Source):
     name: ClassVar[str] = "mp4"
     example: ClassVar[str] = "videos --signals videos/signals.csv --motor_is rate --out data/walks"
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name in self.__dataclass_fields__}
-
     @cached_property
     def files(self) -> Sequence[Path]:
         return [*self._videos.values(), self.signals.expanduser()]

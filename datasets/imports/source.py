@@ -82,6 +82,11 @@ class Source(ABC):
     example: ClassVar[str]
     """The rest of a command that imports."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings alone: what is open or was looked up stays with its process."""
+        settings = {each.name for each in fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in self.__dict__.items() if name in settings}
+
     @property
     @abstractmethod
     def recordings(self) -> Sequence[Recording]:

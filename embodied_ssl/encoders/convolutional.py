@@ -43,7 +43,7 @@ def conv4(image_size: int, share: float = 1.0) -> Encoder:
 def resnet8(image_size: int, share: float = 1.0) -> Encoder:
     """A first convolution with stride 2 and three basic blocks that halve the map (He et al. 2016), for 32 to 96 px.
 
-    32, 64, 128, 256 channels, as many as `conv4` has, for about half as much again of its time.
+    32, 64, 128, 256 channels, as many as `conv4` has.
     """
     from torchvision.models.resnet import BasicBlock
 
