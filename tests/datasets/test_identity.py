@@ -17,6 +17,7 @@ import trimesh
 
 import embodied_ssl.datasets.collect.collection as collecting
 from embodied_ssl.cli.main import main
+from embodied_ssl.datasets import spec
 from embodied_ssl.datasets.collect.code_identity import Unidentified, code_digests
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.collect.folder_identity import folder_digest
@@ -237,7 +238,7 @@ def test_an_interrupted_collection_goes_on_with_the_same_libraries_and_no_others
     assert {"numpy", "pybullet", "C library"} <= set(bound["libraries"])
     kept = hashes(folder)
     with monkeypatch.context() as patched:
-        patched.setattr(collecting, "version", lambda name: "99" if name == "numpy" else version(name))
+        patched.setattr(spec, "version", lambda name: "99" if name == "numpy" else version(name))
         with pytest.raises(
             DataError, match=r"another collection, which differs in version of numpy \(.* there, 99 now"
         ):
@@ -245,7 +246,7 @@ def test_an_interrupted_collection_goes_on_with_the_same_libraries_and_no_others
     assert hashes(folder) == kept
     assert collect("orbit", folder, **ORBIT).shards_kept == 4
     with monkeypatch.context() as patched:
-        patched.setattr(collecting, "version", lambda name: "99")
+        patched.setattr(spec, "version", lambda name: "99")
         assert collect("orbit", folder, **ORBIT).rows_made == 0  # it is finished: nothing is mixed
 
 
