@@ -26,7 +26,8 @@ def _arm(name: str, motor: str) -> Row:
     return Row(f"{name}, {motor}", f"{METHODS[name]} --pairs.motor {motor}{one}", {"pairs": "roam"})
 
 
-TWO = ("raw pixels", "random kitti_net", *(f"{name}, {motor}" for name in METHODS for motor in MOTORS[:2]))
+OWN_OR_YOKED = tuple(f"{name}, {motor}" for name in METHODS for motor in MOTORS[:2])
+TWO = ("raw pixels", "random kitti_net", *OWN_OR_YOKED)
 
 STUDY = Study(
     question="The same video with one's own motor signals, with another's, late, or with none: what is learned?",
@@ -34,7 +35,7 @@ STUDY = Study(
     on=(On("roam_test", (RelativeMotion(), EquivarianceError(), GoThere())),),
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=48_000, seeds=3),
+        "hour": Size(samples=48_000, seeds=3, rows=(*OWN_OR_YOKED, "labels")),
         "day": Size(samples=500_000, seeds=5),
         "gpu": Size(samples=2_000_000, seeds=3),
     },
