@@ -30,11 +30,9 @@ from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.poses import matrices_of
 from embodied_ssl.envs.world.raster.frames import Frame
 from embodied_ssl.envs.world.scenes.types import SCENE_TYPES, checked_types, make_scene
-from embodied_ssl.limits import Angle, Count, Positive, Share, Turn, within_limits
+from embodied_ssl.limits import Angle, Count, NonNegative, Positive, Share, Turn, within_limits
 
 HELD = 1  # its value in instance masks
-CLOSE = (0.95, 1.4)  # of the distance at which the object's sphere would fill the picture
-ASIDE = 0.15  # how far from the middle of the picture it is held, in radii
 LEAN = 0.3  # how far to the left or the right an object leans when it is taken up, rad
 ABOVE_FLOOR_M = 0.05  # what is held is kept at least so far above it
 REACH_M = 0.45  # the body keeps at most this far from everything
@@ -75,6 +73,8 @@ class HoldEnv(SimulatedEnv):
         hand: bool = True,
         gaze: Turn = 1.2,
         turned: Turn = 0.3,
+        distances: tuple[float, float] = (0.95, 1.4),
+        aside: NonNegative = 0.15,
         categories: Sequence[str] | str = "",
         camera_height: Positive = 0.8,
         field_of_view: Angle = 0.9,
@@ -104,6 +104,8 @@ class HoldEnv(SimulatedEnv):
                 the side. Less where something large would be in the floor.
             turned: how far an object is turned about its upright axis from scene to scene, and looked at from higher
                 or lower, to either side of what is usual in its episode, rad; π: any way.
+            distances: at which an object is held, in those at which its sphere would fill the picture, [least, most].
+            aside: how far from the middle of the picture it is held at most, along each axis, in its radii.
             categories: of objects to draw from, a sequence or separated by commas; empty: all.
             camera_height: above the floor, m.
             field_of_view: rad, in (0, π).
@@ -126,6 +128,7 @@ class HoldEnv(SimulatedEnv):
         self.flow, self.hand, self.gaze, self.turned = flow, hand, gaze, turned
         self.camera_height, self.slip = camera_height, slip
         self.motor_noise, self.encoder_noise = motor_noise, encoder_noise
+        self.distances, self.aside = _checked_distances(distances), aside
         self.instances = checked_instances(instances)
         self.camera = Camera.from_fov(size, size, field_of_view)
         self.render_mode = render_mode
@@ -181,10 +184,10 @@ class HoldEnv(SimulatedEnv):
     def _take_up(self, rng: np.random.Generator) -> None:
         """Hold the object elsewhere, in another hand: else its place or the hand would give it away."""
         half_view = exact.arctan2(self.camera.height / 2, float(self.camera.intrinsics[1, 1]))
-        ahead = self.object_radius * rng.uniform(*CLOSE) / exact.sin(half_view)
-        left, up = rng.uniform(-ASIDE, ASIDE, 2) * self.object_radius
+        ahead = self.object_radius * rng.uniform(*self.distances) / exact.sin(half_view)
+        left, up = rng.uniform(-self.aside, self.aside, 2) * self.object_radius
         self._before_eye = np.array([ahead, left, up])  # in the eye's frame
-        room = (self.camera_height - self.object_radius * (1 + ASIDE) - ABOVE_FLOOR_M) / ahead
+        room = (self.camera_height - self.object_radius * (1 + self.aside) - ABOVE_FLOOR_M) / ahead
         steepest = min(self.gaze, exact.arcsin(min(max(room, 0.0), 1.0)))
         higher, further = rng.uniform(-self.turned, self.turned, 2).tolist()
         self.down = min(max(self._down + higher, 0.0), steepest)  # how far the eye looks down in this scene, rad
@@ -289,6 +292,14 @@ class HoldEnv(SimulatedEnv):
         if self.render_mode is None:
             return None
         return self.world.render(self.camera.enlarged(4), self.pose).rgb
+
+
+def _checked_distances(distances: Sequence[float]) -> tuple[float, float]:
+    """A range of distances, [least, most]; ValueError where it is none."""
+    least, most = map(float, distances) if len(distances) == 2 else (0.0, 0.0)
+    if not 0.5 <= least <= most < np.inf:
+        raise ValueError(f"distances is a range [least, most] with 0.5 ≤ least ≤ most, not {distances!r}")
+    return least, most
 
 
 def quaternion_of(vector: NDArray[np.float64]) -> NDArray[np.float64]:

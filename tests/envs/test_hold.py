@@ -64,6 +64,21 @@ def test_an_object_is_taken_up_anew_in_every_scene_and_looked_down_at_as_far_as_
     assert np.histogram(np.arctan2(left, ahead), 4, (-np.pi, np.pi))[0].min() > 0
 
 
+def test_an_object_is_held_as_far_away_and_off_the_middle_as_is_asked():
+    """By its mask: how much of the picture it covers, and how far its middle is from that of the picture."""
+    covered, off = {}, {}
+    for distance, aside in ((1.2, 0.0), (2.0, 0.0), (2.0, 1.0)):
+        env = HoldEnv(size=48, length=6, visits=6, hand=False, instance=True, distances=(distance,) * 2, aside=aside)
+        masks = [observation["instance"] == 1 for seed in range(4) for observation, _ in episode(env, seed)]
+        covered[distance, aside] = np.mean(masks)
+        middles = np.array([np.argwhere(mask).mean(0) for mask in masks if mask.any()])
+        off[distance, aside] = np.abs(middles - 23.5).mean()  # px, along each axis
+    assert covered[2.0, 0.0] / covered[1.2, 0.0] == pytest.approx((1.2 / 2.0) ** 2, rel=0.15)
+    assert off[2.0, 0.0] < 3
+    # Uniform within a radius, which is seen as 24 px / 2 or a little more: half of that on average.
+    assert off[2.0, 1.0] == pytest.approx(6, abs=1.5)
+
+
 def test_nothing_large_is_held_in_the_floor():
     """An eye 0.3 m above the floor looks down less at what would be in it."""
     env = HoldEnv(size=16, length=8, visits=8, camera_height=0.3, instance=True, hand=False)
@@ -105,3 +120,5 @@ def test_settings_that_are_none_are_named():
         HoldEnv(visits=0)
     with pytest.raises(ValueError, match="did you mean 'kitchen'"):
         HoldEnv(scenes="kitchn")
+    with pytest.raises(ValueError, match="distances"):
+        HoldEnv(distances=(2.0, 1.0))
