@@ -19,7 +19,8 @@ from embodied_ssl.datasets.gallery.results import stiffness
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import PokeEnv
 from embodied_ssl.envs.policies.table import PokeObjects
-from embodied_ssl.envs.table import TableEnv, slab
+from embodied_ssl.envs.table import TableEnv
+from embodied_ssl.envs.tabletop import slab
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
 from embodied_ssl.envs.world.objects.categories import make_object

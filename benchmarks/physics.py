@@ -20,7 +20,8 @@ from embodied_ssl.envs import poke
 from embodied_ssl.envs.grasp import GraspEnv
 from embodied_ssl.envs.poke import POKE_SAMPLES, PokeEnv
 from embodied_ssl.envs.push import PushEnv
-from embodied_ssl.envs.table import TableEnv, slab
+from embodied_ssl.envs.table import TableEnv
+from embodied_ssl.envs.tabletop import slab
 
 ENVIRONMENTS: dict[str, type[TableEnv]] = {"grasp": GraspEnv, "push": PushEnv, "poke": PokeEnv}
 MEASURED = {"grasp": "success", "push": "displacement, mm", "poke": "force 1 mm deep, N, at most 60"}

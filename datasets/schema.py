@@ -1,7 +1,8 @@
 """What a field of a data set is, and the fields that several kinds share, with dtype, shape, unit, range and meaning.
 
 Shapes are symbolic: N rows (frames or interactions), E episodes, O objects, S scenes, H × W pixels, A motor signals,
-T samples of a force profile; of trajectories P samples, J joints, F fingers, K objects of a table at most. A video has
+T samples of a force profile; of trajectories P samples, J joints, F fingers, K objects of a table at most; of control G
+numbers of a goal, D of a state, U of an action. A video has
 its rows in `frames/`, interactions theirs in `interactions/`, the samples of their trajectories in `steps/`; what a
 kind has besides stands in its own file in `kinds/`. Indices stored in a shard count within that shard; the readers turn
 them into rows of the whole data set.

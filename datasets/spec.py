@@ -53,7 +53,7 @@ class CollectSpec:
     @property
     def episode_rows(self) -> int:
         """Frames or interactions of an episode."""
-        return int(self.env[kind_of(self.kind).rows_setting])
+        return kind_of(self.kind).rows_of_episode(self.env)
 
     @property
     def options(self) -> set[str]:
@@ -134,11 +134,12 @@ def shard_episodes(episode_bytes: int, episodes: int) -> int:
 
 def refuse_too_large(kind: str, settings: dict[str, Any], episodes: int) -> None:
     """Raise DataError where a shard of so many episodes is more than a process holds."""
-    name, unit, row = kind_of(kind).rows_setting, kind_of(kind).rows, _row_bytes(kind, settings)
-    size = row * settings[name] * episodes
+    declared, row = kind_of(kind), _row_bytes(kind, settings)
+    name, rows, unit = declared.rows_setting or "shard_episodes", declared.rows_of_episode(settings), declared.rows
+    size = row * rows * episodes
     if size > MOST_SHARD_BYTES:
         raise DataError(
-            f"{name}: a shard of {episodes:,} × {settings[name]:,} {unit} takes {size / 1e9:,.1f} GB, and is held in "
+            f"{name}: a shard of {episodes:,} × {rows:,} {unit} takes {size / 1e9:,.1f} GB, and is held in "
             f"memory until it is written; give at most {int(MOST_SHARD_BYTES // row):,} {unit} a shard"
         )
 
@@ -148,7 +149,7 @@ def _row_bytes(kind: str, settings: dict[str, Any]) -> int:
     sizes = {"H": settings["size"], "W": settings["size"], "A": len(declared.motor_signals), "T": 64}
     cameras = settings["cameras"] if "trajectory" in options else []
     sizes |= {f"{side} of {name}": settings[name]["image_size"] for name in cameras for side in "HW"}
-    sizes |= {"K": settings.get("clutter", 0), "J": 9, "F": 2}
+    sizes |= {"K": settings.get("clutter", 2), "J": 9, "F": 2, "G": 4, "D": 48, "U": 9}
     tables = {declared.rows: 1.0, "steps": _USUAL_ACT_S * settings.get("rate", 0.0)}  # so many rows of each
     fields = declared.fields_for(options, cameras).values()
     return int(sum(tables[field.table] * field.row_bytes(sizes) for field in fields if field.table in tables))

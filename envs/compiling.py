@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from embodied_ssl.envs.bodies.wheeled import RADIUS_M
+from embodied_ssl.envs.control.resolved_rates import joint_changes
 from embodied_ssl.envs.policies.exploration import Explore
 from embodied_ssl.envs.world import compiled, exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part, Scene, Texture
@@ -53,5 +54,6 @@ def _calculate() -> None:
     for angles in (0.5, np.array([0.5])):
         exact.arctan2(exact.sin(angles), 1.0)
     exact.circle(0.5)
+    joint_changes(np.eye(6), np.zeros(3), np.eye(3), 1.0, 0.0, np.zeros(6))
     for dtype in (np.float32, np.float64):
         exact.product(np.eye(3, dtype=dtype), np.eye(3, dtype=dtype))

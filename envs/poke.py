@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.bodies.gripper import PUSH_N
-from embodied_ssl.envs.table import Outcome, TableEnv, pose_of, slab
+from embodied_ssl.envs.table import Outcome, TableEnv, pose_of
+from embodied_ssl.envs.tabletop import slab
 from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.engine import pybullet
 

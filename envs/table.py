@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Annotated, Any, ClassVar
 
 import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.envs.bodies.arm import Arm
 from embodied_ssl.envs.bodies.catalogue import make_gripper
-from embodied_ssl.envs.bodies.looks import part_of_robot
 from embodied_ssl.envs.observation import (
     checked_action,
     checked_instances,
@@ -20,31 +17,24 @@ from embodied_ssl.envs.observation import (
     observe,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
+from embodied_ssl.envs.tabletop import FIELD_OF_VIEW_RAD, VIEW_M, draw_light, draw_top, put_around, slab, table_top
 from embodied_ssl.envs.trajectory import Trajectory
-from embodied_ssl.envs.views import OVERHEAD, SCENE, WRIST, Overhead, Vector, View, Wrist, vector
+from embodied_ssl.envs.views import OVERHEAD, SCENE, WRIST, Overhead, Vector, View, Wrist, known_cameras, vector
 from embodied_ssl.envs.world import exact
-from embodied_ssl.envs.world.assets import Asset, Light, Part
 from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.engine import pybullet
-from embodied_ssl.envs.world.geometry.mesh import box, merge
-from embodied_ssl.envs.world.materials import MATERIALS
 from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.raster.frames import Frame
-from embodied_ssl.envs.world.textures.families import nearest, texture
 from embodied_ssl.limits import Count, Limits, Positive, within_limits
 
-TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concrete", "tile", "plaid", "leather")
-VIEW_M = 0.56  # side of the square of table that the image shows
 WORK_M = 0.23  # half the side of the square where objects are put
 MOST_WIDE_M = 0.22  # wider objects stay in the cupboard
 DROP_M = 0.0002  # objects are let go this far above the table
-FIELD_OF_VIEW_RAD = 0.6
 ABOVE_M = 0.015  # the gripper starts an interaction this far above what is highest below it
 TRAVEL_MPS = 0.6
 
 Outcome = tuple[float, dict[str, Any]]  # the reward of an interaction, and the record of it
-FLOOR_SIDE_M = 4.0  # of what is drawn around the table
 
 
 class TableEnv(SimulatedEnv):
@@ -154,7 +144,7 @@ class TableEnv(SimulatedEnv):
                 "world": look | {"time_step": time_step, "gui": gui},
                 "act": {
                     "rate": rate,
-                    "views": {name: views[name] for name in _known(cameras, views) if trajectory},
+                    "views": {name: views[name] for name in known_cameras(cameras, views) if trajectory},
                     "layers": ("rgb", *(["depth"] if depth else []), *(["instance"] if instance else [])),
                     "log": trajectory,
                     "filmed": filmed,
@@ -183,15 +173,15 @@ class TableEnv(SimulatedEnv):
 
     def _set_up(self, options: dict[str, Any] | None) -> None:
         rng = self.np_random
-        self.world.reset(_draw_light(rng))
+        self.world.reset(draw_light(rng))
         side, height = self._settings["table"]
         self.world.add(slab(side), structure=True)
-        self.world.add(_table_top(rng, side), structure=True)
+        self.world.add(table_top(draw_top(rng), side), structure=True)
         self._put_clutter(rng)
         self.gripper.load(self.world)
         if self.act.draws:
             self.gripper.show()
-            self._put_around(side, height)
+            put_around(self.world, self.gripper, side, height)
         self.settle()
         self.frame = self.look()
 
@@ -230,13 +220,6 @@ class TableEnv(SimulatedEnv):
                     self.world.add(asset, (x, y, DROP_M - float(low[2])), quaternion)
                     taken.append((x, y, radius))
                     break
-
-    def _put_around(self, side: float, height: float) -> None:
-        """What images that show the robot show besides: the table, the floor, and what an arm stands on."""
-        self.world.add_to_robot(_furniture(side, height), robot=False)
-        if isinstance(self.gripper, Arm):
-            x, y, z = self.gripper.BASE_M
-            self.world.add_to_robot(_pedestal(height + z), position=(x, y, z), robot=False)
 
     def settle(self, most_steps: int = 120) -> None:
         """Step until everything has come to rest, or for at most some steps."""
@@ -346,54 +329,3 @@ def pose_of(instance: int, poses: dict[int, NDArray[np.float32]]) -> NDArray[np.
 
 def _square(x: float) -> float:
     return x * x
-
-
-def _draw_light(rng: np.random.Generator) -> Light:
-    azimuth, level = rng.uniform(-np.pi, np.pi), rng.uniform(0.2, 0.6)
-    strength, warmth, sky = rng.uniform(0.4, 0.6), rng.uniform(-0.08, 0.08), rng.uniform(0.35, 0.5)
-    return Light(
-        direction=(level * exact.cos(azimuth), level * exact.sin(azimuth), 1.0),
-        sun=(strength * (1 + warmth), strength, strength * (1 - warmth)),
-        sky=(sky, sky, sky),
-        ground=(0.5 * sky, 0.5 * sky, 0.5 * sky),
-    )
-
-
-@cache
-def slab(side: float = 1.0) -> Asset:
-    """What is felt of a table: one asset for each size, so that its hull is written once."""
-    return Asset("table", 0, MATERIALS["wood"], (), (box((side, side, 0.5), (0, 0, -0.25)).vertices,))
-
-
-def _known(cameras: Sequence[str], views: dict[str, View]) -> list[str]:
-    """Names of cameras, each once. Raises ValueError for unknown ones."""
-    for name in cameras:
-        if name not in views:
-            raise ValueError(f"cameras: unknown camera {name!r}{nearest(name, views)}")
-    return list(dict.fromkeys(cameras))
-
-
-@cache
-def _furniture(side: float, height: float) -> Asset:
-    """What is seen of a table besides its top, and the floor around it."""
-    corner, long = side / 2 - 0.06, height - 0.04
-    legs = [box((0.06, 0.06, long), (x, y, -0.04 - long / 2)) for x in (-corner, corner) for y in (-corner, corner)]
-    floor = box((FLOOR_SIDE_M, FLOOR_SIDE_M, 0.02), (0, 0, -height - 0.01), 0.5)
-    wood, tiles = texture("planks", 1), texture("concrete", 0)
-    return Asset(
-        "furniture", 0, MATERIALS["wood"],
-        (Part(merge(legs), wood, casts_shadow=False), Part(floor, tiles, casts_shadow=False)), (),
-    )  # fmt: skip
-
-
-@cache
-def _pedestal(height: float) -> Asset:
-    """What an arm stands on, the middle of its top the origin."""
-    return part_of_robot(box((0.2, 0.2, height), (0, 0, -height / 2)), (96, 99, 104))
-
-
-def _table_top(rng: np.random.Generator, side: float) -> Asset:
-    """What is seen of a slab whose top is z = 0, larger than the view. It lies below all that a shadow falls on."""
-    family, variant, tile = TOPS[rng.integers(len(TOPS))], int(rng.integers(16)), float(rng.uniform(0.25, 0.6))
-    top = Part(box((side, side, 0.04), (0, 0, -0.02), tile), texture(family, variant), casts_shadow=False)
-    return Asset("table", variant, MATERIALS["wood"], (top,), ())

@@ -10,6 +10,7 @@ from embodied_ssl.envs.bodies.gripper import Gripper, contact_wrenches
 from embodied_ssl.envs.views import View
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.poses import quaternion_of
+from embodied_ssl.envs.world.raster.frames import Frame
 
 Sample = dict[str, NDArray[Any]]
 
@@ -48,16 +49,14 @@ class Trajectory:
         """
         self._world, self._gripper, self._views, self._layers = world, gripper, views, layers
         self._log, self._filmed, self._whole_film = log, filmed, whole_film
-        self._rate, self._every = rate, round(1 / rate / world.time_step)
-        if (log or whole_film) and abs(self._every * world.time_step * rate - 1) > 1e-6:
-            raise ValueError(
-                f"rate: {rate:g} Hz is not one sample for each whole number of steps of the physics, which has "
-                f"{1 / world.time_step:g} in a second"
-            )
+        self._rate = rate
+        self._every = steps_between(rate, world.time_step) if log or whole_film else 1
         self.cameras = {name: view.camera for name, view in views.items()}
         self.samples: list[Sample] = []
         self.film: list[NDArray[np.uint8]] = []
         self._steps = 0  # of the physics since the act began
+        self._frames: dict[str, Frame] = {}  # of the cameras, as they are
+        self._frames_at = -1  # this step of the world
 
     @property
     def draws(self) -> bool:
@@ -66,7 +65,7 @@ class Trajectory:
 
     def begin(self) -> None:
         """From now on an act is logged and filmed."""
-        self.samples, self.film, self._steps = [], [], 0
+        self.samples, self.film, self._steps, self._frames_at = [], [], 0, -1
         if self._log or self._whole_film:
             self._world.before_step = self._before_step
 
@@ -82,6 +81,11 @@ class Trajectory:
         """What the film shows at this moment."""
         assert self._filmed is not None
         return self._world.render(self._filmed.camera, self._filmed.pose(self._gripper.tip_pose()), robot=True).rgb
+
+    def images(self) -> dict[str, NDArray[np.uint8]]:
+        """What the cameras see at this moment, uint8 [S, S, 3] by name."""
+        tip = self._gripper.tip_pose()
+        return {name: self._frame(name, view.pose(tip)).rgb.copy() for name, view in self._views.items()}
 
     def _before_step(self) -> None:
         if self._steps % self._every == 0:
@@ -118,7 +122,26 @@ class Trajectory:
 
     def _seen(self, name: str, pose: NDArray[np.float64]) -> Sample:
         """What a camera sees, and from where."""
-        frame = self._world.render(self.cameras[name], pose, robot=True)
+        frame = self._frame(name, pose)
         kinds = {"rgb": "images", "depth": "depth", "instance": "instance"}
         layers = {f"{kinds[layer]}/{name}": getattr(frame, layer) for layer in self._layers}
         return {**layers, f"extrinsics/{name}": pose}
+
+    def _frame(self, name: str, pose: NDArray[np.float64]) -> Frame:
+        """What a camera sees, drawn once where nothing has moved since."""
+        if self._frames_at != self._world.steps:
+            self._frames, self._frames_at = {}, self._world.steps
+        if name not in self._frames:
+            self._frames[name] = self._world.render(self.cameras[name], pose, robot=True)
+        return self._frames[name]
+
+
+def steps_between(rate: float, time_step: float) -> int:
+    """Steps of the physics from one sample to the next at a rate (Hz). Raises ValueError where they are not whole."""
+    steps = round(1 / rate / time_step)
+    if abs(steps * time_step * rate - 1) > 1e-6:
+        raise ValueError(
+            f"rate: {rate:g} Hz is not one sample for each whole number of steps of the physics, which has "
+            f"{1 / time_step:g} in a second"
+        )
+    return steps

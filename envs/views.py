@@ -1,5 +1,6 @@
 """The named cameras of a table: where each stands, what it looks at, how wide it looks and how large its images are."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.camera import Camera, look_at
+from embodied_ssl.envs.world.textures.families import nearest
 from embodied_ssl.limits import Angle, Count, hold_fields
 
 Vector = tuple[float, float, float]
@@ -83,3 +85,11 @@ def vector(name: str, value: object) -> Vector:
 
 
 OVERHEAD, SCENE, WRIST = Overhead(), View(), Wrist()
+
+
+def known_cameras(names: Sequence[str], views: Mapping[str, View]) -> list[str]:
+    """Names of cameras, each once. Raises ValueError for unknown ones."""
+    for name in names:
+        if name not in views:
+            raise ValueError(f"cameras: unknown camera {name!r}{nearest(name, views)}")
+    return list(dict.fromkeys(names))

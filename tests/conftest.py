@@ -27,6 +27,7 @@ SMALL = {
     "grasp": {"episodes": 6, "size": 32, "depth": True, "instance": True},
     "push": {"episodes": 5, "size": 32, "instance": True},
     "poke": {"episodes": 5, "size": 32},
+    "push_goal": {"episodes": 4, "size": 32, "instance": True, "cameras": ["wrist"], "wrist": {"image_size": 16}},
 }
 SIMULATOR = find_spec("pybullet") is not None
 SIMULATES = re.compile(

@@ -126,8 +126,10 @@ def make_spec(
     if compression not in COMPRESSIONS:
         raise unknown_name("compression", compression, COMPRESSIONS)
     settings = env_settings(kind, env)
+    if kind_of(kind).closed_loop and not settings["trajectory"]:
+        raise DataError(f"trajectory: an episode of {kind} is logged as one; leave it on")
     if shard_episodes is None:
-        shard_episodes = episodes_of_a_shard(kind, settings, settings[kind_of(kind).rows_setting], episodes)
+        shard_episodes = episodes_of_a_shard(kind, settings, kind_of(kind).rows_of_episode(settings), episodes)
     refuse_too_large(kind, settings, min(episodes, shard_episodes))
     player = resolve_policy(kind, policy)
     content = {name: folder_digest(folder) for name, folder in folders(settings).items() if folder.is_dir()}

@@ -124,10 +124,14 @@ class Recorder:
         while not over:
             after, _, terminated, truncated, info = env.step(policy(before))
             over = terminated or truncated
+            if "record" not in info:  # it takes further steps
+                before = after
+                continue
             record = info["record"]
+            before, after = info.get("views", (before, after))
             if not self._rows_of:
                 sizes = {"T": len(record.get("force", ())), "K": len(record.get("objects_before", ()))}
-                self._allocate(before["rgb"], **sizes)
+                self._allocate(before["rgb"], **sizes, G=len(record.get("goal", ())))
             row = self._next_row()
             if self._steps:
                 record = record | self._log_steps(info["steps"])

@@ -44,9 +44,14 @@ def simulation(module: str) -> ModuleType:
 
 
 def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Every setting of the environment, those given and the defaults of its constructor. Raises DataError."""
-    parameters = _constructor_parameters(environment_class(kind))
+    """Every setting of the environment: those given, and the defaults of collecting and of its constructor.
+
+    Raises DataError.
+    """
+    parameters, declared = _constructor_parameters(environment_class(kind)), kind_of(kind)
     parameters.pop("render_mode", None)
+    for name, usual in declared.collected.items():
+        parameters[name] = parameters[name].replace(default=usual)
     for name in given:
         if name not in parameters:
             raise unknown_name(f"setting of {kind}", name, parameters)
@@ -54,7 +59,7 @@ def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         if is_dataclass(kept := parameters[name].default):  # given in part
             given = {**given, name: hold({name: type(kept)}, {name: value})[name]}
     settings = {name: plain(name, given.get(name, each.default)) for name, each in parameters.items()}
-    return hold({"size": Annotated[int, Limits(8, MOST_PIXELS)], kind_of(kind).rows_setting: Count}, settings)
+    return hold({"size": Annotated[int, Limits(8, MOST_PIXELS)], declared.rows_setting: Count}, settings)
 
 
 def named_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Kinds of data, one file each: the files of this folder but `base`, and what others add."""
+"""Kinds of data, one file each that ends in `KIND = …`: those of this folder, and what others add."""
 
 from functools import cache
 from importlib import import_module
@@ -61,8 +61,9 @@ def register(kind: Kind) -> str:
 @cache
 def built_in_kinds() -> dict[str, Kind]:
     """The kinds of this package by name."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.name != "base")
-    found = sorted((module.KIND for module in modules), key=lambda kind: (kind.rows, kind.one_object))
+    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
+    declared = (module.KIND for module in modules if hasattr(module, "KIND"))  # others hold what several share
+    found = sorted(declared, key=lambda kind: (kind.rows, kind.one_object, kind.closed_loop))
     return {kind.name: kind for kind in found}
 
 

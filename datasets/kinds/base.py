@@ -68,6 +68,10 @@ class Kind:
     """Whether its environment has `stand` (puts the body somewhere on the floor), `walk` (sends it) and `see`."""
     one_object: bool = False
     """Whether an episode of a video shows one object in its middle, so that its frames are views of it."""
+    closed_loop: bool = False
+    """Of interactions: whether each is a whole episode of its environment, of many steps, and is a trajectory."""
+    collected: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that collecting has other defaults for than its environment."""
     batch: str | None = None
     """Of interactions: the class of batches, as `module:Class`, whose fields are read by their names."""
 
@@ -90,8 +94,12 @@ class Kind:
 
     @property
     def rows_setting(self) -> str:
-        """The setting of its environment that says how many rows an episode has."""
-        return "length" if self.is_video else "interactions"
+        """The setting of its environment that says how many rows an episode has; none where it is always one."""
+        return "" if self.closed_loop else "length" if self.is_video else "interactions"
+
+    def rows_of_episode(self, settings: Mapping[str, Any]) -> int:
+        """Rows of an episode at most, of the settings of its environment."""
+        return 1 if self.closed_loop else int(settings[self.rows_setting])
 
     @property
     def image_paths(self) -> tuple[str, ...]:

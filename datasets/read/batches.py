@@ -96,6 +96,16 @@ class Pokes(Batch):
 
 
 @dataclass(frozen=True)
+class Demonstrations(Batch):
+    """Episodes of control: what was seen from above before, what was to be achieved, and whether it was."""
+
+    images: Tensor  # uint8 [B, 3, H, W], before
+    goal: Tensor  # float32 [B, G]
+    success: Tensor  # bool [B]
+    object: Tensor  # int64 [B]: row of the data set's objects, -1 = none
+
+
+@dataclass(frozen=True)
 class ObjectPairs(Batch):
     """Two images of one object in different poses, and where it is in each."""
 

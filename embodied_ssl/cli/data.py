@@ -37,6 +37,7 @@ def collect_parser(kind: str, arguments: Sequence[str]) -> Parser:
         "--policy", type=str | None, default=None, help="a built-in name, or module:name of your own; None: the usual"
     )
     parser.settings("The environment, in full --env.NAME", environment_class(kind), "env", {"render_mode"})
+    parser.set_defaults({f"env.{name}": value for name, value in kind_of(kind).collected.items()})
     parser.for_all()
     return parser
 

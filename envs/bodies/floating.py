@@ -71,7 +71,7 @@ class FloatingGripper:
         self._tell(self._base, self._base, 0.0, OPENING_M)
 
     def show(self) -> None:
-        carriage, flat, round_one = _looks()
+        carriage, flat, round_one = looks()
         self.world.add_to_robot(carriage, self.body, 1)
         for link in self.touching:
             self.world.add_to_robot(flat if self.touching == self.finger_links else round_one, self.body, link)
@@ -146,7 +146,7 @@ class FloatingGripper:
 
 
 @cache
-def _looks() -> tuple[Asset, Asset, Asset]:
+def looks() -> tuple[Asset, Asset, Asset]:
     """The carriage, with what it hangs from, a flat finger and the round one, each in the frame of its link."""
     palm, rod = box((0.13, 0.05, 0.045), (0, 0, FINGER_M[2] + 0.0225)), box((0.04, 0.04, 0.3), (0, 0, 0.24))
     return (

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.bodies.gripper import OPENING_M
-from embodied_ssl.envs.table import VIEW_M
+from embodied_ssl.envs.tabletop import VIEW_M
 from embodied_ssl.envs.world import exact
 
 Observation = dict[str, NDArray[Any]]

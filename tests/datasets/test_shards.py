@@ -17,7 +17,23 @@ from embodied_ssl.datasets.store.files import file_sha256
 from embodied_ssl.datasets.store.shards import ForeignShard, OpenShard, _Image, read_entry, write_shard
 
 ROOT = Path(__file__).parent.parent.parent
-SIZES = {"N": 6, "H": 5, "W": 7, "A": 2, "T": 4, "E": 2, "O": 3, "S": 1, "P": 5, "J": 4, "F": 2, "K": 3}
+SIZES = {
+    "N": 6,
+    "H": 5,
+    "W": 7,
+    "A": 2,
+    "T": 4,
+    "E": 2,
+    "O": 3,
+    "S": 1,
+    "P": 5,
+    "J": 4,
+    "F": 2,
+    "K": 3,
+    "G": 3,
+    "D": 9,
+    "U": 5,
+}
 ATTRIBUTES = {"schema_version": SCHEMA_VERSION, "kind": "roam", "spec": '{"Δ": "…"}', "seed": 3, "shard": 0}
 
 

@@ -1,0 +1,383 @@
+"""What all tasks of closed-loop control share: the table, the body, observations, goals, rewards, the log."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
+
+import gymnasium
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from embodied_ssl.envs.bodies.gripper import OPENING_M
+from embodied_ssl.envs.control.driven import make_driven
+from embodied_ssl.envs.control.sensed import Place, Sensed
+from embodied_ssl.envs.observation import checked_action, checked_instances, describe_objects, observe
+from embodied_ssl.envs.simulated import SimulatedEnv
+from embodied_ssl.envs.tabletop import FIELD_OF_VIEW_RAD, VIEW_M, draw_light, draw_top, put_around, slab, table_top
+from embodied_ssl.envs.trajectory import Trajectory, steps_between
+from embodied_ssl.envs.views import OVERHEAD, SCENE, WRIST, Overhead, Vector, View, Wrist, known_cameras, vector
+from embodied_ssl.envs.world import exact
+from embodied_ssl.envs.world.assets import Asset, Part
+from embodied_ssl.envs.world.camera import Camera, look_at
+from embodied_ssl.envs.world.engine import pybullet
+from embodied_ssl.envs.world.geometry.mesh import cylinder, sphere
+from embodied_ssl.envs.world.geometry.mesh_files import flat_texture
+from embodied_ssl.envs.world.materials import MATERIALS
+from embodied_ssl.envs.world.objects.sets import object_set
+from embodied_ssl.envs.world.physics import World
+from embodied_ssl.limits import Count, Limits, Positive, within_limits
+
+LOW_M, HIGH_M = np.array([-0.2, -0.2, 0.004]), np.array([0.2, 0.2, 0.3])
+"""Where the tip can be sent."""
+SPEED_MPS, TURN_RADPS = 0.6, 2.0  # of the tip at most
+LEASH_S = 0.07  # a body is told to be no farther ahead than it gets in this time; else it would press ever harder
+LEASH_M, LEASH_RAD = LEASH_S * SPEED_MPS, LEASH_S * TURN_RADPS
+START: Place = (0.0, 0.0, 0.2)
+START_YAW = np.pi / 2
+DROP_M = 0.0005  # objects are let go this far above the table
+FAR = 1e6  # no number of a state is larger
+
+
+class ControlEnv(SimulatedEnv):
+    """A body at a table with a goal, told 20 times in a second what to do next.
+
+    Observation: a Dict as Gymnasium-Robotics has it: `observation` float32 [D], what the body feels of itself (tip m,
+    its velocity m/s, sine and cosine of twice the yaw, width between the fingers m: `PROPRIOCEPTION` numbers), then of
+    each object position m, quaternion (x, y, z, w), velocity m/s, turning rad/s and size m; `achieved_goal` and
+    `desired_goal` float32 [G]. With `cameras` also an image of each by its name, uint8 [S, S, 3], and
+    `proprioception`, the first numbers of `observation`: what is left to act on when the objects are to be seen.
+    Action: float32, each number in [−1, 1]: the velocity of the tip along x, y, z in units of 0.6 m/s and, where the
+    task needs fingers, the rate of the yaw in units of 2 rad/s and the width between them (−1 closed, 1 open). With
+    `control="joints"`, the rates of the joints in units of the fastest instead of those of tip and yaw.
+    Reward: sparse: 0 where the goal is achieved, else −1; dense: the negative distance of the goals. `compute_reward`
+    gives it for any two arrays of goals [..., G].
+    An episode ends where the goal is achieved (`terminated`), or after `length` steps (`truncated`).
+    info of a step: `is_success`. With `trajectory`, at the end of an episode also `record` (the fields
+    `interactions/*` of the data schema that are no images), `views` (what the overhead camera saw before and after,
+    the robot out of view) and `steps`, a list of samples, each a dictionary of the fields `steps/*`.
+    """
+
+    FINGERS: ClassVar[bool] = True
+    """Whether actions turn and close the hand; else it stays closed."""
+    GOAL: ClassVar[tuple[str, ...]] = ("x (m)", "y (m)", "z (m)")
+    """The numbers of a goal."""
+    TOLERANCE: ClassVar[float] = 0.02
+    """The goal is achieved within this distance."""
+    MARKER_M: ClassVar[float] = 0.012
+    """Radius of the ball that shows the goal, or of the disc, where it is a place on the table; 0: none."""
+    OBJECTS: ClassVar[int] = 0
+    """Objects of the table that are told of."""
+    CATEGORIES: ClassVar[str] = ""
+    """Of objects, where none are asked for."""
+    PROPRIOCEPTION: ClassVar[int] = 9
+    ITERATIONS: ClassVar[int] = 50  # of the contact solver
+    SIMULATED = frozenset({"world", "objects", "driven", "act"})
+    metadata = {"render_modes": ["rgb_array", "rgb_array_list"], "render_fps": 20}  # noqa: RUF012
+
+    @within_limits
+    def __init__(
+        self,
+        size: Count = 128,
+        depth: bool = False,
+        instance: bool = False,
+        length: Count = 100,
+        body: str = "floating",
+        control: Literal["tip", "joints"] = "tip",
+        reward: Literal["sparse", "dense"] = "sparse",
+        categories: str = "",
+        objects: str = "household",
+        instances: tuple[int, int] = (0, 64),
+        time_step: Annotated[float, Limits(1e-4, 0.05)] = 1 / 240,
+        textures: str = "",
+        renderer: str = "raster",
+        shadows: bool = True,
+        antialias: Count = 2,
+        trajectory: bool = False,
+        rate: Annotated[float, Limits(0.1, 1000)] = 20.0,
+        cameras: tuple[str, ...] = (),
+        overhead: Overhead = OVERHEAD,
+        scene: View = SCENE,
+        wrist: Wrist = WRIST,
+        table_size: Annotated[float, Limits(0.6, 3.0)] = 1.0,
+        table_height: Positive = 0.75,
+        base: Vector | None = None,
+        gui: bool = False,
+        render_mode: str | None = None,
+    ):
+        """Set up a table and what acts on it; the task comes with `reset`.
+
+        Args:
+            size: of the overhead images before and after an episode that is logged, px.
+            depth: log metric depth.
+            instance: log instance masks.
+            length: steps of an episode at most.
+            body: floating (a gripper without an arm, fast), panda (Franka's arm), or module:Class of an Arm of yours.
+            control: what actions move: the tip, or the joints.
+            reward: sparse (0 where the goal is achieved, else −1) or dense (the negative distance to it).
+            categories: of objects to draw from, separated by commas; empty: those that the task is made for.
+            objects: household (generated), random_urdfs (PyBullet's), a folder of mesh and .urdf files, or module:Name.
+            instances: which instances of a category to draw from, [first, last).
+            time_step: of the physics, 0.0001 to 0.05 s.
+            textures: a folder of images that everything wears instead of the generated textures; empty: none.
+            renderer: raster (fast) or tiny (PyBullet's, for reference).
+            shadows: draw shadows.
+            antialias: samples per pixel and axis.
+            trajectory: log the whole of each episode: the body, what it is told, forces, images of the cameras.
+            rate: of the steps, Hz; the physics needs a whole number of its own for each.
+            cameras: that are observed and logged: of overhead, scene and wrist.
+            overhead: the camera of that name; that of the images before and after stays where it is.
+            scene: a camera beside the table, with the robot in view; `render` shows what it sees.
+            wrist: a camera on the hand.
+            table_size: side of its square top, m.
+            table_height: of its top above the floor, m; the origin is the middle of its top.
+            base: where an arm stands, x y z, m; None: where it usually does.
+            gui: show PyBullet's window, which has the arm and what collides.
+            render_mode: None, rgb_array or, for all images since the last call, rgb_array_list.
+
+        Raises ValueError for a setting that is none.
+        """
+        self.length, self.reward, self.control = length, reward, control
+        self.instances = checked_instances(instances)
+        self.camera = Camera.from_fov(size, size, FIELD_OF_VIEW_RAD)
+        self.camera_pose = look_at((0, 0, VIEW_M / 2 / exact.tan(FIELD_OF_VIEW_RAD / 2)), (0, 0, 0), (0, 1, 0))
+        self.render_mode = render_mode
+        self._depth, self._instance, self._trajectory = depth, instance, trajectory
+        self.metadata = {**self.metadata, "render_fps": rate}
+        self._seconds, self._substeps = 1 / rate, steps_between(rate, time_step)
+        self._draws = trajectory or bool(cameras) or render_mode is not None
+        views = {"overhead": overhead, "scene": scene, "wrist": wrist}
+        look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
+        super().__init__(
+            {
+                "objects": objects,
+                "categories": categories or (self.CATEGORIES if objects == "household" else ""),
+                "body": body,
+                "base": None if base is None else vector("base", base),
+                "table": (table_size, table_height),
+                "world": look | {"time_step": time_step, "gui": gui},
+                "act": {
+                    "rate": rate,
+                    "views": {name: views[name] for name in known_cameras(cameras, views)},
+                    "layers": ("rgb", *(["depth"] if depth else []), *(["instance"] if instance else [])),
+                    "log": trajectory,
+                    "filmed": None if render_mode is None else replace(scene, image_size=4 * size),
+                    "whole_film": render_mode == "rgb_array_list",
+                },
+            }
+        )
+        joints = len(self.driven.speeds) if control == "joints" else 4 if self.FINGERS else 3
+        self.action_space = gymnasium.spaces.Box(-1, 1, (joints + self.FINGERS,), np.float32)
+        sizes = {"observation": self.PROPRIOCEPTION + 16 * self.OBJECTS}
+        sizes |= dict.fromkeys(("achieved_goal", "desired_goal"), len(self.GOAL))
+        sizes |= {"proprioception": self.PROPRIOCEPTION} if cameras else {}
+        spaces: dict[str, gymnasium.spaces.Space[Any]] = {
+            name: gymnasium.spaces.Box(-FAR, FAR, (count,), np.float32) for name, count in sizes.items()
+        }
+        for name, camera in self.act.cameras.items():
+            spaces[name] = gymnasium.spaces.Box(0, 255, (camera.height, camera.width, 3), np.uint8)
+        self.observation_space = gymnasium.spaces.Dict(spaces)
+
+    def _connect(self) -> None:
+        self.objects = object_set(self._settings["objects"], self._settings["categories"])
+        self.driven = make_driven(self._settings["body"], self._settings["base"])
+        self.world = World(**self._settings["world"], iterations=self.ITERATIONS)
+        self.act = Trajectory(self.world, self.driven, **self._settings["act"])
+
+    def _arrange(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Put what the task needs on the table, with `_put`; the goal [G]."""
+        raise NotImplementedError
+
+    def _achieved(self, sensed: Sensed) -> NDArray[np.float64]:
+        """What has been achieved so far, [G]."""
+        raise NotImplementedError
+
+    def distance(self, achieved: NDArray[Any], desired: NDArray[Any]) -> Any:
+        """How far goals [..., G] are from others."""
+        return exact.length(achieved - desired)
+
+    def compute_reward(self, achieved_goal: ArrayLike, desired_goal: ArrayLike, info: Any = None) -> Any:
+        """The rewards [...] where goals [..., G] are achieved and others desired."""
+        far = self.distance(np.asarray(achieved_goal), np.asarray(desired_goal))
+        return -np.float32(far > self.TOLERANCE) if self.reward == "sparse" else -np.float32(far)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Another table, light, objects and goal."""
+        self._begin(seed, options)
+        if self._trajectory:
+            self._before, self._poses_before = self._look(), self._poses()
+        return self._observe(), {"is_success": False}
+
+    def _set_up(self, options: dict[str, Any] | None) -> None:
+        rng = self.np_random
+        light, top = draw_light(rng), draw_top(rng)
+        self.world.reset(light)
+        side, height = self._settings["table"]
+        self.world.add(slab(side), structure=True)
+        if self._draws:
+            self.world.add(table_top(top, side), structure=True)
+        self._sizes: list[list[float]] = []
+        self.driven.load(self.world)
+        self.goal = np.float32(self._arrange(rng))
+        if self.act.draws:
+            self.driven.show()
+            put_around(self.world, getattr(self.driven, "arm", None), side, height)
+        if self._draws and self.MARKER_M:
+            self.world.add(_marker(self.MARKER_M, len(self.GOAL) < 3), (*self.goal, 0.001)[:3], structure=True)
+        self.driven.start(START, START_YAW, OPENING_M if self.FINGERS else 0.0)
+        self._told, self._told_yaw, self._told_angles = np.array(START), START_YAW, self.driven.angles()
+        self.world.step(4)  # objects settle
+        self.act.begin()
+
+    def _put(self, asset: Asset, x: float, y: float, turn: float = 0.0) -> int:
+        """Stand an asset on the table: its instance id. turn: about z, rad."""
+        low, high = asset.bounds.tolist()
+        self._sizes.append([b - a for a, b in zip(low, high, strict=True)])
+        quaternion = (0.0, 0.0, exact.sin(turn / 2), exact.cos(turn / 2))
+        return self.world.add(asset, (x, y, DROP_M - low[2]), quaternion)
+
+    def _draw_object(self, rng: np.random.Generator) -> Asset:
+        category = self.objects.categories[rng.integers(len(self.objects.categories))]
+        return self.objects.make(category, int(rng.integers(*self.instances)))
+
+    def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        told = checked_action(action, self.action_space)
+        self._interact(told)
+        self._past.append(told)
+        observation = self._observe()
+        far = self.distance(observation["achieved_goal"], observation["desired_goal"])
+        success = bool(far <= self.TOLERANCE)
+        reward = float(success) - 1.0 if self.reward == "sparse" else -float(far)
+        truncated = len(self._past) >= self.length and not success
+        info: dict[str, Any] = {"is_success": success}
+        if success or truncated:
+            self.act.end()
+            if self._trajectory:
+                info |= self._log(success, reward)
+        return observation, reward, success, truncated, info
+
+    def _interact(self, interaction: NDArray[np.float64]) -> None:
+        """Do what an action says for the time of a step."""
+        *moves, last = interaction.tolist() if self.FINGERS else (*interaction.tolist(), -1.0)
+        width = 0.5 * (last + 1.0) * OPENING_M
+        sensed, seconds = self.driven.sense(), self._seconds
+        if self.control == "joints":
+            now, speeds = self.driven.angles(), self.driven.speeds
+            told = self._told_angles + np.array(moves) * speeds * seconds
+            self._told_angles = np.clip(told, now - LEASH_S * speeds, now + LEASH_S * speeds)
+            self.driven.turn(self._told_angles, width, seconds)
+        else:
+            tip = np.array(sensed.tip)
+            way = np.array(moves[:3]) * (SPEED_MPS * seconds)
+            told = np.clip(self._told + way, LOW_M, HIGH_M)
+            self._told = np.clip(told, tip - LEASH_M, tip + LEASH_M)
+            if self.FINGERS:
+                yaw = min(max(self._told_yaw + moves[3] * TURN_RADPS * seconds, 0.0), np.pi)
+                self._told_yaw = min(max(yaw, sensed.yaw - LEASH_RAD), sensed.yaw + LEASH_RAD)
+            self.driven.go(self._told, self._told_yaw, width, seconds)
+        state = self._task_state(sensed) if self._trajectory else {}
+        self.world.step(self._substeps)
+        if self._trajectory:
+            self.act.samples[-1] |= state | {"control": interaction}
+
+    def _task_state(self, sensed: Sensed) -> dict[str, Any]:
+        """What the log says of the task at this moment."""
+        achieved = np.float32(self._achieved(sensed))
+        reward = self.compute_reward(achieved, self.goal) if self.act.samples else 0.0
+        return {"observation": self._felt(sensed), "achieved_goal": achieved, "reward": np.array(reward)}
+
+    def _observe(self) -> dict[str, NDArray[Any]]:
+        sensed = self.driven.sense()
+        observation = {
+            "observation": self._felt(sensed),
+            "achieved_goal": np.float32(self._achieved(sensed)),
+            "desired_goal": self.goal.copy(),
+        }
+        if self.act.cameras:
+            observation["proprioception"] = observation["observation"][: self.PROPRIOCEPTION].copy()
+            observation |= self.act.images()
+        return observation
+
+    def _felt(self, sensed: Sensed) -> NDArray[np.float32]:
+        """What the body feels of itself, and the state of the objects, [D]."""
+        yaw = 2 * sensed.yaw
+        felt = [*sensed.tip, *sensed.velocity, exact.sin(yaw), exact.cos(yaw), sensed.width]
+        for row, size in enumerate(self._sizes, 1):
+            felt += self._felt_of(row) + size
+        return np.array(felt, np.float32)
+
+    def _place_of(self, instance: int) -> Place:
+        """Where the middle of an object is, m."""
+        body = self.world.body(instance)
+        place: Place = pybullet.getBasePositionAndOrientation(body, physicsClientId=self.world.client)[0]
+        return place
+
+    def _felt_of(self, instance: int) -> list[float]:
+        """Position, quaternion, velocity and turning of an object."""
+        body, client = self.world.body(instance), self.world.client
+        position, quaternion = pybullet.getBasePositionAndOrientation(body, physicsClientId=client)
+        velocity, turning = pybullet.getBaseVelocity(body, physicsClientId=client)
+        return [*position, *quaternion, *velocity, *turning]
+
+    def _log(self, success: bool, reward: float) -> dict[str, Any]:
+        """What the log of an episode holds, at its end."""
+        self.act.samples[-1] |= self._task_state(self.driven.sense()) | {"control": np.zeros(self.action_space.shape)}
+        aimed = int(self.OBJECTS > 0)
+        before, after = self._poses_before, self._poses()
+        blank = np.zeros(7, np.float32)
+        (pixel,), _ = self.camera.project(
+            (before[:1, :3] if aimed else np.array([(*self.goal, 0.0)[:3]])), self.camera_pose
+        )
+        record = {
+            "pixel": np.float32(pixel),
+            "object": aimed or -1,
+            "pose_before": before[0] if aimed else blank,
+            "pose_after": after[0] if aimed else blank,
+            "success": success,
+            "goal": self.goal,
+            "time": 0.0,
+            "reward": reward,
+            "objects_before": before,
+            "objects_after": after,
+        }
+        return {"record": record, "views": (self._before, self._look()), "steps": self.act.samples}
+
+    def _poses(self) -> NDArray[np.float32]:
+        """Position and quaternion of every object, float32 [K, 7]; of none NaN."""
+        poses = [np.concatenate(self.world.pose(instance)) for instance in self.world.assets]
+        return np.array(poses or [np.full(7, np.nan)], np.float32)
+
+    def _look(self) -> dict[str, NDArray[Any]]:
+        """What the overhead camera sees."""
+        return observe(self.world.render(self.camera, self.camera_pose), self._depth, self._instance)
+
+    def describe(self) -> dict[str, Any]:
+        """What the episode shows: `scene`, `intrinsics`, `camera_pose` [4, 4], a row for each of its `objects`.
+
+        Also `intrinsics_NAME` [3, 3] of the cameras.
+        """
+        return {
+            "scene": "table",
+            "intrinsics": self.camera.intrinsics,
+            "camera_pose": self.camera_pose.astype(np.float32),
+            "objects": describe_objects(self.world),
+            **{f"intrinsics_{name}": camera.intrinsics for name, camera in self.act.cameras.items()},
+        }
+
+    def render(self) -> NDArray[np.uint8] | list[NDArray[np.uint8]] | None:  # type: ignore[override]
+        """What `scene` sees now, uint8 [4·S, 4·S, 3]; in the mode `rgb_array_list` all images since the last call."""
+        if self.render_mode is None:
+            return None
+        if self.render_mode == "rgb_array":
+            return self.act.image()
+        film, self.act.film = self.act.film or [self.act.image()], []
+        return film
+
+
+@cache
+def _marker(radius: float, flat: bool) -> Asset:
+    """What shows a goal: a ball, or a disc on the table."""
+    mesh = cylinder(radius, 0.001, 20) if flat else sphere(radius, 10)
+    part = Part(mesh, flat_texture((40, 200, 80)), emission=0.5, casts_shadow=False)
+    return Asset("goal", 0, MATERIALS["plastic"], (part,), ())
