@@ -11,6 +11,7 @@ import numpy as np
 
 from cards.markdown import code, first_paragraph, settings, table
 from embodied_ssl.datasets.kinds import Kind, collected_kinds
+from embodied_ssl.envs.control.env import ControlEnv
 from embodied_ssl.envs.simulated import SimulatedEnv
 from embodied_ssl.envs.table import TableEnv
 
@@ -47,6 +48,7 @@ give the same bits.
 
 def _card(declared: Kind, env: SimulatedEnv) -> str:
     said, kind, name = _said(type(env)), declared.name, declared.env_id
+    title, unit = kind.capitalize().replace("_", " "), "episode" if declared.closed_loop else "step"
     policies = [[code(policy), first_paragraph(_load(path).__doc__)] for policy, path in declared.policies.items()]
     fields = [field for field in declared.fields if field.table == declared.rows]
     recorded = [
@@ -55,7 +57,7 @@ def _card(declared: Kind, env: SimulatedEnv) -> str:
     ]
     return "\n\n".join(
         [
-            f"# {kind.capitalize()}",
+            f"# {title}",
             f"![Two episodes of {name}, each at its start and a while later]({kind}.png)",
             said["about"],
             "```python\nimport embodied_ssl as es\n\n"
@@ -72,7 +74,7 @@ def _card(declared: Kind, env: SimulatedEnv) -> str:
             said["reward"],
             said["info"],
             "## Record",
-            f"What `embodied-ssl collect {kind}` writes of each step; the rest is on [the data card](../data.md).",
+            f"What `embodied-ssl collect {kind}` writes of each {unit}; the rest is on [the data card](../data.md).",
             table(["field", "type", "unit", "what it is"], recorded),
             "## Policies",
             f"Of `embodied-ssl collect {kind}` as `--policy`; so is any callable from observation to action.",
@@ -91,7 +93,8 @@ def _actions(declared: Kind, env: SimulatedEnv) -> list[list[object]]:
         names = ("u, of the image point (px)", "v (px)", *env.NUMBERS)
         low, high = (0, 0, *env.LOW), (last, last, *env.HIGH)
     else:
-        names, low, high = declared.motor_signals, env.action_space.low, env.action_space.high
+        names = env.numbers if isinstance(env, ControlEnv) else declared.motor_signals
+        low, high = env.action_space.low, env.action_space.high
     return [[name, f"{a:.4g}", f"{b:.4g}"] for name, a, b in zip(names, low, high, strict=True)]
 
 
@@ -116,14 +119,19 @@ def _said(env: type[SimulatedEnv]) -> dict[str, str]:
 
 def _observations(kind: type[SimulatedEnv]) -> str:
     """A table of the observation space with everything that can be asked for."""
-    asked = {name: True for name in ("depth", "instance") if name in inspect.signature(kind).parameters}
-    env = kind(**asked)
+    if issubclass(kind, ControlEnv):
+        asked = {name: f"cameras={name}" for name in ("overhead", "scene", "wrist")}
+        env = kind(cameras=tuple(asked))
+        asked["proprioception"] = "cameras"
+    else:
+        asked = {name: f"{name}=True" for name in ("depth", "instance") if name in inspect.signature(kind).parameters}
+        env = kind(**dict.fromkeys(asked, True))
     spaces = env.observation_space.spaces
     env.close()
-    size = spaces["rgb"].shape[0]
+    size = next(space.shape[0] for space in spaces.values() if space.dtype == np.uint8)
     rows = [
         [code(name), str(space.dtype), _shape(["S" if side == size else side for side in space.shape]), _range(space),
-         "" if name not in asked else f"with {code(f'{name}=True')}"]
+         "" if name not in asked else f"with {code(asked[name])}"]
         for name, space in spaces.items()
     ]  # fmt: skip
     return table(["key", "dtype", "shape", "range", ""], rows)
@@ -144,7 +152,7 @@ def _picture(declared: Kind, env: SimulatedEnv, first: int) -> bytes:
         observation, _ = env.reset(seed=seed)
         policy.reset(env, np.random.default_rng(seed))
         shown.append(env.render())
-        for _ in range(STEPS if declared.is_video else 1):
+        for _ in range(STEPS if declared.is_video or declared.closed_loop else 1):
             observation, *_ = env.step(policy(observation))
         shown.append(env.render())
     tiles = [cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA) for picture in shown]

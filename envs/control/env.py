@@ -177,6 +177,15 @@ class ControlEnv(SimulatedEnv):
             spaces[name] = gymnasium.spaces.Box(0, 255, (camera.height, camera.width, 3), np.uint8)
         self.observation_space = gymnasium.spaces.Dict(spaces)
 
+    @property
+    def numbers(self) -> list[str]:
+        """What the numbers of an action are."""
+        moves = [f"velocity of the tip along {axis} ({SPEED_MPS} m/s)" for axis in "xyz"]
+        moves += [f"rate of the yaw ({TURN_RADPS} rad/s)"] if self.FINGERS else []
+        if self.control == "joints":
+            moves = [f"rate of joint {joint} ({speed:g} per s)" for joint, speed in enumerate(self.driven.speeds)]
+        return [*moves, *(["width between the fingers: −1 closed, 1 open"] if self.FINGERS else [])]
+
     def _connect(self) -> None:
         self.objects = object_set(self._settings["objects"], self._settings["categories"])
         self.driven = make_driven(self._settings["body"], self._settings["base"])
