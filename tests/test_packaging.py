@@ -108,7 +108,8 @@ def test_the_metadata_name_addresses_words_and_extras(metadata):
     assert all(address.startswith(URL) for address in urls.values())
     assert "self-supervised learning" in metadata["Keywords"].split(",")
     extras = set(metadata.get_all("Provides-Extra"))
-    assert {"sim", "ray", "dask", "slurm", "export", "imagenet", "docs", "notebook", "dev"} <= extras
+    ours = "sim", "ray", "dask", "slurm", "lerobot", "rerun", "export", "imagenet", "docs", "notebook", "dev"
+    assert {*ours} <= extras
 
 
 def test_the_wheel_works_alone(built, tmp_path):

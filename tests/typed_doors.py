@@ -32,7 +32,7 @@ assert_type(es.evaluate(["runs/simclr-0"], ["data/held_out"]), Results)
 assert_type(es.compare(["simclr"], Path("out"), [Path("data/roam")], [Path("data/held_out")]), Results)
 assert_type(es.study("positives", "out", size="minute"), Results)
 assert_type(es.verify("out"), list[Finding])
-assert_type(es.export("runs/simclr-0", "exported", format="onnx"), Path)
+assert_type(es.export("runs/simclr-0", "exported", to="onnx"), Path)
 
 es.train("simclr", "runs/simclr-0", {})  # type: ignore[arg-type]
 es.trian  # type: ignore[attr-defined]  # noqa: B018

@@ -166,7 +166,7 @@ def _table(path: Path, columns: Sequence[str]) -> Any:
         import pyarrow
         import pyarrow.parquet as parquet
     except ImportError as error:
-        raise DataError("import lerobot needs pyarrow: pip install 'embodied-ssl[import]'") from error
+        raise DataError("import lerobot needs pyarrow: pip install 'embodied-ssl[lerobot]'") from error
     try:
         return parquet.read_table(path, columns=list(columns)).select(list(columns))
     except (OSError, KeyError, pyarrow.ArrowException) as error:

@@ -4,7 +4,8 @@ import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from embodied_ssl.datasets.errors import DataError
@@ -24,16 +25,26 @@ def file_sha256(path: Path) -> str:
 
 def write_atomically(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
     """Write a file that is either there in full, safe on disk, or not there at all."""
+    with appearing(path, sum(len(piece) for piece in pieces)) as temporary, temporary.open("xb", buffering=0) as file:
+        for piece in pieces:
+            _write_all(file.fileno(), piece)
+
+
+@contextmanager
+def appearing(path: Path, size: int | None = None) -> Iterator[Path]:
+    """A place beside `path` to write a file to, which is `path` at the end: there in full, safe on disk, or not at all.
+
+    size: bytes that it will have, where that is known. Raises DataError where they find no room.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
-        with temporary.open("xb", buffering=0) as file:
-            for piece in pieces:
-                _write_all(file.fileno(), piece)
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise DataError(_disk_message(path, sum(len(piece) for piece in pieces), error)) from error
+        raise DataError(_disk_message(path, size, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -71,10 +82,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _disk_message(path: Path, size: int, error: OSError) -> str:
+def _disk_message(path: Path, size: int | None, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        it = "it" if size is None else f"its {size / 1e6:.1f} MB"
         return (
-            f"{path}: no space for its {size / 1e6:.1f} MB ({error.strerror}); "
+            f"{path}: no space for {it} ({error.strerror}); "
             "free some and run the same command again: what is finished is kept"
         )
-    return f"{path}: cannot be written ({error.strerror}); choose a directory that you may write to"
+    return f"{path}: cannot be written ({error.strerror or error}); choose a directory that you may write to"

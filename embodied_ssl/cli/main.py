@@ -34,7 +34,7 @@ COMMANDS = {
     "compare": Command("measuring", "train and evaluate several methods on the same data with the same budget"),
     "study": Command("studying", "run a study: collect, train, measure, and show what it answers", "NAME"),
     "verify": Command("studying", "make again what a study or a run has left behind, and say whether it is equal"),
-    "export": Command("measuring", "write what a run has learned for timm, ONNX, torch.export or the Hugging Face hub"),
+    "export": Command("exporting", "write what a run has learned, or a data set, for the libraries of others"),
     "demo": Command("learning", "all of it at small scale, with two pages that show it"),
     "envs": Command("lists", "list the environments, and the policies that act in each"),
     "methods": Command("lists", "list the methods, their papers, and what each learns from"),

@@ -1,4 +1,4 @@
-"""Commands that measure what was learned, compare methods, and hand encoders on."""
+"""Commands that measure what was learned, and compare methods."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -80,38 +80,6 @@ def compare_command(given: Mapping[str, Any]) -> int:
 
     print_tables(compare(**built(compare, _with_protocols(given))))
     print(given["out"] / "report.html")
-    return 0
-
-
-def export_parser() -> Parser:
-    """`embodied-ssl export`."""
-    from embodied_ssl.exporting.export import export
-
-    parser = Parser(
-        "export",
-        first_line(export),
-        "RUN --format FORMAT --out DIR [settings]",
-        [
-            "embodied-ssl export runs/simclr-0 --format onnx --out exported/simclr",
-            "embodied-ssl export runs/simclr-0 --format huggingface --out hub/simclr --results measured/results.json",
-        ],
-    )
-    parser.positional = "run"
-    group = parser.add_argument_group("Of which run")
-    group.add_argument("--run", type=list[Path], required=True, help="directory of a run that has ended")
-    parser.settings("What is exported, and where", export, skip={"run"})
-    parser.for_all()
-    return parser
-
-
-def export_command(given: Mapping[str, Any]) -> int:
-    """`embodied-ssl export`."""
-    from embodied_ssl.datasets.errors import DataError
-    from embodied_ssl.exporting.export import CARD, export
-
-    if len(given["run"]) > 1:
-        raise DataError(f"export: {' '.join(map(str, given['run']))}; name one run at a time")
-    print(export(**{**given, "run": given["run"][0]}) / CARD)
     return 0
 
 

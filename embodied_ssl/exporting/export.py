@@ -25,14 +25,14 @@ _WRITERS: dict[str, Callable[[Encoder, Path], str]] = {
 
 
 def export(
-    run: Path | str, out: Path | str, format: Format, results: Sequence[Path | str] = (), license: str | None = None
+    run: Path | str, out: Path | str, to: Format, results: Sequence[Path | str] = (), license: str | None = None
 ) -> Path:
     """Write the encoder of a run so that another library loads it, and a model card beside it.
 
     Args:
         run: the directory of a run that has ended.
         out: a new or an empty directory; of an earlier export what is in it is replaced.
-        format: `timm`: a folder for `timm.create_model("local-dir:OUT")`, of timm's networks. `onnx`: a graph for ONNX
+        to: `timm`: a folder for `timm.create_model("local-dir:OUT")`, of timm's networks. `onnx`: a graph for ONNX
             Runtime; takes the extra `[export]`. `torch_export`: a program of `torch.export`, for torch alone.
             `huggingface`: a folder as the Hugging Face hub has them; timm loads it where it knows the network, and
             `embodied_ssl.exporting.hub.HubEncoder.from_pretrained` all others.
@@ -45,20 +45,20 @@ def export(
     does not know, and a directory that holds something else.
     """
     out = Path(out).expanduser()
-    if format not in _WRITERS:
-        raise unknown_name("format", format, get_args(Format))
+    if to not in _WRITERS:
+        raise unknown_name("format", to, get_args(Format))
     encoder = load_encoder(run)
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CARD).is_file())):
         raise DataError(f"{out}: holds something else; name a new or an empty directory")
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
-        loading = _WRITERS[format](encoder.eval(), out)
+        loading = _WRITERS[to](encoder.eval(), out)
     except DataError:
         if made and not any(out.iterdir()):
             out.rmdir()
         raise
-    top = front_matter(run, encoder, format, license)
+    top = front_matter(run, encoder, to, license)
     text = model_card(run, encoder, loading, results, license)
     write_atomically(out / CARD, [f"---\n{top}---\n\n{text}".encode()])
     return out

@@ -25,7 +25,7 @@ def to_timm(encoder: Encoder, folder: Path) -> str:
     """
     if not isinstance(encoder, TimmEncoder):
         raise DataError(
-            f"{encoder.name} is no network of timm, which could not load it; take --format torch_export, onnx or "
+            f"{encoder.name} is no network of timm, which could not load it; take --to torch_export, onnx or "
             "huggingface"
         )
     architecture, arguments = _architecture(encoder)

@@ -98,7 +98,7 @@ def test_the_card_says_what_it_is_and_how_it_came_to_be(runs, images, tmp_path, 
     run = runs("vit_tiny_cls")
     results = es.evaluate([run], [images], ["knn", "retrieval"], device="cpu", progress=False)
     present(tmp_path / "measured", results, [run], {})
-    given = ["export", str(run), "--format", "huggingface", "--out", str(tmp_path / "hub"), "--license", "cc-by-4.0"]
+    given = ["export", str(run), "--to", "huggingface", "--out", str(tmp_path / "hub"), "--license", "cc-by-4.0"]
     assert main([*given, "--results", str(tmp_path / "measured" / "results.json")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "hub" / CARD)
     card = ModelCard.load(tmp_path / "hub" / CARD)
@@ -116,7 +116,7 @@ def test_the_card_says_what_it_is_and_how_it_came_to_be(runs, images, tmp_path, 
 
 
 def test_what_a_format_can_not_say_is_refused_before_anything_is_written(runs, tmp_path):
-    for name, message in (("conv4", "conv4 is no network of timm"), ("split/conv4", "take --format torch_export")):
+    for name, message in (("conv4", "conv4 is no network of timm"), ("split/conv4", "take --to torch_export")):
         with pytest.raises(DataError, match=message):
             es.export(runs(name), tmp_path / "out", "timm")
         assert not (tmp_path / "out").exists()

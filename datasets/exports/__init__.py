@@ -1,0 +1,1 @@
+"""Data sets for the tools of others: one format a file."""

@@ -1,0 +1,231 @@
+"""What is exported is read by each format's own library, value by value, and comes back as it was."""
+
+import hashlib
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.exports.exporting import export_data
+from embodied_ssl.datasets.exports.formats import FORMATS
+from embodied_ssl.datasets.read.readers import Dataset
+
+SOURCES = ("roam", "hold", "grasp", "compressed")
+WRITERS = {"lerobot": "pyarrow", "rerun": "rerun"}  # what a format is written with, where that is optional
+OF_VIDEO = {"rgb": "image", "depth": "depth", "instance": "instance", "flow": "flow", "pose": "pose"}
+OF_CAMERAS = {"images": "image", "depth": "depth", "instance": "instance", "extrinsics": "pose"}
+LEADS_ON = ("motor", "command", "camera_flow")  # from a frame to the next
+
+
+@pytest.fixture(scope="module")
+def sources(data, tmp_path_factory):
+    """A video, one whose episodes go on elsewhere, and interactions with trajectories, compressed and not."""
+    root = tmp_path_factory.mktemp("acts")
+    usual = {"size": 32, "trajectory": True, "shard_episodes": 2, "progress": False, "instance": True, "depth": True}
+    collect("grasp", root / "grasp", episodes=3, **usual)
+    collect("poke", root / "compressed", episodes=2, cameras=("wrist",), compression="zstd", **usual)
+    return {"roam": data["roam"], "hold": data["hold"], "grasp": root / "grasp", "compressed": root / "compressed"}
+
+
+def exported(source, out, to, **settings):
+    if to in WRITERS:
+        pytest.importorskip(WRITERS[to], exc_type=ImportError)
+    export_data(source, out, to, progress=False, **settings)
+    return out
+
+
+def hashes(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def logged(source):
+    """What each series of each episode is, [T, ...], by the name that it is exported by."""
+    dataset = Dataset.open(source)
+    if dataset.declaration.is_video:
+        start, length = dataset.segments
+        table = {
+            f"camera_{OF_VIDEO[name]}" if name in OF_VIDEO else name: each for name, each in dataset.frames[:].items()
+        }
+        table.pop("scene", None)  # it is told of the whole episode
+        episodes = [{name: each[s : s + n] for name, each in table.items()} for s, n in zip(start, length, strict=True)]
+        return [{**each, "time": each["time"] - each["time"][0]} for each in episodes]
+    found = []
+    for act in range(len(dataset)):
+        parts = {name: (*name.partition("/"), each) for name, each in dataset.trajectory(act).items()}
+        found.append(
+            {f"{camera}_{OF_CAMERAS[what]}" if camera else what: each for what, _, camera, each in parts.values()}
+        )
+    return found
+
+
+def action_of(source):
+    return "command" if Dataset.open(source).declaration.is_video else "action"
+
+
+def of_numpy(folder):
+    return [dict(np.load(path)) for path in sorted(folder.glob("*.npz"))]
+
+
+def of_webdataset(folder):
+    webdataset = pytest.importorskip("webdataset")
+    samples = webdataset.WebDataset(sorted(map(str, folder.glob("*.tar"))), shardshuffle=False).decode("rgb8")
+    episodes = {}
+    for sample in samples:
+        told = sample.pop("json")
+        assert sample["__key__"] == f"{told['episode']:06d}-{told['step']:06d}"
+        values = {name.partition(".")[0]: each for name, each in sample.items() if name.endswith((".png", ".npy"))}
+        values = {name: each[..., 0] if name.endswith("instance") else each for name, each in values.items()}
+        told = {name: each for name, each in told.items() if each is not None and name not in values}
+        episodes.setdefault(told["episode"], []).append({**told, **values})
+    return [gathered(steps) for _, steps in sorted(episodes.items())]
+
+
+def gathered(steps):
+    """What steps have, one after the other, [T, ...] or, of what the last one has not, [T - 1, ...]."""
+    return {name: np.stack([step[name] for step in steps if name in step]) for name in steps[0]}
+
+
+def of_minari(folder):
+    minari = pytest.importorskip("minari", minversion="0.5.4")
+    dataset = minari.MinariDataset(folder / "data")
+    assert dataset.total_steps == sum(len(episode) for episode in dataset.iterate_episodes())
+    found = []
+    for episode in dataset.iterate_episodes():
+        assert all(action in dataset.action_space for action in episode.actions)
+        first = {name: values[0] for name, values in episode.observations.items()}
+        assert all(value in dataset.observation_space[name] for name, value in first.items() if np.ndim(value))
+        found.append({**episode.observations, **episode.infos, "actions": episode.actions, "rewards": episode.rewards})
+    return found
+
+
+def of_robomimic(folder):
+    dataset_of_robomimic = pytest.importorskip("robomimic.utils.dataset").SequenceDataset
+    observations = pytest.importorskip("robomimic.utils.obs_utils")
+    path = folder / "demonstrations.hdf5"
+    with h5py.File(path) as file:
+        names = {name: each.shape for name, each in file["data/demo_0/obs"].items()}
+        others = [name for name in file["data/demo_0"] if name not in ("obs", "next_obs")]
+        lengths = [int(file[f"data/demo_{number}"].attrs["num_samples"]) for number in range(len(file["data"]))]
+    kinds = {"rgb": "_image", "depth": "_depth"}
+    spec = {kind: [name for name in names if name.endswith(end)] for kind, end in kinds.items()}
+    spec["low_dim"] = [name for name in names if not name.endswith(tuple(kinds.values()))]
+    observations.initialize_obs_utils_with_obs_specs([{"obs": spec}])
+    demos = dataset_of_robomimic(
+        str(path), obs_keys=list(names), dataset_keys=others, load_next_obs=True, hdf5_cache_mode=None
+    )
+    assert len(demos) == sum(lengths)
+    found = []
+    for number, length in enumerate(lengths):
+        first = demos._demo_id_to_start_indices[f"demo_{number}"]
+        steps = [demos[first + step] for step in range(length)]
+        obs = {name: [*(step["obs"][name][0] for step in steps), steps[-1]["next_obs"][name][0]] for name in names}
+        found.append(
+            {
+                **{name: np.stack(each) for name, each in obs.items()},
+                **{name: np.stack([step[name][0] for step in steps]) for name in others},
+            }
+        )
+    return found
+
+
+def of_lerobot(folder):
+    lerobot = pytest.importorskip("lerobot.datasets.lerobot_dataset", exc_type=ImportError)
+    dataset = lerobot.LeRobotDataset("ours/exported", root=folder)
+    episodes = {}
+    for number in range(len(dataset)):
+        step = dataset[number]
+        assert step["index"] == number
+        images = {
+            f"{key.rpartition('.')[2]}_image": np.rint(255 * step[key].numpy()).astype("u1").transpose(1, 2, 0)
+            for key in dataset.meta.camera_keys
+        }
+        values = {
+            key.removeprefix("observation."): np.asarray(step[key])
+            for key in step
+            if not key.startswith("observation.images") and key != "task"
+        }
+        episodes.setdefault(int(step["episode_index"]), []).append({**values, **images})
+    return [gathered(steps) for _, steps in sorted(episodes.items())]
+
+
+def of_rerun(folder):
+    reader = pytest.importorskip("rerun.chunk").RrdReader
+    return [recording(reader(path)) for path in sorted(folder.glob("*.rrd"))]
+
+
+def recording(opened):
+    """The series of a recording of Rerun, by their names here."""
+    found = {}
+    for chunk in opened.stream():
+        batch, place = chunk.to_record_batch(), chunk.entity_path.split("/")[1:]
+        if "step" not in batch.schema.names:
+            continue
+        columns = {name.partition(":")[2]: batch.column(name).to_pylist() for name in batch.schema.names if ":" in name}
+        assert batch.column("step").to_pylist() == list(range(batch.num_rows))
+        if "scalars" in columns:
+            found[place[1]] = np.array(columns["scalars"])
+        elif "blob" in columns:
+            found[f"{place[1]}_image"] = np.stack(
+                [cv2.imdecode(np.array(each[0], "u1"), cv2.IMREAD_COLOR_RGB) for each in columns["blob"]]
+            )
+        elif "buffer" in columns:
+            shape = [columns["format"][0][0][side] for side in ("height", "width")]
+            dtype = "f2" if place[2] == "depth" else "u1"
+            found["_".join(place[1:])] = np.stack(
+                [np.array(each[0], "u1").view(dtype).reshape(shape) for each in columns["buffer"]]
+            )
+        else:
+            found[f"{place[1]}_pose"] = {name: np.array(each)[:, 0] for name, each in columns.items()}
+    return found
+
+
+LIBRARIES = {
+    "numpy": of_numpy, "webdataset": of_webdataset, "minari": of_minari, "robomimic": of_robomimic,
+    "lerobot": of_lerobot, "rerun": of_rerun,
+}  # fmt: skip
+
+
+LEFT_OUT = {"lerobot": ("depth", "instance", "flow"), "rerun": ("flow",)}  # which have no place there
+
+
+def compared(to, source, folder):
+    """How many rows of series were found in an export as they are logged; raises where one is another."""
+    wanted, found = logged(source), LIBRARIES[to](folder)
+    assert len(wanted) == len(found)
+    rows = 0
+    for want, got in zip(wanted, found, strict=True):
+        action = action_of(source)
+        for name, values in want.items():
+            if name.rpartition("_")[2] in LEFT_OUT.get(to, ()):
+                continue
+            own = {"lerobot": "action", "minari": "actions", "robomimic": "actions"}.get(to, name)
+            rows += same(got[own if name == action else name], values, name)
+    return rows
+
+
+def same(got, want, name):
+    """Compare the rows of a series, and say how many there are."""
+    if isinstance(got, dict):  # a pose, as Rerun has it
+        place, turn = (want[..., :3], want[..., 3:]) if want.ndim == 2 else (want[:, :3, 3], want[:, :3, :3])
+        np.testing.assert_array_equal(got["translation"], place, name)
+        given = got["quaternion"] if "quaternion" in got else got["mat3x3"].reshape(-1, 3, 3).transpose(0, 2, 1)
+        np.testing.assert_array_equal(given, turn, name)
+        return len(want)
+    got = np.asarray(got)
+    assert len(got) in (len(want), len(want) - 1)
+    if name in LEADS_ON and np.isfinite(got[-1]).all():
+        got = got[: len(want) - 1]  # of the last frame there is none: 0, or left out
+    want = want[: len(got)]
+    np.testing.assert_array_equal(got.reshape(want.shape), want.astype(got.dtype), name)
+    return len(got)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("to", FORMATS)
+def test_the_library_of_a_format_reads_what_was_logged(to, source, sources, tmp_path):
+    settings = {"lossless": True} if to == "lerobot" else {}
+    folder = exported(sources[source], tmp_path / "out", to, **settings)
+    assert compared(to, sources[source], folder) > 0
