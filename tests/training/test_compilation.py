@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from test_methods import given, ready, step
 from torch import nn
 
 from embodied_ssl.method import Method
 from embodied_ssl.methods import make_method, method_names
 from embodied_ssl.training.devices.compilation import compiled
+from tests.methods.test_methods import given, ready, step
 
 CASES = [
     *((name, {}) for name in method_names()),

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from test_methods import given, ready, step
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.methods import method_names
@@ -10,6 +9,7 @@ from embodied_ssl.parts import precision
 from embodied_ssl.parts.colors import cell_colors, rgb_to_lab, soft_classes
 from embodied_ssl.parts.precision import resolved, slowness
 from embodied_ssl.training.devices.compilation import compiled
+from tests.methods.test_methods import given, ready, step
 
 
 def seen(method, bf16):
