@@ -13,7 +13,7 @@ from embodied_ssl.datasets.collect.engines import run_jobs
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
 
-pytest.importorskip("submitit", reason="of the slurm extra")
+submitit = pytest.importorskip("submitit", reason="of the slurm extra")
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_what_a_job_raises_is_raised_here(jobs):
         list(run_jobs(refuse, [("data/roam",)], 1, "slurm", slurm=jobs))
 
 
-@pytest.mark.slow  # submitit waits for a file system that may be late
-def test_a_job_that_dies_is_named(jobs):
+def test_a_job_that_dies_is_named(jobs, monkeypatch):
+    monkeypatch.setattr(submitit.Job, "_results_timeout_s", 1)  # how long it waits for a file system that may be late
     with pytest.raises(DataError, match=r"ended without a result.*--slurm\.minutes") as raised:
         list(run_jobs(os._exit, [(3,)], 1, "slurm", slurm=jobs))
     assert str(jobs.folder) in str(raised.value)

@@ -19,8 +19,8 @@ from contents import collect_all, contents, versions
 
 HERE = Path(__file__).parent
 COMMITTED = HERE / "contents.json"
-VIDEO = {"episodes": 56, "size": 24, "length": 4, "depth": True, "instance": True, "flow": True}
-INTERACTIONS = {"episodes": 56, "size": 24, "depth": True, "instance": True}
+VIDEO = {"episodes": 20, "size": 24, "length": 4, "depth": True, "instance": True, "flow": True}
+INTERACTIONS = {"episodes": 20, "size": 24, "depth": True, "instance": True}
 MANY = {"roam": VIDEO, "orbit": VIDEO, "hold": VIDEO, "grasp": INTERACTIONS, "push": INTERACTIONS, "poke": INTERACTIONS}
 ARITHMETICS = {  # what another processor would do; None: what there is
     "as it is": {},

@@ -156,7 +156,7 @@ def test_a_world_holds_255_things():
 
 
 @pytest.mark.slow
-def test_memory_is_flat_over_10_000_resets():
+def test_memory_is_flat_over_4_000_resets():
     world = World()
     process = psutil.Process()
     camera, pose = Camera.from_fov(16, 16, 0.8), look_at([1, 0, 1], [0, 0, 0])
@@ -174,9 +174,9 @@ def test_memory_is_flat_over_10_000_resets():
     ground_asset = ground()
     reset(500)
     before = process.memory_info().rss
-    reset(9500)
+    reset(3500)
     grown = process.memory_info().rss - before
-    assert grown < 20e6, f"{grown / 1e6:.1f} MB over 9,500 resets"
+    assert grown < 8e6, f"{grown / 1e6:.1f} MB over 3,500 resets"
 
 
 def test_a_folder_of_pictures_is_worn_instead(tmp_path):

@@ -81,7 +81,7 @@ CASES = [
     ("moco", "conv4", 150, 1e-3, {"version": 1, **QUICK}, 0.1),
     ("moco", "conv4", 250, 1e-3, {"version": 2, **QUICK}, 0.1),
     ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": BODY}, 0.3),
-    ("dino", "conv4", 300, 2e-3, {"momentum": 0.9}, 0.2),
+    ("dino", "conv4", 200, 2e-3, {"momentum": 0.9}, 0.15),
     ("clip", "conv4", 100, 1e-3, {}, 0.4),
     ("examples.byol:BYOL", "conv4", 240, 3e-3, {"momentum": 0.9}, 0.03),
 ]

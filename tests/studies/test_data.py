@@ -8,7 +8,6 @@ import itertools
 import json
 import resource
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,6 @@ def test_other_bytes_than_the_committed_ones_are_told(tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("name", ["yardstick", "poke_test", "hold_choose"])
 def test_the_committed_hashes_are_those_of_what_is_collected(name, tmp_path):
     """Where this fails and bytes are meant to change: `python tests/studies/test_data.py --out FOLDER`."""
-    sys.path.append(str(Path(__file__).parent.parent / "envs"))
     from tests.envs.contents import versions
 
     of_hashes = json.loads((Path(__file__).parent.parent / "envs" / "contents.json").read_text())["versions"]
