@@ -52,7 +52,7 @@ class Attention(Protocol):
     """At most so many; those of half of the objects validate, the others test."""
     fills: SomeShare = 0.2
     """Share of a picture that its object covers; more where the image about it ends."""
-    aside: Share = 0.15
+    aside: Share = 0.25
     """How far from the middle of a picture the centre of its object is at least, along one axis or both, as a share
     of the side."""
 
