@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[dev,ray,dask]"
+	$(BIN)/pip install --quiet --editable ".[dev,docs,ray,dask]"
 	touch $@
 
 demo: $(VENV)/.installed
@@ -54,13 +54,9 @@ types: $(VENV)/.installed
 
 # The pages of docs/, into build/site: tutorials are run, cards are made from the code, links are followed.
 docs: export NO_MKDOCS_2_WARNING = 1
-docs: $(VENV)/.docs
+docs: $(VENV)/.installed
 	$(BIN)/python -m mkdocs --quiet build --strict
 	$(BIN)/python docs/links.py build/site
-
-$(VENV)/.docs: $(VENV)/.installed
-	$(BIN)/pip install --quiet --editable ".[docs]"
-	touch $@
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info

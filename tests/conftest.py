@@ -2,15 +2,31 @@
 
 import os
 import re
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+from docstring_parser.attrdoc import AttributeDocstrings
 
 # One thread for each of the workers that test side by side: with more than there are cores, torch's threads spin and
 # wait for each other, and a test of seconds takes minutes. Before anything imports torch; subprocesses have it as well.
 for library in ("OMP", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+# Parsers of commands are made hundreds of times here, and a quarter of that is reading what stands under the fields of
+# the same few dataclasses, out of their source: each is read once.
+read_source = AttributeDocstrings.get_attr_docs
+
+
+@cache
+def under_the_fields(source: Any) -> dict[str, Any]:
+    return read_source(AttributeDocstrings(), source)
+
+
+AttributeDocstrings.get_attr_docs = lambda self, source: under_the_fields(source)
+
 
 SMALL = {
     "roam": {"episodes": 5, "size": 24, "length": 9, "depth": True, "instance": True, "flow": True},
