@@ -9,7 +9,8 @@ export OPENBLAS_NUM_THREADS ?= 1
 $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[dev,docs,ray,dask]"
+	$(BIN)/pip install --quiet --no-compile --editable ".[dev,docs,ray,dask]"
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # by all cores, where pip takes one; some files are templates
 	touch $@
 
 demo: $(VENV)/.installed
@@ -20,11 +21,13 @@ test: $(VENV)/.installed
 
 # The quick tests with the lowest version of everything that setup.py allows, laid over what is installed. Without those
 # that can hardly tell: of what is computed by torch alone, whose bound is the release that is installed (each method
-# keeps its contract here, and learns by the command line), of what the code reads like, of examples and pages.
+# keeps its contract here, and learns by the command line), of optional engines, of how the code reads, of examples and
+# pages.
 LOWEST := tests/cli tests/datasets tests/encoders tests/envs tests/evaluation tests/exporting tests/training \
 	tests/methods/test_methods.py tests/methods/test_panels.py tests/studies/test_data.py tests/studies/test_study.py \
 	tests/test_plugins.py tests/test_without_simulator.py \
-	$(addprefix --ignore=tests/,training/test_compilation.py training/test_precision.py training/test_optimization.py)
+	$(addprefix --ignore=tests/,training/test_compilation.py training/test_precision.py training/test_optimization.py \
+		datasets/test_slurm.py)
 
 lowest: $(VENV)/lowest/.installed
 	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow" $(or $(TESTS),$(LOWEST))
