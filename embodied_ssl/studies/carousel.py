@@ -35,7 +35,7 @@ STUDY = Study(
     on=(On("roam_test", (RelativeMotion(), EquivarianceError(), GoThere())),),
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=48_000, seeds=3, rows=(*OWN_OR_YOKED, "labels")),
+        "hour": Size(samples=32_000, seeds=3, rows=(*OWN_OR_YOKED, "labels")),
         "day": Size(samples=500_000, seeds=5),
         "gpu": Size(samples=2_000_000, seeds=3),
     },

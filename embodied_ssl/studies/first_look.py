@@ -20,7 +20,7 @@ def _held(minute: int, hour: int, day: int, seed: int, instances: tuple[int, int
 
 STUDY = Study(
     question="Eight kinds of objects in a hand: what is seen of them, and what is learned of it in a minute?",
-    data={"held": _held(400, 4000, 16000, 11, TRAINING), "held_new": _held(160, 800, 1600, 1011, TEST)},
+    data={"held": _held(1500, 4000, 16000, 11, TRAINING), "held_new": _held(160, 800, 1600, 1011, TEST)},
     rows=(
         Row(
             "views of the hand",
@@ -39,9 +39,9 @@ STUDY = Study(
         On("poke_test", (KNN(),), label="material"),
     ),
     sizes={
-        "minute": Size(samples=32_768, seeds=1),
-        "hour": Size(samples=262_144, seeds=3),
-        "day": Size(samples=2_097_152, seeds=5),
+        "minute": Size(samples=65_536, seeds=1, precision="bf16"),
+        "hour": Size(samples=262_144, seeds=3, precision="bf16"),
+        "day": Size(samples=2_097_152, seeds=5, precision="bf16"),
     },
     figures=(
         Figure("What it is: objects never seen", "knn", "accuracy", "held_new"),
@@ -49,5 +49,6 @@ STUDY = Study(
         Figure("Which room", "knn", "accuracy", "roam_test"),
         Figure("What it is made of", "knn", "accuracy", "poke_test"),
     ),
+    encoder="resnet8",
     batch_size=64,
 )
