@@ -29,7 +29,7 @@ class CollectSpec:
 
     kind: what to collect. env: every setting of the environment's constructor. policy: a built-in name or
     `module:name`. episodes, seed: how many, and what they are drawn from. shard_episodes: episodes of each shard.
-    compression: of the images. folders: the digests of those that settings name, by setting. policy_code: the
+    compression: of the images. contents: the digests of files that settings name, by setting. policy_code: the
     digests of what a policy is made of, by name; a word where it cannot be identified; None for one of ours.
     added_code: the same of an environment, a gripper and objects that others have added.
     """
@@ -41,7 +41,7 @@ class CollectSpec:
     seed: int
     shard_episodes: int
     compression: str
-    folders: dict[str, str]
+    contents: dict[str, str]
     policy_code: dict[str, str] | str | None
     added_code: dict[str, str] | str | None = None
 
@@ -78,9 +78,9 @@ class CollectSpec:
 
     @cached_property
     def text(self) -> str:
-        """The specification as JSON, the same for equal ones: folders stand in it by their content, not their place."""
+        """The specification as JSON, the same for equal ones: files stand in it by their content, not their place."""
         said = asdict(self)
-        said["env"] |= said.pop("folders")
+        said["env"] |= said.pop("contents")
         for name in ("policy_code", "added_code"):
             if said[name] is None:
                 del said[name]

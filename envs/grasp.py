@@ -19,6 +19,7 @@ class GraspEnv(TableEnv):
     Reward: 1 where the lifted object is between the fingers, else 0.
     """
 
+    GRIPS = True
     LOW, HIGH = (0.0,), (np.pi,)
     NUMBERS = ("closing direction in the image (rad)",)
 

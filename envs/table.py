@@ -55,6 +55,7 @@ class TableEnv(SimulatedEnv):
     HIGH: ClassVar[tuple[float, ...]] = ()
     NUMBERS: ClassVar[tuple[str, ...]] = ()  # their names, with units
     ROUND_FINGER: ClassVar[bool] = False  # one finger that feels, instead of two that grip
+    GRIPS: ClassVar[bool] = False  # whether two fingers are needed
     ITERATIONS: ClassVar[int] = 50  # of the contact solver
     SIMULATED = frozenset({"world", "objects", "gripper", "act"})
     ADDED: ClassVar[tuple[str, ...]] = (
@@ -100,7 +101,8 @@ class TableEnv(SimulatedEnv):
             instance: observe instance masks.
             interactions: interactions of an episode.
             clutter: objects on the table; fewer where no more find room.
-            body: floating (a gripper without an arm, fast), panda (Franka's arm), or module:Class of your own.
+            body: floating (a gripper without an arm, fast), panda (Franka's arm), the .urdf or .toml file of another
+                arm, or module:Class of your own.
             categories: of objects to draw from, a sequence or separated by commas; empty: all.
             objects: household (generated), random_urdfs (PyBullet's), a folder of mesh and .urdf files, or module:Name.
             instances: which instances of a category to draw from, [first, last).
@@ -159,7 +161,7 @@ class TableEnv(SimulatedEnv):
 
     def _connect(self) -> None:
         self.objects = object_set(self._settings["objects"], self._settings["categories"])
-        self.gripper = make_gripper(self._settings["body"], self.ROUND_FINGER, self._settings["base"])
+        self.gripper = make_gripper(self._settings["body"], self.ROUND_FINGER, self._settings["base"], self.GRIPS)
         self.world = World(**self._settings["world"], iterations=self.ITERATIONS)
         self.act = Trajectory(self.world, self.gripper, **self._settings["act"])
 

@@ -62,7 +62,7 @@ def put_around(world: World, gripper: object, side: float, height: float) -> Non
     """What images that show the robot show besides: the table, the floor, and what an arm stands on."""
     world.add_to_robot(_furniture(side, height), robot=False)
     if isinstance(gripper, Arm):
-        x, y, z = gripper.BASE_M
+        x, y, z = gripper.base
         world.add_to_robot(_pedestal(height + z), position=(x, y, z), robot=False)
 
 

@@ -111,7 +111,7 @@ class Trajectory:
             "joint_torque": joints.torque,
             "tip_pose": np.array([*tip[:3, 3], *quaternion_of(tip[:3, :3])]),
             "tip_velocity": gripper.tip_velocity(),
-            "width": np.array(joints.position[-2:].sum()),
+            "width": np.array(gripper.width()),
             "action": gripper.command.after(told_s + 1 / self._rate),
             "contact_force": felt[:, :3],
             "contact_torque": felt[:, 3:],

@@ -60,6 +60,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs a simulator: pip install 'embodied-ssl[sim]'")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the simulator keeps on disk, it keeps for this session: a test says nothing of an earlier one."""
+    os.environ["EMBODIED_SSL_CACHE"] = str(tmp_path_factory.getbasetemp().parent / "kept")
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A directory of each kind, in two shards; look, and copy to change."""

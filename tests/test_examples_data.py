@@ -1,4 +1,4 @@
-"""Worlds and data from outside of the package: a robot, and a task with its own kind of data."""
+"""Worlds and data from outside of the package: a task with its own kind of data. Robots: tests/envs/test_robots.py."""
 
 from pathlib import Path
 
@@ -9,10 +9,6 @@ from embodied_ssl import plugins
 from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.read.captions import UNKNOWN
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.datasets.store.check import check
-from embodied_ssl.envs.bodies.catalogue import make_gripper
-from embodied_ssl.envs.world.engine import pybullet
-from embodied_ssl.envs.world.physics import World
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,37 +22,6 @@ def plugged(monkeypatch):
 
 def run(*command):
     assert main([str(part) for part in command]) == 0, command
-
-
-def test_the_kuka_goes_where_it_is_told_within_its_limits():
-    world, arm = World(), make_gripper("examples.kuka:Kuka")
-    arm.load(world)
-    client, joints = world.client, range(7)
-    low, high = np.transpose([pybullet.getJointInfo(arm.body, n, physicsClientId=client)[8:10] for n in joints])
-    for x, y, yaw in ((0.0, 0.0, 0.3), (0.15, -0.2, 1.6), (-0.1, 0.2, 2.8), (0.2, 0.2, 0.0)):
-        arm.place((x, y, 0.15), yaw, 0.08)
-        angles = [state[0] for state in pybullet.getJointStates(arm.body, joints, physicsClientId=client)]
-        assert (low < angles).all()
-        assert (angles < high).all()
-        assert np.abs(arm.tip() - [x, y, 0.15]).max() < 1e-3
-        arm.move((x, y, 0.02), 0.3)
-        assert np.abs(arm.tip() - [x, y, 0.02]).max() < 6e-3
-        left, right = (pybullet.getLinkState(arm.body, n, physicsClientId=client)[4] for n in arm.finger_links)
-        across = np.subtract(left, right)[:2]
-        off = np.arctan2(across[1], across[0]) - yaw
-        assert abs((off + np.pi / 2) % np.pi - np.pi / 2) < 0.02  # which finger is on which side is all one
-    world.close()
-
-
-def test_the_kuka_grasps_and_pokes_as_other_bodies_do(tmp_path):
-    settings = "--episodes", 12, "--size", 48, "--clutter", 5, "--progress", "false"
-    run("collect", "grasp", "--body", "examples.kuka:Kuka", "--policy", "antipodal", "--out", tmp_path / "a", *settings)
-    run("collect", "poke", "--body", "kuka", "--plugin", "examples.kuka", "--out", tmp_path / "b", *settings)
-    grasps, pokes = Dataset.open(tmp_path / "a"), Dataset.open(tmp_path / "b")
-    assert check(tmp_path / "a") == check(tmp_path / "b") == []
-    assert grasps.array("interactions/success")[:].mean() > 0.25
-    assert (pokes.array("interactions/force")[:].max(1) > 1).mean() > 0.5
-    assert "examples.kuka:Kuka" in grasps.spec["added_code"]
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,12 @@ import numpy as np
 import embodied_ssl
 from embodied_ssl.datasets.collect.counters import Counter, watch
 from embodied_ssl.datasets.collect.engines import check_engine, run_jobs
-from embodied_ssl.datasets.collect.folder_identity import folder_digest
 from embodied_ssl.datasets.collect.policies import Content, added_content, policy_content, policy_name, resolve_policy
 from embodied_ssl.datasets.collect.recorder import Policy, Recorder
 from embodied_ssl.datasets.collect.settings import (
+    contents,
     env_settings,
     environment_class,
-    folders,
     named_settings,
 )
 from embodied_ssl.datasets.collect.slurm import USUAL, Slurm
@@ -132,7 +131,6 @@ def make_spec(
         shard_episodes = episodes_of_a_shard(kind, settings, kind_of(kind).rows_of_episode(settings), episodes)
     refuse_too_large(kind, settings, min(episodes, shard_episodes))
     player = resolve_policy(kind, policy)
-    content = {name: folder_digest(folder) for name, folder in folders(settings).items() if folder.is_dir()}
     return CollectSpec(
         kind=kind,
         env=named_settings(kind, settings),
@@ -141,7 +139,7 @@ def make_spec(
         seed=seed,
         shard_episodes=shard_episodes,
         compression=compression,
-        folders=content,
+        contents=contents(settings),
         policy_code=policy_content(policy, player),
         added_code=_added_content(kind, settings),
     ), player
@@ -211,14 +209,14 @@ def _make_shards(
 
 
 def _refuse_what_changed(folder: Path, spec: CollectSpec, made: set[int]) -> None:
-    """Objects and textures are read while shards are made: DataError, and no such shards, if they are others now."""
-    for name, source in folders(spec.env).items() if made else ():
-        if folder_digest(source) != spec.folders[name]:
+    """Objects, textures, robots are read meanwhile: DataError, and no such shards, if they are others now."""
+    for name, digest in contents(spec.env).items() if made else ():
+        if digest != spec.contents[name]:
             for path in map(partial(_shard_path, folder), made):
                 (_longer(path) if _longer(path).exists() else path).unlink()
             raise DataError(
-                f"{name}: {source} has changed while data were collected; the {len(made)} shards made meanwhile "
-                "are deleted, run the same command again"
+                f"{name}: {spec.env[name]} has changed while data were collected; the {len(made)} shards made "
+                "meanwhile are deleted, run the same command again"
             )
 
 
@@ -257,7 +255,7 @@ _environments: dict[str, gymnasium.Env[Any, Any]] = {}  # of this process, at mo
 
 def _environment(spec: CollectSpec) -> gymnasium.Env[Any, Any]:
     """This process's environment for `spec`. Raises DataError where the environment refuses a setting."""
-    key = json.dumps([spec.kind, spec.env, spec.folders], sort_keys=True)
+    key = json.dumps([spec.kind, spec.env, spec.contents], sort_keys=True)
     if key not in _environments:
         while _environments:
             _environments.popitem()[1].close()

@@ -1,8 +1,8 @@
-"""What a folder of files is by its content, wherever it lies: a digest of names, bytes, and what the files refer to."""
+"""What files and folders are by their content, wherever they lie: a digest of bytes, and of what they refer to."""
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from embodied_ssl.datasets.errors import DataError
@@ -28,6 +28,15 @@ def folder_digest(folder: Path) -> str:
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); all of {folder} counts") from error
     return f"sha256:{hashlib.sha256(chr(10).join(lines).encode(errors='surrogateescape')).hexdigest()[:32]}"
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """`sha256:…` of the bytes of files, in their order, whatever they are called. Raises DataError for one missing."""
+    try:
+        lines = [file_sha256(path) for path in files]
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()[:32]}"
 
 
 def _visible(folder: Path) -> list[Path]:

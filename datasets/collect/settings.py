@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import gymnasium
 import numpy as np
 
+from embodied_ssl.datasets.collect.folder_identity import files_digest, folder_digest
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds import kind_of
 from embodied_ssl.limits import Count, Limits, hold
@@ -73,13 +74,19 @@ def named_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if says or name not in added}
 
 
-def folders(settings: dict[str, Any]) -> dict[str, Path]:
-    """The settings that name a folder of files, and the folder."""
-    found = {name: Path(str(settings[name])).expanduser() for name in ("objects", "textures") if settings.get(name)}
-    sets = simulation("embodied_ssl.envs.world.objects.sets")
+def contents(settings: dict[str, Any]) -> dict[str, str]:
+    """The digest of what each setting that names files says: a folder of objects or textures, a robot.
+
+    Raises DataError for files that are not there.
+    """
+    sets, robots = (simulation(f"embodied_ssl.envs.{module}") for module in ("world.objects.sets", "bodies.robot"))
+    named = {name: Path(str(settings[name])).expanduser() for name in ("objects", "textures") if settings.get(name)}
     try:
-        if "objects" in found and not sets.is_folder(settings["objects"]):
-            del found["objects"]
+        if "objects" in named and not sets.is_folder(settings["objects"]):
+            del named["objects"]
+        found = {name: folder_digest(folder) for name, folder in named.items() if folder.is_dir()}
+        if robots.is_robot(body := str(settings.get("body", ""))):
+            found["body"] = files_digest(robots.files_of(body))
     except ValueError as error:  # what `module:Name` stands for is no set of objects, or not there
         raise DataError(str(error)) from error
     return found

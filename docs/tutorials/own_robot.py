@@ -2,35 +2,52 @@
 # # Your own robot and task
 #
 # Nothing of the package changes for what you add: a module beside your work is named, and from then on its robots,
-# tasks, policies and objects are there by name, on the command line (`--plugin`) and in Python. This page uses two
-# modules of `examples/`, each a test of the package; an installed package says the same by entry points.
+# tasks, policies and objects are there by name, on the command line (`--plugin`) and in Python; an installed package
+# says the same by entry points. An arm needs no code: its URDF will do. This page uses what is in `examples/`, each a
+# test of the package.
 
 # %% [markdown]
 # ## A robot
 #
-# KUKA's iiwa, whose URDF comes with PyBullet, as a gripper. Any arm takes as few lines: where it stands, how it rests,
-# which link is its hand.
+# A URDF is enough for an arm that pushes and pokes: `--body my_arm.urdf`. To grasp it needs fingers, and a small file
+# says which. Here the xArm6 with its own gripper, whose URDF comes with PyBullet:
 
 # %%
-import inspect
-
-from examples import kuka
-
-print(inspect.getsource(kuka.Kuka))
+description = """
+urdf = "pybullet_data:xarm/xarm6_with_gripper.urdf"
+tip = "link6"
+fingers = ["left_finger", "right_finger"]
+"""
+with open("xarm6.toml", "w") as file:
+    file.write(description)
 
 # %% [markdown]
-# It grasps, pushes and pokes as the others do. `module:Class` stands wherever the name of a body is asked for:
+# Where it stands, how it rests, how its fingers close, where their ends are: all of that is found out from the URDF.
+# The file is a body like any other, and drawn in the images of trajectories:
 
 # %%
 import embodied_ssl as es
 
-es.collect("grasp", "data/kuka", episodes=12, size=64, body="examples.kuka:Kuka", instance=True)
-es.open("data/kuka")
+es.collect("grasp", "data/xarm6", episodes=12, size=64, body="xarm6.toml", trajectory=True, cameras=("scene",))
+data = es.open("data/xarm6")
+act = data.trajectory(0)
+{name: values.shape for name, values in act.items()}
+
+# %%
+import numpy as np
+from PIL import Image
+
+images = act["images/scene"]
+shown = images[np.linspace(0, len(images) - 1, 6).astype(int)]
+Image.fromarray(np.hstack(shown)).resize((6 * 160, 160))
 
 # %% [markdown]
 # ```sh
-# embodied-ssl collect grasp --body examples.kuka:Kuka --out data/kuka --episodes 100
+# embodied-ssl collect grasp --body xarm6.toml --trajectory --out data/xarm6 --episodes 100
 # ```
+#
+# The guide ([your own robot and objects](../guide/own.md)) has every field of the file, and says what becomes of
+# object files.
 
 # %% [markdown]
 # ## A task
@@ -39,6 +56,8 @@ es.open("data/kuka")
 # what captions say of it, and what its pages show. Here an arm puts one object on another.
 
 # %%
+import inspect
+
 from examples import stack
 
 print(inspect.getsource(stack).partition("KIND = ")[2])
@@ -56,9 +75,6 @@ stacked = data.table("interactions")["success"]
 f"{stacked.sum()} of {len(stacked)} tries left an object on another one"
 
 # %%
-import numpy as np
-from PIL import Image
-
 rows = np.flatnonzero(stacked)[:4]
 before, after = (data.array(f"interactions/rgb_{when}")[rows] for when in ("before", "after"))
 Image.fromarray(np.vstack([np.hstack(before), np.hstack(after)])).resize((4 * 160, 2 * 160))

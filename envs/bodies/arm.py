@@ -1,26 +1,21 @@
-"""An arm of seven joints with two fingers, through inverse kinematics: what arms of any make share.
+"""An arm with two fingers, or with none, through inverse kinematics: what arms of any make share.
 
 Any URDF will do: in the physics an arm needs neither looks nor collisions but those of its fingers, and loads in
 milliseconds without them; images that show it read the meshes when they are first asked for. The hand's z axis points
 along the fingers, its y axis in their closing direction.
 """
 
-import copy
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from embodied_ssl.envs.bodies.fingers import Fingers
 from embodied_ssl.envs.bodies.gripper import (
-    FINGER_M,
-    GRIP_N,
     OPENING_M,
-    ROUND_M,
     Command,
     EachStep,
     Joints,
@@ -28,74 +23,68 @@ from embodied_ssl.envs.bodies.gripper import (
     joints_of,
     make_grippy,
     soften,
-    step_until_rest,
     steps_of,
 )
 from embodied_ssl.envs.bodies.looks import DARK, WHITE, looks_of
+from embodied_ssl.envs.bodies.model import Model
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Material
 from embodied_ssl.envs.world.engine import Scratch, pybullet
+from embodied_ssl.envs.world.geometry.urdf import read_urdf
 from embodied_ssl.envs.world.physics import World
+
+Place = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
-    """A URDF as the physics has it: without looks, and without collisions but those of what touches.
+class Build:
+    """What an arm is made of.
 
-    file: of the whole of it. tree: without what is left out.
+    model: its URDF, in which fingers or the hand's round one touch. joints: those of the arm, from the base on. rest:
+    angles from which solutions are sought, rad: pointing down over the table. base: where it stands, m; from there it
+    reaches every place of the table, pointing down, within its limits. hand: the link that carries the fingers, z along
+    them, y in their closing direction. tip_below_hand: from its frame to the ends of the fingers, m. torques: of each
+    joint at most, N·m. fingers: how they are moved. finger_links: what touches of them, none for an arm without.
+    first_turn: the smallest yaw; from it to half a turn more, the wrist is within its limits, rad. away: where its tip
+    is out of the way, m. painted: whether it is drawn as its URDF says; else white.
     """
 
-    file: Path
-    tree: "ElementTree.ElementTree[ElementTree.Element]"
-
-    def write(self, path: str, visible: bool = False) -> None:
-        """Write it for PyBullet. visible: with its looks, for a window."""
-        tree = copy.deepcopy(self.tree)
-        links = {link.get("name"): link for link in tree.getroot().iter("link")}
-        for link in ElementTree.parse(self.file).getroot().iter("link") if visible else ():
-            for visual in link.findall("visual"):
-                for mesh in visual.iter("mesh"):
-                    name = (mesh.get("filename") or "").removeprefix("package://")
-                    mesh.set("filename", str(self.file.parent / name))
-                links[link.get("name")].append(visual)
-        tree.write(path)
+    model: Model
+    joints: tuple[int, ...]
+    rest: tuple[float, ...]
+    base: Place
+    hand: int
+    tip_below_hand: float
+    torques: tuple[float, ...]
+    fingers: Fingers
+    finger_links: tuple[int, ...]
+    first_turn: float = -np.pi
+    away: Place = (-0.25, 0.0, 0.6)
+    painted: bool = False
 
 
 class Arm:
-    """A gripper at an arm. A subclass says what the arm is: its model, and the constants below."""
+    """A gripper at an arm."""
 
-    BASE_M: tuple[float, float, float]
-    """Where it stands: from there it reaches every place of the table, pointing down, within its limits."""
-    REST: ClassVar[tuple[float, ...]]
-    """Angles of its joints, rad, from which solutions are sought: pointing down over the table."""
-    HAND: ClassVar[int]
-    """The link that carries the fingers."""
-    finger_links: tuple[int, int]
-    """The links of the fingers; their joints slide."""
-    TIP_BELOW_HAND_M: ClassVar[float]
-    """From the hand's frame to the ends of its fingers."""
-    TORQUE_NM: ClassVar[float] = 87.0
-    """Of each joint, at most."""
-    _DAMPING = (0.01,) * 9  # of the solver; with PyBullet's own, it ends millimetres to centimetres away from its goal
     _STRIDE = 4  # usual steps from one solution of the inverse kinematics to the next
 
-    def __init__(self, round_finger: bool = False):
-        self.touching: tuple[int, ...] = (self.HAND,) if round_finger else self.finger_links
+    def __init__(self, build: Build, round_finger: bool):
+        self.build, self.base, self.fingers = build, build.base, build.fingers
+        self.finger_links = build.finger_links
+        self.touching: tuple[int, ...] = (build.hand,) if round_finger else build.finger_links
         self._scratch = Scratch()
-        self._model = self.model(round_finger)
-        self._file = str(self._scratch.path / "arm.urdf")
-        self._model.write(self._file)
-
-    def model(self, round_finger: bool) -> Model:
-        """The URDF, in which two flat fingers or the hand's round one touch: see `bare`, `add_flat`, `add_round`."""
-        raise NotImplementedError
+        self._file = build.model.write(self._scratch.path)
 
     def load(self, world: World) -> None:
-        self.world = world
+        self.world, client = world, world.client
         if world.gui:
-            self._model.write(self._file, visible=True)
-        self.body = pybullet.loadURDF(self._file, self.BASE_M, useFixedBase=True, physicsClientId=world.client)
-        make_grippy(self.body, self.touching, world.client)
+            self.build.model.write(self._scratch.path, visible=True)
+        self.body = pybullet.loadURDF(self._file, self.base, useFixedBase=True, physicsClientId=client)
+        self.moving = moving_joints(self.body, client)
+        # Of the solver; with PyBullet's own, it ends millimetres to centimetres away from its goal.
+        self._damping = [0.01] * len(self.moving)
+        self.fingers.enter(self.body, world)
+        make_grippy(self.body, self.touching, client)
         self.leave()
 
     def show(self) -> None:
@@ -106,12 +95,13 @@ class Arm:
             if name in names:
                 self.world.add_to_robot(asset, self.body, names.index(name))
             else:  # the base, which has no joint
-                self.world.add_to_robot(asset, position=self.BASE_M)
+                self.world.add_to_robot(asset, position=self.base)
 
     @cached_property
     def _looks(self) -> list[tuple[str, Asset]]:
-        folder, whole = self._model.file.parent, ElementTree.parse(self._model.file)
-        return [*looks_of(whole, folder, WHITE).items(), *looks_of(self._model.tree, folder, DARK).items()]
+        model = self.build.model
+        own = looks_of(read_urdf(model.file), model.file, None if self.build.painted else WHITE)
+        return [*own.items(), *looks_of(model.attached(), model.file, DARK).items()]
 
     def feel(self, material: Material, share: float = 1.0) -> None:
         soften(self.body, self.touching, material, share, self.world.client)
@@ -119,13 +109,14 @@ class Arm:
     def place(self, tip: ArrayLike, yaw: float, opening: float) -> None:
         # Turned by a half, the fingers are the same, and this half turn is within the limits of the wrist.
         self._turn, self._goal = yaw % np.pi - np.pi, np.asarray(tip, float)
-        for joint, value in enumerate(self.REST):
+        while self._turn < self.build.first_turn:
+            self._turn += np.pi
+        for joint, value in zip(self.build.joints, self.build.rest, strict=True):
             pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=self.world.client)
         for _ in range(4):  # each round starts where the last one came to
             self._pose(self._solve(self._goal))
-        for joint in self.finger_links:
-            pybullet.resetJointState(self.body, joint, opening / 2, 0, physicsClientId=self.world.client)
-        self._fingers(opening)
+        self.fingers.set(opening)
+        self.fingers.drive(opening)
         self._tell(self._goal, self._goal, 0.0, opening)
 
     def _tell(self, start: NDArray[np.float64], goal: NDArray[np.float64], speed: float, opening: float) -> None:
@@ -134,27 +125,21 @@ class Arm:
     def _solve(self, tip: NDArray[np.float64]) -> Sequence[float]:
         """Joint angles that bring the tip to a place [3], pointing down, with the closing direction at the yaw."""
         down = pybullet.getQuaternionFromEuler((np.pi, 0, self._turn + np.pi / 2))
-        hand = tip + [0, 0, self.TIP_BELOW_HAND_M]
-        return pybullet.calculateInverseKinematics(
-            self.body, self.HAND, hand.tolist(), down, jointDamping=self._DAMPING, maxNumIterations=20,
-            residualThreshold=1e-7, physicsClientId=self.world.client)[:len(self.REST)]  # fmt: skip
+        hand = tip + [0, 0, self.build.tip_below_hand]
+        return pybullet.calculateInverseKinematics(  # its joints come before those of its fingers
+            self.body, self.build.hand, hand.tolist(), down, jointDamping=self._damping, maxNumIterations=20,
+            residualThreshold=1e-7, physicsClientId=self.world.client)[:len(self.build.joints)]  # fmt: skip
 
     def _pose(self, angles: Sequence[float]) -> None:
-        for joint, angle in enumerate(angles):
+        for joint, angle in zip(self.build.joints, angles, strict=True):
             pybullet.resetJointState(self.body, joint, angle, 0, physicsClientId=self.world.client)
         self._follow(angles)
 
     def _follow(self, angles: Sequence[float]) -> None:
-        count = len(self.REST)
         pybullet.setJointMotorControlArray(
-            self.body, range(count), pybullet.POSITION_CONTROL, targetPositions=angles,
-            forces=[self.TORQUE_NM] * count, positionGains=[gain_of(0.3, self.world)] * count,
+            self.body, self.build.joints, pybullet.POSITION_CONTROL, targetPositions=angles,
+            forces=self.build.torques, positionGains=[gain_of(0.3, self.world)] * len(angles),
             physicsClientId=self.world.client)  # fmt: skip
-
-    def _fingers(self, opening: float) -> None:
-        pybullet.setJointMotorControlArray(
-            self.body, self.finger_links, pybullet.POSITION_CONTROL, targetPositions=[opening / 2] * 2,
-            forces=[GRIP_N] * 2, physicsClientId=self.world.client)  # fmt: skip
 
     def move(self, tip: ArrayLike, speed: float, each_step: EachStep | None = None) -> None:
         start, self._goal = self._goal, np.asarray(tip, float)
@@ -179,8 +164,8 @@ class Arm:
 
     def grip(self, opening: float, most_steps: int) -> None:
         self._tell(self._goal, self._goal, 0.0, opening)
-        self._fingers(opening)
-        step_until_rest(self.world, self.body, self.finger_links, most_steps)
+        self.fingers.drive(opening)
+        self.fingers.rest(most_steps)
 
     def tip(self) -> NDArray[np.float64]:
         return self.tip_pose()[:3, 3]
@@ -188,7 +173,7 @@ class Arm:
     def tip_pose(self) -> NDArray[np.float64]:
         hand, pose = self._hand(), np.eye(4)
         pose[:3, :3] = np.reshape(pybullet.getMatrixFromQuaternion(hand[5]), (3, 3))
-        pose[:3, 3] = np.array(hand[4]) + pose[:3, 2] * self.TIP_BELOW_HAND_M
+        pose[:3, 3] = np.array(hand[4]) + pose[:3, 2] * self.build.tip_below_hand
         return pose
 
     def tip_velocity(self) -> NDArray[np.float64]:
@@ -197,64 +182,22 @@ class Arm:
         return np.array([*(moving + np.cross(turning, self.tip() - middle)), *turning])
 
     def joints(self) -> Joints:
-        return joints_of(self.body, [*range(len(self.REST)), *self.finger_links], self.world.client)
+        return joints_of(self.body, [*self.build.joints, *self.fingers.joints], self.world.client)
+
+    def width(self) -> float:
+        return self.fingers.width()
 
     def _hand(self, **asked: int) -> tuple[Any, ...]:
         return pybullet.getLinkState(
-            self.body, self.HAND, computeForwardKinematics=1, physicsClientId=self.world.client, **asked
+            self.body, self.build.hand, computeForwardKinematics=1, physicsClientId=self.world.client, **asked
         )
 
     def leave(self) -> None:
-        self.place((-0.25, 0.0, 0.6), 0.0, OPENING_M)
+        self.place(self.build.away, 0.0, OPENING_M)
 
 
-def bare(file: Path | str) -> Model:
-    """A URDF without looks and without collisions."""
-    tree = ElementTree.parse(file)
-    for link in tree.getroot().iter("link"):
-        for element in [child for child in link if child.tag in ("visual", "collision")]:
-            link.remove(element)
-    return Model(Path(file), tree)
-
-
-def add_flat(model: Model, link: str, outward: int, end_m: float) -> None:
-    """Let a finger's link touch as a flat finger does.
-
-    outward: 1 where its joint opens along y, −1 where it opens the other way. end_m: of the finger, along z.
-    """
-    geometry = _collision(_link(model, link), outward * FINGER_M[0] / 2, end_m - FINGER_M[2] / 2)
-    ElementTree.SubElement(geometry, "box", size=f"{FINGER_M[1]} {FINGER_M[0]} {FINGER_M[2]}")
-
-
-def add_round(model: Model, link: str, end_m: float) -> None:
-    """Let the hand's link touch with the end of one round finger, whose end is at `end_m` along z."""
-    geometry = _collision(_link(model, link), 0.0, end_m - FINGER_M[2] / 2)
-    ElementTree.SubElement(geometry, "capsule", radius=f"{ROUND_M}", length=f"{FINGER_M[2] - 2 * ROUND_M}")
-
-
-def add_slides(model: Model, hand: str) -> tuple[str, str]:
-    """Give a hand two links that slide along its y axis, for an arm whose model has none; their names."""
-    names = f"{hand}_left", f"{hand}_right"
-    for name, outward in zip(names, (1, -1), strict=True):
-        link = ElementTree.SubElement(model.tree.getroot(), "link", name=name)
-        inertial = ElementTree.SubElement(link, "inertial")
-        ElementTree.SubElement(inertial, "mass", value="0.1")
-        still: dict[str, Any] = dict.fromkeys(("ixx", "iyy", "izz"), "0.1") | dict.fromkeys(("ixy", "ixz", "iyz"), "0")
-        ElementTree.SubElement(inertial, "inertia", **still)
-        joint = ElementTree.SubElement(model.tree.getroot(), "joint", name=f"{name}_slide", type="prismatic")
-        ElementTree.SubElement(joint, "parent", link=hand)
-        ElementTree.SubElement(joint, "child", link=name)
-        ElementTree.SubElement(joint, "axis", xyz=f"0 {outward} 0")
-        ElementTree.SubElement(joint, "limit", lower="0", upper=f"{OPENING_M / 2}", effort="20", velocity="0.2")
-    return names
-
-
-def _link(model: Model, name: str) -> ElementTree.Element:
-    return next(link for link in model.tree.getroot().iter("link") if link.get("name") == name)
-
-
-def _collision(link: ElementTree.Element, y: float, z: float) -> ElementTree.Element:
-    """The still empty geometry of a new collision shape of a link, its middle at (0, y, z) m."""
-    collision = ElementTree.SubElement(link, "collision")
-    ElementTree.SubElement(collision, "origin", xyz=f"0 {y} {z}", rpy="0 0 0")
-    return ElementTree.SubElement(collision, "geometry")
+def moving_joints(body: int, client: int) -> list[int]:
+    """The joints of a body that move, in the order in which the solver has them."""
+    joints = range(pybullet.getNumJoints(body, physicsClientId=client))
+    kinds = [pybullet.getJointInfo(body, joint, physicsClientId=client)[2] for joint in joints]
+    return [joint for joint, kind in zip(joints, kinds, strict=True) if kind != pybullet.JOINT_FIXED]

@@ -4,9 +4,11 @@ import inspect
 from typing import Any
 
 from embodied_ssl.envs.bodies.arm import Arm
+from embodied_ssl.envs.bodies.described import DescribedArm
 from embodied_ssl.envs.bodies.floating import FloatingGripper
 from embodied_ssl.envs.bodies.gripper import Gripper
 from embodied_ssl.envs.bodies.panda import Panda
+from embodied_ssl.envs.bodies.robot import is_robot
 from embodied_ssl.envs.world.textures.families import nearest
 from embodied_ssl.plugins import NoPlugin, added, member
 
@@ -14,21 +16,37 @@ GRIPPERS: dict[str, type[Gripper]] = {"floating": FloatingGripper, "panda": Pand
 _ASKED = [name for name, each in vars(Gripper).items() if inspect.isfunction(each) and not name.startswith("_")]
 
 
-def make_gripper(name: str, round_finger: bool = False, base: tuple[float, float, float] | None = None) -> Gripper:
-    """A gripper by name, or that of a `module:Class`. base: where its arm stands, m; None: where it usually does.
+def make_gripper(
+    name: str, round_finger: bool = False, base: tuple[float, float, float] | None = None, grips: bool = True
+) -> Gripper:
+    """A gripper by name, that of a `module:Class`, or the arm that a .toml or .urdf file describes.
 
-    Raises ValueError, which names the near one, and for a base of what has no arm.
+    round_finger: instead of two that grip. base: where its arm stands, m; None: where it usually does. grips: whether
+    what it is for needs two fingers. Raises ValueError, which names the near one, for a base of what has no arm, and
+    where fingers are missing.
     """
-    gripper: Gripper = gripper_class(name)(round_finger)
-    if base is not None:
-        if not isinstance(gripper, Arm):
-            raise ValueError(f"base: the body {name} has no arm that could stand elsewhere; leave it out")
-        gripper.BASE_M = base
+    kind = gripper_class(name)
+    gripper: Gripper
+    if is_robot(name):
+        gripper = kind(name, round_finger, base)
+    elif issubclass(kind, Arm):
+        gripper = kind(round_finger, base)
+    elif base is not None:
+        raise ValueError(f"base: the body {name} has no arm that could stand elsewhere; leave it out")
+    else:
+        gripper = kind(round_finger)
+    if grips and not round_finger and not gripper.finger_links:
+        raise ValueError(
+            f"body: {name} has no fingers, so it only pushes and pokes; a .toml file gives it some, with "
+            'fingers = ["LEFT LINK", "RIGHT LINK"] or attach_fingers = true'
+        )
     return gripper
 
 
 def gripper_class(name: str) -> Any:
     """The class of a gripper; it is called with whether it has one round finger. Raises ValueError."""
+    if is_robot(name):
+        return DescribedArm
     try:
         known = GRIPPERS | added("grippers", lambda each: inspect.isclass(each) and not _missing(each))
         if ":" not in name and name not in known:

@@ -141,6 +141,9 @@ class FloatingGripper:
     def joints(self) -> Joints:
         return joints_of(self.body, range(4), self.world.client)
 
+    def width(self) -> float:
+        return float(self.joints().position[-2:].sum())
+
     def leave(self) -> None:
         self.place(AWAY_M, 0.0, OPENING_M)
 

@@ -64,7 +64,7 @@ class Gripper(Protocol):
     """A body with two fingers, or one that is round."""
 
     body: int
-    finger_links: tuple[int, int]  # of two fingers
+    finger_links: tuple[int, ...]  # of two fingers; none for a body that has none
     touching: tuple[int, ...]  # the links that touch: two fingers, or the round one
     command: Command  # what it was told last
 
@@ -97,6 +97,9 @@ class Gripper(Protocol):
 
     def joints(self) -> Joints:
         """All joints that move, those of the fingers last."""
+
+    def width(self) -> float:
+        """How far the fingers are apart, m."""
 
     def show(self) -> None:
         """Be drawn in the images that show the robot; called once after `load`, where there are such."""

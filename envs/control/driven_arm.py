@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from embodied_ssl.envs.bodies.arm import Arm
 from embodied_ssl.envs.bodies.gripper import Command, Joints
-from embodied_ssl.envs.control.free_gripper import close
 from embodied_ssl.envs.control.resolved_rates import joint_changes
 from embodied_ssl.envs.control.sensed import Place, Sensed
 from embodied_ssl.envs.world import exact
@@ -28,19 +27,19 @@ class DrivenArm:
     def __init__(self, arm: Arm):
         self.arm = arm
         self.finger_links, self.touching = arm.finger_links, arm.touching
-        self._rest = np.array(arm.REST)
-        self.speeds = np.full(len(arm.REST), SPEED_RADPS)
+        self._rest = np.array(arm.build.rest)
+        self.speeds = np.full(len(arm.build.joints), SPEED_RADPS)
         self._starts: dict[tuple[Place, float], list[float]] = {}  # joint angles, by tip and yaw
 
     def load(self, world: World) -> None:
         self.world, arm = world, self.arm
         arm.load(world)
-        self.body, self._count = arm.body, len(arm.REST)
-        self._all = [*range(self._count), *arm.finger_links]
+        self.body, self._joints, self._count = arm.body, arm.build.joints, len(arm.build.joints)
+        self._all = arm.moving  # those of the arm, then those of its fingers
         self._still = [0.0] * len(self._all)
-        place, turn = pybullet.getDynamicsInfo(arm.body, arm.HAND, physicsClientId=world.client)[3:5]
+        place, turn = pybullet.getDynamicsInfo(arm.body, arm.build.hand, physicsClientId=world.client)[3:5]
         _, back = pybullet.invertTransform((0, 0, 0), turn)
-        tip = [0.0 - place[0], 0.0 - place[1], arm.TIP_BELOW_HAND_M - place[2]]
+        tip = [0.0 - place[0], 0.0 - place[1], arm.build.tip_below_hand - place[2]]
         self._tip = pybullet.multiplyTransforms((0, 0, 0), back, tip, (0, 0, 0, 1))[0]  # in the frame of its mass
 
     def show(self) -> None:
@@ -50,10 +49,11 @@ class DrivenArm:
         client = self.world.client
         if (tip, yaw) not in self._starts:
             self.arm.place(tip, yaw, width)
-            states = pybullet.getJointStates(self.body, range(self._count), physicsClientId=client)
+            states = pybullet.getJointStates(self.body, self._joints, physicsClientId=client)
             self._starts[tip, yaw] = [state[0] for state in states]
-        for joint, value in zip(self._all, (*self._starts[tip, yaw], width / 2, width / 2), strict=True):
+        for joint, value in zip(self._joints, self._starts[tip, yaw], strict=True):
             pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=client)
+        self.arm.fingers.set(width)
         self._width = -1.0  # that the fingers were told
         self.sense()
         self.go(np.array(tip), yaw, width, 1.0)
@@ -62,16 +62,16 @@ class DrivenArm:
         client = self.world.client
         states = pybullet.getJointStates(self.body, self._all, physicsClientId=client)
         self._positions = [state[0] for state in states]
-        hand = pybullet.getLinkState(self.body, self.arm.HAND, 1, 1, physicsClientId=client)
+        hand = pybullet.getLinkState(self.body, self.arm.build.hand, 1, 1, physicsClientId=client)
         a, b, c, d, e, f, g, h, i = pybullet.getMatrixFromQuaternion(hand[5])
         self._axes = np.array([[a, b, c], [d, e, f], [g, h, i]])
-        (x, y, z), (mx, my, mz), below = hand[4], hand[0], self.arm.TIP_BELOW_HAND_M
+        (x, y, z), (mx, my, mz), below = hand[4], hand[0], self.arm.build.tip_below_hand
         self._at = x, y, z = x + c * below, y + f * below, z + i * below
         (u, v, w), (p, q, r) = hand[6], hand[7]
         dx, dy, dz = x - mx, y - my, z - mz  # from the middle of the hand's mass
         velocity = (u + q * dz - r * dy, v + r * dx - p * dz, w + p * dy - q * dx)
         yaw = (math.atan2(e, b) + 1.5 * math.pi) % (2 * math.pi) - 0.5 * math.pi
-        return Sensed(self._at, velocity, yaw, self._positions[-2] + self._positions[-1])
+        return Sensed(self._at, velocity, yaw, self.arm.width())
 
     def angles(self) -> NDArray[np.float64]:
         return np.array(self._positions[: self._count])
@@ -93,7 +93,7 @@ class DrivenArm:
     def _jacobian(self) -> NDArray[np.float64]:
         """Of the tip [6, J]: m, then rad about the world's axes."""
         linear, turning = pybullet.calculateJacobian(
-            self.body, self.arm.HAND, self._tip, self._positions, self._still, self._still,
+            self.body, self.arm.build.hand, self._tip, self._positions, self._still, self._still,
             physicsClientId=self.world.client)  # fmt: skip
         return np.array([*linear, *turning])[:, : self._count]
 
@@ -104,10 +104,10 @@ class DrivenArm:
         speed = float(exact.length(tip - at)) / seconds
         self.command = Command(at, tip, speed, self.world.steps, yaw, width)
         pybullet.setJointMotorControlArray(
-            self.body, range(self._count), pybullet.VELOCITY_CONTROL, targetVelocities=(changes / seconds).tolist(),
-            forces=[self.arm.TORQUE_NM] * self._count, physicsClientId=self.world.client)  # fmt: skip
+            self.body, self._joints, pybullet.VELOCITY_CONTROL, targetVelocities=(changes / seconds).tolist(),
+            forces=self.arm.build.torques, physicsClientId=self.world.client)  # fmt: skip
         if width != self._width:
-            close(self.body, self.finger_links, width, self.world)
+            self.arm.fingers.steer(width)
             self._width = width
 
     def joints(self) -> Joints:

@@ -3,15 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.envs.bodies.fingers import close
 from embodied_ssl.envs.bodies.floating import looks
 from embodied_ssl.envs.bodies.gripper import (
     FINGER_M,
-    GRIP_N,
-    OPENING_M,
     PUSH_N,
     Command,
     Joints,
-    gain_of,
     joints_of,
     make_grippy,
 )
@@ -21,7 +19,6 @@ from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.physics import World
 
 TURN_NM = 3.0  # torque about z
-CLOSING_MPS = 0.25  # of a finger
 INERTIA_KGM2 = 2e-3  # of the carriage about each axis
 
 
@@ -111,11 +108,3 @@ class FreeGripper:
         states = pybullet.getJointStates(self.body, range(4), physicsClientId=self.world.client)
         x, y, z, turning = (state[1] for state in states)
         return np.array([x, y, z, 0, 0, turning])
-
-
-def close(body: int, links: tuple[int, int], width: float, world: World) -> None:
-    """Drive fingers to a width (m)."""
-    for link in links:
-        pybullet.setJointMotorControl2(
-            body, link, pybullet.POSITION_CONTROL, targetPosition=min(width, OPENING_M) / 2, force=GRIP_N,
-            maxVelocity=CLOSING_MPS, positionGain=gain_of(0.5, world), physicsClientId=world.client)  # fmt: skip

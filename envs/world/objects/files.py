@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +15,10 @@ from scipy.spatial import ConvexHull, QhullError
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Part
 from embodied_ssl.envs.world.geometry import mesh_files
-from embodied_ssl.envs.world.geometry.mesh import (
-    Mesh,
-    box,
-    cylinder,
-    make_mesh,
-    rotation_x,
-    rotation_y,
-    rotation_z,
-    sphere,
-)
+from embodied_ssl.envs.world.geometry.mesh import Mesh, make_mesh
 from embodied_ssl.envs.world.geometry.mesh_files import Triangles, flat_texture, read_triangles
 from embodied_ssl.envs.world.geometry.solids import MOST_CORNERS
+from embodied_ssl.envs.world.geometry.urdf import origin_of, read_urdf, triangles_of
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
 from embodied_ssl.envs.world.textures.families import texture
 
@@ -92,7 +83,7 @@ def _load_shape(path: Path, stamp: int) -> Shape:
     center = _centroid(points, whole)
     corners, kept = coarsened(corners)
     meshes = {colour: mesh_of(corners[worn] - center) for colour, worn in _by_colour(shown, kept)}
-    return Shape(meshes, _few_corners(points[whole.vertices] - center), SOLID_SHARE * whole.volume)
+    return Shape(meshes, few_corners(points[whole.vertices] - center), SOLID_SHARE * whole.volume)
 
 
 def _by_colour(shown: Triangles, kept: NDArray[np.int64]) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
@@ -106,10 +97,7 @@ def _by_colour(shown: Triangles, kept: NDArray[np.int64]) -> Iterator[tuple[Any,
 
 def _load_urdf(path: Path) -> Triangles:
     """What a URDF shows, its joints at zero; the colours of its meshes are not taken."""
-    try:
-        robot = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as URDF: {error}") from error
+    robot = read_urdf(path).getroot()
     joints = {}
     for joint in robot.findall("joint"):
         parent, child = joint.find("parent"), joint.find("child")
@@ -136,62 +124,6 @@ def _load_urdf(path: Path) -> Triangles:
     return Triangles(corners, np.zeros((len(corners), 3), np.uint8), np.zeros(len(corners), bool))
 
 
-def triangles_of(path: Path, visual: ElementTree.Element) -> Triangles:
-    """What a <visual> or <collision> of a URDF is, in its own frame, m; only mesh files give colours."""
-    geometry = visual.find("geometry")
-    shape = next(iter(geometry), None) if geometry is not None else None
-    if shape is None:
-        raise ValueError(f"{path}: a visual has no geometry")
-    if shape.tag == "mesh":
-        name = (shape.get("filename") or "").removeprefix("file://").removeprefix("package://")
-        if not name:
-            raise ValueError(f"{path}: a mesh has no filename")
-        found = read_triangles(path.parent / name)
-        return replace(found, corners=found.corners * _numbers(path, shape, "scale", 3, (1, 1, 1)))
-    if shape.tag == "box":
-        mesh = box(_numbers(path, shape, "size", 3))
-    elif shape.tag == "sphere":
-        mesh = sphere(float(_numbers(path, shape, "radius", 1)[0]))
-    elif shape.tag in ("cylinder", "capsule"):
-        length = float(_numbers(path, shape, "length", 1)[0])
-        mesh = cylinder(float(_numbers(path, shape, "radius", 1)[0]), length).transformed((0, 0, -length / 2))
-    else:
-        raise ValueError(f"{path}: geometry <{shape.tag}> is not one of mesh, box, sphere, cylinder, capsule")
-    corners = mesh.vertices.astype(float)[mesh.triangles]
-    return Triangles(corners, np.zeros((len(corners), 3), np.uint8), np.zeros(len(corners), bool))
-
-
-def origin_of(path: Path, element: ElementTree.Element) -> NDArray[np.float64]:
-    """[4, 4] of an element's <origin>."""
-    matrix, origin = np.eye(4), element.find("origin")
-    if origin is not None:
-        matrix[:3, :3] = _turned(*_numbers(path, origin, "rpy", 3, (0, 0, 0)))
-        matrix[:3, 3] = _numbers(path, origin, "xyz", 3, (0, 0, 0))
-    return matrix
-
-
-def _turned(roll: float, pitch: float, yaw: float) -> NDArray[np.float64]:
-    """[3, 3]: about x, then y, then z, all of them fixed (rad)."""
-    return exact.product(rotation_z(yaw), exact.product(rotation_y(pitch), rotation_x(roll)))
-
-
-def _numbers(
-    path: Path, element: ElementTree.Element, name: str, count: int, default: tuple[float, ...] | None = None
-) -> NDArray[np.float64]:
-    text = element.get(name)
-    if text is None and default is not None:
-        return np.array(default, float)
-    try:
-        values = np.array([float(word) for word in (text or "").split()])
-    except ValueError:
-        values = np.empty(0)
-    if name == "scale" and len(values) == 1:
-        values = np.repeat(values, 3)
-    if len(values) != count:
-        raise ValueError(f"{path}: <{element.tag} {name}={text!r}> is not {count} number{'s' if count > 1 else ''}")
-    return values
-
-
 def _centroid(points: NDArray[np.float64], hull: ConvexHull) -> NDArray[np.float64]:
     inside = points[hull.vertices].mean(axis=0)
     corners = points[hull.simplices] - inside
@@ -199,7 +131,7 @@ def _centroid(points: NDArray[np.float64], hull: ConvexHull) -> NDArray[np.float
     return inside + (volumes[:, None] * corners.sum(axis=1)).sum(axis=0) / 4 / volumes.sum()
 
 
-def _few_corners(points: NDArray[np.float64]) -> NDArray[np.float32]:
+def few_corners(points: NDArray[np.float64]) -> NDArray[np.float32]:
     """At most 48 corners of a convex set: those farthest out in 48 directions spread over the sphere."""
     if len(points) > MOST_CORNERS:
         k = np.arange(MOST_CORNERS) + 0.5
