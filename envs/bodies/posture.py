@@ -14,13 +14,13 @@ from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.kept import kept
 from embodied_ssl.envs.world.poses import matrices_of
 
-VERSION = 2  # of the way it is looked for
+VERSION = 1  # of the way it is looked for
 ENDS_M = (-0.23, 0.0, 0.23)  # where it is tried, along either side of the table
 HEIGHTS_OF_TIP_M = (0.14, 0.1, 0.05, 0.01)  # there, on its way down
 YAWS = (0.01, 1.05, 2.1)  # from its first turn on
 OFF_M = 1e-3  # it may be off by
 DISTANCES_M = (0.5, 0.4, 0.6, 0.45, 0.55, 0.3, 0.7)  # from the middle of the table to its base
-HEIGHTS_M = (0.0, 0.2, 0.4)  # of its base above the table
+HEIGHTS_M = (0.0, 0.15, 0.3)  # of its base above the table
 TRIES, ENOUGH = 24, 4  # rests that are tried from one base, and of those that reach everything
 ABOVE_M = 0.03  # no joint is lower
 FIRST_TURNS = (-np.pi, -np.pi / 2)
@@ -133,7 +133,9 @@ class _Search:
 
     def _start(self, tried: Build) -> None:
         """Stand and rest."""
-        pybullet.resetBasePositionAndOrientation(self._body, tried.base, (0, 0, 0, 1), physicsClientId=self._client)
+        place, turn = pybullet.getDynamicsInfo(self._body, -1, physicsClientId=self._client)[3:5]  # of the mass
+        middle = np.add(tried.base, place).tolist()
+        pybullet.resetBasePositionAndOrientation(self._body, middle, turn, physicsClientId=self._client)
         self._set(tried.rest)
 
     def _go(self, tried: Build, place: NDArray[np.float64], turn: float) -> None:
