@@ -113,6 +113,9 @@ class DrivenArm:
     def joints(self) -> Joints:
         return self.arm.joints()
 
+    def width(self) -> float:
+        return self.arm.width()
+
     def tip(self) -> NDArray[np.float64]:
         return self.arm.tip()
 

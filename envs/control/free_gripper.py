@@ -96,6 +96,9 @@ class FreeGripper:
     def joints(self) -> Joints:
         return joints_of(self.body, range(6), self.world.client)
 
+    def width(self) -> float:
+        return float(self.joints().position[-2:].sum())
+
     def tip(self) -> NDArray[np.float64]:
         return np.array(self.sense().tip)
 
