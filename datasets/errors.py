@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 MOST_LISTED = 60
+AGAIN = "repeat the embodied-ssl collect or import that made it"
+"""The remedy for data that are damaged: what is intact is kept."""
 
 
 class DataError(ValueError):

@@ -145,7 +145,7 @@ def _tell(folder: Path, record: dict[str, Any]) -> None:
 
 def _write(folder: Path, parts: Any, name: str, workers: int, progress: bool) -> None:
     """Every file that is not there yet."""
-    for place in {(folder / part.path).parent for part in parts}:
+    for place in {folder, *((folder / part.path).parent for part in parts)}:
         place.mkdir(parents=True, exist_ok=True)
         remove_temporaries(place)
     jobs = [(folder, part) for part in parts if not (folder / part.path).exists()]

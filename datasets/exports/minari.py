@@ -46,7 +46,7 @@ class Minari(Target):
     def _write(self, path: Path) -> None:
         import h5py
 
-        with h5py.File(path, "w", libver="latest") as file:
+        with h5py.File(path, "w") as file:
             for place, episode in enumerate(self._numbers):
                 self._put_episode(file.create_group(f"episode_{place}"), place, episode)
 

@@ -38,7 +38,7 @@ class Robomimic(Target):
     def _write(self, path: Path) -> None:
         import h5py
 
-        with h5py.File(path, "w", libver="latest") as file:
+        with h5py.File(path, "w") as file:
             data = file.create_group("data")
             numbers = np.flatnonzero(self.episodes.length > 1).tolist()
             for place, episode in enumerate(numbers):

@@ -47,6 +47,9 @@ class Hdf5(Source):
     """path of the times of the frames, s, [n]"""
     rate: Positive | None = None
     """frames per second, where there are no times"""
+    later: list[str] = field(default_factory=list)
+    """two parts of paths, as in `/obs/ /next_obs/`: arrays with the first in their path end with the last row of that
+    with the second, which holds the same one step later"""
     pose: str = ""
     """path of poses, [n, 4, 4], camera-to-world, OpenCV axes; a world with z up is drawn from above"""
 
@@ -61,6 +64,8 @@ class Hdf5(Source):
             raise DataError(f"import {self.name}: say where the motor signals are, as in --motor odometry, or --pose")
         if not self.time and self.rate is None:
             raise DataError(f"import {self.name}: say where the times are, as in --time time, or give --rate")
+        if len(self.later) not in (0, 2):
+            raise DataError(f"import {self.name}: --later takes two parts of paths, as in /obs/ /next_obs/")
 
     @cached_property
     def files(self) -> Sequence[Path]:
@@ -82,7 +87,8 @@ class Hdf5(Source):
         if not self.motor:
             return CAMERA_SIGNALS
         path, episode = self._places[0]
-        return named(self.names, self._motor(path, episode).shape[1], f"{path}: {', '.join(self.motor)}")
+        names = self.names or [name for place in self.motor for name in self._told_names(path, place, episode)]
+        return named(names, self._motor(path, episode).shape[1], f"{path}: {', '.join(self.motor)}")
 
     def timeline(self, number: int) -> Timeline:
         path, episode = self._places[number]
@@ -169,6 +175,11 @@ class Hdf5(Source):
             raise DataError(f"{self._where(path, self.motor[0], episode)}: {lengths} rows; give as many of each")
         return np.concatenate(columns, axis=1)
 
+    def _told_names(self, path: Path, place: str, episode: str) -> list[str]:
+        """The names of signals that stand in the file, as exports of ours have them."""
+        names = getattr(self._dataset(path, place, episode), "attrs", {}).get("names", "")
+        return names.split(", ") if isinstance(names, str) and names else []
+
     def _dataset(self, path: Path, place: str, episode: str) -> Any:
         """What lies at a path in a file. Raises DataError, with what is there, where it is no array."""
         import h5py
@@ -176,10 +187,19 @@ class Hdf5(Source):
         file, inside = self._file(path), place.replace("*", episode)
         found = file.get(inside)
         if isinstance(found, h5py.Dataset):
-            return found
+            return self._with_last(file, inside, found)
         names: list[str] = []
         file.visititems(lambda name, each: names.append(name) if isinstance(each, h5py.Dataset) else None)
         raise unknown_name(f"array of {path}", inside, names)
+
+    def _with_last(self, file: Any, inside: str, found: Any) -> Any:
+        """An array, with its last row from where the same lies one step later."""
+        if not self.later or self.later[0] not in inside:
+            return found
+        other = file.get(inside.replace(*self.later))
+        if other is None or other.shape != found.shape:
+            raise DataError(f"{file.filename}: {inside.replace(*self.later)}: not there, or not as large as {inside}")
+        return Followed(found, other)
 
     def _file(self, path: Path) -> Any:
         opened: dict[Path, Any] = self.__dict__.setdefault("_opened", {})
@@ -193,12 +213,30 @@ class Hdf5(Source):
         return f"{path}: {place.replace('*', episode)}"
 
 
-class HdfLayout(Source):
-    """A format that is HDF5 of a known layout."""
+class Followed:
+    """An array of HDF5, and after it the last row of another."""
+
+    def __init__(self, first: Any, other: Any):
+        self._first, self._other = first, other
+        self.shape = (len(first) + 1, *first.shape[1:])
+        self.dtype, self.ndim, self.chunks = first.dtype, first.ndim, first.chunks
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: Any) -> NDArray[Any]:
+        """Rows of a slice, or all of them with `()`."""
+        first, end, _ = slice(None).indices(len(self)) if rows == () else rows.indices(len(self))
+        before = self._first[first : min(end, len(self) - 1)]
+        return before if end < len(self) else np.concatenate([before, self._other[-1:]])
+
+
+class Layout(Source):
+    """A format that is files of another one, of a known layout."""
 
     @property
     @abstractmethod
-    def inside(self) -> Hdf5:
+    def inside(self) -> Source:
         """The same files by their paths inside."""
 
     @property

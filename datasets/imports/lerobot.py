@@ -1,4 +1,4 @@
-"""LeRobot's data sets, version 3: episodes in Parquet files, the frames of each camera in videos."""
+"""LeRobot's data sets, versions 2 and 3: steps in Parquet files, the frames of each camera in videos or beside them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,12 @@ from embodied_ssl.datasets.imports.decoding import decoded, frame_times
 from embodied_ssl.datasets.imports.hdf5 import image_of
 from embodied_ssl.datasets.imports.source import Images, MotorIs, Reals, Recording, Source, Timeline, came_to, named
 
+_EPISODES = "meta/episodes.jsonl"  # of version 2
+
 
 @dataclass(frozen=True)
 class LeRobot(Source):
-    """A data set of LeRobot, version 3: the folder that holds `meta/info.json`."""
+    """A data set of LeRobot, version 2 or 3: the folder that holds `meta/info.json`."""
 
     camera: str = ""
     """which images, such as `observation.images.front`; none: the first"""
@@ -34,7 +36,8 @@ class LeRobot(Source):
     @cached_property
     def files(self) -> Sequence[Path]:
         root = self.the_one()
-        return [root / "meta/info.json", *_sorted(root, "meta/episodes"), *_sorted(root, "data"), *self._videos]
+        episodes = [root / _EPISODES] if self._is_old else _sorted(root, "meta/episodes")
+        return [root / "meta/info.json", *episodes, *_sorted(root, "data"), *self._videos]
 
     @cached_property
     def signal_names(self) -> tuple[str, ...]:
@@ -66,7 +69,7 @@ class LeRobot(Source):
             return self._stored(episode, rows)
         path = self._video_of(episode)
         shown = frame_times(path)
-        start = float(episode[f"videos/{self._camera}/from_timestamp"])
+        start = float(episode.get(f"videos/{self._camera}/from_timestamp", 0))
         wanted = start + self.timeline(number).time[rows]
         nearest = np.clip(np.searchsorted(shown, wanted - 0.5 / self._info["fps"]), 0, len(shown) - 1)
         off = np.abs(shown[nearest] - wanted)
@@ -100,9 +103,14 @@ class LeRobot(Source):
             version = str(found["codebase_version"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self._info_path}: not of a data set of LeRobot ({error}); is the path right?") from error
-        if not version.startswith("v3"):
-            raise DataError(f"{self._info_path}: version {version}; convert it with LeRobot to v3.0")
+        if not version.startswith(("v2", "v3")):
+            raise DataError(f"{self._info_path}: version {version}; known are v2 and v3: convert it with LeRobot")
         return found
+
+    @property
+    def _is_old(self) -> bool:
+        """Whether it is of version 2, which has a file for each episode."""
+        return str(self._info["codebase_version"]).startswith("v2")
 
     @cached_property
     def _camera(self) -> str:
@@ -122,6 +130,8 @@ class LeRobot(Source):
     @cached_property
     def _episodes(self) -> list[dict[str, Any]]:
         """A row for each episode: its length, and where its data and its frames lie."""
+        if self._is_old:
+            return sorted(_lines(self.the_one() / _EPISODES), key=lambda row: int(row["episode_index"]))
         own = (f"videos/{self._camera}/{name}" for name in ("chunk_index", "file_index", "from_timestamp"))
         video = [*own] if self._feature(self._camera, "camera")["dtype"] != "image" else []
         wanted = ["episode_index", "length", "tasks", "data/chunk_index", "data/file_index", *video]
@@ -135,18 +145,33 @@ class LeRobot(Source):
         return sorted({self._video_of(episode) for episode in self._episodes})
 
     def _data_of(self, episode: dict[str, Any]) -> Path:
-        return self._place("data_path", episode["data/chunk_index"], episode["data/file_index"])
+        return self._place("data_path", "data", episode)
 
     def _video_of(self, episode: dict[str, Any]) -> Path:
-        chunk, file = (episode[f"videos/{self._camera}/{name}"] for name in ("chunk_index", "file_index"))
-        return self._place("video_path", chunk, file)
+        return self._place("video_path", f"videos/{self._camera}", episode)
 
-    def _place(self, template: str, chunk: int, file: int) -> Path:
-        named_so = self._info[template].format(chunk_index=chunk, file_index=file, video_key=self._camera)
-        path = self.the_one() / named_so
+    def _place(self, template: str, what: str, episode: dict[str, Any]) -> Path:
+        """The file with an episode: that of its number or, since version 3, one that it shares."""
+        number = int(episode["episode_index"])
+        shared = {name: episode.get(f"{what}/{name}", 0) for name in ("chunk_index", "file_index")}
+        chunk = number // int(self._info.get("chunks_size", 1000))
+        own = {"episode_index": number, "episode_chunk": chunk, "video_key": self._camera}
+        path = self.the_one() / self._info[template].format(**shared, **own)
         if not path.exists():
             raise DataError(f"{path}: not there; fetch the data set again")
         return path
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The episodes of a data set of version 2. Raises DataError where they cannot be read."""
+    try:
+        found = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        return [
+            {"tasks": [], **each, "length": int(each["length"]), "episode_index": each["episode_index"]}
+            for each in found
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not the episodes of a data set ({error}); fetch the data set again") from error
 
 
 def _sorted(root: Path, folder: str) -> list[Path]:

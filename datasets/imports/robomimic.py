@@ -6,14 +6,19 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.imports.hdf5 import Hdf5, HdfLayout, open_hdf5
+from embodied_ssl.datasets.imports.hdf5 import Hdf5, Layout, open_hdf5
 from embodied_ssl.datasets.imports.source import MotorIs
 from embodied_ssl.limits import Positive, hold_fields
 
+_LATER = ("/obs/", "/next_obs/")
+
 
 @dataclass(frozen=True)
-class Robomimic(HdfLayout):
-    """robomimic's HDF5 files, with images: `data/demo_N/obs/CAMERA_image` and `data/demo_N/actions`."""
+class Robomimic(Layout):
+    """robomimic's HDF5 files, with images: `data/demo_N/obs/CAMERA_image` and `data/demo_N/actions`.
+
+    Where there are next observations, the last one of a demonstration is its last frame.
+    """
 
     camera: str = "agentview"
     """which camera's images"""
@@ -35,17 +40,20 @@ class Robomimic(HdfLayout):
         rate = self.rate or self._environment.get("env_kwargs", {}).get("control_freq")
         if rate is None:
             raise DataError(f"{self.sources[0]}: its env_args name no control_freq; give --rate")
-        return Hdf5(
-            self.sources,
-            frames=f"data/*/obs/{self.camera}_image",
-            motor=[f"data/*/{path}" for path in self.motor],
-            motor_is=self.motor_is,
-            rate=float(rate),
-        )
+        frames, motor = f"data/*/obs/{self.camera}_image", [f"data/*/{path}" for path in self.motor]
+        later = list(_LATER) if self._has_next([frames, *motor]) else []
+        return Hdf5(self.sources, frames, motor, motor_is=self.motor_is, rate=float(rate), later=later)
 
     @property
     def scene(self) -> str:
         return str(self._environment.get("env_name", "recorded"))
+
+    def _has_next(self, places: list[str]) -> bool:
+        """Whether the observations of each step are there as those that follow on the one before, too."""
+        with open_hdf5(self.sources[0].expanduser()) as file:
+            demo = next(iter(file.get("data", {})), "")
+            wanted = [place.replace("*", demo).replace(*_LATER) for place in places if _LATER[0] in place]
+            return all(place in file for place in wanted)
 
     @cached_property
     def _environment(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.errors import AGAIN, DataError, unknown_name
 from embodied_ssl.datasets.images.digests import Digests, digests_of
 from embodied_ssl.datasets.kinds import Kind, kind_of
 from embodied_ssl.datasets.read.motor import OWN, MotorSignals
@@ -375,7 +375,7 @@ class Array:
         if len(values) and not -1 <= values.min() <= values.max() <= end - first:
             raise DataError(
                 f"{self._dataset.shard(index).path}: {self.field.path} names rows that are not there; "
-                "delete it and run the same embodied-ssl collect again"
+                f"delete it and {AGAIN}"
             )
         return np.where(values >= 0, values + first, values)
 

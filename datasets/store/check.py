@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import AGAIN, DataError
 from embodied_ssl.datasets.kinds import kind_of
 from embodied_ssl.datasets.schema import Field
 from embodied_ssl.datasets.spec import shard_identity, text_of_shards
@@ -61,7 +61,7 @@ def _check_shard(folder: Path, manifest: Manifest, number: int) -> list[str]:
     if found != entry.sha256:
         return [
             f"{path}: SHA-256 {found[:12]}…, recorded was {entry.sha256[:12]}…: altered since it was written; "
-            "delete it and run the same embodied-ssl collect again"
+            f"delete it and {AGAIN}"
         ]
     try:
         shard = OpenShard(folder, entry, manifest.fields)
@@ -80,7 +80,7 @@ def _origin(path: Path, manifest: Manifest, number: int) -> Iterator[str]:
     if made_by(path) != shard_identity(spec, manifest.package_version, number, episodes):
         yield (
             f"of another collection than {MANIFEST} tells of: with other settings, policy, objects, textures or "
-            "version of the package; delete it and run the same embodied-ssl collect again"
+            f"version of the package; delete it and {AGAIN}"
         )
 
 

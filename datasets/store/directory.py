@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import AGAIN, DataError
 from embodied_ssl.datasets.store.files import remove_temporaries, write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST, UNFINISHED, read_json
 
@@ -110,7 +110,7 @@ def bound_to(folder: Path) -> dict[str, Any] | None:
         try:
             bound = json.loads(path.read_bytes())
         except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"{path}: cannot be read; delete the directory and collect again") from error
+            raise DataError(f"{path}: cannot be read; delete the directory and {AGAIN}") from error
         if not isinstance(bound, dict):
             raise DataError(f"{path}: not of embodied_ssl; choose another --out")
         return bound

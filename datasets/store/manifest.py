@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import AGAIN, DataError
 from embodied_ssl.datasets.kinds import kind_of, kinds
 from embodied_ssl.datasets.schema import SCHEMA_VERSION, Field, camera_fields
 from embodied_ssl.datasets.store.files import write_atomically
@@ -82,7 +82,7 @@ def read_manifest(folder: Path | str) -> Manifest:
             f"{path}: schema version {version}, this package reads up to {SCHEMA_VERSION}; upgrade embodied-ssl"
         )
     if content.get("sha256") != _digest({key: value for key, value in content.items() if key != "sha256"}):
-        raise DataError(f"{path}: altered since it was written; restore it, or delete it and collect again")
+        raise DataError(f"{path}: altered since it was written; restore it, or delete it and {AGAIN}")
     _refuse_unknown_kind(path, content)
     try:
         manifest = Manifest(
@@ -93,7 +93,7 @@ def read_manifest(folder: Path | str) -> Manifest:
         )
         _validate(manifest)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: not a valid data set ({error}); collect it again") from error
+        raise DataError(f"{path}: not a valid data set ({error}); {AGAIN}") from error
     for shard in manifest.shards:
         _check_size(folder / shard.file, shard.size)
     return manifest
@@ -122,7 +122,7 @@ def read_json(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: no such directory; give the directory of a data set, as made by embodied-ssl collect"
+            f"{folder}: no such directory; give the directory of a data set, as made by embodied-ssl collect or import"
         )
     try:
         content = json.loads(path.read_bytes())
@@ -131,13 +131,15 @@ def read_json(folder: Path) -> dict[str, Any]:
             raise DataError(
                 f"{folder}: its collection is unfinished; run the same command again to finish it"
             ) from error
-        raise DataError(f"{folder}: no data set (it has no {MANIFEST}); make one with embodied-ssl collect") from error
+        raise DataError(
+            f"{folder}: no data set (it has no {MANIFEST}); make one with embodied-ssl collect or import"
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON; restore it, or delete it and collect again") from error
+        raise DataError(f"{path}: not JSON; restore it, or delete it and {AGAIN}") from error
     if not isinstance(content, dict) or "schema_version" not in content:
-        raise DataError(f"{path}: not of embodied_ssl; give a directory made by embodied-ssl collect")
+        raise DataError(f"{path}: not of embodied_ssl; give a directory made by embodied-ssl collect or import")
     return content
 
 
@@ -189,9 +191,9 @@ def _check_size(path: Path, expected: int) -> None:
     try:
         found = path.stat().st_size
     except OSError as error:
-        raise DataError(f"{path}: missing; run the same embodied-ssl collect again to restore it") from error
+        raise DataError(f"{path}: missing; {AGAIN}, which restores it") from error
     if found != expected:
-        raise DataError(f"{path}: {found} bytes, recorded were {expected}: cut or altered; delete it and collect again")
+        raise DataError(f"{path}: {found} bytes, recorded were {expected}: cut or altered; delete it and {AGAIN}")
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import AGAIN, DataError
 from embodied_ssl.datasets.schema import Field
 from embodied_ssl.datasets.store.files import BLOCK_BYTES, write_atomically
 
@@ -127,7 +127,7 @@ class OpenShard:
             with self.path.open("rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise DataError(f"{self.path}: cannot be opened ({error}); collect the data set again") from error
+            raise DataError(f"{self.path}: cannot be opened ({error}); {AGAIN}") from error
         if len(self._map) != entry.size:
             raise DataError(_size_message(self.path, len(self._map), entry.size))
 
@@ -149,7 +149,7 @@ class OpenShard:
         """The HDF5 file; its hash is compared first, for a damaged one can bring the HDF5 library down."""
         if self._file is None:
             if hashlib.sha256(self._map).hexdigest() != self._entry.sha256:
-                raise DataError(f"{self.path}: altered since it was written; delete it and collect again")
+                raise DataError(f"{self.path}: altered since it was written; delete it and {AGAIN}")
             import h5py
             import hdf5plugin  # noqa: F401  (registers the codecs)
 
@@ -321,7 +321,7 @@ def _footer(sha256: str, identity: str) -> bytes:
 
 def _verify(path: Path) -> tuple[str, str]:
     """The SHA-256 of the whole file, and the identity in its footer, once its own hash has been found right."""
-    damaged = DataError(f"{path}: cut, altered or no shard of embodied_ssl; delete it and collect again")
+    damaged = DataError(f"{path}: cut, altered or no shard of embodied_ssl; delete it and {AGAIN}")
     digest = hashlib.sha256()
     try:
         remaining = path.stat().st_size - FOOTER_BYTES
@@ -334,7 +334,7 @@ def _verify(path: Path) -> tuple[str, str]:
         intact = record["sha256"] == digest.hexdigest() and record["embodied_ssl"] == "shard"
         identity = str(record["identity"])
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); collect the data set again") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {AGAIN}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged from error
     if not intact or footer != _footer(record["sha256"], identity):
@@ -344,4 +344,4 @@ def _verify(path: Path) -> tuple[str, str]:
 
 
 def _size_message(path: Path, found: int, expected: int) -> str:
-    return f"{path}: {found} bytes, recorded were {expected}: cut or altered; delete it and collect again"
+    return f"{path}: {found} bytes, recorded were {expected}: cut or altered; delete it and {AGAIN}"

@@ -51,12 +51,12 @@ def export_command(given: Mapping[str, Any]) -> int:
         raise DataError(f"export: {' '.join(map(str, given['directory']))}; name one at a time")
     directory, out, to = given["directory"][0], given["out"], given["to"]
     of_data = to in get_args(DataFormat)
+    if not of_data and (directory / MANIFEST).exists():
+        raise DataError(f"{directory}: a data set, which goes --to {', '.join(get_args(DataFormat))}")
     own, others = (export_data, export) if of_data else (export, export_data)
     for name, usual in _settings(others).items():
         if given[name] not in (usual, []):
             raise DataError(f"export --to {to}: has no setting {name}; leave it out")
-    if not of_data and (directory / MANIFEST).exists():
-        raise DataError(f"{directory}: a data set, which goes --to {', '.join(get_args(DataFormat))}")
     settings = {name: given[name] for name in _settings(own)}
     print(export_data(directory, out, to, **settings) if of_data else export(directory, out, to, **settings) / CARD)
     return 0

@@ -1,16 +1,27 @@
 """What is exported is read by each format's own library, value by value, and comes back as it was."""
 
 import hashlib
+import json
+import shutil
+import tarfile
 
 import cv2
 import h5py
 import numpy as np
 import pytest
 
+from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.exports import exporting
 from embodied_ssl.datasets.exports.exporting import export_data
 from embodied_ssl.datasets.exports.formats import FORMATS
+from embodied_ssl.datasets.imports.importing import import_recordings
+from embodied_ssl.datasets.imports.lerobot import LeRobot
+from embodied_ssl.datasets.imports.minari import Minari
+from embodied_ssl.datasets.imports.robomimic import Robomimic
 from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.store.check import check
 
 SOURCES = ("roam", "hold", "grasp", "compressed")
 WRITERS = {"lerobot": "pyarrow", "rerun": "rerun"}  # what a format is written with, where that is optional
@@ -229,3 +240,117 @@ def test_the_library_of_a_format_reads_what_was_logged(to, source, sources, tmp_
     settings = {"lossless": True} if to == "lerobot" else {}
     folder = exported(sources[source], tmp_path / "out", to, **settings)
     assert compared(to, sources[source], folder) > 0
+
+
+def test_videos_are_close_to_what_was_seen(sources, tmp_path):
+    """Those that do not keep everything: half of the colours each way, and the rest nearly."""
+    folder = exported(sources["grasp"], tmp_path / "out", "lerobot")
+    import_recordings(LeRobot([folder], camera="observation.images.scene"), tmp_path / "set", 64, progress=False)
+    seen = np.concatenate([each["scene_image"] for each in logged(sources["grasp"])]).astype(float)
+    shown = Dataset.open(tmp_path / "set").frames[:]["rgb"].astype(float)
+    assert np.abs(seen.mean(-1) - shown.mean(-1)).mean() < 4
+
+
+BACK = {
+    "robomimic": lambda folder: Robomimic([folder / "demonstrations.hdf5"], camera="camera", motor=["motor"]),
+    "minari": lambda folder: Minari([folder], rate=10.0, motor="infos/motor"),
+    "lerobot": lambda folder: LeRobot([folder], motor="motor", motor_is="motion"),
+}
+
+
+@pytest.mark.parametrize("to", BACK)
+def test_what_is_exported_comes_back_as_it_was(to, data, tmp_path):
+    folder = exported(data["roam"], tmp_path / "out", to, **({"lossless": True} if to == "lerobot" else {}))
+    import_recordings(BACK[to](folder), tmp_path / "set", size=24, progress=False)
+    assert check(tmp_path / "set") == []
+    first, again = Dataset.open(data["roam"]), Dataset.open(tmp_path / "set")
+    np.testing.assert_array_equal(again.frames[:]["rgb"], first.frames[:]["rgb"])
+    np.testing.assert_allclose(again.frames[:]["motor"], first.frames[:]["motor"], atol=1e-6)
+    np.testing.assert_allclose(again.frames[:]["time"], first.frames[:]["time"], atol=1e-6)
+    assert again.episodes["length"].tolist() == first.episodes["length"].tolist()
+    assert again.motor_signals == first.motor_signals
+
+
+@pytest.mark.parametrize(("to", "workers"), [("numpy", 2), ("lerobot", 1), ("robomimic", 1)])
+def test_an_export_that_was_stopped_goes_on_and_another_is_refused(to, workers, sources, tmp_path, monkeypatch):
+    whole = exported(sources["hold"], tmp_path / "whole", to, workers=workers)
+    told = json.loads((whole / exporting.RECORD).read_text())
+    assert told["finished"]
+
+    to_write = [*hashes(whole)][2:]  # but the record and one more
+
+    def stopped(folder, part, write=exporting._write_part):
+        if not to_write:
+            raise KeyboardInterrupt
+        to_write.pop()
+        return write(folder, part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exporting, "_write_part", stopped)
+        with pytest.raises(KeyboardInterrupt, match=r"of \d+ files are finished in .*go on"):
+            exported(sources["hold"], tmp_path / "part", to)
+    (tmp_path / "part/.left.writing").write_text("half of a file")
+    exported(sources["hold"], tmp_path / "part", to)
+    assert hashes(tmp_path / "part") == hashes(whole)
+    with pytest.raises(DataError, match="holds another export, which differs in data"):
+        exported(sources["roam"], whole, to)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/diary.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"not empty \(diary\.txt\) and no export; choose another --out"):
+        exported(sources["hold"], tmp_path / "mine", to)
+
+
+IN_HDF5 = (
+    ("robomimic", "demonstrations.hdf5", "data/demo_0/obs/wrist_image"),
+    ("minari", "data/main_data.hdf5", "episode_0/observations/wrist_image"),
+)
+
+
+def test_hdf5_refers_to_images_or_copies_them(sources, tmp_path):
+    """Each by itself: references follow the data set when both move; a copy does without it."""
+    shutil.copytree(sources["grasp"], tmp_path / "here/data")
+    for to, path, name in IN_HDF5:
+        for copy in (False, True):
+            exported(tmp_path / "here/data", tmp_path / f"here/{to}-{copy}", to, copy=copy)
+            with h5py.File(tmp_path / f"here/{to}-{copy}" / path) as file:
+                assert file[name].is_virtual is not copy
+    (tmp_path / "here").rename(tmp_path / "there")
+    want = logged(tmp_path / "there/data")[0]["wrist_image"]
+    shutil.move(tmp_path / "there/data", tmp_path / "gone")
+    for to, path, name in IN_HDF5:
+        with h5py.File(tmp_path / f"there/{to}-True" / path) as file:
+            np.testing.assert_array_equal(file[name][:], want[: len(file[name])])
+    shutil.move(tmp_path / "gone", tmp_path / "there/data")
+    for to, path, name in IN_HDF5:
+        with h5py.File(tmp_path / f"there/{to}-False" / path) as file:
+            np.testing.assert_array_equal(file[name][:], want[: len(file[name])])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["{roam}", "--to", "onnx"], "a data set, which goes --to lerobot, robomimic"),
+        (["{roam}", "--to", "numpy", "--copy"], "export --to numpy: has no setting copy; leave it out"),
+        (["{roam}", "--to", "numpy", "--license", "mit"], "has no setting license; leave it out"),
+        (["{grasp}", "--to", "numpy"], "its grasp interactions have no steps; collect them with --trajectory"),
+        (["{roam}", "{grasp}", "--to", "numpy"], "name one at a time"),
+        (["{roam}", "--to", "numpi"], "'numpi' is not"),
+    ],
+)
+def test_what_cannot_be_exported_is_told(given, message, data, tmp_path, capsys):
+    given = [each.format(**data) for each in given]
+    assert main(["export", *given, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_exports(data, tmp_path, capsys):
+    arguments = ["export", str(data["orbit"]), "--to", "webdataset", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert "32 in 4 episodes" in capsys.readouterr().out
+    with tarfile.open(tmp_path / "out/shard-000000.tar") as tar:
+        assert tar.getnames()[:3] == [
+            "000000-000000.camera_image.png",
+            "000000-000000.camera_instance.png",
+            "000000-000000.json",
+        ]

@@ -31,12 +31,12 @@ def numbers(images):
     return np.round((images[:, 8, 8, 0].astype(float) - 20) / 8).astype(int).tolist()
 
 
-def film(path, frames, rate=10, apart=5, backwards=0):
+def film(path, frames, rate=10, apart=5, backwards=0, first=0):
     """A video: a frame that stands alone every so many, and others that refer backwards and forwards."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate, options={"crf": "1", "g": str(apart), "bf": str(backwards)})
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
-        for number in range(frames):
+        for number in range(first, first + frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(number), format="rgb24")))
         container.mux(stream.encode())
 
@@ -205,41 +205,62 @@ def test_data_sets_of_minari(tmp_path):
         Minari([tmp_path / "mine"])
 
 
+KEY = "observation.images.front"
+OLD = {  # where version 2 has its files
+    "data_path": "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet",
+    "video_path": "videos/chunk-{episode_chunk:03d}/{video_key}/episode_{episode_index:06d}.mp4",
+}
+NEW = {
+    "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
+    "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
+}
+
+
 def lerobot(root, version="v3.0"):
-    """Two episodes in one Parquet file and one video, as version 3 lays them out."""
+    """Two episodes: in one Parquet file and one video, as version 3 lays them out, or in one of their own each."""
     pyarrow = pytest.importorskip("pyarrow", exc_type=ImportError)  # also of another NumPy
     import pyarrow.parquet as parquet
 
-    key = "observation.images.front"
-    for folder in ("meta/episodes/chunk-000", "data/chunk-000", f"videos/{key}/chunk-000"):
+    old = version.startswith("v2")
+    video = f"videos/chunk-000/{KEY}" if old else f"videos/{KEY}/chunk-000"
+    for folder in ("meta/episodes/chunk-000", "data/chunk-000", video):
         (root / folder).mkdir(parents=True)
     state = {"dtype": "float32", "shape": [2], "names": ["shoulder (rad)", "elbow (rad)"]}
-    info = {
-        "codebase_version": version, "fps": 10,
-        "features": {"observation.state": state, key: {"dtype": "video", "shape": [32, 48, 3]}},
-        "data_path": "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet",
-        "video_path": "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4",
-    }  # fmt: skip
+    features = {"observation.state": state, KEY: {"dtype": "video", "shape": [32, 48, 3]}}
+    info = {"codebase_version": version, "fps": 10, "features": features, **(OLD if old else NEW)}
     (root / "meta/info.json").write_text(json.dumps(info))
     lengths, values = [5, 7], np.random.default_rng(0).uniform(-1, 1, (12, 2)).astype("f4")
-    data = {
-        "observation.state": pyarrow.array(values.tolist(), pyarrow.list_(pyarrow.float32(), 2)),
-        "timestamp": np.concatenate([np.arange(count, dtype="f4") / 10 for count in lengths]),
-        "episode_index": np.repeat([0, 1], lengths),
-    }
-    parquet.write_table(pyarrow.table(data), root / "data/chunk-000/file-000.parquet")
+    data = pyarrow.table(
+        {
+            "observation.state": pyarrow.array(values.tolist(), pyarrow.list_(pyarrow.float32(), 2)),
+            "timestamp": np.concatenate([np.arange(count, dtype="f4") / 10 for count in lengths]),
+            "episode_index": np.repeat([0, 1], lengths),
+        }
+    )
+    if old:
+        told = [
+            {"episode_index": 0, "length": 5, "tasks": ["push"]},
+            {"episode_index": 1, "length": 7, "tasks": ["pull"]},
+        ]
+        (root / "meta/episodes.jsonl").write_text("\n".join(map(json.dumps, told)))
+        for number, (first, count) in enumerate(((0, 5), (5, 7))):
+            parquet.write_table(data.slice(first, count), root / f"data/chunk-000/episode_{number:06d}.parquet")
+            film(root / video / f"episode_{number:06d}.mp4", count, backwards=2, first=first)
+        return values
+    parquet.write_table(data, root / "data/chunk-000/file-000.parquet")
     meta = {
         "episode_index": [0, 1], "length": lengths, "tasks": [["push"], ["pull"]],
-        "data/chunk_index": [0, 0], "data/file_index": [0, 0], f"videos/{key}/chunk_index": [0, 0],
-        f"videos/{key}/file_index": [0, 0], f"videos/{key}/from_timestamp": [0.0, 0.5],
+        "data/chunk_index": [0, 0], "data/file_index": [0, 0], f"videos/{KEY}/chunk_index": [0, 0],
+        f"videos/{KEY}/file_index": [0, 0], f"videos/{KEY}/from_timestamp": [0.0, 0.5],
     }  # fmt: skip
     parquet.write_table(pyarrow.table(meta), root / "meta/episodes/chunk-000/file-000.parquet")
-    film(root / f"videos/{key}/chunk-000/file-000.mp4", 12, backwards=2)
+    film(root / f"{video}/file-000.mp4", 12, backwards=2)
     return values
 
 
-def test_data_sets_of_lerobot(tmp_path):
-    values = lerobot(tmp_path / "arm")
+@pytest.mark.parametrize("version", ["v3.0", "v2.1"])
+def test_data_sets_of_lerobot(version, tmp_path):
+    values = lerobot(tmp_path / "arm", version)
     dataset = imported(LeRobot([tmp_path / "arm"], motor="observation.state"), tmp_path / "set")
     assert dataset.episodes["length"].tolist() == [5, 7]
     assert numbers(dataset.frames[:]["rgb"]) == list(range(12))
@@ -250,6 +271,85 @@ def test_data_sets_of_lerobot(tmp_path):
     np.testing.assert_allclose(motor[5:11], np.diff(values[5:], axis=0), atol=1e-6)
     with pytest.raises(DataError, match="unknown motor 'action'"):
         import_recordings(LeRobot([tmp_path / "arm"]), tmp_path / "none", progress=False)
-    lerobot(tmp_path / "old", "v2.1")
-    with pytest.raises(DataError, match=r"info\.json: version v2\.1; convert it with LeRobot to v3\.0"):
+
+
+def test_a_version_of_lerobot_that_is_not_known_is_refused(tmp_path):
+    lerobot(tmp_path / "old", "v1.6")
+    with pytest.raises(DataError, match=r"info\.json: version v1\.6; known are v2 and v3"):
         import_recordings(LeRobot([tmp_path / "old"]), tmp_path / "none", progress=False)
+
+
+@pytest.mark.parametrize("kind", ["video", "image"])
+def test_what_lerobot_has_written(kind, tmp_path):
+    """By LeRobot's own writer, where it is installed."""
+    own = pytest.importorskip("lerobot.datasets.lerobot_dataset", exc_type=ImportError)
+    features = {
+        KEY: {"dtype": kind, "shape": (32, 48, 3), "names": ["height", "width", "channels"]},
+        "observation.state": {"dtype": "float32", "shape": (2,), "names": ["shoulder (rad)", "elbow (rad)"]},
+        "action": {"dtype": "float32", "shape": (2,), "names": ["a", "b"]},
+    }
+    made = own.LeRobotDataset.create("ours/arm", 10, features, root=tmp_path / "arm", use_videos=kind == "video")
+    values = np.random.default_rng(0).normal(size=(3, 5, 2)).astype("f4")
+    for number in range(3):
+        for step in range(5):
+            made.add_frame(
+                {
+                    KEY: grey(number + step), "observation.state": values[number, step],
+                    "action": np.zeros(2, "f4"), "task": f"task {number % 2}",
+                }
+            )  # fmt: skip
+        made.save_episode()
+    made.finalize()
+    dataset = imported(LeRobot([tmp_path / "arm"], motor="observation.state"), tmp_path / "set")
+    assert numbers(dataset.frames[:]["rgb"]) == [number + step for number in range(3) for step in range(5)]
+    np.testing.assert_allclose(dataset.frames[:]["motor"].reshape(3, 5, 2)[:, :4], np.diff(values, axis=1), atol=1e-6)
+    assert dataset.scenes[dataset.episodes["scene"]].tolist() == ["task 0", "task 1", "task 0"]
+
+
+def test_next_observations_end_a_demonstration(tmp_path):
+    """Where robomimic's files have them: a frame more than there are actions."""
+    with h5py.File(tmp_path / "lift.hdf5", "w") as file:
+        for number in range(2):
+            demo = file.create_group(f"data/demo_{number}")
+            seen, place = np.stack([grey(number + step) for step in range(5)]), np.arange(5.0)[:, None] ** 2 + number
+            for group, rows in (("obs", slice(0, 4)), ("next_obs", slice(1, 5))):
+                demo[f"{group}/agentview_image"], demo[f"{group}/place"] = seen[rows], place[rows]
+            demo["actions"] = np.full((4, 3), number + 1.0)
+    source = Robomimic([tmp_path / "lift.hdf5"], rate=20.0)
+    dataset = imported(source, tmp_path / "set")
+    assert numbers(dataset.frames[:]["rgb"]) == [number + step for number in range(2) for step in range(5)]
+    assert dataset.frames[:]["motor"].reshape(2, 5, 3)[:, :4, 0].tolist() == [[1.0] * 4, [2.0] * 4]
+    placed = Robomimic([tmp_path / "lift.hdf5"], rate=20.0, motor=["obs/place"], motor_is="position")
+    motor = imported(placed, tmp_path / "places").frames[:]["motor"].reshape(2, 5)
+    assert motor[:, :4].tolist() == [[1, 3, 5, 7]] * 2
+
+
+@pytest.mark.parametrize("jpeg", [True, False])
+@pytest.mark.parametrize("form", ["hdf5", "arrow", "parquet"])
+def test_what_minari_has_written(form, jpeg, tmp_path, monkeypatch):
+    """By Minari's own writer, where it is installed."""
+    minari = pytest.importorskip("minari", minversion="0.5.4", exc_type=ImportError)
+    if form != "hdf5":
+        pytest.importorskip("pyarrow", exc_type=ImportError)
+    from gymnasium.spaces import Box, Dict
+    from minari.data_collector import EpisodeBuffer
+
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    spaces = {"pixels": Box(0, 255, (32, 48, 3), np.uint8), "mask": Box(0, 9, (32, 48), np.uint8)}
+    actions = np.random.default_rng(0).normal(size=(11, 4, 2)).astype("f4")
+    buffers = [
+        EpisodeBuffer(
+            observations={"pixels": [grey(number + step) for step in range(5)], "mask": [grey(0)[..., 0]] * 5},
+            actions=list(actions[number]), rewards=[0.0] * 4, terminations=[False] * 4, truncations=[False] * 4,
+            infos={},
+        )
+        for number in range(11)
+    ]  # fmt: skip
+    minari.create_dataset_from_buffers(
+        "ours/push-v0", buffers, observation_space=Dict(spaces), action_space=Box(-9, 9, (2,)), data_format=form,
+        jpeg_encoding=jpeg, author="ours", author_email="a@b.c", code_permalink="none", algorithm_name="none",
+    )  # fmt: skip
+    dataset = imported(Minari([tmp_path / "ours/push-v0"], rate=10.0), tmp_path / "set")
+    assert numbers(dataset.frames[:]["rgb"]) == [number + step for number in range(11) for step in range(5)]
+    np.testing.assert_allclose(dataset.frames[:]["motor"].reshape(11, 5, 2)[:, :4], actions, atol=1e-6)
+    assert dataset.scenes.tolist() == ["ours/push-v0"]
