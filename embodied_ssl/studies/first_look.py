@@ -20,17 +20,18 @@ def _held(minute: int, hour: int, day: int, seed: int, instances: tuple[int, int
 
 STUDY = Study(
     question="Eight kinds of objects in a hand: what is seen of them, and what is learned of it in a minute?",
-    data={"held": _held(1500, 4000, 16000, 11, TRAINING), "held_new": _held(160, 800, 1600, 1011, TEST)},
+    data={"held": _held(1500, 4000, 16000, 11, TRAINING), "held_new": _held(600, 800, 1600, 1011, TEST)},
     rows=(
         Row(
             "views of the hand",
             "simclr --source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1 --grey 0.5 "
             "--lr 3e-3 --bs 128",
             {"objects": "held"},
+            samples=2.0,
         ),
-        Row("augmentation", "simclr --lr 3e-3 --bs 128", {"frames": "held"}),
-        Row("equivariance", "equivariance", {"pairs": "roam"}),
-        Row("curious robot", "curious_robot --bs 32", TABLES, samples=0.25),
+        Row("augmentation", "simclr --lr 3e-3 --bs 128", {"frames": "held"}, samples=2.0),
+        Row("equivariance", "equivariance", {"pairs": "roam"}, samples=0.5),
+        Row("curious robot", "curious_robot --bs 32", TABLES, samples=0.125),
         Row("labels", "labels --lr 3e-3 --bs 128", {"labelled": "held"}),
     ),
     on=(
