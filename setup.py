@@ -147,6 +147,8 @@ setup(
             "pytest>=8.2",
             "pandas>=2.1",
             "pyarrow>=17",
+            "minari>=0.5.4",
+            "webdataset>=1.0",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "ruff==0.17.6",

@@ -16,8 +16,6 @@ from embodied_ssl.methods import method_class
 from embodied_ssl.training.runs.checkpoint import ENCODER, read_configuration
 from embodied_ssl.training.runs.outside import PLUGINS
 
-CARD = "README.md"
-
 
 def front_matter(run: Path | str, encoder: Encoder, format: str, license: str | None) -> str:
     """The YAML that the Hugging Face hub reads at the top of a card."""

@@ -1,27 +1,15 @@
 """Export what a run has learned, with a card made from the run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.store.files import write_atomically
-from embodied_ssl.encoders import Encoder
-from embodied_ssl.exporting.card import CARD, front_matter, model_card
-from embodied_ssl.exporting.to_huggingface import to_huggingface
-from embodied_ssl.exporting.to_onnx import to_onnx
-from embodied_ssl.exporting.to_timm import to_timm
-from embodied_ssl.exporting.to_torch_export import to_torch_export
-from embodied_ssl.training.runs.checkpoint import load_encoder
 
+CARD = "README.md"
 Format = Literal["timm", "onnx", "torch_export", "huggingface"]
-
-_WRITERS: dict[str, Callable[[Encoder, Path], str]] = {
-    "timm": to_timm,
-    "onnx": to_onnx,
-    "torch_export": to_torch_export,
-    "huggingface": to_huggingface,
-}
 
 
 def export(
@@ -44,16 +32,20 @@ def export(
     in which units, and how the file is loaded. Raises DataError for a run that has not ended, an encoder that a format
     does not know, and a directory that holds something else.
     """
+    from embodied_ssl.exporting.card import front_matter, model_card  # what is heavy, when it is needed
+    from embodied_ssl.training.runs.checkpoint import load_encoder
+
     out = Path(out).expanduser()
-    if to not in _WRITERS:
+    if to not in get_args(Format):
         raise unknown_name("format", to, get_args(Format))
+    write = getattr(import_module(f"embodied_ssl.exporting.to_{to}"), f"to_{to}")
     encoder = load_encoder(run)
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CARD).is_file())):
         raise DataError(f"{out}: holds something else; name a new or an empty directory")
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
-        loading = _WRITERS[to](encoder.eval(), out)
+        loading = write(encoder.eval(), out)
     except DataError:
         if made and not any(out.iterdir()):
             out.rmdir()

@@ -234,6 +234,8 @@ def same(got, want, name):
     return len(got)
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # of WebDataset
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("to", FORMATS)
 def test_the_library_of_a_format_reads_what_was_logged(to, source, sources, tmp_path):

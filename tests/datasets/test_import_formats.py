@@ -324,6 +324,7 @@ def test_next_observations_end_a_demonstration(tmp_path):
     assert motor[:, :4].tolist() == [[1, 3, 5, 7]] * 2
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of what a data set should say, and does not
 @pytest.mark.parametrize("jpeg", [True, False])
 @pytest.mark.parametrize("form", ["hdf5", "arrow", "parquet"])
 def test_what_minari_has_written(form, jpeg, tmp_path, monkeypatch):

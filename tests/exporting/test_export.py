@@ -18,7 +18,7 @@ from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import make_encoder
 from embodied_ssl.evaluation.panels import present
-from embodied_ssl.exporting.card import CARD
+from embodied_ssl.exporting.export import CARD
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.runs.checkpoint import load_encoder
