@@ -13,7 +13,8 @@ from embodied_ssl.envs.world.physics import World
 
 GEAR_NM = 50.0  # with which a joint of a linkage is held to what the driven one says
 GEAR_SHARE = 0.2  # of what it is off, mended in a step
-CLOSING_MPS = 0.25  # of a finger, at most
+GEAR_N = 100.0  # between fingers that slide, at most
+CLOSING_MPS = 0.12  # of a finger that is steered: faster, it would throw what is light
 
 
 class Fingers(Protocol):
@@ -179,3 +180,11 @@ def close(body: int, joints: Sequence[int], width: float, world: World) -> None:
         pybullet.setJointMotorControl2(
             body, joint, pybullet.POSITION_CONTROL, targetPosition=min(width, OPENING_M) / 2, force=GRIP_N,
             maxVelocity=CLOSING_MPS, positionGain=gain_of(0.5, world), physicsClientId=world.client)  # fmt: skip
+
+
+def couple(body: int, joints: Sequence[int], world: World) -> None:
+    """Let two fingers that slide open alike: pressed from one side, they would else give way both."""
+    gear = pybullet.createConstraint(
+        body, joints[0], body, joints[1], pybullet.JOINT_GEAR, [1, 0, 0], [0, 0, 0], [0, 0, 0],
+        physicsClientId=world.client)  # fmt: skip
+    pybullet.changeConstraint(gear, gearRatio=-1, erp=GEAR_SHARE, maxForce=GEAR_N, physicsClientId=world.client)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.bodies.arm import Arm
+from embodied_ssl.envs.bodies.fingers import Slides, couple
 from embodied_ssl.envs.bodies.gripper import Command, Joints
 from embodied_ssl.envs.control.resolved_rates import joint_changes
 from embodied_ssl.envs.control.sensed import Place, Sensed
@@ -36,6 +37,8 @@ class DrivenArm:
         arm.load(world)
         self.body, self._joints, self._count = arm.body, arm.build.joints, len(arm.build.joints)
         self._all = arm.moving  # those of the arm, then those of its fingers
+        if isinstance(arm.fingers, Slides):
+            couple(arm.body, arm.fingers.joints, world)
         self._still = [0.0] * len(self._all)
         place, turn = pybullet.getDynamicsInfo(arm.body, arm.build.hand, physicsClientId=world.client)[3:5]
         _, back = pybullet.invertTransform((0, 0, 0), turn)

@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.envs.bodies.gripper import OPENING_M
+from embodied_ssl.envs.bodies.gripper import GRIP_N, OPENING_M
 from embodied_ssl.envs.control.driven import make_driven
 from embodied_ssl.envs.control.sensed import Place, Sensed
 from embodied_ssl.envs.observation import checked_action, checked_instances, describe_objects, observe
@@ -27,14 +27,16 @@ from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.limits import Count, Limits, Positive, within_limits
 
-LOW_M, HIGH_M = np.array([-0.2, -0.2, 0.004]), np.array([0.2, 0.2, 0.3])
-"""Where the tip can be sent."""
+LOW, HIGH = np.array([-0.2, -0.2, 0.004, 0.0]), np.array([0.2, 0.2, 0.3, np.pi])
+"""Where the tip can be sent (x, y, z, m), and the yaw (rad)."""
 SPEED_MPS, TURN_RADPS = 0.6, 2.0  # of the tip at most
-LEASH_S = 0.07  # a body is told to be no farther ahead than it gets in this time; else it would press ever harder
-LEASH_M, LEASH_RAD = LEASH_S * SPEED_MPS, LEASH_S * TURN_RADPS
+_STRIDES = np.array([SPEED_MPS, SPEED_MPS, SPEED_MPS, TURN_RADPS])
 START: Place = (0.0, 0.0, 0.2)
 START_YAW = np.pi / 2
+WIDEST_M, SHARE_OF_GRIP = 0.068, 0.6  # of objects that the fingers hold; more weight slips when it is moved
+MOST_DRAWS = 1000  # for one of them
 DROP_M = 0.0005  # objects are let go this far above the table
+PROPRIOCEPTION = 9  # numbers that a body feels of itself
 FAR = 1e6  # no number of a state is larger
 
 
@@ -65,11 +67,10 @@ class ControlEnv(SimulatedEnv):
     """The goal is achieved within this distance."""
     MARKER_M: ClassVar[float] = 0.012
     """Radius of the ball that shows the goal, or of the disc, where it is a place on the table; 0: none."""
-    OBJECTS: ClassVar[int] = 0
-    """Objects of the table that are told of."""
+    STATE: ClassVar[int] = 0
+    """Numbers of the state of what is on the table: 16 of each object."""
     CATEGORIES: ClassVar[str] = ""
     """Of objects, where none are asked for."""
-    PROPRIOCEPTION: ClassVar[int] = 9
     ITERATIONS: ClassVar[int] = 50  # of the contact solver
     SIMULATED = frozenset({"world", "objects", "driven", "act"})
     metadata = {"render_modes": ["rgb_array", "rgb_array_list"], "render_fps": 20}  # noqa: RUF012
@@ -167,9 +168,9 @@ class ControlEnv(SimulatedEnv):
         )
         joints = len(self.driven.speeds) if control == "joints" else 4 if self.FINGERS else 3
         self.action_space = gymnasium.spaces.Box(-1, 1, (joints + self.FINGERS,), np.float32)
-        sizes = {"observation": self.PROPRIOCEPTION + 16 * self.OBJECTS}
+        sizes = {"observation": PROPRIOCEPTION + self.STATE}
         sizes |= dict.fromkeys(("achieved_goal", "desired_goal"), len(self.GOAL))
-        sizes |= {"proprioception": self.PROPRIOCEPTION} if cameras else {}
+        sizes |= {"proprioception": PROPRIOCEPTION} if cameras else {}
         spaces: dict[str, gymnasium.spaces.Space[Any]] = {
             name: gymnasium.spaces.Box(-FAR, FAR, (count,), np.float32) for name, count in sizes.items()
         }
@@ -235,7 +236,7 @@ class ControlEnv(SimulatedEnv):
         if self._draws and self.MARKER_M:
             self.world.add(_marker(self.MARKER_M, len(self.GOAL) < 3), (*self.goal, 0.001)[:3], structure=True)
         self.driven.start(START, START_YAW, OPENING_M if self.FINGERS else 0.0)
-        self._told, self._told_yaw, self._told_angles = np.array(START), START_YAW, self.driven.angles()
+        self._told, self._told_angles = np.array((*START, START_YAW)), self.driven.angles()
         self.world.step(4)  # objects settle
         self.act.begin()
 
@@ -246,9 +247,19 @@ class ControlEnv(SimulatedEnv):
         quaternion = (0.0, 0.0, exact.sin(turn / 2), exact.cos(turn / 2))
         return self.world.add(asset, (x, y, DROP_M - low[2]), quaternion)
 
-    def _draw_object(self, rng: np.random.Generator) -> Asset:
-        category = self.objects.categories[rng.integers(len(self.objects.categories))]
-        return self.objects.make(category, int(rng.integers(*self.instances)))
+    def _draw_object(self, rng: np.random.Generator, held: bool = False) -> Asset:
+        """An object drawn at random. held: one that fits between the fingers, and that they can hold.
+
+        Raises ValueError where there is none in many draws.
+        """
+        for _ in range(MOST_DRAWS):
+            category = self.objects.categories[rng.integers(len(self.objects.categories))]
+            asset = self.objects.make(category, int(rng.integers(*self.instances)))
+            wide, deep, _ = (asset.bounds[1] - asset.bounds[0]).tolist()
+            grip = 2 * GRIP_N * asset.material.friction  # N that the fingers hold
+            if not held or (min(wide, deep) < WIDEST_M and 9.81 * asset.mass < SHARE_OF_GRIP * grip):
+                return asset
+        raise ValueError(f"categories: of {MOST_DRAWS} objects none is narrow and light enough for the fingers")
 
     def step(self, action: NDArray[np.float32]) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         told = checked_action(action, self.action_space)
@@ -272,19 +283,14 @@ class ControlEnv(SimulatedEnv):
         width = 0.5 * (last + 1.0) * OPENING_M
         sensed, seconds = self.driven.sense(), self._seconds
         if self.control == "joints":
-            now, speeds = self.driven.angles(), self.driven.speeds
-            told = self._told_angles + np.array(moves) * speeds * seconds
-            self._told_angles = np.clip(told, now - LEASH_S * speeds, now + LEASH_S * speeds)
+            speeds = self.driven.speeds * seconds
+            self._told_angles = _ahead(self._told_angles, self.driven.angles(), np.array(moves) * speeds, speeds)
             self.driven.turn(self._told_angles, width, seconds)
         else:
-            tip = np.array(sensed.tip)
-            way = np.array(moves[:3]) * (SPEED_MPS * seconds)
-            told = np.clip(self._told + way, LOW_M, HIGH_M)
-            self._told = np.clip(told, tip - LEASH_M, tip + LEASH_M)
-            if self.FINGERS:
-                yaw = min(max(self._told_yaw + moves[3] * TURN_RADPS * seconds, 0.0), np.pi)
-                self._told_yaw = min(max(yaw, sensed.yaw - LEASH_RAD), sensed.yaw + LEASH_RAD)
-            self.driven.go(self._told, self._told_yaw, width, seconds)
+            ways = np.array(moves if self.FINGERS else (*moves, 0.0)) * (_STRIDES * seconds)
+            self._told = _ahead(self._told, np.array((*sensed.tip, sensed.yaw)), ways, _STRIDES * seconds)
+            self._told = np.minimum(np.maximum(self._told, LOW), HIGH)
+            self.driven.go(self._told[:3], float(self._told[3]), width, seconds)
         state = self._task_state(sensed) if self._trajectory else {}
         self.world.step(self._substeps)
         if self._trajectory:
@@ -304,7 +310,7 @@ class ControlEnv(SimulatedEnv):
             "desired_goal": self.goal.copy(),
         }
         if self.act.cameras:
-            observation["proprioception"] = observation["observation"][: self.PROPRIOCEPTION].copy()
+            observation["proprioception"] = observation["observation"][:PROPRIOCEPTION].copy()
             observation |= self.act.images()
         return observation
 
@@ -312,9 +318,17 @@ class ControlEnv(SimulatedEnv):
         """What the body feels of itself, and the state of the objects, [D]."""
         yaw = 2 * sensed.yaw
         felt = [*sensed.tip, *sensed.velocity, exact.sin(yaw), exact.cos(yaw), sensed.width]
-        for row, size in enumerate(self._sizes, 1):
-            felt += self._felt_of(row) + size
-        return np.array(felt, np.float32)
+        return np.array([*felt, *self._state_of_objects()], np.float32)
+
+    def _state_of_objects(self) -> list[float]:
+        """Position, quaternion, velocity, turning and size of each object that was `_put`, one after the other."""
+        state: list[float] = []
+        for instance, size in enumerate(self._sizes, 1):
+            body, client = self.world.body(instance), self.world.client
+            position, quaternion = pybullet.getBasePositionAndOrientation(body, physicsClientId=client)
+            velocity, turning = pybullet.getBaseVelocity(body, physicsClientId=client)
+            state += (*position, *quaternion, *velocity, *turning, *size)
+        return state
 
     def _place_of(self, instance: int) -> Place:
         """Where the middle of an object is, m."""
@@ -322,17 +336,10 @@ class ControlEnv(SimulatedEnv):
         place: Place = pybullet.getBasePositionAndOrientation(body, physicsClientId=self.world.client)[0]
         return place
 
-    def _felt_of(self, instance: int) -> list[float]:
-        """Position, quaternion, velocity and turning of an object."""
-        body, client = self.world.body(instance), self.world.client
-        position, quaternion = pybullet.getBasePositionAndOrientation(body, physicsClientId=client)
-        velocity, turning = pybullet.getBaseVelocity(body, physicsClientId=client)
-        return [*position, *quaternion, *velocity, *turning]
-
     def _log(self, success: bool, reward: float) -> dict[str, Any]:
         """What the log of an episode holds, at its end."""
         self.act.samples[-1] |= self._task_state(self.driven.sense()) | {"control": np.zeros(self.action_space.shape)}
-        aimed = int(self.OBJECTS > 0)
+        aimed = int(bool(self.world.assets))
         before, after = self._poses_before, self._poses()
         blank = np.zeros(7, np.float32)
         (pixel,), _ = self.camera.project(
@@ -382,6 +389,16 @@ class ControlEnv(SimulatedEnv):
             return self.act.image()
         film, self.act.film = self.act.film or [self.act.image()], []
         return film
+
+
+def _ahead(
+    told: NDArray[np.float64], now: NDArray[np.float64], ways: NDArray[np.float64], most: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What to tell a body that is to go on from where it is now, and to stay where it was told in what is not to move.
+
+    It is told no farther than `most` from where it is: what holds it up is not pressed ever harder.
+    """
+    return np.where(ways != 0, now + ways, np.minimum(np.maximum(told, now - most), now + most))
 
 
 @cache

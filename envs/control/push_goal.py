@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.envs.control.env import ControlEnv
+from embodied_ssl.envs.control.env import PROPRIOCEPTION, ControlEnv
 from embodied_ssl.envs.control.expert import Expert, Observation, toward
 from embodied_ssl.envs.control.sensed import Sensed
 from embodied_ssl.envs.world import exact
@@ -19,7 +19,7 @@ class PushGoalEnv(ControlEnv):
     FINGERS = False
     GOAL = ("x (m)", "y (m)")
     TOLERANCE = MARKER_M = 0.03
-    OBJECTS = 1
+    STATE = 16
     CATEGORIES = "cube,box,can,jar,arch,star"
 
     def _arrange(self, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -43,7 +43,7 @@ class PushGoalExpert(Expert):
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
         seen = observation["observation"].astype(float)
-        tip, place, size = seen[:3], seen[9:12], seen[22:25]
+        tip, place, size = seen[:3], seen[PROPRIOCEPTION:][:3], seen[-3:]
         way = observation["desired_goal"] - place[:2]
         left = float(exact.length(way))
         ahead = way / max(left, 1e-6)
