@@ -41,7 +41,7 @@ class DINO(Method):
 
     Differs: Scaled for 32 to 96 px and short runs: 1,024 prototypes for 65,536, a head 512 wide for 2,048 with a
     bottleneck of 64 for 256, with batch norm and ReLU where the paper has GELU alone (`paper_head`), a teacher momentum
-    of 0.95 for 0.996, a constant weight decay. Through centering alone the teacher's outputs become much the same for
+    of 0.99 for 0.996, a constant weight decay. Through centering alone the teacher's outputs become much the same for
     all images before it has learned to distinguish them; the Sinkhorn-Knopp algorithm, as good in long runs (table 7 of
     the paper), prevents that once its inputs have the spread of random codes, to which they are brought here: of
     outputs that differ by less than the temperature it makes the same answer for all images, which the student, where
@@ -50,7 +50,7 @@ class DINO(Method):
     """
 
     whole_batch = True  # over which the teacher's outputs are balanced or averaged
-    recipe = Recipe(learning_rate=2e-3, weight_decay=0.04, batch_size=128, steps=2000, warmup=0.1, clip=3.0)
+    recipe = Recipe(learning_rate=5e-4, weight_decay=0.04, batch_size=128, steps=2000, warmup=0.1, clip=3.0)
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class DINO(Method):
         warmup_teacher_temperature: Positive = 0.02,
         teacher_temperature: Positive = 0.02,
         teacher_warmup: Share = 0.1,
-        momentum: Share = 0.95,
+        momentum: Share = 0.99,
         balance: Literal["sinkhorn", "centre"] = "sinkhorn",
         centre_momentum: Share = 0.9,
         freeze_prototypes: Share = 0.01,

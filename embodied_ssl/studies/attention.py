@@ -24,7 +24,7 @@ HELD = StandardData(
 )  # fmt: skip
 FRAMES, OBJECTS = {"frames": "held_aside"}, {"objects": "held_aside"}
 ACROSS = "--source both --across scenes --crop 1 --least_crop 1.0"
-DINO = "dino --momentum 0.99 --lr 5e-4 --local_crops 0"  # what small crops show is most often the background alone
+DINO = "dino --local_crops 0"  # what small crops show is most often the background alone
 CAPTION = (
     "Jaccard index of 60 % of the [CLS] token's attention with the masks of the objects; each picture is a window with "
     "its object off the middle. "
