@@ -60,10 +60,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs a simulator: pip install 'embodied-ssl[sim]'")
 
 
+@pytest.fixture(scope="session")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this session, which all processes share that test side by side."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session", autouse=True)
-def kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+def kept(together: Path) -> None:
     """What the simulator keeps on disk, it keeps for this session: a test says nothing of an earlier one."""
-    os.environ["EMBODIED_SSL_CACHE"] = str(tmp_path_factory.getbasetemp().parent / "kept")
+    os.environ["EMBODIED_SSL_CACHE"] = str(together / "kept")
 
 
 @pytest.fixture(scope="session")
