@@ -187,5 +187,5 @@ def test_a_copy_in_the_middle_of_an_episode_goes_on_as_the_original(task):
 @pytest.mark.slow
 def test_experts_succeed_on_new_seeds(task, body):
     env, policy = make(task, body=body), resolve_policy(task, "expert")
-    assert np.mean([episode(env, policy, seed)[-1][2] for seed in range(1000, 1100)]) >= 0.95
+    assert np.mean([episode(env, policy, seed)[-1][2] for seed in range(1000, 1040)]) >= 0.95
     env.close()
