@@ -7,7 +7,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.4"]
+SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.4", "coacd>=1.0.5"]
 WHEELS = (  # for which PyBullet has them; elsewhere the rest is installed, and `embodied-ssl[sim]` compiles it
     "python_version == '3.11' and platform_python_implementation == 'CPython' "
     "and platform_system == 'Linux' and platform_machine == 'x86_64'"

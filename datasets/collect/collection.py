@@ -48,6 +48,7 @@ from embodied_ssl.limits import Count, Seed, within_limits
 
 _LONGER = ".longer"
 _LIBRARIES = ("numpy", "opencv-python", "opencv-python-headless", "pybullet")
+_OF_FILES = ("trimesh", "coacd")  # of objects and robots from files
 
 
 @within_limits
@@ -97,7 +98,11 @@ def collect(
     with saying_what_is_kept(kept):
         _environment(spec)  # a setting that it refuses is best refused before anything is written
         with claim(folder):
-            bound = {**json.loads(spec.text), "package version": embodied_ssl.__version__, "libraries": _libraries()}
+            bound = {
+                **json.loads(spec.text),
+                "package version": embodied_ssl.__version__,
+                "libraries": _libraries(spec),
+            }
             open_directory(folder, bound, spec.unidentified)
             if _is_unfinished(folder) or not all(_shard_path(folder, index).exists() for index in range(spec.shards)):
                 _compile(workers, progress)
@@ -220,9 +225,10 @@ def _refuse_what_changed(folder: Path, spec: CollectSpec, made: set[int]) -> Non
             )
 
 
-def _libraries() -> dict[str, str]:
+def _libraries(spec: CollectSpec) -> dict[str, str]:
     """The versions of what bytes depend on besides the specification and this package."""
-    return {**installed(_LIBRARIES), "C library": " ".join(platform.libc_ver())}
+    names = _LIBRARIES + (_OF_FILES if {"objects", "body"} & spec.contents.keys() else ())
+    return {**installed(names), "C library": " ".join(platform.libc_ver())}
 
 
 def _shard_path(folder: Path, index: int) -> Path:

@@ -1,21 +1,27 @@
 """Objects: closed meshes, hulls that fit them, hollows that are hollow, weights, other sets of objects."""
 
+import re
 import subprocess
 import sys
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pybullet
 import pytest
 import trimesh
+from PIL import Image
 from scipy.spatial import ConvexHull
 
 from embodied_ssl.envs.world.assets import Asset
+from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.geometry.mesh import Mesh
 from embodied_ssl.envs.world.geometry.solids import Solid, bar, block, ellipsoid, prism, ring, rounded, turned, vessel
 from embodied_ssl.envs.world.materials import OBJECT_MATERIALS
 from embodied_ssl.envs.world.objects.categories import CATEGORIES, make_object
 from embodied_ssl.envs.world.objects.sets import object_set
+from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.textures.families import texture
 
 INSTANCES = range(4)
@@ -208,14 +214,14 @@ def test_unknown_categories_are_refused_with_the_nearest():
 TETRAHEDRON = "v 0 0 0\nv 0.06 0 0\nv 0 0.06 0\nv 0 0 0.06\nf 1 3 2\nf 1 2 4\nf 2 3 4\nf 1 4 3\n"
 
 
-def check_sound(asset: Asset) -> None:
+def check_sound(asset: Asset, hulls: int = 1) -> None:
     (part,) = asset.parts
     assert np.isfinite(part.mesh.vertices).all()
     assert np.isfinite(part.mesh.uv).all()
     assert np.linalg.norm(part.mesh.normals, axis=1) == pytest.approx(1, abs=1e-4)
     assert np.ptp(part.mesh.uv, axis=0).min() > 0
-    assert len(asset.hulls) == 1
-    assert len(asset.hulls[0]) <= 48
+    assert len(asset.hulls) == hulls
+    assert max(map(len, asset.hulls)) <= 48
     assert 0.03 <= asset.mass <= 1.5
     size = np.ptp(part.mesh.vertices, axis=0).max()
     assert outside(part.mesh.vertices, asset.hulls).max() < 0.07 * size
@@ -259,7 +265,7 @@ def test_a_folder_of_meshes_is_a_set(tmp_path):
     things = object_set(str(tmp_path))
     assert things.categories == ("deep/part", "deep/robot", "wedge")
     for name in things.categories:
-        check_sound(things.make(name, 3))
+        check_sound(things.make(name, 3), hulls=2 if name == "deep/robot" else 1)
     wedge = things.make("wedge", 0)
     assert wedge.category == "wedge"
     mesh = closed(wedge.parts[0].mesh)
@@ -274,9 +280,11 @@ def test_a_folder_of_meshes_is_a_set(tmp_path):
 def test_smooth_things_get_smooth_normals_and_big_ones_a_table_s_size(tmp_path):
     ball = trimesh.creation.icosphere(subdivisions=5, radius=20.0)  # 20,480 triangles, 40 m across
     ball.export(tmp_path / "ball.obj")
-    (part,) = object_set(str(tmp_path)).make("ball", 0).parts
+    with pytest.warns(UserWarning, match="40 long, in no unit; it is read as millimetres"):
+        (part,) = object_set(str(tmp_path)).make("ball", 0).parts
+    object_set(str(tmp_path)).make("ball", 1)  # it is said once: again, it would be an error here
     assert len(part.mesh.triangles) <= 1500
-    assert np.ptp(part.mesh.vertices, axis=0).max() == pytest.approx(0.12, rel=0.05)
+    assert np.ptp(part.mesh.vertices, axis=0).max() == pytest.approx(0.04, rel=0.05)
     outward = part.mesh.vertices / np.linalg.norm(part.mesh.vertices, axis=1, keepdims=True)
     assert np.einsum("vi,vi->v", outward, part.mesh.normals).min() > 0.9
 
@@ -294,21 +302,109 @@ def write_mesh(path: Path, mesh: trimesh.Trimesh) -> None:
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_every_mesh_format_gives_the_same_thing(tmp_path, suffix):
-    """An open, concave one: half a tube."""
-    tube = trimesh.creation.annulus(0.02, 0.04, 0.06, sections=24)
-    half = trimesh.Trimesh(tube.vertices, tube.faces[(tube.triangles_center[:, 0] > 0)], process=False)
-    assert not half.is_watertight
+    """A concave one: a tube, which fingers may reach into."""
+    tube = trimesh.creation.annulus(0.03, 0.04, 0.06, sections=24)
     if suffix in ("glb", "gltf"):  # in which y is up
-        half.vertices = half.vertices[:, [0, 2, 1]] * (1, 1, -1)
-    write_mesh(tmp_path / f"half.{suffix}", half)
+        tube.vertices = tube.vertices[:, [0, 2, 1]] * (1, 1, -1)
+    write_mesh(tmp_path / f"tube.{suffix}", tube)
     things = object_set(str(tmp_path))
-    assert things.categories == ("half",)
-    thing = things.make("half", 1)
-    assert np.ptp(thing.bounds, axis=0) == pytest.approx([0.04, 0.08, 0.06], abs=1e-4)
+    assert things.categories == ("tube",)
+    thing = things.make("tube", 1)
+    assert np.ptp(thing.bounds, axis=0) == pytest.approx([0.08, 0.08, 0.06], abs=1e-4)
     (part,) = thing.parts
-    assert len(part.mesh.triangles) == len(half.faces)
-    assert outside(part.mesh.vertices, thing.hulls).max() < 2e-3
+    assert len(part.mesh.triangles) == len(tube.faces)
     assert part.texture in [texture(f, v, 64) for f in thing.material.textures for v in range(96)]
+    assert 4 <= len(thing.hulls) <= 12
+    assert all(len(hull) <= 48 for hull in thing.hulls)
+    assert outside(part.mesh.vertices, thing.hulls).max() < 2e-3
+    middle = np.column_stack([np.zeros((5, 2)), np.linspace(-0.03, 0.03, 5)])
+    assert (outside(middle, thing.hulls) > 0.015).all(), "it is hollow to the touch"
+    assert sum(ConvexHull(hull).volume for hull in thing.hulls) == pytest.approx(tube.volume, rel=0.35)
+
+
+QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 0)]], np.uint8)  # rows from the top
+
+
+@pytest.mark.parametrize("suffix", ["obj", "glb"])
+def test_images_are_worn_where_the_file_puts_them(tmp_path, suffix):
+    """A plate whose corners are the four quarters of an image; seen from above by the renderer."""
+    image = Image.fromarray(np.kron(QUARTERS, np.ones((16, 16, 1), np.uint8)))
+    plate = trimesh.creation.box((0.1, 0.1, 0.02))
+    plate = trimesh.Trimesh(plate.triangles.reshape(-1, 3), np.arange(36).reshape(12, 3), process=False)
+    uv = plate.vertices[:, :2] / 0.1 + 0.5
+    plate.visual = trimesh.visual.TextureVisuals(uv, image=image)
+    if suffix == "glb":
+        plate.vertices = plate.vertices[:, [0, 2, 1]] * (1, 1, -1)
+    plate.export(tmp_path / f"plate.{suffix}")
+    thing = object_set(str(tmp_path)).make("plate", 0)
+    world = World(shadows=False)
+    world.add(thing)
+    frame = world.render(Camera.from_fov(64, 64, 0.5), look_at((0, 0, 0.3), (0, 0, 0), (0, 1, 0)))
+    world.close()
+    for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        seen = frame.rgb[20 + 24 * row, 20 + 24 * column].astype(int)
+        assert ((seen > 100) == (QUARTERS[row, column] > 0)).all(), (row, column, seen)
+
+
+SAYS_ALL = """<robot name="crate"><link name="a">
+  <contact>
+    <lateral_friction value="0.25"/><restitution value="0.6"/><stiffness value="900"/><damping value="7"/>
+  </contact>
+  <inertial>
+    <origin xyz="0 0 0.01"/><mass value="2.5"/><inertia ixx="1" ixy="0" ixz="0" iyy="1" iyz="0" izz="1"/>
+  </inertial>
+  <visual>
+    <geometry><box size="0.08 0.06 0.04"/></geometry><material name="m"><color rgba="1 0 0 1"/></material>
+  </visual>
+  <collision><origin xyz="0.03 0 0"/><geometry><box size="0.02 0.06 0.04"/></geometry></collision>
+  <collision><origin xyz="-0.03 0 0"/><geometry><box size="0.02 0.06 0.04"/></geometry></collision>
+</link></robot>"""
+
+
+def test_a_urdf_keeps_mass_middle_surface_colour_and_what_touches(tmp_path):
+    """Against PyBullet's own reading of the file."""
+    (tmp_path / "crate.urdf").write_text(SAYS_ALL)
+    crate = object_set(str(tmp_path)).make("crate", 5)
+    client = pybullet.connect(pybullet.DIRECT)
+    body = pybullet.loadURDF(str(tmp_path / "crate.urdf"), physicsClientId=client)
+    info = pybullet.getDynamicsInfo(body, -1, physicsClientId=client)
+    pybullet.disconnect(client)
+    material = crate.material
+    assert (crate.mass, material.friction, material.restitution) == pytest.approx((info[0], info[1], info[5]))
+    assert (material.damping, material.stiffness) == pytest.approx(info[8:10])
+    assert crate.bounds == pytest.approx(np.array([[-0.04, -0.03, -0.03], [0.04, 0.03, 0.01]]), abs=1e-6)
+    assert info[3] == pytest.approx((0, 0, 0.01))
+    assert len(crate.hulls) == 2
+    assert outside(np.array([[0.0, 0.0, -0.01]]), crate.hulls) > 0.015, "its middle is free"
+    assert {tuple(part.texture.image[0, 0].tolist()) for part in crate.parts} == {(255, 0, 0)}
+    world = World()
+    given = pybullet.getDynamicsInfo(world.body(world.add(crate)), -1, physicsClientId=world.client)
+    assert given[:2] == pytest.approx(info[:2])
+    world.close()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "factor", "length", "said"),
+    [
+        ("stl", 1.0, 0.1, None),
+        ("stl", 1000.0, 0.1, "read as millimetres"),
+        ("ply", 100.0, 0.1, "read as centimetres"),
+        ("obj", 5.0, 0.12, "0.5 long, in no unit; it is scaled to 0.12 m"),
+        ("off", 10000.0, 0.12, "scaled to 0.12 m"),
+        ("glb", 1.0, 0.1, None),
+        ("glb", 30.0, 0.12, r"3 m long; it is scaled to 0\.12 m"),
+    ],
+)
+def test_units_are_kept_or_guessed_and_what_is_changed_is_said(tmp_path, suffix, factor, length, said):
+    mesh = trimesh.creation.box((0.1, 0.05, 0.03))
+    mesh.apply_scale(factor)
+    mesh.export(tmp_path / f"brick.{suffix}")
+    things = object_set(str(tmp_path))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        brick = things.make("brick", 0)
+    assert [bool(re.search(said, str(each.message))) for each in heard] == ([True] if said else [])
+    assert np.ptp(brick.bounds, axis=0).max() == pytest.approx(length, rel=1e-4)
 
 
 def test_a_scene_is_put_together_and_wears_its_colours(tmp_path):

@@ -1,9 +1,10 @@
-"""Triangles and base colours from mesh files: OBJ, glTF and GLB, PLY, OFF, STL."""
+"""Triangles, colours and images from mesh files: OBJ, glTF and GLB, PLY, OFF, STL."""
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,40 @@ _GREY = (102, 102, 102)  # trimesh's, where a material gives no colour
 
 @dataclass(frozen=True, eq=False)
 class Triangles:
-    """Corners [T, 3, 3] as a file gives them; colours uint8 [T, 3], sRGB; coloured bool [T]: whether it gives one."""
+    """Corners [T, 3, 3] as a file gives them, and what they wear.
+
+    colours: uint8 [T, 3], sRGB. coloured: bool [T], whether the file gives one. uv: [T, 3, 2], texture repeats. image:
+    int [T], which of `images` (uint8 [H, W, 3], sRGB) they wear, −1 for none. metres_per_unit: None where the file does
+    not say in what it measures.
+    """
 
     corners: NDArray[np.float64]
     colours: NDArray[np.uint8]
     coloured: NDArray[np.bool_]
+    uv: NDArray[np.float64]
+    image: NDArray[np.int64]
+    images: tuple[NDArray[np.uint8], ...] = ()
+    metres_per_unit: float | None = None
+
+
+def plain(corners: NDArray[np.float64]) -> Triangles:
+    """Triangles that wear nothing, in metres."""
+    count = len(corners)
+    return Triangles(
+        corners, np.zeros((count, 3), np.uint8), np.zeros(count, bool), np.zeros((count, 3, 2)),
+        np.full(count, -1), metres_per_unit=1.0,
+    )  # fmt: skip
+
+
+def joined(several: Sequence[Triangles]) -> Triangles:
+    """All of them as one, in the unit of the first."""
+    images, first = [each.images for each in several], np.cumsum([0, *(len(each.images) for each in several)])
+    image = [np.where(each.image < 0, -1, each.image + start) for each, start in zip(several, first, strict=False)]
+    corners, colours, coloured, uv = (
+        np.concatenate([getattr(each, name) for each in several]) for name in ("corners", "colours", "coloured", "uv")
+    )
+    unit = several[0].metres_per_unit
+    return Triangles(corners, colours, coloured, uv, np.concatenate(image), tuple(chain(*images)), unit)
 
 
 def read_triangles(path: Path) -> Triangles:
@@ -37,15 +67,23 @@ def read_triangles(path: Path) -> Triangles:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what trimesh guesses at; what is broken is found below
-            pieces = list(_pieces(trimesh.load(path, force="scene", process=False), path.suffix.lower()))
+            scene = trimesh.load(path, force="scene", process=False)
+            pieces = list(_pieces(scene, path.suffix.lower()))
+            unit = 1.0 if path.suffix.lower() in _UPWARDS_Y else _metres(scene.units)
     except Exception as error:  # trimesh raises whatever its parsers run into
         raise ValueError(f"{path} cannot be read as a mesh: {error}") from error
     if not pieces:
         raise ValueError(f"{path} holds no triangles")
-    corners, colours, coloured = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
-    if len(np.unique(colours[coloured], axis=0)) > MOST_COLOURS:
-        colours[coloured] = _mean(colours[coloured])
-    return Triangles(corners, colours, coloured)
+    whole = replace(joined(pieces), metres_per_unit=unit)
+    if len(np.unique(whole.colours[whole.coloured], axis=0)) > MOST_COLOURS:
+        whole.colours[whole.coloured] = _mean(whole.colours[whole.coloured])
+    return whole
+
+
+def _metres(unit: str | None) -> float | None:
+    import trimesh
+
+    return None if not unit else float(trimesh.units.unit_conversion(unit, "meters"))
 
 
 @lru_cache(maxsize=256)
@@ -54,8 +92,8 @@ def flat_texture(colour: tuple[int, int, int]) -> Texture:
     return Texture(np.full((4, 4, 3), colour, np.uint8))
 
 
-def _pieces(scene: Any, suffix: str) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]:
-    """Corners, colours and whether they are any, of each object in a scene where it stands there."""
+def _pieces(scene: Any, suffix: str) -> Iterator[Triangles]:
+    """Each object in a scene where it stands there."""
     for node in scene.graph.nodes_geometry:
         matrix, name = scene.graph[node]
         mesh = scene.geometry[name]
@@ -67,21 +105,16 @@ def _pieces(scene: Any, suffix: str) -> Iterator[tuple[NDArray[Any], NDArray[Any
             vertices = placed.astype(np.float32).astype(np.float64)  # how a processor rounded the matrix is no matter
         if suffix in _UPWARDS_Y:
             vertices = np.stack([vertices[:, 0], -vertices[:, 2], vertices[:, 1]], axis=1)
-        faces = np.array(mesh.faces, np.int64)
-        colours = _colours(mesh.visual, len(faces))
-        yield (
-            vertices[faces],
-            np.zeros((len(faces), 3), np.uint8) if colours is None else colours,
-            np.full(len(faces), colours is not None),
-        )
+        yield _dressed(plain(vertices[np.array(mesh.faces, np.int64)]), mesh)
 
 
-def _colours(visual: Any, count: int) -> NDArray[np.uint8] | None:
-    """The base colour uint8 [count, 3] of each triangle, sRGB; None where the file gives none."""
+def _dressed(bare: Triangles, mesh: Any) -> Triangles:
+    """Triangles with the image that a file gives them, or else with its base colours."""
+    visual, count = mesh.visual, len(bare.corners)
     if not visual.defined:
-        return None
+        return bare
     if visual.kind != "texture":
-        return np.array(visual.face_colors, np.uint8)[:, :3]
+        return replace(bare, colours=np.array(visual.face_colors, np.uint8)[:, :3], coloured=np.ones(count, bool))
     material = visual.material
     factor, picture = getattr(material, "baseColorFactor", None), getattr(material, "baseColorTexture", None)
     if hasattr(material, "baseColorFactor"):
@@ -92,10 +125,18 @@ def _colours(visual: Any, count: int) -> NDArray[np.uint8] | None:
         picture = material.image
         colour = np.array(material.diffuse, np.uint8)[:3]
         colour = None if tuple(colour.tolist()) == _GREY else colour
-    if picture is not None:
+    if picture is not None and visual.uv is not None and len(visual.uv):
+        image = np.asarray(picture.convert("RGB"))
+        if colour is not None:
+            image = ((image.astype(np.int64) * colour + 127) // 255).astype(np.uint8)
+        uv = np.array(visual.uv, np.float64)[np.array(mesh.faces, np.int64)]
+        return replace(bare, uv=uv, image=np.zeros(count, np.int64), images=(image,))
+    if picture is not None:  # that nobody says where to put
         shown = _mean(np.asarray(picture.convert("RGB")).reshape(-1, 3)).astype(int)
         colour = (shown if colour is None else (shown * colour + 127) // 255).astype(np.uint8)
-    return None if colour is None else np.tile(colour, (count, 1))
+    if colour is None:
+        return bare
+    return replace(bare, colours=np.tile(colour, (count, 1)), coloured=np.ones(count, bool))
 
 
 def _encoded(linear: float) -> int:

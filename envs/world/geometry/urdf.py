@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.geometry.mesh import box, cylinder, rotation_x, rotation_y, rotation_z, sphere
-from embodied_ssl.envs.world.geometry.mesh_files import Triangles, read_triangles
+from embodied_ssl.envs.world.geometry.mesh_files import Triangles, plain, read_triangles
 
 
 def read_urdf(path: Path) -> "ElementTree.ElementTree[ElementTree.Element]":
@@ -61,26 +61,25 @@ def triangles_of(path: Path, visual: ElementTree.Element) -> Triangles:
         raise ValueError(f"{path}: a visual has no geometry")
     if shape.tag == "mesh":
         found = read_triangles(mesh_path(path, shape.get("filename") or ""))
-        return replace(found, corners=found.corners * _numbers(path, shape, "scale", 3, (1, 1, 1)))
+        return replace(found, corners=found.corners * numbers(path, shape, "scale", 3, (1, 1, 1)))
     if shape.tag == "box":
-        mesh = box(_numbers(path, shape, "size", 3))
+        mesh = box(numbers(path, shape, "size", 3))
     elif shape.tag == "sphere":
-        mesh = sphere(float(_numbers(path, shape, "radius", 1)[0]))
+        mesh = sphere(float(numbers(path, shape, "radius", 1)[0]))
     elif shape.tag in ("cylinder", "capsule"):
-        length = float(_numbers(path, shape, "length", 1)[0])
-        mesh = cylinder(float(_numbers(path, shape, "radius", 1)[0]), length).transformed((0, 0, -length / 2))
+        length = float(numbers(path, shape, "length", 1)[0])
+        mesh = cylinder(float(numbers(path, shape, "radius", 1)[0]), length).transformed((0, 0, -length / 2))
     else:
         raise ValueError(f"{path}: geometry <{shape.tag}> is not one of mesh, box, sphere, cylinder, capsule")
-    corners = mesh.vertices.astype(float)[mesh.triangles]
-    return Triangles(corners, np.zeros((len(corners), 3), np.uint8), np.zeros(len(corners), bool))
+    return plain(mesh.vertices.astype(float)[mesh.triangles])
 
 
 def origin_of(path: Path, element: ElementTree.Element) -> NDArray[np.float64]:
     """[4, 4] of an element's <origin>."""
     matrix, origin = np.eye(4), element.find("origin")
     if origin is not None:
-        matrix[:3, :3] = _turned(*_numbers(path, origin, "rpy", 3, (0, 0, 0)))
-        matrix[:3, 3] = _numbers(path, origin, "xyz", 3, (0, 0, 0))
+        matrix[:3, :3] = _turned(*numbers(path, origin, "rpy", 3, (0, 0, 0)))
+        matrix[:3, 3] = numbers(path, origin, "xyz", 3, (0, 0, 0))
     return matrix
 
 
@@ -89,9 +88,10 @@ def _turned(roll: float, pitch: float, yaw: float) -> NDArray[np.float64]:
     return exact.product(rotation_z(yaw), exact.product(rotation_y(pitch), rotation_x(roll)))
 
 
-def _numbers(
+def numbers(
     path: Path, element: ElementTree.Element, name: str, count: int, default: tuple[float, ...] | None = None
 ) -> NDArray[np.float64]:
+    """The numbers [count] of an attribute of an element. Raises ValueError where they are not so many."""
     text = element.get(name)
     if text is None and default is not None:
         return np.array(default, float)

@@ -1,25 +1,27 @@
 """Objects from mesh files, and from what URDF files show, made ready to be seen and touched."""
 
 import math
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.spatial import ConvexHull, QhullError
 
 from embodied_ssl.envs.world import exact
-from embodied_ssl.envs.world.assets import Asset, Part
+from embodied_ssl.envs.world.assets import Asset, Part, Texture
 from embodied_ssl.envs.world.geometry import mesh_files
+from embodied_ssl.envs.world.geometry.decomposition import convex_pieces
 from embodied_ssl.envs.world.geometry.mesh import Mesh, make_mesh
-from embodied_ssl.envs.world.geometry.mesh_files import Triangles, flat_texture, read_triangles
+from embodied_ssl.envs.world.geometry.mesh_files import Triangles, flat_texture, plain, read_triangles
 from embodied_ssl.envs.world.geometry.solids import MOST_CORNERS
-from embodied_ssl.envs.world.geometry.urdf import origin_of, read_urdf, triangles_of
 from embodied_ssl.envs.world.materials import MATERIALS, OBJECT_MATERIALS
+from embodied_ssl.envs.world.objects.urdf_objects import Described, read_object
 from embodied_ssl.envs.world.textures.families import texture
 
 SUFFIXES = (".urdf", *mesh_files.SUFFIXES)
@@ -28,100 +30,125 @@ CREASE = 0.77  # cosine of 40°: sharper edges stay sharp
 SMALLEST_M, LARGEST_M, USUAL_M = 0.02, 0.4, 0.12
 SOLID_SHARE = 0.4  # of its convex hull, what is matter
 TEXTURE_TILE_M = 0.1
+MOST_TEXELS = 8  # log2 of the side of a texture
+NAMES = {1.0: "metres", 0.001: "millimetres", 0.01: "centimetres"}
+UNITS = list(NAMES)  # that a file without one may mean
 
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """An object's meshes and hull about its centre of mass, and the volume of its matter (m³).
+    """An object about its centre of mass, m.
 
-    meshes: by colour, uint8 sRGB; None is the one of what the file gives no colour.
+    parts: each mesh with the texture that the file gives it, None for none. hulls: [K, 3] each. volume: of its matter,
+    m³. mass: kg; None where the file does not say. surface: what it says of its material.
     """
 
-    meshes: dict[tuple[int, int, int] | None, Mesh]
-    hull: NDArray[np.float32]
+    parts: tuple[tuple[Mesh, Texture | None], ...]
+    hulls: tuple[NDArray[np.float32], ...]
     volume: float
+    mass: float | None
+    surface: dict[str, float]
 
 
 @lru_cache(maxsize=4096)
-def object_from_file(path: Path, category: str, instance: int, stamp: int = 0) -> Asset:
+def object_from_file(path: Path, category: str, instance: int, stamp: int = 0, shape_only: bool = False) -> Asset:
     """The object in a mesh or .urdf file, as a category of its own; the instance draws its material and texture.
 
-    Files say nothing of what an object is made of. The base colours that a mesh file gives are worn in the place of a
-    texture, one per triangle; an image in it counts by its mean. An object whose longest side is not between 2 and 40
-    cm is scaled to 12 cm. stamp: of the state of the files, which are read again when it is another. Raises ValueError
-    naming the file if there is nothing to see or touch in it.
+    What a file says is kept: images and colours, and of a URDF mass, friction, restitution, stiffness, damping and
+    collision shapes. A concave one is decomposed. Sizes are metres where a format or a file says so; else the first of
+    metres, millimetres and centimetres in which the object is 2 to 40 cm long. One that is not, is scaled to 12 cm. A
+    warning says what was changed. stamp: of the state of the files, which are read again when it is another.
+    shape_only: draw all but the shape, which touches as its hull. Raises ValueError naming the file if there is nothing
+    to see or touch in it.
     """
     if instance < 0:
         raise ValueError(f"an object's instance is 0 or more, not {instance}")
-    shape = _load_shape(path, stamp)
+    shape = _load_shape(path, stamp, shape_only)
     rng = np.random.default_rng([*category.encode(), instance])
     material = MATERIALS[OBJECT_MATERIALS[rng.integers(len(OBJECT_MATERIALS))]]
     family = material.textures[rng.integers(len(material.textures))]
     drawn = texture(family, int(rng.integers(96)), 64)
-    parts = (
-        Part(mesh, drawn if colour is None else flat_texture(colour), material.gloss)
-        for colour, mesh in shape.meshes.items()
-    )
+    parts = tuple(Part(mesh, drawn if worn is None else worn, material.gloss) for mesh, worn in shape.parts)
     mass = float(np.clip(material.density * shape.volume, 0.03, 1.5))
-    return Asset(category, instance, material, tuple(parts), (shape.hull,), mass)
+    if shape.mass is not None:
+        mass, material = shape.mass, replace(material, density=shape.mass / shape.volume)
+    return Asset(category, instance, replace(material, **shape.surface), parts, shape.hulls, mass)
 
 
 @lru_cache(maxsize=1024)
-def _load_shape(path: Path, stamp: int) -> Shape:
-    shown = _load_urdf(path) if path.suffix.lower() == ".urdf" else read_triangles(path)
-    corners = shown.corners
-    if not np.isfinite(corners).all():
+def _load_shape(path: Path, stamp: int, shape_only: bool) -> Shape:
+    said = read_object(path) if path.suffix.lower() == ".urdf" else Described(read_triangles(path), (), None, None, {})
+    if shape_only:
+        said = Described(plain(said.shown.corners), (), None, None, {})
+    shown = said.shown
+    if not np.isfinite(shown.corners).all():
         raise ValueError(f"{path} holds NaN or infinite vertices; leave it out of the set")
-    longest = float(np.ptp(corners.reshape(-1, 3), axis=0).max(initial=0.0))
-    if longest > 0 and not SMALLEST_M <= longest <= LARGEST_M:
-        corners = corners * (USUAL_M / longest)
+    scale, changed = _scale(shown)
+    corners = shown.corners if scale == 1 else shown.corners * scale
     points = np.unique(corners.reshape(-1, 3), axis=0)
     try:
         whole = ConvexHull(points)
     except (QhullError, ValueError) as error:
         raise ValueError(f"{path} is flat or empty: {len(points)} distinct vertices enclose no volume") from error
-    center = _centroid(points, whole)
+    if changed and not shape_only:
+        warnings.warn(f"{path}: {changed}", stacklevel=2)
+    volume, center = SOLID_SHARE * whole.volume, _centroid(points, whole)
+    touched = [each * scale for each in said.touched] or [corners]
+    pieces = [piece for each in touched for piece in _pieces(each)] if not shape_only else []
+    if len(pieces) > 1:
+        filled = [ConvexHull(piece, qhull_options="QJ") for piece in pieces]  # whatever its shape
+        volume = min(volume, sum(hull.volume for hull in filled))
+        middles = [_centroid(piece.astype(float), hull) for piece, hull in zip(pieces, filled, strict=True)]
+        center = np.average(middles, axis=0, weights=[hull.volume for hull in filled])
+    if said.centre is not None:
+        center = said.centre * scale
+    hulls = tuple((piece - center).astype(np.float32) for piece in pieces)
+    if not said.touched and len(pieces) < 2:
+        hulls = (few_corners(points[whole.vertices] - center),)
+    parts = tuple(_parts(shown, corners, center))
+    return Shape(parts, hulls, volume, said.mass, said.surface)
+
+
+def _pieces(corners: NDArray[np.float64]) -> list[NDArray[np.float32]]:
+    """The convex hulls of a shape, one where it is convex."""
+    return convex_pieces(corners) or [few_corners(np.unique(corners.reshape(-1, 3), axis=0))]
+
+
+def _scale(shown: Triangles) -> tuple[float, str]:
+    """By which its numbers become metres, and a word where it is not what the file says."""
+    longest = float(np.ptp(shown.corners.reshape(-1, 3), axis=0).max(initial=0.0))
+    if longest == 0:
+        return 1.0, ""
+    given = shown.metres_per_unit
+    for unit in [given] if given else UNITS:
+        if SMALLEST_M <= longest * unit <= LARGEST_M:
+            named = "" if unit == (given or 1.0) else f"it is {longest:g} long, in no unit; it is read as {NAMES[unit]}"
+            return unit, named
+    size = f"{longest * given:.3g} m long" if given else f"{longest:.3g} long, in no unit"
+    return USUAL_M / longest, f"it is {size}; it is scaled to {USUAL_M:g} m, for a table"
+
+
+def _parts(
+    shown: Triangles, corners: NDArray[np.float64], center: NDArray[np.float64]
+) -> Iterator[tuple[Mesh, Texture | None]]:
+    """Its triangles, few enough, about its centre: those of each image, and of each colour."""
     corners, kept = coarsened(corners)
-    meshes = {colour: mesh_of(corners[worn] - center) for colour, worn in _by_colour(shown, kept)}
-    return Shape(meshes, few_corners(points[whole.vertices] - center), SOLID_SHARE * whole.volume)
-
-
-def _by_colour(shown: Triangles, kept: NDArray[np.int64]) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
-    """Each colour, None for none, and which of the kept triangles wear it."""
-    colours, coloured = shown.colours[kept], shown.coloured[kept]
-    if not coloured.all():
-        yield None, ~coloured
+    colours, coloured, image = shown.colours[kept], shown.coloured[kept], shown.image[kept]
+    for number, picture in enumerate(shown.images):
+        if (image == number).any():
+            yield mesh_of(corners[image == number] - center, shown.uv[kept][image == number]), _fitted(picture)
+    if (neither := ~coloured & (image < 0)).any():
+        yield mesh_of(corners[neither] - center), None
     for colour in np.unique(colours[coloured], axis=0):
-        yield tuple(colour.tolist()), coloured & (colours == colour).all(axis=1)
+        worn = coloured & (colours == colour).all(axis=1)
+        yield mesh_of(corners[worn] - center), flat_texture(tuple(colour.tolist()))
 
 
-def _load_urdf(path: Path) -> Triangles:
-    """What a URDF shows, its joints at zero; the colours of its meshes are not taken."""
-    robot = read_urdf(path).getroot()
-    joints = {}
-    for joint in robot.findall("joint"):
-        parent, child = joint.find("parent"), joint.find("child")
-        if parent is None or child is None:
-            raise ValueError(f"{path}: joint {joint.get('name')!r} lacks a parent or a child")
-        joints[child.get("link")] = (parent.get("link"), origin_of(path, joint))
-    pieces = []
-    for link in robot.findall("link"):
-        pose: NDArray[np.float64] = np.eye(4)
-        name = link.get("name")
-        for _ in range(len(joints) + 1):
-            if name not in joints:
-                break
-            name, step = joints[name]
-            pose = exact.product(step, pose)
-        else:
-            raise ValueError(f"{path}: the joints above link {link.get('name')!r} run in a circle")
-        for visual in link.findall("visual"):
-            matrix = exact.product(pose, origin_of(path, visual))
-            pieces.append(exact.product(triangles_of(path, visual).corners, matrix[:3, :3].T) + matrix[:3, 3])
-    if not pieces:
-        raise ValueError(f"{path} shows nothing: no link has a visual")
-    corners = np.concatenate(pieces)
-    return Triangles(corners, np.zeros((len(corners), 3), np.uint8), np.zeros(len(corners), bool))
+def _fitted(image: NDArray[np.uint8]) -> Texture:
+    """An image as a texture: square, its side a power of two. It tiles as well as it does."""
+    side = 1 << min(MOST_TEXELS, max(2, max(image.shape[:2]).bit_length() - 1))
+    scaled = cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA)
+    return Texture(np.ascontiguousarray(scaled[::-1]))
 
 
 def _centroid(points: NDArray[np.float64], hull: ConvexHull) -> NDArray[np.float64]:
@@ -168,11 +195,14 @@ def _facing(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
-def mesh_of(corners: NDArray[np.float64]) -> Mesh:
-    """A mesh of triangle corners [T, 3, 3]: normals smooth except at creases, the texture projected along the axes."""
+def mesh_of(corners: NDArray[np.float64], uv: NDArray[np.float64] | None = None) -> Mesh:
+    """A mesh of triangle corners [T, 3, 3]: normals smooth except at creases.
+
+    uv: [T, 3, 2], texture repeats; None: the texture is projected along the axes.
+    """
     normal = _facing(corners)
     area = exact.length(normal)
-    corners, normal = corners[area > 1e-14], normal[area > 1e-14]
+    corners, normal, given = corners[area > 1e-14], normal[area > 1e-14], None if uv is None else uv[area > 1e-14]
     unit = normal / exact.length(normal)[:, None]
     flat = corners.reshape(-1, 3)
     face = np.repeat(np.arange(len(corners)), 3)
@@ -188,7 +218,9 @@ def mesh_of(corners: NDArray[np.float64]) -> Mesh:
     across = np.where(axis == 0, 1, 0)
     up = np.where(axis == 2, 1, 2)
     rows = np.arange(len(flat))
-    uv = np.stack([flat[rows, across], flat[rows, up]], axis=1) / TEXTURE_TILE_M
-    table = np.round(np.column_stack([flat / 1e-6, normals / 1e-3, axis])).astype(np.int64)
+    projected = np.stack([flat[rows, across], flat[rows, up]], axis=1) / TEXTURE_TILE_M
+    uv = projected if given is None else given.reshape(-1, 2)
+    seams = axis if given is None else uv / 1e-5
+    table = np.round(np.column_stack([flat / 1e-6, normals / 1e-3, seams])).astype(np.int64)
     _, first, number = np.unique(table, axis=0, return_index=True, return_inverse=True)
     return make_mesh(flat[first], normals[first], uv[first], number.reshape(-1, 3))

@@ -50,7 +50,8 @@ class ObjectSet:
         if category not in self.categories:
             raise ValueError(f"the object set {self.source!r} has no {category!r}{nearest(category, self.categories)}")
         if self.paths:
-            return object_from_file(self.paths[self.categories.index(category)], category, instance, self.stamp)
+            path, shape_only = self.paths[self.categories.index(category)], self.source == "random_urdfs"
+            return object_from_file(path, category, instance, self.stamp, shape_only)
         if self.added is not None:
             return self.added.make(category, instance)
         return make_object(category, instance)
