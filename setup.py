@@ -7,7 +7,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.4", "coacd>=1.0.5"]
+SIMULATION = ["pybullet>=3.2.6", "numba>=0.59", "trimesh>=4.4"]
 WHEELS = (  # for which PyBullet has them; elsewhere the rest is installed, and `embodied-ssl[sim]` compiles it
     "python_version == '3.11' and platform_python_implementation == 'CPython' "
     "and platform_system == 'Linux' and platform_machine == 'x86_64'"
@@ -127,6 +127,7 @@ setup(
     ],
     extras_require={
         "sim": SIMULATION,
+        "objects": ["coacd>=1.0.5"],
         "ray": ["ray>=2.9"],
         "dask": ["distributed>=2024.1"],
         "slurm": ["submitit>=1.5"],
@@ -162,6 +163,7 @@ setup(
             "setuptools>=70.1",
             "pre-commit>=4.0",
             "submitit>=1.5",
+            "coacd>=1.0.5",
         ],
     },
     entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli.main:main"]},

@@ -322,6 +322,14 @@ def test_every_mesh_format_gives_the_same_thing(tmp_path, suffix):
     assert sum(ConvexHull(hull).volume for hull in thing.hulls) == pytest.approx(tube.volume, rel=0.35)
 
 
+def test_without_what_decomposes_a_concave_one_touches_as_its_hull_which_is_said(tmp_path, monkeypatch):
+    write_mesh(tmp_path / "tube.ply", trimesh.creation.annulus(0.03, 0.04, 0.06, sections=24))
+    monkeypatch.setitem(sys.modules, "coacd", None)
+    with pytest.warns(UserWarning, match=r"concave, and touches as its convex hull; pip install .*\[objects\]"):
+        thing = object_set(str(tmp_path)).make("tube", 1)
+    assert len(thing.hulls) == 1
+
+
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 0)]], np.uint8)  # rows from the top
 
 

@@ -1,5 +1,6 @@
 """Convex pieces of concave meshes: CoACD (Wei, Liu, Ling & Su, SIGGRAPH 2022), kept on disk by the mesh's content."""
 
+import importlib
 from importlib.metadata import version
 
 import numpy as np
@@ -27,7 +28,10 @@ SETTINGS = {
 
 
 def convex_pieces(corners: NDArray[np.float64]) -> list[NDArray[np.float32]]:
-    """Convex hulls [K, 3] of at most 48 corners that fill a mesh of triangles [T, 3, 3], m; none where it is convex."""
+    """Convex hulls [K, 3] of at most 48 corners that fill a mesh of triangles [T, 3, 3], m; none where it is convex.
+
+    Raises ModuleNotFoundError where it is not, and CoACD is not installed.
+    """
     longest = float(np.ptp(corners.reshape(-1, 3), axis=0).max())
     low = corners.reshape(-1, 3).min(axis=0)
     cells = np.round((corners - low) / (GRID * longest)).astype(np.int64)
@@ -39,6 +43,7 @@ def convex_pieces(corners: NDArray[np.float64]) -> list[NDArray[np.float32]]:
         return []
     if _is_closed(triangles) and _volume(points[triangles].astype(float)) > CONVEX_SHARE * hull.volume:
         return []
+    importlib.import_module("coacd")  # what it made elsewhere is of no use to who cannot make it
     made_of = (f"1 {version('coacd')} {SETTINGS}", points.tobytes(), triangles.tobytes())
     found = kept("pieces", made_of, lambda: _decomposed(points * GRID, triangles))
     ends = np.cumsum(found["counts"])[:-1]

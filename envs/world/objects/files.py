@@ -94,7 +94,7 @@ def _load_shape(path: Path, stamp: int, shape_only: bool) -> Shape:
         warnings.warn(f"{path}: {changed}", stacklevel=2)
     volume, center = SOLID_SHARE * whole.volume, _centroid(points, whole)
     touched = [each * scale for each in said.touched] or [corners]
-    pieces = [piece for each in touched for piece in _pieces(each)] if not shape_only else []
+    pieces = [piece for each in touched for piece in _pieces(each, path)] if not shape_only else []
     if len(pieces) > 1:
         filled = [ConvexHull(piece, qhull_options="QJ") for piece in pieces]  # whatever its shape
         volume = min(volume, sum(hull.volume for hull in filled))
@@ -109,9 +109,14 @@ def _load_shape(path: Path, stamp: int, shape_only: bool) -> Shape:
     return Shape(parts, hulls, volume, said.mass, said.surface)
 
 
-def _pieces(corners: NDArray[np.float64]) -> list[NDArray[np.float32]]:
-    """The convex hulls of a shape, one where it is convex."""
-    return convex_pieces(corners) or [few_corners(np.unique(corners.reshape(-1, 3), axis=0))]
+def _pieces(corners: NDArray[np.float64], path: Path) -> list[NDArray[np.float32]]:
+    """The convex hulls of a shape, one where it is convex, and where nothing decomposes it."""
+    try:
+        pieces = convex_pieces(corners)
+    except ModuleNotFoundError:
+        pieces, how = [], "pip install 'embodied-ssl[objects]' decomposes it"
+        warnings.warn(f"{path}: it is concave, and touches as its convex hull; {how}", stacklevel=2)
+    return pieces or [few_corners(np.unique(corners.reshape(-1, 3), axis=0))]
 
 
 def _scale(shown: Triangles) -> tuple[float, str]:
