@@ -30,10 +30,9 @@ class Imitation(Protocol):
     """How often a policy achieves its goal that was cloned from n demonstrations on frozen features.
 
     The setting of R3M, VC-1 and CortexBench (Nair et al. 2022, section 4.1): a network of two layers learns by squared
-    error which action the expert takes, from the features of what each camera sees, from what the body feels of itself,
-    and from the goal where it is given as numbers. It then acts 20 times in a second, on new tables with objects that
-    no demonstration shows; an episode counts where the goal is achieved. Nothing of
-    the policy is tuned. Tables are the same for every encoder.
+    error which action the expert takes, from the features of what each camera sees and from what the body feels of
+    itself. It then acts 20 times in a second, on new tables with objects that no demonstration shows; an episode counts
+    where the goal is achieved. Nothing of the policy is tuned. Tables are the same for every encoder.
 
     Beside it stands the same policy on the simulator's state, which features hardly do better than, and the expert.
 
@@ -49,6 +48,8 @@ class Imitation(Protocol):
     """In which the policy acts."""
     updates: Count = 5000
     """Of a policy, by 64 steps each."""
+    told_goal: bool = False
+    """Whether the policy is told the goal in numbers; else it has to see it."""
     instances: tuple[int, int] | None = None
     """Which instances of each category are on the new tables, [first, last); None: the thousand after those of the
     demonstrations."""
@@ -112,7 +113,8 @@ class Task:
         felt = dataset.array("steps/observation")[self._steps].astype("f8")
         goal = dataset.array("interactions/goal")[self._order].astype("f8")[self._which]
         self._env: Any = make_env(dataset.kind, **self._settings).unwrapped
-        self._felt = np.concatenate([felt[:, : self._env.PROPRIOCEPTION], goal], 1)
+        own = self._env.observation_space["proprioception"].shape[0]
+        self._felt = np.concatenate([felt[:, :own], *([goal] if asked.told_goal else [])], 1)
         self._state = np.concatenate([felt, goal], 1)
         self._actions = dataset.array("steps/control")[self._steps].astype("f8")
 
@@ -128,8 +130,9 @@ class Task:
         return np.concatenate([*features, self._felt], 1).astype("f8")
 
     def felt_now(self, observation: dict[str, Any]) -> Reals:
-        """What the body feels, and the goal, [1, D]."""
-        return np.concatenate([observation["proprioception"], observation["desired_goal"]])[None].astype("f8")
+        """What the body feels, and the goal where it is told, [1, D]."""
+        told = [observation["desired_goal"]] if self._asked.told_goal else []
+        return np.concatenate([observation["proprioception"], *told])[None].astype("f8")
 
     def clone(self, inputs: Reals, count: int, device: str) -> Network:
         """The policy from the first so many demonstrations. inputs: [steps, D]."""
@@ -177,5 +180,11 @@ class Task:
         return Measure(
             metric,
             float(np.mean(achieved)),
-            {**about, "episodes": self._asked.episodes, "updates": self._asked.updates, "seed": self.seed},
+            {
+                **about,
+                "episodes": self._asked.episodes,
+                "updates": self._asked.updates,
+                "told_goal": self._asked.told_goal,
+                "seed": self.seed,
+            },
         )
