@@ -26,9 +26,11 @@ class Driven(Protocol):
     body: int
     finger_links: tuple[int, int]
     touching: tuple[int, ...]
-    command: Command
     speeds: NDArray[np.float64]
     """Of its joints without the fingers at most, [J] rad/s or m/s."""
+
+    @property
+    def command(self) -> Command: ...
 
     def load(self, world: World) -> None: ...
 

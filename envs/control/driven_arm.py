@@ -103,15 +103,20 @@ class DrivenArm:
     def _tell(
         self, changes: NDArray[np.float64], tip: NDArray[np.float64], yaw: float, width: float, seconds: float
     ) -> None:
-        at = np.array(self._at)
-        speed = float(exact.length(tip - at)) / seconds
-        self.command = Command(at, tip, speed, self.world.steps, yaw, width)
+        self._told = self._at, tip, yaw, width, seconds, self.world.steps
         pybullet.setJointMotorControlArray(
             self.body, self._joints, pybullet.VELOCITY_CONTROL, targetVelocities=(changes / seconds).tolist(),
             forces=self.arm.build.torques, physicsClientId=self.world.client)  # fmt: skip
         if width != self._width:
             self.arm.fingers.steer(width)
             self._width = width
+
+    @property
+    def command(self) -> Command:
+        """What it was told last."""
+        at, tip, yaw, width, seconds, since = self._told
+        start = np.array(at)
+        return Command(start, tip, float(exact.length(tip - start)) / seconds, since, yaw, width)
 
     def joints(self) -> Joints:
         return self.arm.joints()

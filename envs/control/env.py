@@ -27,10 +27,10 @@ from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.limits import Count, Limits, Positive, within_limits
 
-LOW, HIGH = np.array([-0.2, -0.2, 0.004, 0.0]), np.array([0.2, 0.2, 0.3, np.pi])
+LOW, HIGH = (-0.2, -0.2, 0.004, 0.0), (0.2, 0.2, 0.3, np.pi)
 """Where the tip can be sent (x, y, z, m), and the yaw (rad)."""
 SPEED_MPS, TURN_RADPS = 0.6, 2.0  # of the tip at most
-_STRIDES = np.array([SPEED_MPS, SPEED_MPS, SPEED_MPS, TURN_RADPS])
+_SPEEDS = (SPEED_MPS, SPEED_MPS, SPEED_MPS, TURN_RADPS)
 START: Place = (0.0, 0.0, 0.2)
 START_YAW = np.pi / 2
 WIDEST_M, SHARE_OF_GRIP = 0.068, 0.6  # of objects that the fingers hold; more weight slips when it is moved
@@ -236,7 +236,7 @@ class ControlEnv(SimulatedEnv):
         if self._draws and self.MARKER_M:
             self.world.add(_marker(self.MARKER_M, len(self.GOAL) < 3), (*self.goal, 0.001)[:3], structure=True)
         self.driven.start(START, START_YAW, OPENING_M if self.FINGERS else 0.0)
-        self._told, self._told_angles = np.array((*START, START_YAW)), self.driven.angles()
+        self._told, self._told_angles = [*START, START_YAW], self.driven.angles().tolist()
         self.world.step(4)  # objects settle
         self.act.begin()
 
@@ -283,14 +283,19 @@ class ControlEnv(SimulatedEnv):
         width = 0.5 * (last + 1.0) * OPENING_M
         sensed, seconds = self.driven.sense(), self._seconds
         if self.control == "joints":
-            speeds = self.driven.speeds * seconds
-            self._told_angles = _ahead(self._told_angles, self.driven.angles(), np.array(moves) * speeds, speeds)
-            self.driven.turn(self._told_angles, width, seconds)
+            angles, speeds = self.driven.angles().tolist(), self.driven.speeds.tolist()
+            for joint, (move, now, speed) in enumerate(zip(moves, angles, speeds, strict=True)):
+                self._told_angles[joint] = _ahead(
+                    self._told_angles[joint], now, move * speed * seconds, speed * seconds
+                )
+            self.driven.turn(np.array(self._told_angles), width, seconds)
         else:
-            ways = np.array(moves if self.FINGERS else (*moves, 0.0)) * (_STRIDES * seconds)
-            self._told = _ahead(self._told, np.array((*sensed.tip, sensed.yaw)), ways, _STRIDES * seconds)
-            self._told = np.minimum(np.maximum(self._told, LOW), HIGH)
-            self.driven.go(self._told[:3], float(self._told[3]), width, seconds)
+            here = (*sensed.tip, sensed.yaw)
+            for axis, (move, now) in enumerate(zip(moves if self.FINGERS else (*moves, 0.0), here, strict=True)):
+                most = _SPEEDS[axis] * seconds
+                told = _ahead(self._told[axis], now, move * most, most)
+                self._told[axis] = min(max(told, LOW[axis]), HIGH[axis])
+            self.driven.go(np.array(self._told[:3]), self._told[3], width, seconds)
         state = self._task_state(sensed) if self._trajectory else {}
         self.world.step(self._substeps)
         if self._trajectory:
@@ -391,14 +396,12 @@ class ControlEnv(SimulatedEnv):
         return film
 
 
-def _ahead(
-    told: NDArray[np.float64], now: NDArray[np.float64], ways: NDArray[np.float64], most: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """What to tell a body that is to go on from where it is now, and to stay where it was told in what is not to move.
+def _ahead(told: float, now: float, way: float, most: float) -> float:
+    """What to tell a body that is to go on from where it is now, and to stay where it was told if it is not to move.
 
     It is told no farther than `most` from where it is: what holds it up is not pressed ever harder.
     """
-    return np.where(ways != 0, now + ways, np.minimum(np.maximum(told, now - most), now + most))
+    return now + way if way else min(max(told, now - most), now + most)
 
 
 @cache

@@ -84,9 +84,7 @@ class FreeGripper:
         self._tell(tuple(angles.tolist()), width, seconds)
 
     def _tell(self, goal: tuple[float, ...], width: float, seconds: float) -> None:
-        start, end = np.array(self._angles[:3]), np.array(goal[:3])
-        speed = float(exact.length(end - start)) / seconds
-        self.command = Command(start, end, speed, self.world.steps, goal[3], width)
+        self._told = self._angles, goal, width, seconds, self.world.steps
         pybullet.setJointMotorControlArray(
             self.body, range(4), pybullet.VELOCITY_CONTROL,
             targetVelocities=[(there - here) / seconds for there, here in zip(goal, self._angles, strict=True)],
@@ -94,6 +92,13 @@ class FreeGripper:
         if width != self._width:
             close(self.body, self.finger_links, width, self.world)
             self._width = width
+
+    @property
+    def command(self) -> Command:
+        """What it was told last; made only where somebody asks, for it takes as long as the rest of `go`."""
+        here, there, width, seconds, since = self._told
+        start, end = np.array(here[:3]), np.array(there[:3])
+        return Command(start, end, float(exact.length(end - start)) / seconds, since, there[3], width)
 
     def joints(self) -> Joints:
         return joints_of(self.body, range(6), self.world.client)
