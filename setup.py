@@ -155,6 +155,7 @@ setup(
             "ruff==0.17.6",
             "mypy>=1.11",
             "psutil>=5.9",
+            "stable-baselines3>=2.6",
             "onnx>=1.17",
             "onnxscript>=0.5",
             "onnxruntime>=1.20",
