@@ -4,7 +4,7 @@ OPENBLAS_NUM_THREADS=1 python benchmarks/control.py [--rounds N]
 
 Episodes of random actions of at most 50 steps, resets included, of the same two tasks with the same wrappers of
 Gymnasium on one core, interleaved; rates are by processor time. panda-gym is compared where it is installed
-(`pip install panda-gym`); it draws with PyBullet's software renderer, we with ours. Takes a minute.
+(`pip install panda-gym`); it draws with PyBullet's software renderer, we with ours. Takes some minutes.
 """
 
 import time
@@ -17,7 +17,7 @@ from timing import installed, interleaved, options, table
 
 import embodied_ssl  # noqa: F401  (registers the environments)
 
-STEPS, LENGTH, SIZE = 150, 50, 84
+STEPS, LENGTH, SIZE = 100, 50, 84
 TASKS = {"reach": ("embodied_ssl/Reach-v0", "PandaReach-v3"), "pick and place": (
     "embodied_ssl/PickPlace-v0", "PandaPickAndPlace-v3")}  # fmt: skip
 
