@@ -25,8 +25,9 @@ _OF_CAMERA: dict[str, What] = {
 _OF_CAMERAS: dict[str, What] = {
     "steps/images": "image", "steps/depth": "depth", "steps/instance": "instance", "steps/extrinsics": "pose",
 }  # fmt: skip
-_ACTIONS = ("steps/action", "frames/command", "frames/motor")
-_ROUNDING_S = 1e-9
+_ACTIONS = ("steps/control", "steps/action", "frames/command", "frames/motor")
+_TARGET = "steps/action"  # of closed-loop control: what the gripper is told, since the action is another
+_GOAL = "interactions/goal"  # of a whole episode
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,13 @@ class Series:
     """Whose it is, if a camera's."""
     what: What = ""
     """Of a camera: what it is."""
+    own_name: str = ""
+    """If it is called otherwise than its field."""
 
     @property
     def name(self) -> str:
         """`wrist_image`, `tip_pose`."""
-        return f"{self.camera}_{self.what}" if self.camera else self.field.name
+        return f"{self.camera}_{self.what}" if self.camera else self.own_name or self.field.name
 
     @property
     def is_image(self) -> bool:
@@ -117,7 +120,7 @@ class Episodes:
         table = "frames" if self.is_video else "steps"
         found = [
             self._series(field) for field in self.dataset.fields.values()
-            if field.table == table and not field.refers_to
+            if (field.table == table and not field.refers_to) or field.path == _GOAL
         ]  # fmt: skip
         return {each.name: each for each in found}
 
@@ -129,16 +132,15 @@ class Episodes:
 
     @property
     def observations(self) -> dict[str, Series]:
-        """What is known at each step."""
-        return {
-            name: each for name, each in self.all_series.items()
-            if not each.leads_on and each is not self.action
-        }  # fmt: skip
+        """What is known at each step, but for rewards."""
+        known = {name: each for name, each in self.all_series.items() if not self._is_of_the_way(each)}
+        return {name: each for name, each in known.items() if name != "reward"}
 
     @property
     def transitions(self) -> dict[str, Series]:
         """What is known of the way from each step to the next, besides the action."""
-        return {name: each for name, each in self.all_series.items() if each.leads_on and each is not self.action}
+        known = {name: each for name, each in self.all_series.items() if self._is_of_the_way(each)}
+        return {name: each for name, each in known.items() if each is not self.action}
 
     @property
     def cameras(self) -> dict[str, Series]:
@@ -158,6 +160,8 @@ class Episodes:
     def read(self, name: str, episode: int) -> NDArray[Any]:
         """A series over an episode, [T, ...]; times are since its first step."""
         series = self.all_series[name]
+        if series.field.path == _GOAL:
+            return np.repeat(self._interactions["goal"][episode][None], self.length[episode], axis=0)
         values = self.dataset.array(series.field.path)[self.rows(episode)]
         return values - values[0] if name == "time" else values
 
@@ -203,7 +207,7 @@ class Episodes:
         return f"{self.dataset.kind} {what}" if what else self.dataset.kind
 
     def reward(self, episode: int) -> NDArray[np.float32]:
-        """What each step is rewarded with, float32 [T]; of interactions that have but one reward, the last step."""
+        """The reward for coming to each step, float32 [T]; of interactions that have but one, for the last step."""
         if "reward" in self.all_series:
             return self.read("reward", episode).astype("f4")
         rewards = np.zeros(self.length[episode], "f4")
@@ -226,6 +230,10 @@ class Episodes:
             for name, each in self.all_series.items()
         }  # fmt: skip
 
+    def _is_of_the_way(self, series: Series) -> bool:
+        """Whether it leads on from a step to the next one."""
+        return series.leads_on or series.field.path in _ACTIONS
+
     def _series(self, field: Field) -> Series:
         shape = self.dataset.array(field.path).shape[1:]
         folder, _, last = field.path.rpartition("/")
@@ -233,8 +241,11 @@ class Episodes:
             return Series(field, shape, (), OWN_CAMERA, _OF_CAMERA[field.path])
         if folder in _OF_CAMERAS:
             return Series(field, shape, (), last, _OF_CAMERAS[folder])
+        name = {_GOAL: "desired_goal"}.get(field.path, field.name)
+        if field.path == _TARGET and _ACTIONS[0] in self.dataset.fields:
+            name = "target"
         signals = self.dataset.motor_signals if field.shape[1:] == ("A",) else ()
-        return Series(field, shape, signals or _names(field.name, shape))
+        return Series(field, shape, signals or _names(name, shape), own_name=name)
 
     @cached_property
     def _interactions(self) -> Mapping[str, NDArray[Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ def film(path: Path, images: Iterable[NDArray[np.uint8]], rate: float, height: i
     codec, quality = ("libx264rgb", {"qp": "0"}) if lossless else ("libx264", {"crf": str(_QUALITY)})
     options = {**quality, "g": str(_KEY_EVERY), "bf": "0", "threads": "1"}  # one: the same bytes on any machine
     with av.open(str(path), "w", format="mp4") as container:
-        stream = container.add_stream(codec, Fraction(rate).limit_denominator(_MOST_RATE), options=options)
+        stream: Any = container.add_stream(codec, Fraction(rate).limit_denominator(_MOST_RATE), options=options)
         stream.height, stream.width, stream.pix_fmt = height, width, pixel_format(height, width, lossless)
         for image in images:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))

@@ -79,18 +79,18 @@ class LeRobot(Target):
         found: Columns = {}
         for name, series in episodes.observations.items():
             if not series.is_map:
-                found[f"observation.{name}"] = flat(episodes.read(name, episode))
+                found[_observed(name)] = flat(episodes.read(name, episode))
         if state := [name for name in STATE if name in episodes.observations]:
             found["observation.state"] = np.concatenate([found[f"observation.{name}"] for name in state], axis=1)
         for key, series in {"action": episodes.action, **episodes.transitions}.items():
             if not series.is_map:
                 values = flat(episodes.read(series.name, episode))
                 found[key] = np.where(np.isnan(values), values.dtype.type(0), values) if series.leads_on else values
-        last = np.arange(1, episodes.length[episode] + 1) == episodes.length[episode]
-        about = episodes.about(episode)
-        found |= {"next.reward": episodes.reward(episode)[:, None], "next.done": last[:, None]}
-        if "success" in about:
-            found["next.success"] = (last & about["success"])[:, None]
+        over = np.arange(episodes.length[episode]) >= episodes.length[episode] - 2  # nothing comes after the next step
+        rewards = np.append(episodes.reward(episode)[1:], np.float32(0))
+        found |= {"next.reward": rewards[:, None], "next.done": over[:, None]}
+        if (success := episodes.about(episode).get("success")) is not None:
+            found["next.success"] = (over & success)[:, None]
         return found
 
     @cached_property
@@ -140,7 +140,8 @@ class LeRobot(Target):
         series: dict[str, Series] = self.episodes.all_series
         if key == "observation.state":
             return [name for part in STATE if part in series for name in series[part].names or [part]]
-        found = self.episodes.action if key == "action" else series.get(key.removeprefix("observation."))
+        own = {_observed(name): each for name, each in series.items()}
+        found = self.episodes.action if key == "action" else own.get(key, series.get(key))
         return list(found.names) or None if found else None
 
     def _write_data(self, group: range, path: Path) -> None:
@@ -252,6 +253,11 @@ class LeRobot(Target):
             "features": self.features,
         }
         path.write_text(json.dumps(content, indent=4), encoding="utf-8")
+
+
+def _observed(name: str) -> str:
+    """What LeRobot calls an observation; the state of an environment, which no robot sees, has a name of its own."""
+    return "observation.environment_state" if name == "observation" else f"observation.{name}"
 
 
 def _key(camera: str) -> str:

@@ -55,7 +55,7 @@ class Minari(Target):
         count = int(episodes.length[episode]) - 1
         about = episodes.about(episode)
         group.attrs.update({"id": place, "seed": about["seed"], "total_steps": count, "about": json.dumps(about)})
-        put_values(group, "actions", episodes.read(episodes.action.name, episode)[:-1], told(episodes.action))
+        put_values(group, "actions", episodes.read(episodes.action.name, episode)[:-1], told(episodes.action, place))
         last = np.arange(1, count + 1) == count
         ends = {"truncations": last, "terminations": np.zeros(count, bool)}
         if not episodes.is_video:  # an interaction is over; a video might go on
@@ -68,14 +68,14 @@ class Minari(Target):
         ):
             inside = group.create_group(table)
             for name, each in series.items():
-                self._put(inside, name, each, episode, rows)
+                self._put(inside, name, each, place, episode, rows)
 
-    def _put(self, group: Any, name: str, series: Series, episode: int, rows: slice) -> None:
+    def _put(self, group: Any, name: str, series: Series, place: int, episode: int, rows: slice) -> None:
         if series.is_map:
             beside = None if self.copy else self.folder / "data"
             put_maps(group, name, self.episodes, series, episode, rows, beside=beside)
         else:
-            put_values(group, name, self.episodes.read(name, episode)[rows], told(series))
+            put_values(group, name, self.episodes.read(name, episode)[rows], told(series, place))
 
     def _tell(self, path: Path) -> None:
         """Write `metadata.json`."""

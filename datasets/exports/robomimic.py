@@ -42,33 +42,33 @@ class Robomimic(Target):
             data = file.create_group("data")
             numbers = np.flatnonzero(self.episodes.length > 1).tolist()
             for place, episode in enumerate(numbers):
-                self._demonstrate(data.create_group(f"demo_{place}"), episode)
+                self._demonstrate(data.create_group(f"demo_{place}"), place, episode)
             data.attrs["total"] = int(sum(self.episodes.length[number] - 1 for number in numbers))
             data.attrs["env_args"] = json.dumps(self._environment())
 
-    def _demonstrate(self, demo: Any, episode: int) -> None:
+    def _demonstrate(self, demo: Any, place: int, episode: int) -> None:
         """Put a demonstration into its group."""
         episodes = self.episodes
         count = int(episodes.length[episode]) - 1
         demo.attrs["num_samples"] = count
         demo.attrs["about"] = json.dumps(episodes.about(episode))
-        put_values(demo, "actions", episodes.read(episodes.action.name, episode)[:-1], told(episodes.action))
+        put_values(demo, "actions", episodes.read(episodes.action.name, episode)[:-1], told(episodes.action, place))
         demo.create_dataset("rewards", data=episodes.reward(episode)[1:], track_times=False)
         demo.create_dataset("dones", data=np.arange(1, count + 1) == count, track_times=False, dtype="i8")
         for name, series in episodes.transitions.items():
-            self._put(demo, name, series, episode, slice(0, count))
+            self._put(demo, name, series, place, episode, slice(0, count))
         for group, rows in (("obs", slice(0, count)), ("next_obs", slice(1, count + 1))):
-            place = demo.create_group(group)
+            inside = demo.create_group(group)
             for name, series in episodes.observations.items():
-                self._put(place, name, series, episode, rows)
+                self._put(inside, name, series, place, episode, rows)
 
-    def _put(self, group: Any, name: str, series: Series, episode: int, rows: slice) -> None:
+    def _put(self, group: Any, name: str, series: Series, place: int, episode: int, rows: slice) -> None:
         if series.is_map:
             shape = series.shape if len(series.shape) == 3 else (*series.shape, 1)
             beside = None if self.copy else self.folder
             put_maps(group, name, self.episodes, series, episode, rows, beside=beside, shape=shape)
         else:
-            put_values(group, name, flat(self.episodes.read(name, episode)[rows]), told(series))
+            put_values(group, name, flat(self.episodes.read(name, episode)[rows]), told(series, place))
 
     def _environment(self) -> dict[str, Any]:
         """The environment, as robomimic's files name it."""

@@ -49,8 +49,10 @@ def put_values(group: Any, name: str, values: NDArray[Any], about: dict[str, Any
         dataset.attrs[key] = value
 
 
-def told(series: Series) -> dict[str, Any]:
-    """What a series is, as attributes."""
+def told(series: Series, place: int) -> dict[str, Any]:
+    """What a series is, as attributes: in the first episode of a file, for all of them."""
+    if place:
+        return {}
     names = {"names": ", ".join(series.names)} if series.names else {}
     return {"unit": series.field.unit, "description": series.field.description, **names}
 

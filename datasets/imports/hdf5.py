@@ -196,9 +196,11 @@ class Hdf5(Source):
         """An array, with its last row from where the same lies one step later."""
         if not self.later or self.later[0] not in inside:
             return found
-        other = file.get(inside.replace(*self.later))
+        here, there = self.later
+        place = inside.replace(here, there)
+        other = file.get(place)
         if other is None or other.shape != found.shape:
-            raise DataError(f"{file.filename}: {inside.replace(*self.later)}: not there, or not as large as {inside}")
+            raise DataError(f"{file.filename}: {place}: not there, or not as large as {inside}")
         return Followed(found, other)
 
     def _file(self, path: Path) -> Any:

@@ -41,12 +41,17 @@ class Minari(Layout):
 
     @cached_property
     def inside(self) -> Hdf5 | ArrowEpisodes:
-        frames, what = self._frames, {"motor_is": self.motor_is, "rate": self.rate}
+        frames = self._frames
         if self._format in _COLUMNS:
             shape = self._spaces.get(frames) or []
-            return ArrowEpisodes([self._folder], self._format, frames, self.motor, shape=shape, **what)
-        motor = [f"episode_*/{self.motor}"]
-        return Hdf5([self._folder / "main_data.hdf5"], frames=f"episode_*/{frames}", motor=motor, **what)
+            return ArrowEpisodes([self._folder], self._format, frames, self.motor, self.motor_is, self.rate, shape)
+        return Hdf5(
+            [self._folder / "main_data.hdf5"],
+            frames=f"episode_*/{frames}",
+            motor=[f"episode_*/{self.motor}"],
+            motor_is=self.motor_is,
+            rate=self.rate,
+        )
 
     @property
     def scene(self) -> str:

@@ -23,7 +23,7 @@ from embodied_ssl.datasets.imports.robomimic import Robomimic
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.store.check import check
 
-SOURCES = ("roam", "hold", "grasp", "compressed")
+SOURCES = ("roam", "hold", "grasp", "reach", "compressed")
 WRITERS = {"lerobot": "pyarrow", "rerun": "rerun"}  # what a format is written with, where that is optional
 OF_VIDEO = {"rgb": "image", "depth": "depth", "instance": "instance", "flow": "flow", "pose": "pose"}
 OF_CAMERAS = {"images": "image", "depth": "depth", "instance": "instance", "extrinsics": "pose"}
@@ -32,12 +32,13 @@ LEADS_ON = ("motor", "command", "camera_flow")  # from a frame to the next
 
 @pytest.fixture(scope="module")
 def sources(data, tmp_path_factory):
-    """A video, one whose episodes go on elsewhere, and interactions with trajectories, compressed and not."""
+    """A video, one whose episodes go on elsewhere, interactions with trajectories, and demonstrations of control."""
     root = tmp_path_factory.mktemp("acts")
     usual = {"size": 32, "trajectory": True, "shard_episodes": 2, "progress": False, "instance": True, "depth": True}
     collect("grasp", root / "grasp", episodes=3, **usual)
     collect("poke", root / "compressed", episodes=2, cameras=("wrist",), compression="zstd", **usual)
-    return {"roam": data["roam"], "hold": data["hold"], "grasp": root / "grasp", "compressed": root / "compressed"}
+    collect("reach", root / "reach", episodes=2, size=32, shard_episodes=1, progress=False)
+    return {"roam": data["roam"], "hold": data["hold"], **{name: root / name for name in SOURCES[2:]}}
 
 
 def exported(source, out, to, **settings):
@@ -66,14 +67,20 @@ def logged(source):
     found = []
     for act in range(len(dataset)):
         parts = {name: (*name.partition("/"), each) for name, each in dataset.trajectory(act).items()}
-        found.append(
-            {f"{camera}_{OF_CAMERAS[what]}" if camera else what: each for what, _, camera, each in parts.values()}
-        )
+        own = {
+            f"{camera}_{OF_CAMERAS[what]}" if camera else what: each for what, _, camera, each in parts.values()
+        }  # fmt: skip
+        if "control" in own:  # of which the action is that of the environment
+            own["target"] = own.pop("action")
+            goal = dataset.interactions[act]["goal"]
+            own["desired_goal"] = np.repeat(goal[None], len(own["target"]), axis=0)
+        found.append(own)
     return found
 
 
 def action_of(source):
-    return "command" if Dataset.open(source).declaration.is_video else "action"
+    fields = Dataset.open(source).fields
+    return next(path for path in ("steps/control", "steps/action", "frames/command") if path in fields).split("/")[1]
 
 
 def of_numpy(folder):
@@ -208,13 +215,24 @@ def compared(to, source, folder):
     assert len(wanted) == len(found)
     rows = 0
     for want, got in zip(wanted, found, strict=True):
-        action = action_of(source)
         for name, values in want.items():
-            if name.rpartition("_")[2] in LEFT_OUT.get(to, ()):
-                continue
-            own = {"lerobot": "action", "minari": "actions", "robomimic": "actions"}.get(to, name)
-            rows += same(got[own if name == action else name], values, name)
+            own = called(to, name, action_of(source))
+            if own is not None:
+                rows += same(got[own], values, name)
     return rows
+
+
+def called(to, name, action):
+    """What a series is called by a library; None for one that has no place in its format."""
+    if name.rpartition("_")[2] in LEFT_OUT.get(to, ()):
+        return None
+    if to in ("numpy", "webdataset", "rerun"):
+        return name
+    if name == "reward":  # is told of the next step, and compared by itself
+        return None
+    if name == action:
+        return "action" if to == "lerobot" else "actions"
+    return "environment_state" if (to, name) == ("lerobot", "observation") else name
 
 
 def same(got, want, name):
@@ -242,6 +260,19 @@ def test_the_library_of_a_format_reads_what_was_logged(to, source, sources, tmp_
     settings = {"lossless": True} if to == "lerobot" else {}
     folder = exported(sources[source], tmp_path / "out", to, **settings)
     assert compared(to, sources[source], folder) > 0
+
+
+@pytest.mark.parametrize("to", ["robomimic", "minari", "lerobot"])
+def test_rewards_are_those_of_what_the_action_led_to(to, sources, tmp_path):
+    for source in ("grasp", "reach"):
+        folder = exported(sources[source], tmp_path / source, to, lossless=to == "lerobot")
+        dataset = Dataset.open(sources[source])
+        for act, got in enumerate(LIBRARIES[to](folder)):
+            steps = dataset.trajectory(act)
+            want = np.zeros(len(steps["time"]), "f4")
+            want[-1] = dataset.interactions[act]["reward"]
+            rewards = got["next.reward" if to == "lerobot" else "rewards"]
+            np.testing.assert_array_equal(rewards[: len(want) - 1], steps.get("reward", want)[1:])
 
 
 def test_videos_are_close_to_what_was_seen(sources, tmp_path):
