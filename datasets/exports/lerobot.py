@@ -271,7 +271,7 @@ def _indices(number: int) -> dict[str, int]:
 def _places(what: str, groups: Sequence[range]) -> dict[str, NDArray[np.int64]]:
     """In which file each episode is."""
     number = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    return {f"{what}/{name}": values for name, values in _indices(number).items()}  # type: ignore[arg-type]
+    return {f"{what}/chunk_index": number // _FILES_OF_CHUNK, f"{what}/file_index": number % _FILES_OF_CHUNK}
 
 
 def _column(values: NDArray[Any]) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,5 +26,6 @@ class Numpy(Target):
         return [*own, Part(DESCRIPTION, partial(describe, self.episodes))]
 
     def _write(self, episode: int, path: Path) -> None:
+        arrays: dict[str, Any] = {name: self.episodes.read(name, episode) for name in self.episodes.all_series}
         with path.open("wb") as file:
-            np.savez(file, **{name: self.episodes.read(name, episode) for name in self.episodes.all_series})
+            np.savez(file, **arrays)
