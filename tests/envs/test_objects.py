@@ -391,6 +391,15 @@ def test_a_urdf_keeps_mass_middle_surface_colour_and_what_touches(tmp_path):
     world.close()
 
 
+def test_what_is_scaled_keeps_its_density(tmp_path):
+    (tmp_path / "crate.urdf").write_text(SAYS_ALL)
+    (tmp_path / "big.urdf").write_text(SAYS_ALL.replace('size="0.08', 'size="0.8'))
+    things = object_set(str(tmp_path))
+    with pytest.warns(UserWarning, match=r"0\.8 m long; it is scaled to 0\.12 m"):
+        big = things.make("big", 0)
+    assert big.mass == pytest.approx(2.5 * 0.15**3)
+
+
 @pytest.mark.parametrize(
     ("suffix", "factor", "length", "said"),
     [

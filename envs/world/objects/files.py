@@ -106,7 +106,8 @@ def _load_shape(path: Path, stamp: int, shape_only: bool) -> Shape:
     if not said.touched and len(pieces) < 2:
         hulls = (few_corners(points[whole.vertices] - center),)
     parts = tuple(_parts(shown, corners, center))
-    return Shape(parts, hulls, volume, said.mass, said.surface)
+    mass = None if said.mass is None else said.mass * scale * scale * scale
+    return Shape(parts, hulls, volume, mass, said.surface)
 
 
 def _pieces(corners: NDArray[np.float64], path: Path) -> list[NDArray[np.float32]]:
