@@ -24,10 +24,14 @@ class Driven(Protocol):
     """A body with two fingers that is driven; what is not told here is as in `Gripper`."""
 
     body: int
-    finger_links: tuple[int, int]
-    touching: tuple[int, ...]
     speeds: NDArray[np.float64]
     """Of its joints without the fingers at most, [J] rad/s or m/s."""
+
+    @property
+    def finger_links(self) -> tuple[int, ...]: ...
+
+    @property
+    def touching(self) -> tuple[int, ...]: ...
 
     @property
     def command(self) -> Command: ...

@@ -191,7 +191,8 @@ class ControlEnv(SimulatedEnv):
         self.objects = object_set(self._settings["objects"], self._settings["categories"])
         self.driven = make_driven(self._settings["body"], self._settings["base"])
         self.world = World(**self._settings["world"], iterations=self.ITERATIONS)
-        self.act = Trajectory(self.world, self.driven, **self._settings["act"])
+        gripper: Any = self.driven  # as far as a trajectory asks
+        self.act = Trajectory(self.world, gripper, **self._settings["act"])
 
     def _arrange(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Put what the task needs on the table, with `_put`; the goal [G]."""
@@ -229,23 +230,23 @@ class ControlEnv(SimulatedEnv):
             self.world.add(table_top(top, side), structure=True)
         self._sizes: list[list[float]] = []
         self.driven.load(self.world)
-        self.goal = np.float32(self._arrange(rng))
+        self.goal = self._arrange(rng).astype(np.float32)
         if self.act.draws:
             self.driven.show()
             put_around(self.world, getattr(self.driven, "arm", None), side, height)
         if self._draws and self.MARKER_M:
-            self.world.add(_marker(self.MARKER_M, len(self.GOAL) < 3), (*self.goal, 0.001)[:3], structure=True)
+            self.world.add(_marker(self.MARKER_M, len(self.GOAL) < 3), (*self.goal.tolist(), 0.001)[:3], structure=True)
         self.driven.start(START, START_YAW, OPENING_M if self.FINGERS else 0.0)
         self._told, self._told_angles = [*START, START_YAW], self.driven.angles().tolist()
         self.world.step(4)  # objects settle
         self.act.begin()
 
-    def _put(self, asset: Asset, x: float, y: float, turn: float = 0.0) -> int:
-        """Stand an asset on the table: its instance id. turn: about z, rad."""
+    def _put(self, asset: Asset, place: NDArray[np.float64], turn: float) -> int:
+        """Stand an asset on the table: its instance id. place: [2], m. turn: about z, rad."""
         low, high = asset.bounds.tolist()
         self._sizes.append([b - a for a, b in zip(low, high, strict=True)])
         quaternion = (0.0, 0.0, exact.sin(turn / 2), exact.cos(turn / 2))
-        return self.world.add(asset, (x, y, DROP_M - low[2]), quaternion)
+        return self.world.add(asset, (*place.tolist(), DROP_M - low[2]), quaternion)
 
     def _draw_object(self, rng: np.random.Generator, held: bool = False) -> Asset:
         """An object drawn at random. held: one that fits between the fingers, and that they can hold.
@@ -303,7 +304,7 @@ class ControlEnv(SimulatedEnv):
 
     def _task_state(self, sensed: Sensed) -> dict[str, Any]:
         """What the log says of the task at this moment."""
-        achieved = np.float32(self._achieved(sensed))
+        achieved = self._achieved(sensed).astype(np.float32)
         reward = self.compute_reward(achieved, self.goal) if self.act.samples else 0.0
         return {"observation": self._felt(sensed), "achieved_goal": achieved, "reward": np.array(reward)}
 
@@ -311,7 +312,7 @@ class ControlEnv(SimulatedEnv):
         sensed = self.driven.sense()
         observation = {
             "observation": self._felt(sensed),
-            "achieved_goal": np.float32(self._achieved(sensed)),
+            "achieved_goal": self._achieved(sensed).astype(np.float32),
             "desired_goal": self.goal.copy(),
         }
         if self.act.cameras:
@@ -351,7 +352,7 @@ class ControlEnv(SimulatedEnv):
             (before[:1, :3] if aimed else np.array([(*self.goal, 0.0)[:3]])), self.camera_pose
         )
         record = {
-            "pixel": np.float32(pixel),
+            "pixel": pixel.astype(np.float32),
             "object": aimed or -1,
             "pose_before": before[0] if aimed else blank,
             "pose_after": after[0] if aimed else blank,

@@ -30,5 +30,5 @@ def toward(here: ArrayLike, there: ArrayLike, most: float = 1.0) -> NDArray[np.f
 
     most: of the speed, as a share of the fastest.
     """
-    way = (np.asarray(there, float) - here) / STRIDE_M
+    way: NDArray[np.float64] = (np.asarray(there, float) - np.asarray(here, float)) / STRIDE_M
     return way * min(1.0, most / max(float(np.abs(way).max()), 1e-9))

@@ -27,7 +27,7 @@ class PickPlaceEnv(ControlEnv):
         while exact.length(goal - place) < NEAREST_M:
             goal, place = rng.uniform(-0.13, 0.13, (2, 2))
         lift = rng.uniform(0.05, HIGHEST_M) if rng.uniform() < LIFTS else 0.0
-        self._put(asset, *place.tolist(), turn)
+        self._put(asset, place, turn)
         return np.array([*goal, lift - asset.bounds[0, 2]])
 
     def _achieved(self, sensed: Sensed) -> NDArray[np.float64]:

@@ -1,5 +1,8 @@
 """How a scripted expert takes an object between its fingers and carries it."""
 
+from typing import Any
+
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +21,7 @@ OPEN, CLOSED = 1.0, -1.0
 class Picker(Expert):
     """Goes over an object, turns along its narrow side, goes down, closes, and carries; begins again if it slips."""
 
-    def reset(self, env, rng) -> None:  # type: ignore[no-untyped-def]
+    def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
         super().reset(env, rng)
         self._closing = 0  # steps since the fingers began to close
         self._down = False

@@ -98,4 +98,4 @@ class PressExpert(Expert):
         tip, cap = seen[:3], seen[PROPRIOCEPTION : PROPRIOCEPTION + 3]
         over = exact.length(tip[:2] - cap[:2]) < 0.01
         place = [*cap[:2], observation["desired_goal"][2] - 0.005] if over else [*cap[:2], cap[2] + 0.03]
-        return np.float32(toward(tip, place, 0.5 if over else 1.0))
+        return toward(tip, place, 0.5 if over else 1.0).astype(np.float32)

@@ -1,5 +1,8 @@
 """PushGoalEnv: push an object to a place on the table."""
 
+from typing import Any
+
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +30,7 @@ class PushGoalEnv(ControlEnv):
         goal, place = rng.uniform(-0.13, 0.13, (2, 2))
         while exact.length(goal - place) < NEAREST_M:
             goal, place = rng.uniform(-0.13, 0.13, (2, 2))
-        self._put(asset, *place.tolist(), turn)
+        self._put(asset, place, turn)
         return goal
 
     def _achieved(self, sensed: Sensed) -> NDArray[np.float64]:
@@ -37,7 +40,7 @@ class PushGoalEnv(ControlEnv):
 class PushGoalExpert(Expert):
     """Goes round behind the object, as seen from the goal, and pushes through its middle; again where it slid off."""
 
-    def reset(self, env, rng) -> None:  # type: ignore[no-untyped-def]
+    def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
         super().reset(env, rng)
         self._pushing = False
 
@@ -64,4 +67,4 @@ class PushGoalExpert(Expert):
         else:
             high = 2 * place[2] + ABOVE_M
             action = toward(tip, [*(start if tip[2] > high - 0.015 else tip[:2]), high])
-        return np.float32(action)
+        return action.astype(np.float32)

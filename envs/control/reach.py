@@ -24,4 +24,4 @@ class ReachExpert(Expert):
     """Goes straight there."""
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
-        return np.float32(toward(observation["achieved_goal"], observation["desired_goal"]))
+        return toward(observation["achieved_goal"], observation["desired_goal"]).astype(np.float32)

@@ -1,5 +1,8 @@
 """StackEnv: put one block onto another, and let go."""
 
+from typing import Any
+
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,8 +35,8 @@ class StackEnv(ControlEnv):
         one, other = rng.uniform(-0.13, 0.13, (2, 2))
         while exact.length(one - other) < NEAREST_M:
             one, other = rng.uniform(-0.13, 0.13, (2, 2))
-        self._put(upper, *one.tolist(), rng.uniform(-np.pi, np.pi))
-        self._put(lower, *other.tolist(), rng.uniform(-np.pi, np.pi))
+        self._put(upper, one, rng.uniform(-np.pi, np.pi))
+        self._put(lower, other, rng.uniform(-np.pi, np.pi))
         return np.array([0.0, 0.0, lower.bounds[1, 2] - upper.bounds[0, 2], AWAY_M])
 
     def _achieved(self, sensed: Sensed) -> NDArray[np.float64]:
@@ -44,7 +47,7 @@ class StackEnv(ControlEnv):
 class StackExpert(Picker):
     """Picks the upper block, sets it down on the lower one, opens, and rises."""
 
-    def reset(self, env, rng) -> None:  # type: ignore[no-untyped-def]
+    def reset(self, env: gymnasium.Env[Any, Any], rng: np.random.Generator) -> None:
         super().reset(env, rng)
         self._opening = 0
 
