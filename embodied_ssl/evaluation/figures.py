@@ -71,7 +71,7 @@ def feature_map(
 
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(features))[:most])
-    perplexity = min(30.0, max(2.0, (len(rows) - 1) / 4))
+    perplexity = min(30.0, max(2.0, (len(rows) - 1) / 4), (len(rows) - 1) / 2)  # less than there are images
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1)
     point = tsne.fit_transform(np.asarray(features[rows], "f4")).astype("f4")
     shown = _spread(point, thumbnails)

@@ -23,7 +23,7 @@ class Constant(Encoder):
         self.name, self.image_size, self.dim, self.channels = "constant", 16, 4, {"map": 3}
 
     def stages(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"map": images}
+        return {"map": torch.zeros_like(images)}
 
     def pool(self, stages: dict[str, torch.Tensor]) -> torch.Tensor:
         return torch.ones(len(stages["map"]), 4)
@@ -49,10 +49,10 @@ def measured(folder, protocol: Imitation, encoder: Encoder) -> dict[str, float]:
 @pytest.mark.slow
 def test_reaching_is_cloned_from_the_goal_and_what_the_body_feels(demonstrations):
     """Which is all that reaching needs: features that say nothing do as well as the simulator's state."""
-    protocol = Imitation(demonstrations=(40,), episodes=12, updates=1000, told_goal=True)
+    protocol = Imitation(demonstrations=(40,), episodes=12, updates=1500, told_goal=True)
     found = measured(demonstrations, protocol, Constant())
     assert found["success of the expert"] == 1
-    assert found["success@40"] >= 0.7
+    assert found["success@40"] >= 0.6
     assert found["success@40"] == pytest.approx(found["success by state@40"], abs=0.25)
     assert measured(demonstrations, protocol, Constant()) == found
 

@@ -17,6 +17,7 @@ from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.evaluation.protocols.attention import Attention
 from embodied_ssl.evaluation.protocols.go_there import GoThere
 from embodied_ssl.evaluation.protocols.grasping import Grasping
+from embodied_ssl.evaluation.protocols.imitation import Imitation
 from embodied_ssl.evaluation.protocols.relative_motion import RelativeMotion
 from embodied_ssl.studies import Study, study_named, study_names
 from embodied_ssl.studies.data import DATA, StandardData, collect_standard
@@ -26,6 +27,7 @@ FEWER: dict[type[Protocol], dict[str, Any]] = {
     Attention: {"pictures": 100},
     GoThere: {"pairs": (100,), "walks": 10},
     Grasping: {"grasps": (20,), "tables": 5, "candidates": 20},
+    Imitation: {"demonstrations": (2,), "episodes": 2, "updates": 20},
     RelativeMotion: {"pairs": 500},
 }
 """What protocols that take their time do less of here; their own tests hold what they measure."""

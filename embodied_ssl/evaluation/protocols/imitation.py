@@ -6,7 +6,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from embodied_ssl.datasets.collect.policies import resolve_policy
 from embodied_ssl.datasets.errors import DataError
@@ -31,8 +34,10 @@ class Imitation(Protocol):
 
     The setting of R3M, VC-1 and CortexBench (Nair et al. 2022, section 4.1): a network of two layers learns by squared
     error which action the expert takes, from the features of what each camera sees and from what the body feels of
-    itself. It then acts 20 times in a second, on new tables with objects that no demonstration shows; an episode counts
-    where the goal is achieved. Nothing of the policy is tuned. Tables are the same for every encoder.
+    itself. What is pooled hardly says where things are: beside the pooled features stand the means of the deepest map
+    over `cells` × `cells` of it (VC-1 keeps its map as well, Majumdar et al. 2023). The policy then acts 20 times in a
+    second, on new tables with objects that no demonstration shows; an episode counts where the goal is achieved.
+    Nothing of the policy is tuned. Tables are the same for every encoder.
 
     Beside it stands the same policy on the simulator's state, which features hardly do better than, and the expert.
 
@@ -48,6 +53,8 @@ class Imitation(Protocol):
     """In which the policy acts."""
     updates: Count = 5000
     """Of a policy, by 64 steps each."""
+    cells: Count = 3
+    """On a side of the deepest map that is at least as large, over which it is averaged."""
     told_goal: bool = False
     """Whether the policy is told the goal in numbers; else it has to see it."""
     instances: tuple[int, int] | None = None
@@ -74,18 +81,43 @@ class Imitation(Protocol):
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         task: Task = encoded.prepared
-        shown = task.seen_by(encoded.encoder, encoded.device)
+        encoder = Spatial(encoded.encoder, self.cells)
+        shown = task.seen_by(encoder, encoded.device)
         found = []
         for count in task.sizes:
             policy = task.clone(shown, count, encoded.device)
 
             def act(observation: dict[str, Any], policy: Network = policy) -> Reals:
                 images = [observation[name][None] for name in task.cameras]
-                features = [encode(encoded.encoder, image, np.arange(1), encoded.device) for image in images]
+                features = [encode(encoder, image, np.arange(1), encoded.device) for image in images]
                 return policy(np.concatenate([*features, task.felt_now(observation)], 1).astype("f8"))[0]
 
             found.append(task.measured(f"success@{count}", task.play(act), train=count))
         return [*found, *task.bounds]
+
+
+class Spatial(Encoder):
+    """An encoder's pooled features, and beside them the means of its deepest large enough map over cells of it."""
+
+    def __init__(self, encoder: Encoder, cells: int):
+        super().__init__()
+        self.encoder, self.cells = encoder, cells
+        self.name, self.image_size, self.channels = encoder.name, encoder.image_size, encoder.channels
+        training = encoder.training
+        device = next(encoder.parameters(), torch.empty(0)).device
+        with torch.no_grad():
+            shown = encoder.eval().stages(torch.zeros(1, 3, self.image_size, self.image_size, device=device))
+        self.train(training)
+        large = [name for name, maps in shown.items() if maps.shape[-1] >= cells]
+        self._from = large[-1] if large else next(reversed(shown))
+        self.dim = encoder.dim + shown[self._from].shape[1] * cells**2
+
+    def stages(self, images: Tensor) -> dict[str, Tensor]:
+        return self.encoder.stages(images)
+
+    def pool(self, stages: dict[str, Tensor]) -> Tensor:
+        cells = functional.adaptive_avg_pool2d(stages[self._from], self.cells)  # [B, channels, cells, cells]
+        return torch.cat([self.encoder.pool(stages), cells.flatten(1)], 1)
 
 
 class Task:
@@ -184,6 +216,7 @@ class Task:
                 **about,
                 "episodes": self._asked.episodes,
                 "updates": self._asked.updates,
+                "cells": self._asked.cells,
                 "told_goal": self._asked.told_goal,
                 "seed": self.seed,
             },
