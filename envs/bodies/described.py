@@ -49,8 +49,8 @@ class DescribedArm(Arm):
         parts = _Parts(robot, links)
         model, hand, grasp = _modelled(robot, links, parts, round_finger)
         build = _built(robot, model, parts, hand, grasp)
-        stands = base or (tuple(robot.base) if robot.base else None)
-        super().__init__(settled(build, stands, robot.rest), round_finger)  # type: ignore[arg-type]
+        said = (robot.base[0], robot.base[1], robot.base[2]) if robot.base else None
+        super().__init__(settled(build, base or said, robot.rest), round_finger)
         if not (robot.fingers or robot.attach_fingers):
             self.finger_links = ()
 
@@ -153,7 +153,7 @@ def _built(robot: Robot, model: Model, parts: _Parts, hand: _Hand, grasp: Grasp 
         links = tuple(number[name] for name in robot.fingers)
     elif hand.slides:
         links = tuple(number[name] for name in hand.slides)
-        fingers = Slides(links[:2])  # type: ignore[arg-type]
+        fingers = Slides(links)
     return Build(
         model=model,
         joints=tuple(number[joint.child] for joint in parts.arm),

@@ -44,7 +44,7 @@ class Fingers(Protocol):
 class NoFingers:
     """Of an arm that only pushes and pokes."""
 
-    joints = ()
+    joints: tuple[int, ...] = ()
 
     def enter(self, body: int, world: World) -> None:
         pass
@@ -68,7 +68,7 @@ class NoFingers:
 class Slides:
     """Two joints that slide apart, each by half of the opening."""
 
-    def __init__(self, joints: tuple[int, int]):
+    def __init__(self, joints: tuple[int, ...]):
         self.joints = joints
 
     def enter(self, body: int, world: World) -> None:

@@ -34,7 +34,7 @@ from embodied_ssl.envs.world.physics import World
 class FloatingGripper:
     """Two fingers under a carriage that slides along x and z: no arm, so every place and turn can be reached."""
 
-    finger_links = (2, 3)
+    finger_links: tuple[int, ...] = (2, 3)
 
     def __init__(self, round_finger: bool = False):
         self.touching: tuple[int, ...] = (1,) if round_finger else self.finger_links

@@ -1,6 +1,6 @@
 """How the fingers of a URDF close: tried out joint by joint, for any linkage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,7 +119,13 @@ def grasp_of(
     return Grasp(across, middle, float(reach.max()), gaps[use], course[use], levers)
 
 
-def _levers(gap, placed, values, closing, count) -> Vector:  # type: ignore[no-untyped-def]
+def _levers(
+    gap: Callable[[list[Vector]], float],
+    placed: Callable[[Vector], list[Vector]],
+    values: Callable[[Sequence[float]], Vector],
+    closing: Sequence[Joint],
+    count: int,
+) -> Vector:
     """By how much the gap changes with each driven joint alone, in the middle of its way; 0 for those that follow."""
     found = np.zeros(count)
     for place, joint in enumerate(closing):

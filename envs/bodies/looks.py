@@ -71,5 +71,5 @@ def _look(shapes: str, file: Path, colour: Colour) -> Asset:
         corners = np.concatenate([corners_of(file, shape) for shape in each])
         return {"corners": coarsened(corners, MOST_TRIANGLES)[0]}
 
-    made_of = (f"1 {MOST_TRIANGLES} {shapes}", *(path.read_bytes() for path in meshes))
+    made_of: list[bytes | str] = [f"1 {MOST_TRIANGLES} {shapes}", *(path.read_bytes() for path in meshes)]
     return part_of_robot(mesh_of(kept("looks", made_of, few)["corners"]), colour)

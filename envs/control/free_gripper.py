@@ -26,7 +26,8 @@ INERTIA_KGM2 = 2e-3  # of the carriage about each axis
 class FreeGripper:
     """Two fingers under a carriage without an arm: joints x, y, z (m) and yaw (rad), then the fingers' slides."""
 
-    finger_links = touching = (4, 5)
+    finger_links: tuple[int, ...] = (4, 5)
+    touching: tuple[int, ...] = finger_links
     speeds = np.array([0.6, 0.6, 0.6, 2.0])
     _FORCES = (PUSH_N, PUSH_N, PUSH_N, TURN_NM)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,7 +48,7 @@ class Shape:
     hulls: tuple[NDArray[np.float32], ...]
     volume: float
     mass: float | None
-    surface: dict[str, float]
+    surface: dict[str, Any]
 
 
 @lru_cache(maxsize=4096)

@@ -40,7 +40,8 @@ def read_object(path: Path) -> Described:
     """A URDF. Raises ValueError naming the file where it shows nothing, or is none."""
     robot = read_urdf(path).getroot()
     colours = {each.get("name"): each for each in robot.findall("material")}
-    shown, touched, masses, surface = [], [], [], {}
+    shown, touched, masses = [], [], []
+    surface: dict[str, float] = {}
     for link, pose in _links(path, robot):
         for visual in link.findall("visual"):
             found = _coloured(path, visual, colours)
@@ -96,7 +97,7 @@ def _coloured(path: Path, visual: ElementTree.Element, named: dict[str | None, E
         image = cv2.imread(str(mesh_path(path, worn.get("filename") or "")), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f"{path}: {worn.get('filename')} is not an image that can be read")
-        return replace(found, image=np.zeros(len(found.corners), np.int64), images=(image[..., ::-1],))
+        return replace(found, image=np.zeros(len(found.corners), np.int64), images=(image[..., ::-1].astype(np.uint8),))
     if colour is None:
         return found
     shade = np.array([round(255 * part) for part in numbers(path, colour, "rgba", 4)[:3]], np.uint8)
