@@ -22,6 +22,7 @@ FREE = {  # files in which such a word may stand: a kind's own, the demo of all,
     "datasets/gallery/page.py",  # a function
     "datasets/imports/mp4.py",  # a column
     "datasets/imports/lerobot.py",  # a type of values
+    "datasets/exports/lerobot.py",
     "envs/orbit.py",
 }
 ALSO = (  # folders of such
