@@ -310,7 +310,7 @@ class ControlEnv(SimulatedEnv):
 
     def _observe(self) -> dict[str, NDArray[Any]]:
         sensed = self.driven.sense()
-        observation = {
+        observation: dict[str, NDArray[Any]] = {
             "observation": self._felt(sensed),
             "achieved_goal": self._achieved(sensed).astype(np.float32),
             "desired_goal": self.goal.copy(),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -145,7 +145,7 @@ class Task:
         felt = dataset.array("steps/observation")[self._steps].astype("f8")
         goal = dataset.array("interactions/goal")[self._order].astype("f8")[self._which]
         self._env: Any = make_env(dataset.kind, **self._settings).unwrapped
-        own = self._env.observation_space["proprioception"].shape[0]
+        own = cast(Any, self._env).observation_space["proprioception"].shape[0]
         self._felt = np.concatenate([felt[:, :own], *([goal] if asked.told_goal else [])], 1)
         self._state = np.concatenate([felt, goal], 1)
         self._actions = dataset.array("steps/control")[self._steps].astype("f8")
