@@ -16,7 +16,7 @@ _STYLE = (
     "{text-anchor:start}.grid{stroke:#ddd;fill:none}.whisker,.rule{stroke:#333;fill:none}.curve{fill:none;"
     "stroke-width:2}.heading{font-weight:bold;text-anchor:middle}.key{text-anchor:start}"
 )
-_ROW, _LEFT, _RIGHT = 22, 150, 92  # px of a chart of bars: a row, the names, the numbers
+_ROW, _LETTER = 22, 6.7  # px of a chart of bars: a row, and a letter of its names and numbers at most
 _GREY = "#7d838d"
 
 
@@ -26,17 +26,19 @@ def bars(title: str, results: Sequence[Result], colours: Mapping[str, str], capt
     rows = sorted((row for row in found if math.isfinite(found[row].mean)), key=row_order)
     ends = [_ends(found[row]) for row in rows]
     low, high = min([0.0, *(low for low, _ in ends)]), max([1e-9, *(high for _, high in ends)])
-    width = WIDTH - _LEFT - _RIGHT
+    names, numbers = [_short(row) for row in rows], [f"{found[row].text} {found[row].interval}" for row in rows]
+    left, right = (14 + _LETTER * max(map(len, texts), default=0) for texts in (names, numbers))
+    width = WIDTH - left - right
 
     def across(value: float) -> float:
-        return _LEFT + width * (value - low) / (high - low)
+        return left + width * (value - low) / (high - low)
 
     parts = []
     for i, row in enumerate(rows):
         cell, top = found[row], i * _ROW
         start, end = sorted((across(0.0), across(cell.mean)))
         parts.append(
-            f'<text class="tick y" x="{_LEFT - 8}" y="{top + 15}">{escape(_short(row))}</text>'
+            f'<text class="tick y" x="{left - 8:.0f}" y="{top + 15}">{escape(names[i])}</text>'
             f'<rect class="own" fill="{colours.get(row, _GREY)}" x="{start:.1f}" y="{top + 3}" '
             f'width="{max(end - start, 0.5):.1f}" height="{_ROW - 6}"><title>{escape(row)}</title></rect>'
         )
@@ -47,12 +49,10 @@ def bars(title: str, results: Sequence[Result], colours: Mapping[str, str], capt
                 f'<path class="whisker" d="M{first:.1f} {middle - 3}v6M{first:.1f} {middle}H{last:.1f}'
                 f'M{last:.1f} {middle - 3}v6"/>'
             )
-        parts.append(
-            f'<text class="tick start" x="{WIDTH - _RIGHT + 6}" y="{top + 15}">{cell.text} {cell.interval}</text>'
-        )
+        parts.append(f'<text class="tick start" x="{WIDTH - right + 6:.0f}" y="{top + 15}">{numbers[i]}</text>')
     height = len(rows) * _ROW + 26
     label = _label(results)
-    parts.append(f'<text class="label" x="{_LEFT + width / 2:.0f}" y="{height - 7}">{escape(label)}</text>')
+    parts.append(f'<text class="label" x="{left + width / 2:.0f}" y="{height - 7}">{escape(label)}</text>')
     head = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
     return Figure(title, Markup(f"{head}{''.join(parts)}</svg>"), caption)
 
@@ -138,7 +138,7 @@ def _label(results: Sequence[Result]) -> str:
     return f"{words(first.protocol)}: {words(first.metric.partition('@')[0])}{unit}{better}"
 
 
-def _short(row: str, most: int = 24) -> str:
+def _short(row: str, most: int = 30) -> str:
     return row if len(row) <= most else f"{row[: most - 1]}…"
 
 
