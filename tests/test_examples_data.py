@@ -26,17 +26,17 @@ def run(*command):
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory):
-    out = tmp_path_factory.mktemp("stacks") / "stack"
+    out = tmp_path_factory.mktemp("piles") / "pile"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setenv(plugins.VARIABLE, "")
-        run("collect", "stack", "--plugin", "examples.stack", "--out", out, "--episodes", 16, "--size", 64,
+        run("collect", "pile", "--plugin", "examples.pile", "--out", out, "--episodes", 16, "--size", 64,
             "--instance", "--progress", "false")  # fmt: skip
     return out
 
 
 def test_stacks_are_collected_checked_shown_and_learned_from(stacks, tmp_path, capsys):
-    plugin = "--plugin", "examples.stack"
+    plugin = "--plugin", "examples.pile"
     run("check", stacks, *plugin)
     run("envs", *plugin)
     assert "examples/Stack-v0" in capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_stacks_are_collected_checked_shown_and_learned_from(stacks, tmp_path, c
 
 
 def test_what_is_stacked_stands_on_what_it_was_put_on(stacks):
-    plugins.use("examples.stack")
+    plugins.use("examples.pile")
     dataset = Dataset.open(stacks)
     values = dataset.interactions[:]
     stacked = values["success"]
@@ -76,7 +76,7 @@ def test_what_is_stacked_stands_on_what_it_was_put_on(stacks):
 
 
 def test_captions_have_words_of_their_own(stacks):
-    plugins.use("examples.stack")
+    plugins.use("examples.pile")
     stream = Dataset.open(stacks).captions()
     words = set(" ".join(stream.captions(np.arange(len(stream)), np.random.default_rng(0))).split())
     assert {"stacked", "dropped"} <= words <= set(stream.vocabulary)
@@ -85,4 +85,4 @@ def test_captions_have_words_of_their_own(stacks):
 
 def test_without_its_plugin_a_set_says_which_one_it_takes(stacks, capsys):
     assert main(["check", str(stacks)]) == 2
-    assert "--plugin examples.stack" in capsys.readouterr().err
+    assert "--plugin examples.pile" in capsys.readouterr().err

@@ -58,13 +58,13 @@ Image.fromarray(np.hstack(shown)).resize((6 * 160, 160))
 # %%
 import inspect
 
-from examples import stack
+from examples import pile
 
-print(inspect.getsource(stack).partition("KIND = ")[2])
+print(inspect.getsource(pile).partition("KIND = ")[2])
 
 # %%
-es.collect("examples.stack:KIND", "data/stack", episodes=24, size=64, instance=True)
-data = es.open("data/stack")
+es.collect("examples.pile:KIND", "data/pile", episodes=24, size=64, instance=True)
+data = es.open("data/pile")
 data
 
 # %% [markdown]
@@ -83,9 +83,9 @@ Image.fromarray(np.vstack([np.hstack(before), np.hstack(after)])).resize((4 * 16
 # Whatever learns from images or captions learns from it, and checks, pages and videos know its fields:
 #
 # ```sh
-# embodied-ssl collect stack --plugin examples.stack --out data/stack --episodes 100
-# embodied-ssl check data/stack --plugin examples.stack
-# embodied-ssl view data/stack --plugin examples.stack --out stack.html
+# embodied-ssl collect pile --plugin examples.pile --out data/pile --episodes 100
+# embodied-ssl check data/pile --plugin examples.pile
+# embodied-ssl view data/pile --plugin examples.pile --out pile.html
 # ```
 
 # %% [markdown]

@@ -44,7 +44,7 @@ def test_it_runs_as_a_module_and_tells_its_version(module):
         ("methods", "examples.byol", "byol"),
         ("encoders", "examples.own_encoder:Mixer", "mixer"),
         ("protocols", "examples.own_protocol", "geometry"),
-        pytest.param("envs", "examples.stack", "stack", marks=pytest.mark.simulator),
+        pytest.param("envs", "examples.pile", "pile", marks=pytest.mark.simulator),
     ],
 )
 def test_lists_have_what_plugins_add(command, plugin, name, tmp_path, monkeypatch, capsys):

@@ -1,9 +1,9 @@
 """A task of one's own, and the data that it gives: an arm puts one object on another.
 
-    embodied-ssl collect stack --plugin examples.stack --out data/stack --episodes 100
-    embodied-ssl check data/stack --plugin examples.stack
-    embodied-ssl view data/stack --plugin examples.stack
-    embodied-ssl train simclr --frames data/stack --plugin examples.stack --out runs/stack
+    embodied-ssl collect pile --plugin examples.pile --out data/pile --episodes 100
+    embodied-ssl check data/pile --plugin examples.pile
+    embodied-ssl view data/pile --plugin examples.pile
+    embodied-ssl train simclr --frames data/pile --plugin examples.pile --out runs/pile
 
 An environment says what happens, a policy what is tried, and one `Kind` all else: what is logged, told and shown.
 """
@@ -21,7 +21,7 @@ CARRY_MPS = 0.3
 LET_GO_M = 0.004  # so far above what is below
 
 
-class StackEnv(GraspEnv):
+class PileEnv(GraspEnv):
     """Grasp at an image point, and put what is held down elsewhere on the table, or on what stands there.
 
     Interaction: image point (u, v) in px, closing direction in rad, and the place (x, y) in m where to put it.
@@ -106,10 +106,10 @@ def draw(interactions, i):
 
 
 KIND = Kind(
-    name="stack",
-    env_id="examples/Stack-v0",
-    env="examples.stack:StackEnv",
-    policies={"put_on": "examples.stack:PutOn", "random": "embodied_ssl.envs.policies.exploration:RandomActions"},
+    name="pile",
+    env_id="examples/Pile-v0",
+    env="examples.pile:PileEnv",
+    policies={"put_on": "examples.pile:PutOn", "random": "embodied_ssl.envs.policies.exploration:RandomActions"},
     rows="interactions",
     fields=table_fields(
         Field("interactions/angle", "f4", ("N",), "rad", "closing direction in the image", 0, np.pi),
