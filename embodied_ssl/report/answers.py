@@ -96,6 +96,8 @@ def as_file(figure: Figure) -> str:
     """A figure as an SVG file of its own, with its title above and its key below."""
     height = float(str(figure.chart).split('viewBox="0 0 ')[1].split('"')[0].split()[1])
     inner = str(figure.chart).replace('<svg class="chart"', f'<svg y="22" width="{WIDTH}" height="{height:g}"', 1)
+    wide = 1.25 * _LETTER * len(figure.title) > WIDTH - 8
+    fit = f' textLength="{WIDTH - 8}" lengthAdjust="spacingAndGlyphs"' if wide else ""
     whole = height + 30 + 16 * len(figure.key)
     key = "".join(
         f'<rect x="20" y="{height + 28 + 16 * i:g}" width="10" height="10" fill="{colour}"/>'
@@ -105,7 +107,7 @@ def as_file(figure: Figure) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{whole:g}"><style>{_STYLE}</style>'
         f'<rect width="{WIDTH}" height="{whole:g}" fill="#fff"/>'
-        f'<text class="heading" x="{WIDTH // 2}" y="15">{escape(figure.title)}</text>{inner}{key}</svg>\n'
+        f'<text class="heading" x="{WIDTH // 2}" y="15"{fit}>{escape(figure.title)}</text>{inner}{key}</svg>\n'
     )
 
 
