@@ -39,7 +39,7 @@ def test_stacks_are_collected_checked_shown_and_learned_from(stacks, tmp_path, c
     plugin = "--plugin", "examples.pile"
     run("check", stacks, *plugin)
     run("envs", *plugin)
-    assert "examples/Stack-v0" in capsys.readouterr().out
+    assert "examples/Pile-v0" in capsys.readouterr().out
     run("view", stacks, "--out", tmp_path / "page.html", *plugin)
     page = (tmp_path / "page.html").read_text()
     assert "An arm grasps an object" in page

@@ -73,7 +73,7 @@ class DrivenArm:
         (u, v, w), (p, q, r) = hand[6], hand[7]
         dx, dy, dz = x - mx, y - my, z - mz  # from the middle of the hand's mass
         velocity = (u + q * dz - r * dy, v + r * dx - p * dz, w + p * dy - q * dx)
-        yaw = (math.atan2(e, b) + 1.5 * math.pi) % (2 * math.pi) - 0.5 * math.pi
+        yaw = (float(exact.arctan2(e, b)) + 1.5 * math.pi) % (2 * math.pi) - 0.5 * math.pi
         return Sensed(self._at, velocity, yaw, self.arm.width())
 
     def angles(self) -> NDArray[np.float64]:
@@ -90,7 +90,7 @@ class DrivenArm:
     def turn(self, angles: NDArray[np.float64], width: float, seconds: float) -> None:
         changes = angles - self.angles()
         moved = exact.product(self._jacobian(), changes[:, None])[:, 0]
-        yaw = math.atan2(-self._axes[1, 1], -self._axes[0, 1]) + float(moved[5])
+        yaw = float(exact.arctan2(-self._axes[1, 1], -self._axes[0, 1])) + float(moved[5])
         self._tell(changes, np.array(self._at) + moved[:3], yaw, width, seconds)
 
     def _jacobian(self) -> NDArray[np.float64]:

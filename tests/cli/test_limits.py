@@ -73,8 +73,11 @@ def test_every_number_of_an_environment_has_limits_and_holds_to_them(kind):
     env = environment_class(kind)
     hints = get_type_hints(env.__init__, include_extras=True)
     found = {
-        name: each for name, hint in hints.items() if name not in ("instances", "base") for each in numbers(hint)
-    }  # a range, a place
+        name: each
+        for name, hint in hints.items()
+        if name not in ("instances", "distances", "base")
+        for each in numbers(hint)
+    }  # ranges, a place
     assert {"size", "antialias"} < found.keys()
     for setting, (_, limits) in found.items():
         assert isinstance(limits, Limits), setting

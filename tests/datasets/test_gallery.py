@@ -92,10 +92,11 @@ def test_a_page_is_one_balanced_document_that_needs_nothing_else(page, data):
 def test_images_are_as_many_as_there_are_interactions_and_episodes(page, data):
     content = Page(page)
     sets = {kind: Dataset.open(path) for kind, path in data.items()}
-    interactions = sum(len(sets[kind]) for kind in ACT_KINDS)
+    interactions = sum(len(of) for kind, of in sets.items() if kind not in VIDEO_KINDS)
     tiles = sum(len(sets[kind].episodes["start"]) for kind in VIDEO_KINDS)
+    films = sum(len(of) for of in sets.values() if "steps/time" in of.fields)
     legends = 3  # of depth, and twice of flow
-    assert len(content.all("img")) == 2 * interactions + 2 * tiles + legends
+    assert len(content.all("img")) == 2 * interactions + films + 2 * tiles + legends
     players = [json.loads(script) for script in content.scripts if script.lstrip().startswith("{")]
     assert [len(player["episodes"]) for player in players] == [5, 4, 5]
     assert players[0]["layers"] == ["rgb", "depth", "instance", "flow"]

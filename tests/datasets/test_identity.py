@@ -148,10 +148,12 @@ def test_a_change_anywhere_in_what_a_policy_uses_is_seen_and_one_elsewhere_is_no
 
 
 def test_digests_do_not_depend_on_the_process(modules, tmp_path):
-    code = "import importlib, sys; sys.path.insert(0, sys.argv[1]); from tests.datasets.test_identity import *; "
+    code = (
+        "import importlib, sys; sys.path[:0] = [sys.argv[1], sys.argv[3]]; from tests.datasets.test_identity import *; "
+    )
     code += "print({n: digests(n) for n in POLICIES} == json.loads(sys.argv[2]))"
     here = json.dumps({name: digests(name) for name in POLICIES})
-    command = [sys.executable, "-c", code, str(tmp_path / "code"), here]
+    command = [sys.executable, "-c", code, str(tmp_path / "code"), here, str(Path(__file__).parent.parent)]
     said = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": "5"})
     assert said.stdout.strip() == "True"
 

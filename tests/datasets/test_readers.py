@@ -172,7 +172,7 @@ def test_a_request_for_what_a_data_set_has_not_says_what_it_has(data):
         (lambda: roam.interactions, "has frames"),
         (lambda: push.frames, "has interactions"),
         (lambda: push.pairs(max_gap=1), "take roam, video, hold or orbit"),
-        (lambda: roam.trials(), "take grasp, poke or push"),
+        (lambda: roam.trials(), "take grasp, poke, push"),
         (lambda: roam.array("frames/rbg"), "did you mean 'frames/rgb'"),
         (lambda: roam.pairs(), "either max_gap"),
     ):

@@ -418,7 +418,8 @@ def test_each_protocol_measures_what_it_says_it_takes(data):
     assert not of_folders & {"equivariance", "next_best_view", "relative_motion", "senses", "grasping"}
     assert of_ours["senses"] == {"grasp", "push", "poke"}
     assert of_ours["grasping"] == {"grasp"}
-    assert of_ours["physics"] == {"orbit", "hold", "grasp", "push", "poke"}
+    assert of_ours["physics"] == {"orbit", "hold", "grasp", "push", "poke", "push_goal"}
+    assert of_ours["imitation"] == {"push_goal"}
 
 
 def test_labels_of_objects_are_labels_of_all_their_images():

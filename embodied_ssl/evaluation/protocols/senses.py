@@ -116,7 +116,7 @@ def _places(dataset: Dataset, pixel: str, turn: NDArray[np.floating]) -> Places:
     return Places(np.arange(len(dataset)), dataset.array(f"interactions/{pixel}")[:], turn)
 
 
-_TASKS = {"interactions/success": _grasps, "interactions/force": _pokes, "interactions/start_pixel": _pushes}
+_TASKS = {"interactions/angle": _grasps, "interactions/force": _pokes, "interactions/start_pixel": _pushes}
 """By a field that only data sets of this sense have."""
 
 
