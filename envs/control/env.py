@@ -112,7 +112,8 @@ class ControlEnv(SimulatedEnv):
             depth: log metric depth.
             instance: log instance masks.
             length: steps of an episode at most.
-            body: floating (a gripper without an arm, fast), panda (Franka's arm), or module:Class of an Arm of yours.
+            body: floating (a gripper without an arm, fast), panda (Franka's arm), the .urdf or .toml file of another
+                arm, or module:Class of your own.
             control: what actions move: the tip, or the joints.
             reward: sparse (0 where the goal is achieved, else −1) or dense (the negative distance to it).
             categories: of objects to draw from, separated by commas; empty: those that the task is made for.
