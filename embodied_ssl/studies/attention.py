@@ -52,7 +52,7 @@ STUDY = Study(
     batch_size=64,  # many updates of few samples: none of the rows needs a large batch
     sizes={
         "minute": Size(samples=512, seeds=1),
-        "hour": Size(samples=40_000, seeds=3, precision="bf16", rows=IN_AN_HOUR),
+        "hour": Size(samples=64_000, seeds=5, precision="bf16", rows=IN_AN_HOUR),
         "day": Size(samples=600_000, seeds=5, precision="bf16"),
         "gpu": Size(samples=3_000_000, seeds=3, precision="bf16"),
     },

@@ -45,7 +45,7 @@ STUDY = Study(
     encoder="resnet8",
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=64_000, seeds=3, precision="bf16"),
+        "hour": Size(samples=40_000, seeds=3, precision="bf16"),
         "day": Size(samples=1_000_000, seeds=3, precision="bf16"),
         "gpu": Size(samples=1_000_000, seeds=3, precision="bf16"),
     },

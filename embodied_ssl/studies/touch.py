@@ -11,6 +11,8 @@ SENSES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"
 NAMES = {"grasps": "grasping", "pushes": "pushing", "pokes": "poking", "pairs": "seeing again"}
 SIX = FewLabels(per_class=(6,))
 
+IN_AN_HOUR = (*(f"{name} alone" for name in NAMES.values()), "all senses", "labels")
+
 
 def _robot(name: str, streams: list[str]) -> Row:
     return Row(name, "curious_robot", {stream: SENSES[stream] for stream in streams})
@@ -26,13 +28,13 @@ STUDY = Study(
     ),
     on=(
         On("tables_test", (Senses(), Grasping(grasps=(100, 1000), tables=50), Retrieval(), SIX), label="category"),
-        On("push_test", (Senses(),)),
-        On("poke_test", (Senses(), Physics())),
+        On("push_test", (Senses(),), splits=5),
+        On("poke_test", (Senses(), Physics()), splits=5),
         On("poke_test", (SIX,), label="material"),
     ),
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=48_000, seeds=3),
+        "hour": Size(samples=48_000, seeds=5, rows=IN_AN_HOUR),
         "day": Size(samples=640_000, seeds=5),
         "gpu": Size(samples=2_000_000, seeds=3),
     },
