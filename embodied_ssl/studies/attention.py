@@ -30,7 +30,7 @@ CAPTION = (
     "its object off the middle. "
 )
 
-IN_AN_HOUR = ("dino: augmentation", "dino: hold, across scenes", "simclr: hold, across scenes", "labels")
+IN_AN_HOUR = ("dino: augmentation", "dino: hold, across scenes", "labels")
 
 STUDY = Study(
     question="Does a transformer that learns without labels look at the objects?",

@@ -29,7 +29,7 @@ STUDY = Study(
     batch_size=128,
     sizes={
         "minute": Size(samples=2048, seeds=1),
-        "hour": Size(samples=64_000, seeds=3, precision="bf16"),
+        "hour": Size(samples=48_000, seeds=3, precision="bf16"),
         "day": Size(samples=2_000_000, seeds=3, precision="bf16"),
         "gpu": Size(samples=8_000_000, seeds=3, precision="bf16"),
     },
