@@ -45,6 +45,7 @@ def compare(
     settings: Settings = USUAL,
     engine: str = "loky",
     slurm: Slurm = USUAL_JOBS,
+    rescaled: bool = False,
 ) -> Results:
     """Train methods on the same data for as many samples each, measure them, and write tables and a report.
 
@@ -72,6 +73,7 @@ def compare(
         settings: of what is measured on.
         engine: `loky`, or on a cluster `ray`, `dask` or `slurm` (a job for each run, at most `workers` at a time).
         slurm: what each job of the engine `slurm` asks of the cluster.
+        rescaled: whether to add the row `random ... rescaled`, as of `evaluate`.
 
     Writes OUT/runs/ROW-SEED, OUT/results.json, OUT/results.csv, OUT/tables.md and OUT/report.html; returns the results.
     OUT is held meanwhile: nobody else writes into it. Raises DataError, before any training, for what cannot be trained
@@ -84,7 +86,7 @@ def compare(
     experiment = comparison(
         Path(out).expanduser(), rows, [_place(each) for each in data], [_place(each) for each in on], seeds, encoder,
         image_size, steps, batch_size, [(name_to_make(each), asdict(each)) for each in by], asdict(settings), device,
-        progress,
+        progress, rescaled,
     )  # fmt: skip
     return run_experiment(experiment, workers, engine, progress, slurm)
 
@@ -103,12 +105,13 @@ def comparison(
     settings: Mapping[str, Any],
     device: str,
     told: bool = False,
+    rescaled: bool = False,
 ) -> Experiment:
     """The study that `compare` runs; what it is made of can be kept as JSON, so that it can be made again."""
     asked = {
         "methods": [*methods], "data": [*data], "on": [*on], "seeds": seeds, "encoder": encoder,
         "image_size": image_size, "steps": steps, "batch_size": batch_size, "protocols": [*protocols],
-        "settings": dict(settings), "device": device,
+        "settings": dict(settings), "device": device, "rescaled": rescaled,
     }  # fmt: skip
     if not methods:
         raise DataError("compare: name at least one method")
@@ -131,6 +134,7 @@ def comparison(
         encoder=encoder,
         image_size=image_size,
         batch_size=batch_size,
+        rescaled=rescaled,
         name="compare",
     )
     sets = named | {str(source): Path(source) for own in streams.values() for source in own.values()}

@@ -1,22 +1,31 @@
 """The rows of a table: encoders that runs have learned, and what they must beat."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder, random_encoder
+from embodied_ssl.encoders.rescaling import rescale
 from embodied_ssl.evaluation import imagenet
 from embodied_ssl.evaluation.features import Pixels
 from embodied_ssl.evaluation.names import shortest
 from embodied_ssl.evaluation.splits import Rows
+from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.runs.checkpoint import comparable, load_encoder, read_configuration, weights_digest
 from embodied_ssl.training.runs.samples import learned_from
+
+RESCALED_BY = 128
+"""Images of a set, by which the weights of the row `random ... rescaled` are rescaled."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,18 @@ class Candidate:
     """Where it was learned; None: nowhere."""
     samples: int = 0
     """Of each stream that it has seen."""
+    rescaled: bool = False
+    """Whether its weights are rescaled to each set that it is measured on."""
+
+    def on(self, images: ImageSet) -> "Candidate":
+        """As it is measured on a set: rescaled by images of it, by none that its source says are for testing."""
+        if not self.rescaled:
+            return self
+        rows = np.random.default_rng(self.seed).permutation(np.flatnonzero(images.part != "test"))[:RESCALED_BY]
+        encoder = copy.deepcopy(self.encoder)
+        shown = torch.from_numpy(images.images[np.sort(rows)]).movedim(-1, -3)
+        rescale(encoder, to_float(shown, encoder.image_size), self.seed)
+        return replace(self, encoder=encoder, rescaled=False)
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -43,8 +64,8 @@ class Candidate:
         return 0 if self.run is None else learned_from(self.run, images, rows)
 
 
-def candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
-    """The encoders of runs, after baselines of the same seeds.
+def candidates(runs: Sequence[Path | str], baselines: bool, rescaled: bool = False) -> list[Candidate]:
+    """The encoders of runs, after baselines of the same seeds, among them, if asked for, `random ... rescaled`.
 
     A row is a directory's name without the `-SEED` at its end. Runs of one name with other settings or data are other
     rows, and so are random encoders; their names say as much more as tells them apart. Raises DataError for what is no
@@ -63,7 +84,7 @@ def candidates(runs: Sequence[Path | str], baselines: bool) -> list[Candidate]:
         return learned
     fixed = {row: make() for row, make in fixed_encoders().items()}
     others = [Candidate(row, seed, encoder) for row, encoder in fixed.items() for seed in sorted(set(seeds))]
-    return [*others, *_untrained([one["encoder"] for one in settings], seeds), *learned]
+    return [*others, *_untrained([one["encoder"] for one in settings], seeds, rescaled), *learned]
 
 
 def learned_by(run: Path | str, row: str) -> Candidate:
@@ -79,19 +100,27 @@ def fixed_encoders() -> dict[str, Callable[[], Encoder]]:
     return found | ({imagenet.ROW: imagenet.ImageNet} if imagenet.is_installed() else {})
 
 
-def untrained_rows(encoders: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The rows of encoders as they are before any training, each once: their settings by name of the row."""
+def untrained_rows(encoders: Sequence[dict[str, Any]], rescaled: bool = False) -> dict[str, dict[str, Any]]:
+    """The rows of encoders as they are before any training, each once: their settings by name of the row.
+
+    rescaled: whether each has one more, with its weights rescaled to data.
+    """
     found: dict[str, dict[str, Any]] = {}
     for settings in encoders:
         alike = [other for other in encoders if other["name"] == settings["name"]]
         differing = [name for name in settings if any(other.get(name) != settings[name] for other in alike)]
-        found[" ".join(["random", settings["name"], *(f"{name} {settings[name]}" for name in differing)])] = settings
+        row = " ".join(["random", settings["name"], *(f"{name} {settings[name]}" for name in differing)])
+        found[row] = settings
+        if rescaled:
+            found[f"{row} rescaled"] = settings | {"rescaled": True}
     return found
 
 
 def untrained(row: str, settings: dict[str, Any], seed: int) -> Candidate:
-    """An encoder as the runs of a seed begin with it."""
-    return Candidate(row, seed, random_encoder(**settings, seed=seed), sha256_of(settings))
+    """An encoder as the runs of a seed begin with it, or that encoder rescaled to data."""
+    own = {name: value for name, value in settings.items() if name != "rescaled"}
+    rescaled = settings.get("rescaled", False)
+    return Candidate(row, seed, random_encoder(**own, seed=seed), sha256_of(settings), rescaled=rescaled)
 
 
 def row_sha256(configuration: dict[str, Any]) -> str:
@@ -118,10 +147,12 @@ def _row_names(runs: Sequence[Path | str], seeds: Sequence[int], identities: Seq
     return [by_row[row] for row in rows]
 
 
-def _untrained(encoders: Sequence[dict[str, Any]], seeds: Sequence[int]) -> list[Candidate]:
+def _untrained(encoders: Sequence[dict[str, Any]], seeds: Sequence[int], rescaled: bool) -> list[Candidate]:
     """Each encoder as it was before any training, once for each of its seeds."""
     return [
         untrained(row, settings, seed)
-        for row, settings in untrained_rows(encoders).items()
-        for seed in dict.fromkeys(seed for own, seed in zip(encoders, seeds, strict=True) if own == settings)
+        for row, settings in untrained_rows(encoders, rescaled).items()
+        for seed in dict.fromkeys(
+            seed for own, seed in zip(encoders, seeds, strict=True) if own.items() <= settings.items()
+        )
     ]

@@ -32,6 +32,7 @@ def evaluate(
     protocols: Sequence[str | Protocol] | None = None,
     settings: Settings = USUAL,
     baselines: bool = True,
+    rescaled: bool = False,
     device: str = "auto",
     cache: Path | None = None,
     progress: bool = True,
@@ -46,6 +47,8 @@ def evaluate(
         settings: of what is measured on.
         baselines: whether to add the rows `raw pixels`, `random`, the same encoder before any training, and where the
             extra `[imagenet]` is installed a network of another architecture that learned from ImageNet's labels.
+        rescaled: whether to add to these the row `random ... rescaled`: the encoder before any training with its
+            weights rescaled to the images that it is measured on (Krähenbühl et al. 2016).
         device: to encode and to fit classifiers on: `cpu`, `cuda`, `mps`, or `auto`, the best there is.
         cache: a folder that keeps features; None: none are kept.
         progress: whether to show a progress bar.
@@ -60,7 +63,7 @@ def evaluate(
     plans = plan(on, protocols, settings, device)
     if not runs:
         raise DataError("evaluate: name at least one run")
-    rows = candidates(runs, baselines)
+    rows = candidates(runs, baselines, rescaled)
     for each in plans:
         each.prepare(sorted({row.seed for row in rows}))
         for row in rows:
@@ -70,10 +73,11 @@ def evaluate(
         for each in plans:
             encoder = None
             for row in rows:
-                if row.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
-                    encoder = row.encoder
+                own = row.on(each.images)
+                if own.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
+                    encoder = own.encoder
                     features = extract(encoder, each.images, device=each.device, cache=cache)
-                found += each.measure(row, features)
+                found += each.measure(own, features)
                 bar.update()
             if damaged := each.images.damaged():
                 _tell(f"{each.images.name}: {replaced(damaged)}")

@@ -138,14 +138,14 @@ class MeasuredOn:
                 whole.images = replace(whole.images, name=f"{self.name} by {whole.images.name.rpartition(' by ')[2]}")
             else:
                 whole.images = replace(whole.images, name=self.name)
-            seen = whole.images.fingerprint
+            seen, row = whole.images.fingerprint, candidate.on(whole.images)
             if seen not in features:
-                features[seen] = extract(candidate.encoder, whole.images, device=whole.device)
+                features[seen] = extract(row.encoder, whole.images, device=whole.device)
             for divides in (True, False):
                 part = replace(whole, protocols=[one for one in whole.protocols if one.divides is divides], prepared={})
                 seeds = split_seeds(candidate.seed, on.splits if divides else 1)
                 part.prepare(seeds, told=False)
-                each = [part.measure(replace(candidate, seed=seed), features[seen]) for seed in seeds]
+                each = [part.measure(replace(row, seed=seed), features[seen]) for seed in seeds]
                 found += mean_over_splits(each, candidate.seed)
             if damaged := whole.images.damaged():
                 _say_once(f"{whole.images.name}: {replaced(damaged)}")

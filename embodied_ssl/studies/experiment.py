@@ -219,7 +219,8 @@ class Experiment:
 
     @cached_property
     def _untrained(self) -> dict[str, dict[str, Any]]:
-        return untrained_rows([self._checked(row, "")["method"].encoder.settings for row in self.rows])
+        encoders = [self._checked(row, "")["method"].encoder.settings for row in self.rows]
+        return untrained_rows(encoders, self.study.rescaled)
 
     def _is_known(self, name: str) -> bool:
         return name in DATA or name in self.study.data or name in self.sets

@@ -108,6 +108,8 @@ class Study:
     """What the choices of rows are tried on: its first protocol's first number counts. Never a set to measure on."""
     data: Mapping[str, StandardData] = field(default_factory=dict)
     """Data sets of its own, by name, beside the standard ones."""
+    rescaled: bool = False
+    """Whether there is a row `random ... rescaled`: weights before training, rescaled to what is measured on."""
     name: str = ""
 
     def __post_init__(self) -> None:

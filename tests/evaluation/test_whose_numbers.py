@@ -122,6 +122,23 @@ def test_runs_of_one_name_with_other_settings_or_data_are_no_seeds(tmp_path):
         measured([runs[0], runs[0]], on)
 
 
+def test_a_row_rescaled_to_each_set_stands_beside_the_untrained_one(tmp_path):
+    """Of the same weights on either set, in other units; in `compare` as in `evaluate`."""
+    run = learned(tmp_path / "rotation-0", noise(tmp_path / "data"), method="rotation")
+    sets = [noise(tmp_path / "first", 1), noise(tmp_path / "second", 2)]
+    rows = {each.row: each for each in measured([run], sets[:1], rescaled=True)}
+    assert list(rows) == ["raw pixels", "random conv4", "random conv4 rescaled", "rotation"]
+    found = [each for each in measured([run], sets, rescaled=True) if each.row.startswith("random")]
+    assert len({each.weights_sha256 for each in found if each.row == "random conv4"}) == 1
+    assert len({each.weights_sha256 for each in found if each.row == "random conv4 rescaled"}) == 2
+    both = compare(["rotation"], tmp_path / "c", sets[:1], sets[1:], 1, "conv4", 16, 1, "cpu", batch_size=8,
+                   protocols=("knn",), labels=False, progress=False, rescaled=True)  # fmt: skip
+    again = {each.row: each for each in both}
+    alone = next(each for each in found if each.row.endswith("rescaled") and each.set == "second")
+    assert again["random conv4 rescaled"].weights_sha256 == alone.weights_sha256
+    assert again["random conv4 rescaled"].value == alone.value
+
+
 def test_results_of_several_evaluations_are_told_apart():
     one = Result("a", 0, "set", "knn", "accuracy", 0.5, set_sha256="1" * 64, row_sha256="2" * 64)
     same, seed = replace(one, metric="other"), replace(one, seed=1)
