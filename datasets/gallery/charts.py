@@ -18,6 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 WIDTH, HEIGHT = 420, 290
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 16, 14, 44
 
+COLOURS = (
+    "#2f7fd6", "#e2570c", "#0f9f92", "#d6569b", "#d69a00", "#7a5bd0", "#5c9e31", "#a0692f", "#c8321f", "#0e9bc4",
+)  # fmt: skip
+"""Of what stands side by side in a chart: told from each other in light and dark."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -118,6 +123,10 @@ class Chart:
         """A thin line for reference, between two points in data units."""
         xs, ys = self.across([x0, x1]), self.down([y0, y1])
         self._marks.append(f'<path class="rule" d="M{xs[0]:.1f} {ys[0]:.1f}L{xs[1]:.1f} {ys[1]:.1f}"/>')
+
+    def cursor(self) -> None:
+        """An upright line at x = 0 of the drawing, which a page's script moves to `across` of a value."""
+        self._marks.append(f'<path class="cursor" d="M0 {_TOP}V{self.height - _BOTTOM}"/>')
 
     def mark(self, text: str) -> None:
         """Any other mark, as SVG text in px of the drawing: `across` and `down` say where values lie."""

@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery import thumbnails
 from embodied_ssl.datasets.gallery.charts import words
-from embodied_ssl.datasets.gallery.maps import strip
+from embodied_ssl.datasets.gallery.curves import Panel, Signal, curves, rounded
+from embodied_ssl.datasets.gallery.sheets import COLUMNS, Looks, frames_shown
 from embodied_ssl.datasets.kinds.base import VideoPage
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.read.tables import Table
 
 WALL_TILES = 24
 MOST_EPISODES = 12  # to scrub through
-_MOST_FRAMES = 120  # of an episode to scrub through; longer ones are thinned evenly
+MOST_SIGNALS = 24  # that have a chart
+TRAVELLED = "frames/travelled"
 _SIDE_PX = 160
-_COLUMNS = 12
 
 
 @dataclass(frozen=True)
@@ -65,100 +66,73 @@ def wall(dataset: Dataset, labels: list[str], tiles: int = WALL_TILES) -> list[T
 def scrubber(dataset: Dataset, labels: list[str], budget: int) -> dict[str, Any]:
     """Episodes with all their images, places and motions, as the page's script wants them; about `budget` bytes."""
     chosen = spread(labels)[:MOST_EPISODES].tolist()
-    looks = _Looks.of(dataset, chosen)
+    layers = tuple(name for name in ("rgb", "depth", "instance", "flow") if f"frames/{name}" in dataset.fields)
+    looks = _looks(dataset, layers, chosen)
     episodes: list[dict[str, Any]] = []
     used = 0
     for index in chosen:
-        episode = _episode(dataset, index, labels[index], looks)
-        size = sum(map(len, episode["sheets"].values()))
+        episode = _episode(dataset, index, labels[index], layers, looks)
+        size = len(episode["curves"]) + sum(map(len, episode["sheets"].values()))
         if episodes and used + size > budget:
             break
         used += size
         episodes.append(episode)
     return {
-        "signals": [_signal(name) for name in dataset.motor_signals],
+        "unit": "episode",
+        "speed": 1.0,
         "commands": "frames/command" in dataset.fields,
-        "layers": list(episodes[0]["sheets"]),
+        "layers": layers,
+        "left_out": max(len(dataset.motor_signals) - MOST_SIGNALS, 0),
         "legends": looks.legends(),
         "episodes": episodes,
     }
 
 
-@dataclass(frozen=True)
-class _Looks:
-    """The ranges of the colours, the same for all episodes of a page."""
-
-    layers: tuple[str, ...]
-    near: float
-    far: float
-    longest: float
-
-    @classmethod
-    def of(cls, dataset: Dataset, episodes: list[int]) -> "_Looks":
-        layers = tuple(name for name in ("rgb", "depth", "instance", "flow") if f"frames/{name}" in dataset.fields)
-        start, length = dataset.episodes["start"][episodes], dataset.episodes["length"][episodes]
-        every = [np.arange(0, count, max(1, count // 5)) for count in length]
-        rows = np.concatenate([first + frames for first, frames in zip(start, every, strict=True)])
-        near, far = thumbnails.depth_range(dataset.array("frames/depth")[rows]) if "depth" in layers else (0.1, 1.0)
-        longest = thumbnails.flow_range(dataset.array("frames/flow")[rows]) if "flow" in layers else 1.0
-        return cls(layers, near, far, longest)
-
-    def encode(self, layer: str, values: NDArray[Any]) -> str:
-        """A contact sheet of one layer of an episode, as a data URL."""
-        if layer == "rgb":
-            return thumbnails.embed(thumbnails.sheet(thumbnails.shrink(values, _SIDE_PX), _COLUMNS))
-        if layer == "depth":
-            colours = thumbnails.depth_colours(values, self.near, self.far)
-        elif layer == "instance":
-            step = -(-max(values.shape[1:3]) // _SIDE_PX)  # whole steps: colours of objects never mix
-            return thumbnails.embed_exactly(
-                thumbnails.sheet(thumbnails.instance_colours(values[:, ::step, ::step]), _COLUMNS)
-            )
-        else:
-            colours = thumbnails.flow_colours(values, self.longest)
-        return thumbnails.embed(thumbnails.sheet(thumbnails.shrink(colours, _SIDE_PX), _COLUMNS))
-
-    def legends(self) -> dict[str, Any]:
-        """What the colours of each layer mean."""
-        known = {
-            "rgb": {"title": "what the camera saw"},
-            "depth": {
-                "title": "depth",
-                "image": thumbnails.embed_exactly(thumbnails.depth_bar()),
-                "low": f"{self.near:.2g} m",
-                "high": f"{self.far:.2g} m",
-            },
-            "instance": {"title": "instance mask, a colour for each object"},
-            "flow": {
-                "title": f"flow to the next frame; full colour: {self.longest:.2g} px",
-                "wheel": thumbnails.embed_exactly(thumbnails.flow_wheel()),
-            },
-        }
-        return {layer: known[layer] for layer in self.layers}
+def _looks(dataset: Dataset, layers: tuple[str, ...], episodes: list[int]) -> Looks:
+    """Ranges of colours for some frames of some episodes."""
+    start, length = dataset.episodes["start"][episodes], dataset.episodes["length"][episodes]
+    every = [np.arange(0, count, max(1, count // 5)) for count in length]
+    rows = np.concatenate([first + frames for first, frames in zip(start, every, strict=True)])
+    depth, flow = ([dataset.array(f"frames/{name}")[rows]] if name in layers else [] for name in ("depth", "flow"))
+    return Looks.of(depth, flow, _SIDE_PX)
 
 
-def _episode(dataset: Dataset, index: int, label: str, looks: _Looks) -> dict[str, Any]:
+def _episode(dataset: Dataset, index: int, label: str, layers: tuple[str, ...], looks: Looks) -> dict[str, Any]:
     start, length = int(dataset.episodes["start"][index]), int(dataset.episodes["length"][index])
-    frames = np.arange(0, length, -(-length // _MOST_FRAMES))
+    frames = frames_shown(length)
     rows, whole = start + frames, start + np.arange(length)
-    motor = dataset.array("frames/motor")[whole]
-    asked = dataset.array("frames/command")[whole] if "frames/command" in dataset.fields else motor[:0]
-    layers = {layer: dataset.array(f"frames/{layer}")[rows] for layer in looks.layers}
-    objects, page = _objects(dataset, index), page_of(dataset)
+    time, objects, page = dataset.array("frames/time"), _objects(dataset, index), page_of(dataset)
     return {
         "number": index,
         "label": f"{label}, episode {index}",
-        "columns": _COLUMNS,
+        "columns": COLUMNS,
         "frame": frames.tolist(),
         "frames": length,
-        "time": _rounded(dataset.array("frames/time")[rows], 3),
-        "motor": _rounded(motor[frames], 4),
-        "place": _rounded(page.places(dataset, whole)[frames], 4),
+        "time": rounded(time[rows], 3),
+        "place": rounded(page.places(dataset, whole)[frames], 4),
         "map": page.map(dataset, whole, objects),
-        "strips": [strip(motor[:, signal], asked[:, signal]) for signal in range(motor.shape[1])],
         "note": page.note(objects),
-        "sheets": {layer: looks.encode(layer, values) for layer, values in layers.items()},
+        "sheets": {layer: looks.sheet(layer, dataset.array(f"frames/{layer}")[rows]) for layer in layers},
+        **curves(_motion(dataset, whole), time[whole], frames),
     }
+
+
+def _motion(dataset: Dataset, rows: NDArray[np.int64]) -> list[Panel]:
+    """A chart for each motor signal, what was asked for beside what was measured; then for what each has come to."""
+    motor = dataset.array("frames/motor")[rows]
+    asked = dataset.array("frames/command")[rows] if "frames/command" in dataset.fields else motor[:0]
+    shown = list(enumerate(map(_told, dataset.motor_signals[:MOST_SIGNALS])))
+    panels = [Panel(name, unit, [Signal("", motor[:, k], asked[:, k])]) for k, (name, unit) in shown]
+    if TRAVELLED in dataset.fields:
+        travelled = dataset.array(TRAVELLED)[rows]
+        panels += [Panel(f"{name}, since the start", unit, [Signal("", travelled[:, k])]) for k, (name, unit) in shown]
+    return panels
+
+
+def _told(signal: str) -> tuple[str, str]:
+    """A signal's name and unit: of `forward (m)`."""
+    name, _, unit = signal.partition(" (")
+    return words(name), unit.rstrip(")") or "as recorded"
 
 
 def page_of(dataset: Dataset) -> VideoPage:
@@ -172,15 +146,3 @@ def page_of(dataset: Dataset) -> VideoPage:
 def _objects(dataset: Dataset, episode: int) -> Table:
     first, count = dataset.episodes["objects_start"][episode], dataset.episodes["objects_count"][episode]
     return dataset.objects.at(slice(first, first + count))
-
-
-def _signal(name: str) -> dict[str, str]:
-    text, _, unit = name.partition(" (")
-    return {"name": text, "unit": unit.rstrip(")")}
-
-
-def _rounded(values: NDArray[np.floating], digits: int) -> list[Any]:
-    """Nested lists of short numbers; NaN becomes None."""
-    if values.ndim > 1:
-        return [_rounded(row, digits) for row in values]
-    return [round(float(value), digits) if np.isfinite(value) else None for value in values]

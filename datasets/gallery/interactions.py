@@ -103,6 +103,12 @@ class Interactions:
         step = self.values["pose_after"][:, :3].astype("f8") - self.values["pose_before"][:, :3]
         return np.linalg.norm(step, axis=1)
 
+    def title(self, i: int) -> str:
+        """What an interaction was with, in words."""
+        if self.category[i] == NOTHING:
+            return "bare table"
+        return f"{self.category[i]}, {self.material[i]}, {self.grams[i]}"
+
     def outcome(self, i: int) -> str:
         """What came of an interaction, in a word that the page can filter by."""
         return self.page.outcome(self, i)
@@ -132,11 +138,7 @@ def cards(interactions: Interactions, budget: int) -> list[Card]:
         if out and used > budget:
             break
         on_before, on_after, text = interactions.page.draw(interactions, i)
-        title = (
-            f"{interactions.category[i]}, {interactions.material[i]}, {interactions.grams[i]}"
-            if interactions.category[i] != NOTHING
-            else "bare table"
-        )
+        title = interactions.title(i)
         outcome, material = interactions.outcome(i), interactions.material[i]
         out.append(Card(before, after, on_before, on_after, title, text, outcome, material, film))
     return out

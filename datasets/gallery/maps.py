@@ -1,6 +1,6 @@
-"""Where a body was in an episode, and how it moved: drawings (SVG) that the page's script brings to life.
+"""Where a body was in an episode: drawings (SVG) that the page's script brings to life.
 
-A map holds a `body` to be placed and a `trail` to be drawn up to it; a strip holds a `cursor`.
+A map holds a `body` to be placed and a `trail` to be drawn up to it.
 """
 
 from collections.abc import Sequence
@@ -116,28 +116,6 @@ def footprint(position: ArrayLike, quaternion: ArrayLike, size: ArrayLike) -> ND
     c, s = np.cos(yaw), np.sin(yaw)
     corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * np.asarray(size, "f8")[:2] / 2
     return corners @ np.array([[c, s], [-s, c]]) + np.asarray(position, "f8")[:2]
-
-
-def strip(measured: NDArray[np.floating], asked: NDArray[np.floating]) -> str:
-    """One motor signal over the frames of an episode: what was asked for below what was measured."""
-    every = np.concatenate([measured, asked, [0.0]])
-    low, high = float(np.nanmin(every)), float(np.nanmax(every))
-    low, high = low - 0.05 * (high - low) - 1e-6, high + 0.05 * (high - low) + 1e-6
-    last = max(len(measured) - 1, 1)
-
-    def down(values: NDArray[np.floating] | float) -> NDArray[np.floating]:
-        return np.asarray(1 - 2 * (values - low) / (high - low))
-
-    def path(values: NDArray[np.floating]) -> str:
-        there = np.flatnonzero(np.isfinite(values))
-        return "M" + "L".join(f"{i} {down(values[i]):.3f}" for i in there) if len(there) else ""
-
-    return (
-        f'<svg viewBox="0 -1 {last} 2" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path class="zero" d="M0 {down(0.0):.3f}H{last}"/>'
-        f'<path class="asked" d="{path(asked)}"/><path class="measured" d="{path(measured)}"/>'
-        '<path class="cursor" d="M0 -1V1"/></svg>'
-    )
 
 
 def _way(places: NDArray[np.float64]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.gallery import episodes, motion
+from embodied_ssl.datasets.gallery import episodes, motion, trajectories
 from embodied_ssl.datasets.gallery.cards import counts_of, settings_of
 from embodied_ssl.datasets.gallery.interactions import Card, Interactions, cards
 from embodied_ssl.datasets.gallery.template import Figure, render
@@ -37,7 +37,7 @@ class Section:
     spec: list[tuple[str, str]]
     figures: list[Figure]
     wall: list[episodes.Tile] = field(default_factory=list)
-    scrubber: dict[str, Any] | None = None
+    player: dict[str, Any] | None = None
     cards: list[Card] = field(default_factory=list)
     cards_of: str = ""
     cards_caption: Markup | str = ""
@@ -93,7 +93,7 @@ def _show_episodes(section: Section, dataset: Dataset, budget: int) -> None:
     labels = episodes.episode_labels(dataset)
     section.wall = episodes.wall(dataset, labels)
     used = sum(len(tile.first) + len(tile.middle) for tile in section.wall)
-    section.scrubber = episodes.scrubber(dataset, labels, max(budget - used, 0))
+    section.player = episodes.scrubber(dataset, labels, max(budget - used, 0))
     some = motion.sampled_episodes(dataset)
     rows = motion.rows_of(dataset, some)
     section.tiles.insert(2, ("experience", motion.duration(dataset, some)))
@@ -106,6 +106,9 @@ def _show_interactions(section: Section, dataset: Dataset, budget: int) -> None:
     interactions = Interactions.sample(dataset)
     page = interactions.page
     section.cards_caption = Markup(page.caption)
+    if "steps/time" in dataset.fields:
+        section.player = trajectories.acts(interactions, budget // 2)
+        budget //= 2
     section.cards = cards(interactions, budget)
     shape = dataset.array("interactions/rgb_before").shape
     section.image = (shape[2], shape[1])

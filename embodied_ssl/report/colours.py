@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from embodied_ssl.datasets.gallery.charts import COLOURS
 from embodied_ssl.report.tables import LEAVE_OUT
 
-_DISTINCT = (
-    "#2f7fd6", "#e2570c", "#0f9f92", "#d6569b", "#d69a00", "#7a5bd0", "#5c9e31", "#a0692f", "#c8321f", "#0e9bc4",
-)  # fmt: skip
 _BASELINES = {"pixel": "#a9adb5", "random": "#7d838d", "imagenet": "#857a12"}
 
 
@@ -16,13 +14,13 @@ def row_colours(rows: Iterable[str]) -> dict[str, str]:
     rows = list(rows)
     for row in dict.fromkeys(row.split(LEAVE_OUT)[0] for row in rows):
         grey = next((colour for word, colour in _BASELINES.items() if word in row.lower()), None)
-        used = sum(colour in _DISTINCT for colour in found.values())
-        found[row] = grey or _DISTINCT[used % len(_DISTINCT)]
+        used = sum(colour in COLOURS for colour in found.values())
+        found[row] = grey or COLOURS[used % len(COLOURS)]
     return found | {row: found[row.split(LEAVE_OUT)[0]] for row in rows}
 
 
 def class_colours(classes: Sequence[str]) -> list[str]:
     """A colour for each class, by place: hues a golden ratio apart where there are many."""
-    if len(classes) <= len(_DISTINCT):
-        return list(_DISTINCT[: len(classes)])
+    if len(classes) <= len(COLOURS):
+        return list(COLOURS[: len(classes)])
     return [f"hsl({i * 222.492 % 360:.0f} {62 - 14 * (i % 2)}% {44 + 8 * (i % 3)}%)" for i in range(len(classes))]

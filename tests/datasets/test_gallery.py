@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,6 +62,11 @@ class Page(HTMLParser):
         return [a for a in found if not css or css in (a.get("class") or "").split()]
 
 
+def players_of(content: Page) -> list[dict[str, Any]]:
+    """What the scripts of a page play."""
+    return [json.loads(script) for script in content.scripts if script.lstrip().startswith("{")]
+
+
 def decode(url: str) -> np.ndarray:
     """The RGB image of a data URL."""
     content = base64.b64decode(url.partition(",")[2])
@@ -96,15 +102,17 @@ def test_images_are_as_many_as_there_are_interactions_and_episodes(page, data):
     tiles = sum(len(sets[kind].episodes["start"]) for kind in VIDEO_KINDS)
     films = sum(len(of) for of in sets.values() if "steps/time" in of.fields)
     legends = 3  # of depth, and twice of flow
-    assert len(content.all("img")) == 2 * interactions + films + 2 * tiles + legends
-    players = [json.loads(script) for script in content.scripts if script.lstrip().startswith("{")]
-    assert [len(player["episodes"]) for player in players] == [5, 4, 5]
+    players = players_of(content)
+    stills = sum(len(player["episodes"][0]["stills"]) for player in players if "cameras" in player)
+    assert stills == 4
+    assert len(content.all("img")) == 2 * interactions + films + stills + 2 * tiles + legends
+    assert [len(player["episodes"]) for player in players] == [5, 4, 5, 4]
     assert players[0]["layers"] == ["rgb", "depth", "instance", "flow"]
     assert players[1]["layers"] == ["rgb", "instance"]
 
 
 def test_a_scrubber_holds_the_frames_and_the_motion_of_its_episode(page, data):
-    player = json.loads(next(s for s in Page(page).scripts if s.lstrip().startswith("{")))
+    player = players_of(Page(page))[0]
     dataset = Dataset.open(data["roam"])
     episode = player["episodes"][2]
     index = int(episode["label"].rpartition(" ")[2])
@@ -112,8 +120,9 @@ def test_a_scrubber_holds_the_frames_and_the_motion_of_its_episode(page, data):
     stored = dataset.frames[np.arange(start, start + length)]
     assert episode["frame"] == list(range(length))
     np.testing.assert_allclose(episode["time"], stored["time"], atol=1e-3)
-    np.testing.assert_allclose(episode["motor"][:-1], stored["motor"][:-1], atol=1e-4)
-    assert episode["motor"][-1] == [None, None]
+    motor = np.array(episode["values"], float).T
+    np.testing.assert_allclose(motor, stored["motor"], atol=1e-6)  # that of the last frame is no number
+    assert episode["curves"].count("<svg") == len(dataset.motor_signals) == 2
     np.testing.assert_allclose(np.array(episode["place"])[:, :2], stored["pose"][:, :2, 3], atol=1e-4)
     rgb, instance = (decode(episode["sheets"][layer]) for layer in ("rgb", "instance"))
     side = stored["rgb"].shape[1]
@@ -189,7 +198,7 @@ def test_the_same_data_give_the_same_page(data, page, tmp_path):
 def test_a_page_keeps_to_its_size_and_shows_something_still(data, tmp_path):
     large = view(data["roam"], tmp_path / "large.html")
     small = view(data["roam"], tmp_path / "small.html", megabytes=0.0)
-    player = json.loads(next(s for s in Page(small).scripts if s.lstrip().startswith("{")))
+    player = players_of(Page(small))[0]
     assert len(player["episodes"]) == 1
     assert small.stat().st_size < large.stat().st_size < 1e6
 
@@ -214,6 +223,11 @@ def test_requests_that_cannot_be_met_are_refused(data, tmp_path):
 _PRESSES_KEYS = """<script>
 for (const key of ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"])
   document.querySelector(".scrubber").dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+const act = [...document.querySelectorAll(".scrubber")].at(-1);
+const chart = act.querySelector(".curve-panel svg");
+const clientX = chart.getBoundingClientRect().right - 1;
+chart.dispatchEvent(new PointerEvent("pointerdown", { clientX, buttons: 1, bubbles: true }));
+act.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
 document.title = document.querySelector(".scrubber select").selectedOptions[0].textContent;
 </script>"""
 
@@ -225,7 +239,8 @@ def test_the_page_runs_without_errors_and_goes_where_it_is_told(page, tmp_path):
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     command += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     command += [f"--user-data-dir={tmp_path}", "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom"]
-    episodes = json.loads(next(s for s in Page(page).scripts if s.lstrip().startswith("{")))["episodes"]
+    first, *_, last = players_of(Page(page))
+    episodes = first["episodes"]
     number = next(one["number"] for place, one in enumerate(episodes) if one["number"] != place)
     place = f"{moving.as_uri()}#section=roam-0&episode={number}&frame=5&outcome=success"
     done = subprocess.run([*command, place], capture_output=True, text=True, timeout=600, check=True)  # type: ignore[list-item]
@@ -233,6 +248,12 @@ def test_the_page_runs_without_errors_and_goes_where_it_is_told(page, tmp_path):
     assert f", episode {number}</title>" in done.stdout
     assert "frame 7 of 9 · 0.70 s" in done.stdout
     assert "frame 0 of 8 · 0.00 s" in done.stdout  # the orbit stays at its start
+    shown_act = last["episodes"][0]  # dragged to the right end of its curves, and a step back
+    frame = len(shown_act["frame"]) - 2
+    u, v, *_ = shown_act["ways"]["before"][frame]
+    assert f"frame {frame} of {frame + 2} · " in done.stdout
+    assert re.search(rf'<circle class="tip" r="[^"]*" transform="translate\({u:g} {v:g}\)"', done.stdout)
+    assert f'transform="translate({shown_act["across"][frame]:g} 0)"' in done.stdout
     hidden = re.findall(r'<figure class="interaction card failure"[^>]*hidden', done.stdout)
     shown = re.findall(r'<figure class="interaction card failure"(?![^>]*hidden)', done.stdout)
     assert hidden

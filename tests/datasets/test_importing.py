@@ -333,7 +333,14 @@ def test_imported_data_are_viewed_measured_and_listed(imported, tmp_path, capsys
     assert main(["view", str(imported), "--out", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
     assert "right (px)" in page
-    assert "asked for. Keys" not in page
+    assert "asked for. Drag" not in page
+    shown = json.loads(next(line for line in page.split("application/json") if "across" in line)[2:].partition("</")[0])
+    dataset = Dataset.open(imported)
+    for episode in shown["episodes"]:  # a curve of each signal's motions, and of what it has come to
+        rows = dataset.episodes["start"][episode["number"]] + np.array(episode["frame"])
+        logged = np.concatenate([dataset.array(f"frames/{name}")[rows] for name in ("motor", "travelled")], axis=1)
+        np.testing.assert_allclose(np.array(episode["values"], float).T, logged, atol=1e-6)
+        assert episode["curves"].count("<svg") == 2 * len(SIGNALS)
     assert main(["view", str(imported), "--video", str(tmp_path / "a.mp4"), "--episode", "1"]) == 0
     learn = ["train", "egomotion", "--pairs", str(imported), "--out", str(tmp_path / "run"), "--steps", "1"]
     assert main([*learn, "--encoder", "conv4", "--image_size", "24", "--device", "cpu", "--no-progress"]) == 0

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import gymnasium
 import numpy as np
 import pybullet
@@ -14,6 +15,8 @@ import pytest
 
 from embodied_ssl.datasets.collect.collection import collect, make_spec
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.gallery.interactions import Interactions
+from embodied_ssl.datasets.gallery.trajectories import acts, panels, ways
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.schema import TRAJECTORY
 from embodied_ssl.datasets.store.check import check
@@ -29,6 +32,7 @@ from tests.datasets.test_collect import hashes
 from tests.envs.test_table import alone, middle
 
 BODIES = ("floating", "panda")
+LAYERS = ("rgb", "depth", "instance")
 PLAIN = {"episodes": 3, "size": 32, "interactions": 2, "clutter": 3, "depth": True, "instance": True, "seed": 5}
 LOGGED = {**PLAIN, "trajectory": True, "scene": {"image_size": 48}, "shard_episodes": 2}
 
@@ -125,6 +129,53 @@ def test_the_tip_is_projected_onto_the_gripper(body):
         robot = (step["instance/scene"] == 255).mean()
         assert (0.001 if body == "floating" else 0.02) < robot < 0.4
     env.close()
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_the_page_draws_the_way_of_the_gripper_where_the_image_shows_it(logged, body):
+    """By what is logged alone: within a pixel and a half of the robot's mask; mirrored or with axes swapped it's not."""
+    dataset = Dataset.open(logged[body])
+    away, mirrored, swapped = [], [], []
+    for act in trajectories(logged[body]):
+        found = ways(dataset, act)
+        assert set(found) == {"before", "scene"}  # the camera on the hand moves
+        camera = Camera(48, 48, dataset.camera["intrinsics_scene"])
+        np.testing.assert_allclose(
+            found["scene"][:, :2], camera.project(act["tip_pose"][:, :3], act["extrinsics/scene"][0])[0], atol=1e-3
+        )
+        for mask, (u, v, *ends) in zip(act["instance/scene"], found["scene"], strict=True):
+            to_robot = cv2.distanceTransform((mask != 255).astype(np.uint8), cv2.DIST_L2, 5)
+            for x, y in np.reshape([u, v, *ends], (3, 2)).round().astype(int):
+                away.append(to_robot[y, x])
+                mirrored.append(to_robot[y, 47 - x])
+    assert np.percentile(away, 90) < 2.5
+    assert np.median(mirrored) > 5
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_the_page_of_trajectories_shows_every_camera_and_what_was_logged(logged, body):
+    dataset = Dataset.open(logged[body])
+    shown = acts(Interactions.sample(dataset), budget=10**7)
+    assert sorted(act["number"] for act in shown["episodes"]) == list(range(len(dataset)))
+    assert [camera["name"] for camera in shown["cameras"]] == ["scene", "wrist"]
+    for act in shown["episodes"]:
+        logs = dataset.trajectory(act["number"])
+        assert set(act["sheets"]) == {f"{layer}/{name}" for layer in LAYERS for name in dataset.cameras}
+        assert set(act["stills"]) == {f"{layer}_{when}" for layer in LAYERS for when in ("before", "after")}
+        drawn = panels(dataset, logs)
+        names = [signal.name for panel in drawn for signal in panel.signals]
+        values = dict(zip([(p.title, s.name) for p in drawn for s in p.signals], act["values"], strict=True))
+        assert len(values) == len(names)  # none stands there twice
+        np.testing.assert_allclose(values["Gripper width", ""], logs["width"], atol=1e-6)
+        for finger, force in enumerate(np.linalg.norm(logs["contact_force"], axis=2).T):
+            np.testing.assert_allclose(values["Contact force", f"finger {finger + 1}"], force, atol=1e-5)
+        joints = [value for (title, _), value in values.items() if title.endswith("position")]
+        np.testing.assert_allclose(np.transpose(joints), logs["joint_position"], atol=1e-6)
+        units = {panel.title: panel.unit for panel in drawn}
+        turning = {"Joint position": "rad", "Joint velocity": "rad/s", "Joint torque": "N·m"}
+        sliding = {"Joint position": "m", "Joint velocity": "m/s", "Joint force": "N"}
+        expected = sliding if body == "floating" else {**turning, "Finger position": "m", "Finger force": "N"}
+        assert expected.items() <= units.items()
 
 
 def test_the_camera_on_the_hand_sees_both_fingers_and_what_is_between_them(logged):
