@@ -62,32 +62,32 @@ def folder(tmp_path_factory):
     return where
 
 
-def test_byol_is_trained_measured_loaded_again_and_compared(folder, tmp_path):
-    byol, one, compared = ["--plugin", "examples.byol"], tmp_path / "byol-0", tmp_path / "compared"
+def test_tico_is_trained_measured_loaded_again_and_compared(folder, tmp_path):
+    tico, one, compared = ["--plugin", "examples.tico"], tmp_path / "tico-0", tmp_path / "compared"
     measured = ["evaluate", one, "--on", folder, "--protocol", "knn", "--device", "cpu", "--progress", "false"]
-    rows = ["byol", "examples.byol:BYOL --method.momentum 0.9", "rotation"]
+    rows = ["tico", "examples.tico:TiCo --method.momentum 0.9", "rotation"]
     data = ["--data", folder, "--on", folder, "--seeds", "1", "--labels", "false", "--protocol", "knn"]
     found = run(
-        ["train", "byol", *byol, "--frames", folder, "--out", one, "--method.momentum", "0.9", *SMALL],
-        [*measured, *byol, "--out", tmp_path / "measured"],
+        ["train", "tico", *tico, "--frames", folder, "--out", one, "--method.momentum", "0.9", *SMALL],
+        [*measured, *tico, "--out", tmp_path / "measured"],
         [*measured, "--out", tmp_path / "other"],
-        ["compare", *rows, *byol, *data, "--out", compared, *SMALL],
+        ["compare", *rows, *tico, *data, "--out", compared, *SMALL],
     )
     assert [code for code, _, _ in found] == [0, 0, 2, 0], found
     told = json.loads((one / "run.json").read_text())
-    assert (told["method"], told["settings"]["momentum"]) == ("byol", 0.9)
-    assert {each.row for each in read_results(tmp_path / "measured" / "results.json")} > {"byol", "random conv4"}
+    assert (told["method"], told["settings"]["momentum"]) == ("tico", 0.9)
+    assert {each.row for each in read_results(tmp_path / "measured" / "results.json")} > {"tico", "random conv4"}
     # Its encoder is one of ours; the page needs the method as well, and says so.
-    assert "its byol is code from outside" in found[2][2]
-    assert "give --plugin examples.byol:BYOL" in found[2][2]
+    assert "its tico is code from outside" in found[2][2]
+    assert "give --plugin examples.tico:TiCo" in found[2][2]
     measured_rows = {each.row for each in read_results(compared / "results.json")}
-    assert {"byol", "rotation"} < measured_rows
-    assert len([row for row in measured_rows if "byol" in row.lower()]) == 2
+    assert {"tico", "rotation"} < measured_rows
+    assert len([row for row in measured_rows if "tico" in row.lower()]) == 2
     assert (compared / "report.html").is_file()
 
 
-def test_the_target_of_byol_follows_and_gets_no_gradient():
-    made = plugins.member("examples.byol:BYOL")(make_method("rotation", "conv4", 32).encoder)
+def test_the_target_of_tico_follows_and_gets_no_gradient():
+    made = plugins.member("examples.tico:TiCo")(make_method("rotation", "conv4", 32).encoder)
     before = [each.clone() for each in made.target.parameters()]
     with torch.no_grad():
         for each in made.online.parameters():

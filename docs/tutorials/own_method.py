@@ -3,14 +3,14 @@
 #
 # A method is a class: its `__init__` is its settings, the parameters of its `loss` are its data. From these two
 # signatures come the command line, the saved configuration, the check of the data and the row in the tables. This page
-# adds BYOL (Grill et al. 2020) from a module outside of the package.
+# adds TiCo (Zhu et al. 2022) from a module outside of the package.
 
 # %%
 import inspect
 
-from examples import byol
+from examples import tico
 
-print(inspect.getsource(byol))
+print(inspect.getsource(tico))
 
 # %% [markdown]
 # ## Train it
@@ -22,9 +22,9 @@ from dataclasses import replace
 
 import embodied_ssl as es
 
-method = es.make_method("examples.byol:BYOL", "conv4", image_size=48)
+method = es.make_method("examples.tico:TiCo", "conv4", image_size=48)
 recipe = replace(method.recipe, steps=40, batch_size=48)
-es.train(method, "runs/byol-0", {"frames": "data/roam"}, recipe)
+es.train(method, "runs/tico-0", {"frames": "data/roam"}, recipe)
 
 # %% [markdown]
 # ## Measure it
@@ -32,14 +32,14 @@ es.train(method, "runs/byol-0", {"frames": "data/roam"}, recipe)
 # A run never imports code by itself. It says which module it needs; here that one is known already.
 
 # %%
-es.evaluate(["runs/byol-0"], ["held_out/roam"], ["knn", "linear_probe"])
+es.evaluate(["runs/tico-0"], ["held_out/roam"], ["knn", "linear_probe"])
 
 # %% [markdown]
 # On the command line it is one of the methods, with help, settings and all:
 #
 # ```sh
-# embodied-ssl train byol --plugin examples.byol --frames data/roam --out runs/byol-0
-# embodied-ssl compare byol simclr --plugin examples.byol --data data/roam --on held_out/roam --out comparison
+# embodied-ssl train tico --plugin examples.tico --frames data/roam --out runs/tico-0
+# embodied-ssl compare tico simclr --plugin examples.tico --data data/roam --on held_out/roam --out comparison
 # ```
 
 # %% [markdown]
@@ -54,9 +54,9 @@ from examples import own_protocol
 print(inspect.getsource(own_protocol.Geometry))
 
 # %%
-method = es.make_method("examples.byol:BYOL", "examples.own_encoder:Mixer", image_size=48)
+method = es.make_method("examples.tico:TiCo", "examples.own_encoder:Mixer", image_size=48)
 es.train(method, "runs/mixer-0", {"frames": "data/roam"}, replace(recipe, steps=30))
-es.evaluate(["runs/byol-0", "runs/mixer-0"], ["held_out/roam"], ["examples.own_protocol:Geometry"])
+es.evaluate(["runs/tico-0", "runs/mixer-0"], ["held_out/roam"], ["examples.own_protocol:Geometry"])
 
 # %% [markdown]
 # ## Take it away
@@ -67,6 +67,6 @@ es.evaluate(["runs/byol-0", "runs/mixer-0"], ["held_out/roam"], ["examples.own_p
 # %%
 from pathlib import Path
 
-folder = es.export("runs/byol-0", "exported", "torch_export")
+folder = es.export("runs/tico-0", "exported", "torch_export")
 print(*sorted(path.name for path in folder.iterdir()), sep="\n")
 print(Path(folder, "README.md").read_text()[:900])

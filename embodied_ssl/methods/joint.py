@@ -46,7 +46,7 @@ class Joint(Method):
         from embodied_ssl.methods import method_class, method_name
 
         super().__init__(encoder)
-        names = {name: method_name(method_class(name)) for name in methods}  # `byol` of `examples.byol:BYOL`
+        names = {name: method_name(method_class(name)) for name in methods}  # `tico` of `examples.tico:TiCo`
         if len({*names.values()}) != len(methods) or not methods or len(loss_weights) not in (0, len(methods)):
             raise DataError(
                 f"joint: {len(loss_weights)} weights for methods {', '.join(methods)}; name each method once"

@@ -41,7 +41,7 @@ def test_it_runs_as_a_module_and_tells_its_version(module):
 @pytest.mark.parametrize(
     ("command", "plugin", "name"),
     [
-        ("methods", "examples.byol", "byol"),
+        ("methods", "examples.tico", "tico"),
         ("encoders", "examples.own_encoder:Mixer", "mixer"),
         ("protocols", "examples.own_protocol", "geometry"),
         pytest.param("envs", "examples.pile", "pile", marks=pytest.mark.simulator),

@@ -271,13 +271,13 @@ def test_the_robot_learns_from_any_subset(left):
 
 def test_joint_takes_methods_from_outside_by_module_and_name(monkeypatch):
     monkeypatch.setenv(plugins.VARIABLE, "")
-    joint = make_method("joint", "conv4", SIZE, methods=("examples.byol:BYOL", "drlim"), loss_weights=(1.0, 0.5))
-    assert joint.input_streams().keys() == {"byol.frames", "drlim.pairs"}
+    joint = make_method("joint", "conv4", SIZE, methods=("examples.tico:TiCo", "drlim"), loss_weights=(1.0, 0.5))
+    assert joint.input_streams().keys() == {"tico.frames", "drlim.pairs"}
     assert torch.isfinite(joint.loss(**given(joint), step=step())["loss"])
     again = make_method("joint", "conv4", SIZE, **joint.settings())
     assert again.settings() == joint.settings()
     with pytest.raises(DataError, match="each method once"):
-        make_method("joint", "conv4", SIZE, methods=("examples.byol:BYOL", "byol"))
+        make_method("joint", "conv4", SIZE, methods=("examples.tico:TiCo", "tico"))
 
 
 def test_joint_is_the_weighted_sum_of_its_parts():
