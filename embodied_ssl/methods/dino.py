@@ -1,33 +1,28 @@
 """DINO: a student that sees parts of an image predicts what its teacher, which sees the whole, makes of it."""
 
 import copy
-import math
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
-from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
-from embodied_ssl.parts.augmentation import Augmentation, augment
-from embodied_ssl.parts.fitting import check_size
+from embodied_ssl.method import Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
+from embodied_ssl.parts.losses import distillation, sinkhorn
+from embodied_ssl.parts.multi_crop import MultiCrop
 from embodied_ssl.parts.panels import columns, overlaid, saliency
-from embodied_ssl.parts.positives import ImagePair, Views
-from embodied_ssl.parts.views import to_float
+from embodied_ssl.parts.positives import Views
 from embodied_ssl.training.devices.distributed import gather, mean_over_processes, rank
-from embodied_ssl.training.optimization import follow
-
-COLOURS = Augmentation(strength=0.5, saturation=0.4, hue=0.2, grey=0.2, blurred=0.5)
-"""Of all crops, as the paper has them."""
+from embodied_ssl.training.optimization import follow, rising
 
 
-class DINO(Method):
+class DINO(MultiCrop):
     """Self-distillation with no labels: emerging properties in self-supervised vision transformers.
     Caron et al., ICCV 2021.
 
@@ -101,8 +96,6 @@ class DINO(Method):
                 paper; with it a small encoder takes far longer to begin.
         """
         super().__init__(encoder)
-        self.local_crop_size = local_size or encoder.image_size // 2
-        check_size("dino", encoder, encoder, self.local_crop_size, f"choose --local_size {encoder.image_size}")
         self.head = PrototypeHead(encoder.dim, width, bottleneck, prototypes, paper_head)
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)
         self.teacher_head = copy.deepcopy(self.head).requires_grad_(False)
@@ -113,26 +106,15 @@ class DINO(Method):
     def output_encoder(self) -> Encoder:
         return self.teacher
 
-    def input_streams(self) -> dict[str, StreamSpec]:
-        return self.views.input_streams(input_streams_of(type(self)))
+    def augmentations(self) -> tuple[Augmentation, Augmentation, Augmentation]:
+        first, second = asymmetric()
+        return first, second, replace(first, blurred=0.5)
 
-    def stream_options(self) -> dict[str, dict[str, Any]]:
-        return self.views.stream_options()
+    def loss_of(self, crops: list[Tensor], step: Step) -> dict[str, Tensor]:
+        large = crops[0]  # [2 B, 3, s, s]
 
-    def loss(
-        self,
-        step: Step,
-        frames: Frames | None = None,
-        pairs: FramePairs | None = None,
-        objects: ObjectPairs | None = None,
-    ) -> dict[str, Tensor]:
-        large = self._large_crops(step, frames, pairs, objects)  # [2 B, 3, s, s]
-        crops = [large]
-        if self.local_crops:
-            crops.append(self._small_crops(step, self.views.source_images(frames, pairs, objects)))  # [L B, 3, t, t]
-
-        # The student sees all V = 2 + L crops of an image, those of one size at a time.
-        features = torch.cat([in_chunks((self.encoder,), each, step.loss_chunks) for each in crops])  # [V B, D]
+        # The student sees all V = 2 + L crops of an image.
+        features = self.features(crops, step)  # [V B, D]
         student = self.head(features, step.progress < self.freeze_prototypes).float() / self.temperature  # [V B, K]
 
         # The teacher sees the large ones alone, and gets no gradient.
@@ -148,7 +130,7 @@ class DINO(Method):
 
     def after_step(self, step: Step) -> None:
         """The teacher follows the student, and where there is a centre it follows the teacher's outputs (eq. 4)."""
-        m = 1 - (1 - self.momentum) * (1 + math.cos(math.pi * step.progress)) / 2
+        m = rising(self.momentum, step.progress)
         follow(self.teacher, self.encoder, m, buffers=False)
         follow(self.teacher_head, self.head, m, buffers=False)
         if self._output_means:
@@ -164,15 +146,10 @@ class DINO(Method):
         objects: ObjectPairs | None = None,
     ) -> list[list[Panel]]:
         """Each image, its two large crops and a small one, and where the teacher looks."""
-        sources = self.views.source_images(frames, pairs, objects)
-        images = torch.cat([to_float(first, self.encoder.image_size) for first, _ in sources])
-        first, second = self._large_crops(step, frames, pairs, objects).chunk(2)
-        small = [(self._small_crops(step, sources)[: len(images)], "small crop")] if self.local_crops else []
+        crops = self.images_and_crops(step, frames, pairs, objects)
+        images = crops[0][0]
         maps, what = saliency(self.output_encoder, images)
-        return columns(
-            (images, "image"), (first, "large crop"), (second, "large crop"), *small,
-            (overlaid(images, maps.mean(1)), what),
-        )  # fmt: skip
+        return columns(*crops, (overlaid(images, maps.mean(1)), what))
 
     def teacher_probabilities(self, outputs: Tensor, temperature: float) -> Tensor:
         """The teacher's assignment of each large crop to the prototypes, [2 B, K], of its outputs [2 B, K]."""
@@ -187,46 +164,3 @@ class DINO(Method):
     def _temperature_of_teacher(self, step: Step) -> float:
         first, last = self.warmup_teacher_temperature, self.teacher_temperature
         return first + (last - first) * min(1.0, step.progress / self.teacher_warmup if self.teacher_warmup else 1.0)
-
-    def _large_crops(
-        self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
-    ) -> Tensor:
-        """Two large crops, of which the first is always blurred and the second sometimes solarised; [2 B, 3, s, s]."""
-        first, second = replace(COLOURS, blurred=1.0), replace(COLOURS, blurred=0.1, solarized=0.2)
-        found = self.views.positives(step.rng, self.encoder.image_size, (first, second), frames, pairs, objects)
-        return torch.cat([found.first, found.second])
-
-    def _small_crops(self, step: Step, sources: list[ImagePair]) -> Tensor:
-        """Small crops, [L · B, 3, t, t]: the first one of all samples, then the second one of all ..."""
-        colours = COLOURS if self.views.augments else Augmentation(strength=0, grey=0, blurred=0)
-        settings = replace(colours, scale=(self.local_least, self.local_most))
-        found = []
-        for pair in sources:
-            images = torch.cat([pair[number % 2] for number in range(self.local_crops)])  # [L B, 3, H, W]
-            crops = augment(images, step.rng, self.local_crop_size, settings)
-            found.append(crops.unflatten(0, (self.local_crops, -1)))
-        return torch.cat(found, 1).flatten(0, 1)
-
-
-def sinkhorn(logits: Tensor, rounds: int = 3) -> Tensor:
-    """The Sinkhorn-Knopp algorithm: columns and rows normalised in turn.
-
-    Returns probabilities, float [N, K], of logits [N, K]; the columns of all have about the same sum. Cuturi 2013, as
-    Caron et al. 2020 balance their prototypes.
-    """
-    for _ in range(rounds):
-        logits = logits.log_softmax(0).log_softmax(1)
-    return logits.exp()
-
-
-def distillation(teacher: Tensor, student: Tensor) -> Tensor:
-    """The mean cross-entropy of the student's prediction from each crop with the teacher's from each other one (eq. 3).
-
-    teacher: float [G, B, K], probabilities for the G large crops. student: float [V, B, K], logits for all V crops, the
-    large ones first.
-    """
-    log_student = functional.log_softmax(student, 2)  # [V, B, K]
-    # Not as a product of matrices, which would have 16 bits where training has.
-    terms = -torch.stack([(each * log_student).sum(2).mean(1) for each in teacher])  # [G, V]
-    differ = ~torch.eye(*terms.shape, dtype=torch.bool, device=terms.device)  # no crop is compared with itself
-    return terms[differ].mean()

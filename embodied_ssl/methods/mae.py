@@ -5,10 +5,11 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Frames
-from embodied_ssl.encoders import Encoder, TransformerEncoder
+from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.panels import columns
+from embodied_ssl.parts.patches import from_patches, plain_transformer, take_patches, to_patches
 from embodied_ssl.parts.views import random_resized_crop, to_float
 
 
@@ -56,11 +57,7 @@ class MAE(Method):
         from timm.models.vision_transformer import Block
 
         super().__init__(encoder)
-        if not isinstance(encoder, TransformerEncoder):
-            raise DataError(
-                f"mae: {encoder.name} has no patches to leave out; take --encoder vit_tiny, or a plain transformer of "
-                "timm as timm/vit_tiny_patch16_224"
-            )
+        encoder = plain_transformer("mae", encoder)
         self.patch_size = encoder.patch
         side = encoder.image_size // encoder.patch
         self.patch_count = side * side
@@ -95,8 +92,7 @@ class MAE(Method):
 
     def reconstruct(self, images: Tensor, visible: Tensor, masked: Tensor) -> Tensor:
         """The pixels of the masked patches, [B, M, 3 · patch²], as they are predicted from the visible ones."""
-        encoder = self.encoder
-        assert isinstance(encoder, TransformerEncoder)
+        encoder = plain_transformer("mae", self.encoder)
 
         # The encoder sees the visible patches alone.
         tokens = self.decoder_embed(encoder.visible_tokens(images, visible))  # [B, prefix + V, decoder_width]
@@ -138,19 +134,3 @@ class MAE(Method):
         grey = patches.scatter(1, where, 0.5)
         filled = patches.scatter(1, where, predicted.clamp(0, 1))
         return from_patches(grey, self.patch_size), from_patches(filled, self.patch_size)
-
-
-def to_patches(images: Tensor, side: int) -> Tensor:
-    """Images [B, 3, H, W] cut into squares, row by row: [B, P, 3 · side²]."""
-    return nn.functional.unfold(images, side, stride=side).transpose(1, 2)
-
-
-def from_patches(patches: Tensor, side: int) -> Tensor:
-    """Square images [B, 3, H, H] of their patches [B, P, 3 · side²], row by row."""
-    size = round(patches.shape[1] ** 0.5) * side
-    return nn.functional.fold(patches.transpose(1, 2), size, side, stride=side)
-
-
-def take_patches(patches: Tensor, numbers: Tensor) -> Tensor:
-    """Those of patches [B, P, D] with the numbers given, int64 [B, n]: [B, n, D]."""
-    return patches.gather(1, numbers[..., None].expand(-1, -1, patches.shape[2]))

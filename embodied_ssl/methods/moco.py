@@ -1,36 +1,34 @@
 """MoCo: a query finds its key among a queue of others, which a slowly following encoder has made."""
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
-from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share
-from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
-from embodied_ssl.parts.augmentation import Augmentation
+from embodied_ssl.method import Panel, Recipe, Step
+from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks, norms_of, split_batch
 from embodied_ssl.parts.heads import mlp, plain_mlp
 from embodied_ssl.parts.losses import in_batch_nce, info_nce
-from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of
+from embodied_ssl.parts.motions import MOTOR_SIZE
 from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
+from embodied_ssl.parts.two_views import TwoViews
 from embodied_ssl.training.devices.distributed import gather
-from embodied_ssl.training.optimization import follow
+from embodied_ssl.training.optimization import follow, rising
 
 _TEMPERATURE = {1: 0.07, 2: 0.2, 3: 0.2}
 
 
-class MoCo(Method):
+class MoCo(TwoViews):
     """Momentum contrast. v1: He et al., CVPR 2020; v2: Chen, Fan, Girshick & He 2020; v3: Chen, Xie & He, ICCV 2021.
 
     Idea: An encoder maps one view of an image to a query, and a second encoder maps the other view to its key; the
@@ -49,7 +47,6 @@ class MoCo(Method):
     no negatives of that image. Views can also come from the body (`views`).
     """
 
-    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
 
@@ -106,34 +103,9 @@ class MoCo(Method):
         self.register_buffer("queue_pointer", torch.zeros((), dtype=torch.int64))
         self._new_keys: list[tuple[Tensor, Tensor]] = []  # of this step, and of which images, until `after_step`
 
-    def input_streams(self) -> dict[str, StreamSpec]:
-        return self.views.input_streams(input_streams_of(type(self)))
-
-    def stream_options(self) -> dict[str, dict[str, Any]]:
-        return self.views.stream_options()
-
-    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """The numbers of a motion, where the body gives views."""
-        if "pairs" in streams:
-            self.motor_size = motor_size_of(streams["pairs"], self.motor_size)
-            self.action_predictor = self.action_predictor.of_motions(self.motor_size, rng)
-
-    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Mean and standard deviation of the motions."""
-        if "pairs" in streams:
-            self.action_predictor.measure(streams["pairs"], rng)
-
-    def loss(
-        self,
-        step: Step,
-        frames: Frames | None = None,
-        pairs: FramePairs | None = None,
-        objects: ObjectPairs | None = None,
-    ) -> dict[str, Tensor]:
-        positives = self._positives(step, frames, pairs, objects)
+    def loss_of(self, positives: Positives, step: Step) -> dict[str, Tensor]:
         tau = self.temperature or _TEMPERATURE[self.version]
-        query = self._queries(positives.first, step, self._motion(positives, pairs))  # [B, dim]
-        key = self._keys(positives.second, step)  # [B, dim]
+        query, key = self.codes(positives, step)  # [B, dim]
 
         if self.version == 3:
             # Symmetric, among the keys of the batch (v3, algorithm 1).
@@ -147,6 +119,10 @@ class MoCo(Method):
             loss = self._among_queue(query, key, positives.identity, tau)
         return {"loss": loss, "agreement": (query * key).sum(1).mean().detach()}
 
+    def codes(self, positives: Positives, step: Step) -> tuple[Tensor, Tensor]:
+        """Queries of the first views, and keys of the second ones."""
+        return self._queries(positives.first, step, positives), self._keys(positives.second, step)
+
     def show(
         self,
         step: Step,
@@ -155,9 +131,8 @@ class MoCo(Method):
         objects: ObjectPairs | None = None,
     ) -> list[list[Panel]]:
         """Both views of each sample, the place of its key in the queue, and the nearest keys of the batch."""
-        positives = self._positives(step, frames, pairs, objects)
-        query = self._queries(positives.first, step, self._motion(positives, pairs))
-        key = self._keys(positives.second, step)
+        positives = self.positives(step, frames, pairs, objects)
+        query, key = self.codes(positives, step)
         similarity = query @ key.T  # [B, B]
         nearer = (query @ self.queue.T > similarity.diagonal()[:, None]).sum(1).tolist()
         texts = [f"its key, place {place + 1:,} of {len(self.queue) + 1:,}" for place in nearer]
@@ -168,7 +143,7 @@ class MoCo(Method):
         """The encoder of the keys follows (v1, eq. 2), and the keys of this step replace the oldest of the queue."""
         m = self.momentum
         if self.version == 3:
-            m = 1 - (1 - m) * (1 + math.cos(math.pi * step.progress)) / 2
+            m = rising(m, step.progress)
         follow(self.key_encoder, self.encoder, m, buffers=False)
         follow(self.key_projection, self.projection, m, buffers=False)
         for keys, identity in self._new_keys:
@@ -194,20 +169,10 @@ class MoCo(Method):
         same_image = identity[:, None] == torch.cat([target[:1], self.queue_identity])  # [B, 1 + queue_length]
         return info_nce(scores, target, same_image)
 
-    def _positives(
-        self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
-    ) -> Positives:
-        """The two views of every sample."""
-        return self.views.positives(step.rng, self.encoder.image_size, self._augmentations(), frames, pairs, objects)
-
-    def _motion(self, positives: Positives, pairs: FramePairs | None) -> tuple[Tensor, Tensor] | None:
-        """The motions from the first views to the second ones, and whether they are known, where they are used."""
-        return (positives.motion, positives.motion_known) if self.views.condition and pairs is not None else None
-
-    def _queries(self, images: Tensor, step: Step, motion: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    def _queries(self, images: Tensor, step: Step, moved: Positives | None = None) -> Tensor:
         """Queries of views, [B, dim], of unit length; with the motions after them those of the second views."""
         codes = self._encode((self.encoder, self.projection, self.prediction), images, step).float()
-        return functional.normalize(self.action_predictor(codes, *motion) if motion else codes, dim=1)
+        return functional.normalize(codes if moved is None else self.moved(codes, moved), dim=1)
 
     @torch.no_grad()
     def _keys(self, images: Tensor, step: Step) -> Tensor:
@@ -222,14 +187,12 @@ class MoCo(Method):
         groups = split_batch(images, self.groups if shuffled else 1)
         return torch.cat([in_chunks(layers, group, -(-step.loss_chunks // len(groups))) for group in groups])
 
-    def _augmentations(self) -> tuple[Augmentation, Augmentation]:
-        """Of the first views and of the second ones."""
+    def augmentations(self) -> tuple[Augmentation, Augmentation]:
         usual = Augmentation(strength=0.5, grey=self.grey, blurred=0.0 if self.version == 1 else 0.5)
         if self.paper_views and self.version == 1:
             usual = replace(usual, jittered=1.0, hue=0.8)
         if self.paper_views and self.version == 3:
-            first = replace(usual, saturation=0.4, blurred=1.0)
-            return first, replace(first, blurred=0.1, solarized=0.2)
+            return asymmetric(usual.strength, self.grey)
         return usual, usual
 
     def _heads(self, transformer: bool) -> tuple[nn.Module, nn.Module]:

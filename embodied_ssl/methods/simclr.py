@@ -1,26 +1,21 @@
 """SimCLR: two views of an image agree, and differ from those of all other images of the batch."""
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 
-from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
-from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share
-from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, input_streams_of
+from embodied_ssl.method import Recipe, Step
 from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import nt_xent
-from embodied_ssl.parts.motions import MOTOR_SIZE, motor_size_of
-from embodied_ssl.parts.panels import columns, with_nearest
+from embodied_ssl.parts.motions import MOTOR_SIZE
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
+from embodied_ssl.parts.two_views import TwoViews
 
 
-class SimCLR(Method):
+class SimCLR(TwoViews):
     """A simple framework for contrastive learning of visual representations. Chen et al., ICML 2020.
 
     Idea: Each image of a batch is augmented twice. An encoder and a projection head map both views to a code, and the
@@ -36,7 +31,6 @@ class SimCLR(Method):
     All views of an image or of an object in a batch are positives of each other.
     """
 
-    motor_size: int | None
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
 
@@ -69,59 +63,17 @@ class SimCLR(Method):
         self.projection = mlp((encoder.dim, width, dim))
         self.action_predictor = ActionPredictor(dim, motor_size or MOTOR_SIZE)
 
-    def input_streams(self) -> dict[str, StreamSpec]:
-        return self.views.input_streams(input_streams_of(type(self)))
+    def augmentations(self) -> tuple[Augmentation, Augmentation]:
+        both = Augmentation(strength=self.strength, grey=self.grey, blurred=self.blur)
+        return both, both
 
-    def stream_options(self) -> dict[str, dict[str, Any]]:
-        return self.views.stream_options()
-
-    def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """The numbers of a motion, where the body gives views."""
-        if "pairs" in streams:
-            self.motor_size = motor_size_of(streams["pairs"], self.motor_size)
-            self.action_predictor = self.action_predictor.of_motions(self.motor_size, rng)
-
-    def prepare(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
-        """Mean and standard deviation of the motions."""
-        if "pairs" in streams:
-            self.action_predictor.measure(streams["pairs"], rng)
-
-    def loss(
-        self,
-        step: Step,
-        frames: Frames | None = None,
-        pairs: FramePairs | None = None,
-        objects: ObjectPairs | None = None,
-    ) -> dict[str, Tensor]:
-        positives, first, second = self._codes(step, frames, pairs, objects)  # codes [B, dim]
-        loss = nt_xent(first, second, self.temperature, positives.identity)  # eq. 1
-        return {"loss": loss, "agreement": torch.cosine_similarity(first, second).mean().detach()}
-
-    def show(
-        self,
-        step: Step,
-        frames: Frames | None = None,
-        pairs: FramePairs | None = None,
-        objects: ObjectPairs | None = None,
-    ) -> list[list[Panel]]:
-        """Both views of each sample, and the second views of the batch that are nearest to the first one."""
-        positives, first, second = self._codes(step, frames, pairs, objects)
-        similarity = torch.cosine_similarity(first[:, None], second, dim=2)  # [B, B]
-        right = positives.identity[:, None] == positives.identity
-        rows = columns((positives.first, "a view"), (positives.second, "its other view"))
-        return with_nearest(rows, positives.second, similarity, right)
-
-    def _codes(
-        self, step: Step, frames: Frames | None, pairs: FramePairs | None, objects: ObjectPairs | None
-    ) -> tuple[Positives, Tensor, Tensor]:
-        """The two views of every sample, and the code of each, [B, dim]."""
-        augmentation = Augmentation(strength=self.strength, grey=self.grey, blurred=self.blur)
-        positives = self.views.positives(
-            step.rng, self.encoder.image_size, (augmentation, augmentation), frames, pairs, objects
-        )
+    def codes(self, positives: Positives, step: Step) -> tuple[Tensor, Tensor]:
         images = torch.cat([positives.first, positives.second])  # [2 B, 3, s, s]
         codes = in_chunks((self.encoder, self.projection), images, step.loss_chunks).float()  # [2 B, dim]
         first, second = codes.chunk(2)
-        if self.views.condition and pairs is not None:
-            first = self.action_predictor(first, positives.motion, positives.motion_known)
-        return positives, first, second
+        return self.moved(first, positives), second
+
+    def loss_of(self, positives: Positives, step: Step) -> dict[str, Tensor]:
+        first, second = self.codes(positives, step)  # [B, dim]
+        loss = nt_xent(first, second, self.temperature, positives.identity)  # eq. 1
+        return {"loss": loss, "agreement": torch.cosine_similarity(first, second).mean().detach()}

@@ -5,7 +5,7 @@ that is passed in. Whatever the precision of the training, views are float32.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -132,6 +132,15 @@ class Augmentation:
     largest one leaves shapes and takes textures.)"""
     solarized: float = 0.0
     """Probability that what is bright becomes its negative (MoCo v3, DINO); SimCLR has none."""
+
+
+def asymmetric(strength: float = 0.5, grey: float = 0.2) -> tuple[Augmentation, Augmentation]:
+    """Of first views and of second ones: those are always blurred, these seldom, and sometimes solarised.
+
+    Grill et al. 2020, appendix B (BYOL), which MoCo v3, DINO, Barlow Twins and VICReg took over.
+    """
+    first = Augmentation(strength=strength, saturation=0.4, grey=grey, blurred=1.0)
+    return first, replace(first, blurred=0.1, solarized=0.2)
 
 
 @in_float32

@@ -73,9 +73,11 @@ class PrototypeHead(nn.Module):
     those of an untrained encoder share so much that they hardly differ otherwise. plain: as the paper has it.
     """
 
-    def __init__(self, dim: int, width: int, bottleneck: int, prototypes: int, plain: bool = False):
+    def __init__(
+        self, dim: int, width: int, bottleneck: int, prototypes: int, plain: bool = False, hidden_layers: int = 2
+    ):
         super().__init__()
-        widths = (dim, width, width, bottleneck)
+        widths = (dim, *[width] * hidden_layers, bottleneck)
         self.layers = plain_mlp(widths, nn.GELU) if plain else mlp(widths)
         if plain:
             for layer in self.layers:
@@ -87,9 +89,16 @@ class PrototypeHead(nn.Module):
 
     def forward(self, features: Tensor, frozen: bool = False) -> Tensor:
         """features [B, D] → cosine similarities [B, prototypes]. frozen: the prototypes get no gradient."""
-        code = functional.normalize(self.layers(features), dim=1)  # [B, bottleneck]
+        return self.similarities(self.codes(features), frozen)
+
+    def codes(self, features: Tensor) -> Tensor:
+        """features [B, D] → codes of unit length [B, bottleneck]."""
+        return functional.normalize(self.layers(features), dim=1)
+
+    def similarities(self, codes: Tensor, frozen: bool = False) -> Tensor:
+        """codes of unit length [B, bottleneck] → cosine similarities [B, prototypes]."""
         prototypes = self.prototypes.detach() if frozen else self.prototypes
-        return code @ functional.normalize(prototypes, dim=1).T
+        return codes @ functional.normalize(prototypes, dim=1).T
 
 
 class Tower(nn.Module):

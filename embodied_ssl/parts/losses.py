@@ -33,6 +33,30 @@ def mean_where(values: Tensor, chosen: Tensor) -> Tensor:
     return (values * chosen).sum() / chosen.sum().clamp(min=1)
 
 
+def spread(codes: Tensor) -> Tensor:
+    """How far the directions of codes [B, D] spread over a batch: near 1 where they are random, 0 where all are alike.
+
+    The standard deviation of codes of unit length, in that of random ones, 1/√D (Chen & He 2021, section 4.1).
+    """
+    unit = functional.normalize(codes.detach().float(), dim=1)
+    return unit.std(0, correction=0).mean() * codes.shape[1] ** 0.5
+
+
+@in_float32
+def variance_hinge(codes: Tensor) -> Tensor:
+    """How much the components of codes, float [B, D], lack to a standard deviation of 1 (Bardes et al. 2022, eq. 1)."""
+    deviation = (codes.var(0) + 1e-4).sqrt()  # [D]
+    return (1 - deviation).clamp(min=0).mean()
+
+
+@in_float32
+def covariance(codes: Tensor) -> Tensor:
+    """The sum of the squared covariances of different components of codes, float [B, D], over D (the same, eq. 4)."""
+    centred = codes - codes.mean(0)
+    matrix = centred.T @ centred / (len(codes) - 1)  # [D, D]
+    return (matrix.square().sum() - matrix.diagonal().square().sum()) / codes.shape[1]
+
+
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """The mean cross-entropy of logits [N, C, ...] with classes int64 [N, ...]."""
     return functional.cross_entropy(logits.float(), target)
@@ -113,6 +137,32 @@ def symmetric_info_nce(
     there = in_batch_nce(first, second, temperature, identity)
     back = in_batch_nce(second, first, temperature, identity)
     return (there + back) / 2
+
+
+def sinkhorn(logits: Tensor, rounds: int = 3) -> Tensor:
+    """The Sinkhorn-Knopp algorithm: columns and rows normalised in turn.
+
+    Returns probabilities, float [N, K], of logits [N, K]; the columns of all have about the same sum. Cuturi 2013, as
+    Caron et al. 2020 balance their prototypes.
+    """
+    for _ in range(rounds):
+        logits = logits.log_softmax(0).log_softmax(1)
+    return logits.exp()
+
+
+def distillation(teacher: Tensor, student: Tensor) -> Tensor:
+    """The mean cross-entropy of the student's prediction from each crop with the teacher's from each other one.
+
+    Caron et al. 2021, eq. 3; of Caron et al. 2020 the swapped prediction, eq. 2.
+
+    teacher: float [G, B, K], probabilities for the G large crops. student: float [V, B, K], logits for all V crops, the
+    large ones first.
+    """
+    log_student = functional.log_softmax(student, 2)  # [V, B, K]
+    # Not as a product of matrices, which would have 16 bits where training has.
+    terms = -torch.stack([(each * log_student).sum(2).mean(1) for each in teacher])  # [G, V]
+    differ = ~torch.eye(*terms.shape, dtype=torch.bool, device=terms.device)  # no crop is compared with itself
+    return terms[differ].mean()
 
 
 def _same_sample(identity: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.read.batches import FramePairs
+from embodied_ssl.datasets.read.batches import Clips, FramePairs
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.parts.precision import in_float32
 
@@ -26,12 +26,13 @@ def motor_size_of(stream: Stream, given: int | None) -> int:
     return found
 
 
-def sample_motions(pairs: Stream, most: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The motions of up to `most` random pairs, [N, A]."""
-    index = rng.permutation(len(pairs))[:most]
+def sample_motions(stream: Stream, most: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """The motions of up to `most` random pairs or clips, [N, A]."""
+    index = rng.permutation(len(stream))[:most]
     parts = np.array_split(index, max(1, len(index) // 256))
-    batches = [pairs.batch(part, rng) for part in parts]
-    return np.concatenate([batch.motion.numpy() for batch in batches if isinstance(batch, FramePairs)]).astype("f8")
+    batches = [stream.batch(part, rng) for part in parts]
+    found = [batch.motion.flatten(0, -2).numpy() for batch in batches if isinstance(batch, FramePairs | Clips)]
+    return np.concatenate(found).astype("f8")
 
 
 def standard_deviation(motions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Two views of an object: made by augmentation, given by the body, or both.
 
-SimCLR, MoCo and DINO take their positives from here. `augmentation` makes two views of one image. `body` takes what a
+All methods that compare views take them from here. `augmentation` makes two views of one image. `body` takes what a
 body gives: two frames along a path (time-contrastive, after Sermanet et al. 2018), two views of one object that the
 body turns or walks around, one object on two tables or before and after an interaction. `both` augments what the body
 gives.
@@ -199,9 +199,12 @@ class ActionPredictor(nn.Module):
 
     def forward(self, code: Tensor, motion: Tensor, known: Tensor) -> Tensor:
         """code [B, D], motion [B, A], known bool [B] → [B, D]."""
-        standardised = (motion - self.motion_mean) / self.motion_std
-        change = self.change(torch.cat([code, standardised], 1))  # [B, D]
+        change = self.change(torch.cat([code, self.standardised(motion)], 1))  # [B, D]
         return code + change * known[:, None]
+
+    def standardised(self, motion: Tensor) -> Tensor:
+        """Motions [B, A] of mean 0 and standard deviation 1."""
+        return (motion - self.motion_mean) / self.motion_std
 
 
 def digest(images: Tensor) -> Tensor:

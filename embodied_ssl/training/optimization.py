@@ -55,6 +55,11 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, value: float) -> None:
         group["lr"] = value
 
 
+def rising(momentum: float, progress: float) -> float:
+    """The momentum of a teacher that begins with `momentum` and rises to 1 by half a cosine (Grill et al. 2020)."""
+    return 1 - (1 - momentum) * (1 + math.cos(math.pi * progress)) / 2
+
+
 @torch.no_grad()
 def follow(average: nn.Module, module: nn.Module, decay: float, buffers: bool = True) -> None:
     """Move the weights of `average` towards those of `module` by 1 − decay.

@@ -314,7 +314,7 @@ MOVING = {
 }
 OPTIONS = {
     "equivariance": ["--motions", "2"],
-    "dino": ["--local_size", "24"],
+    **dict.fromkeys(("dino", "swav", "lejepa"), ["--local_size", "24"]),
     "temporal_order": ["--sample_by", "ego", "--spacing", "1"],
 }
 

@@ -256,7 +256,7 @@ def test_heads_and_views_are_those_of_the_papers(encoder):
 def test_views_of_version_3_differ():
     """The first are always blurred, the second seldom, of which some are negatives."""
     method = make_method("moco", "conv4", SIZE, version=3, paper_views=True)
-    first, second = method._augmentations()
+    first, second = method.augmentations()
     noise = Frames(pictures(0, 60), torch.arange(60))
     made = Views(least_crop=0.2).positives(step().rng, SIZE, (first, second), noise)
     rough = [(each[..., 1:] - each[..., :-1]).abs().mean((1, 2, 3)) for each in (made.first, made.second)]

@@ -10,7 +10,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.methods.dino import distillation, sinkhorn
+from embodied_ssl.parts.losses import distillation, sinkhorn
 
 SIZE, COUNT = 32, 6
 

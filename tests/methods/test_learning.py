@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from embodied_ssl.datasets.read.batches import CaptionedFrames, FramePairs, Frames
+from embodied_ssl.datasets.read.batches import CaptionedFrames, Clips, FramePairs, Frames
 from embodied_ssl.datasets.read.captions import LENGTH
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.evaluation.estimators.neighbours import voting_accuracy
@@ -48,9 +48,12 @@ def a_batch(name, settings, rng):
     """What a method is given to learn from; never the kind itself."""
     kind = torch.from_numpy(rng.integers(0, KINDS, BATCH))
     images = pictures(kind.numpy(), rng)
-    if settings.get("views") == BODY:  # that shows an object of the same kind twice
+    if settings.get("views") == BODY or name in MOVING:  # that shows an object of the same kind twice
         other = pictures(kind.numpy(), rng)
         return {"pairs": FramePairs(images, other, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
+    if name == "seq_jepa":  # or four times
+        shown = torch.stack([images, *(pictures(kind.numpy(), rng) for _ in range(3))], 1)
+        return {"clips": Clips(shown, torch.zeros(BATCH, 3, 2), torch.zeros(BATCH, 4), torch.zeros(BATCH, 3))}
     if name == "clip":  # a word of the kind, after one of no account
         words = torch.zeros(BATCH, LENGTH, dtype=torch.int64)
         words[:, 0], words[:, 1] = torch.from_numpy(rng.integers(2 + KINDS, 40, BATCH)), 2 + kind
@@ -74,6 +77,7 @@ def learned(name, encoder, steps, rate, **settings):
 
 
 BODY = Views("body")
+MOVING = ("sie", "equimod", "aa_simclr")
 QUICK = {"queue_length": 256, "momentum": 0.9}  # a queue and a teacher for a run as short as this
 CASES = [
     ("simclr", "conv4", 150, 1e-3, {}, 0.2),
@@ -82,8 +86,19 @@ CASES = [
     ("moco", "conv4", 250, 1e-3, {"version": 2, **QUICK}, 0.1),
     ("moco", "conv4", 150, 1e-3, {"version": 3, "momentum": 0.9, "views": BODY}, 0.3),
     ("dino", "conv4", 200, 2e-3, {"momentum": 0.9}, 0.15),
+    ("byol", "conv4", 150, 2e-3, {"momentum": 0.9, "views": BODY}, 0.2),
+    ("simsiam", "conv4", 150, 2e-3, {"views": BODY}, 0.2),
+    ("barlow_twins", "conv4", 150, 1e-3, {"dim": 256, "views": BODY}, 0.2),
+    ("vicreg", "conv4", 150, 1e-3, {"dim": 256, "views": BODY}, 0.2),
+    ("swav", "conv4", 150, 1e-3, {"prototypes": 32, "local_crops": 2}, 0.1),
+    ("lejepa", "conv4", 150, 1e-3, {"local_crops": 2}, 0.1),
+    ("ijepa", "vit_micro", 150, 1e-3, {"momentum": 0.95}, 0.05),
+    ("sie", "conv4", 100, 1e-3, {}, 0.2),
+    ("equimod", "conv4", 100, 1e-3, {}, 0.2),
+    ("aa_simclr", "conv4", 100, 1e-3, {}, 0.2),
+    ("seq_jepa", "conv4", 100, 1e-3, {"momentum": 0.9, "layers": 1}, 0.1),
     ("clip", "conv4", 100, 1e-3, {}, 0.4),
-    ("examples.byol:BYOL", "conv4", 240, 3e-3, {"momentum": 0.9}, 0.03),
+    ("examples.tico:TiCo", "conv4", 240, 3e-3, {"momentum": 0.9}, 0.03),
 ]
 
 
@@ -112,6 +127,10 @@ SETTINGS = [
     *(("dino", {"balance": balance, "prototypes": 256}) for balance in ("sinkhorn", "centre")),
     ("mae", {}),
     ("clip", {}),
+    *(
+        (name, {})
+        for name in ("byol", "simsiam", "barlow_twins", "vicreg", "swav", "lejepa", "ijepa", *MOVING, "seq_jepa")
+    ),
 ]
 
 

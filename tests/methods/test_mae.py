@@ -9,7 +9,7 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.methods.mae import to_patches
+from embodied_ssl.parts.patches import to_patches
 from embodied_ssl.parts.views import random_resized_crop
 
 SIZE, COUNT = 64, 5

@@ -25,6 +25,8 @@ CASES = [
     ("moco", {"views": {"source": "body"}, "version": 1, "queue_length": 20, "paper_heads": True, "paper_views": True}),
     ("moco", {"version": 3, "paper_heads": True}),
     ("dino", {"prototypes": 24, "width": 32, "balance": "centre", "paper_head": True}),
+    ("vicreg", {"views": {"source": "body"}, "inverse_weight": 1.0}),
+    ("swav", {"queue_length": 20, "queue_from": 0.0}),
     ("mae", {"class_token": True}),
     ("temporal_order", {"sample_by": "energy"}),
     ("context_encoder", {"hole": "centre"}),
