@@ -314,7 +314,7 @@ MOVING = {
 }
 OPTIONS = {
     "equivariance": ["--motions", "2"],
-    **dict.fromkeys(("dino", "swav", "lejepa"), ["--local_size", "24"]),
+    **{name: ["--local_size", "24"] for name in ("dino", "swav", "lejepa")},
     "temporal_order": ["--sample_by", "ego", "--spacing", "1"],
 }
 
