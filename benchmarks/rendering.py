@@ -66,7 +66,7 @@ def draw_all(settings: tuple[str, bool, int], rooms: list[Room], camera: Camera)
         for world, (_, poses) in zip(worlds, rooms, strict=True):
             for pose in poses:
                 world.render(camera, pose)
-        return FRAMES * len(rooms)
+        return sum(len(poses) for _, poses in rooms)
 
     return work
 

@@ -55,7 +55,7 @@ class Trajectory:
         self.samples: list[Sample] = []
         self.film: list[NDArray[np.uint8]] = []
         self._steps = 0  # of the physics since the act began
-        self._frames: dict[str, Frame] = {}  # of the cameras, as they are
+        self._frames: dict[str, tuple[Frame, NDArray[np.float64]]] = {}  # of the cameras, as they are
         self._frames_at = -1  # this step of the world
 
     @property
@@ -84,8 +84,7 @@ class Trajectory:
 
     def images(self) -> dict[str, NDArray[np.uint8]]:
         """What the cameras see at this moment, uint8 [S, S, 3] by name."""
-        tip = self._gripper.tip_pose()
-        return {name: self._frame(name, view.pose(tip)).rgb.copy() for name, view in self._views.items()}
+        return {name: frame.rgb.copy() for name, (frame, _) in self._seen(self._gripper.tip_pose()).items()}
 
     def _before_step(self) -> None:
         if self._steps % self._every == 0:
@@ -116,24 +115,20 @@ class Trajectory:
             "contact_force": felt[:, :3],
             "contact_torque": felt[:, 3:],
         }
-        for name, view in self._views.items():
-            sample |= self._seen(name, view.pose(tip))
+        kinds = {"rgb": "images", "depth": "depth", "instance": "instance"}
+        for name, (frame, pose) in self._seen(tip).items():
+            sample |= {f"{kinds[layer]}/{name}": getattr(frame, layer) for layer in self._layers}
+            sample[f"extrinsics/{name}"] = pose
         return sample
 
-    def _seen(self, name: str, pose: NDArray[np.float64]) -> Sample:
-        """What a camera sees, and from where."""
-        frame = self._frame(name, pose)
-        kinds = {"rgb": "images", "depth": "depth", "instance": "instance"}
-        layers = {f"{kinds[layer]}/{name}": getattr(frame, layer) for layer in self._layers}
-        return {**layers, f"extrinsics/{name}": pose}
-
-    def _frame(self, name: str, pose: NDArray[np.float64]) -> Frame:
-        """What a camera sees, drawn once where nothing has moved since."""
-        if self._frames_at != self._world.steps:
-            self._frames, self._frames_at = {}, self._world.steps
-        if name not in self._frames:
-            self._frames[name] = self._world.render(self.cameras[name], pose, robot=True)
-        return self._frames[name]
+    def _seen(self, tip: NDArray[np.float64]) -> dict[str, tuple[Frame, NDArray[np.float64]]]:
+        """What each camera sees, and from where; drawn once where nothing has moved since."""
+        if self._views and self._frames_at != self._world.steps:
+            poses = [view.pose(tip) for view in self._views.values()]
+            frames = self._world.render_all(list(zip(self.cameras.values(), poses, strict=True)), robot=True)
+            self._frames = dict(zip(self._views, zip(frames, poses, strict=True), strict=True))
+            self._frames_at = self._world.steps
+        return self._frames
 
 
 def steps_between(rate: float, time_step: float) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -47,8 +48,8 @@ class View:
 
     def pose(self, tip: NDArray[np.float64]) -> NDArray[np.float64]:
         """Camera to world, [4, 4], OpenCV axes, when the tip is somewhere, [4, 4]."""
-        mounted = look_at(self.position, self.target, self.up)
-        return exact.product(tip, mounted) if self.ON_HAND else mounted
+        mounted = _mounted(self.position, self.target, self.up)
+        return exact.product(tip, mounted) if self.ON_HAND else mounted.copy()
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,12 @@ class Wrist(View):
     field_of_view: Angle = 1.0
 
     ON_HAND: ClassVar[bool] = True
+
+
+@lru_cache(maxsize=64)
+def _mounted(position: Vector, target: Vector, up: Vector) -> NDArray[np.float64]:
+    """The pose [4, 4] of a camera, once for all its images."""
+    return look_at(position, target, up)
 
 
 def vector(name: str, value: object) -> Vector:

@@ -179,7 +179,7 @@ class Arm:
     def tip_velocity(self) -> NDArray[np.float64]:
         hand = self._hand(computeLinkVelocity=1)
         middle, moving, turning = (np.array(hand[place]) for place in (0, 6, 7))  # of the hand's mass
-        return np.array([*(moving + np.cross(turning, self.tip() - middle)), *turning])
+        return np.array([*(moving + exact.cross(turning, self.tip() - middle)), *turning])
 
     def joints(self) -> Joints:
         return joints_of(self.body, [*self.build.joints, *self.fingers.joints], self.world.client)

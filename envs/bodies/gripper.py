@@ -152,16 +152,19 @@ def joints_of(body: int, joints: Sequence[int], client: int) -> Joints:
 
 def contact_wrenches(gripper: Gripper, world: World) -> NDArray[np.float64]:
     """What each link that touches feels, [F, 6]: force (N) and torque about the tip (N·m), along the world's axes."""
-    tip, wrenches = gripper.tip(), np.zeros((len(gripper.touching), 6))
+    wrenches = np.zeros((len(gripper.touching), 6))
+    if not pybullet.getContactPoints(gripper.body, physicsClientId=world.client):
+        return wrenches
+    tip = gripper.tip()
     # All of them, in PyBullet's own order of the two bodies: asked for one, it turns the normal and not the friction.
     for contact in pybullet.getContactPoints(physicsClientId=world.client):
-        normal, rubbing, across = (np.array(contact[column]) for column in (7, 11, 13))
-        force = contact[9] * normal + contact[10] * rubbing + contact[12] * across  # on the first of the two
         for body, link, place, sign in (
             (contact[1], contact[3], contact[5], 1),
             (contact[2], contact[4], contact[6], -1),
         ):
             if body == gripper.body and link in gripper.touching:
-                arm = np.array(place) - tip
-                wrenches[gripper.touching.index(link)] += sign * np.array([*force, *np.cross(arm, force)])
+                normal, rubbing, across = (np.array(contact[column]) for column in (7, 11, 13))
+                force = contact[9] * normal + contact[10] * rubbing + contact[12] * across  # on the first of the two
+                turning = exact.cross(np.array(place) - tip, force)
+                wrenches[gripper.touching.index(link)] += sign * np.array([*force, *turning])
     return wrenches

@@ -63,13 +63,13 @@ def look_at(eye: ArrayLike, target: ArrayLike, up: ArrayLike = (0, 0, 1)) -> Dou
     position = np.asarray(eye, float)
     forward = np.asarray(target, float) - position
     distance = exact.length(forward)
-    right = np.cross(forward, np.asarray(up, float))
+    right = exact.cross(forward, np.asarray(up, float))
     width = exact.length(right)
     if distance == 0 or width < 1e-9 * distance:
         raise ValueError(f"cannot look from {eye!r} at {target!r} with {up!r} upwards: the directions coincide")
     forward, right = forward / distance, right / width
     pose = np.eye(4)
-    pose[:3, :4] = np.stack([right, np.cross(forward, right), forward, position], axis=1)
+    pose[:3, :4] = np.array([right, exact.cross(forward, right), forward, position]).T
     return pose
 
 

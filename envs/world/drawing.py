@@ -52,8 +52,8 @@ class Drawing:
             return pybullet.getBasePositionAndOrientation(body, physicsClientId=self._client)
         return pybullet.getLinkState(body, link, computeForwardKinematics=1, physicsClientId=self._client)[4:6]
 
-    def draw(self, camera: Camera, pose: ArrayLike, light: Light) -> Frame:
-        """The image from a camera at a camera-to-world pose [4, 4]."""
+    def draw(self, views: Sequence[tuple[Camera, ArrayLike]], light: Light) -> list[Frame]:
+        """The images from cameras at camera-to-world poses [4, 4], of one moment."""
         if not self._loaded:
             self.renderer.load([one.item for one in self.drawn], light)
             self._poses = matrices_of([one.position for one in self.drawn], [one.quaternion for one in self.drawn])
@@ -63,7 +63,8 @@ class Drawing:
                 if one.link[0] >= 0 and one.link[1] >= 0:
                     self._linked.setdefault(one.link[0], []).append(row)
             self._loaded = True
-        return self.renderer.draw(camera, np.asarray(pose, float), self._now())
+        now = self._now()
+        return [self.renderer.draw(camera, np.asarray(pose, float), now) for camera, pose in views]
 
     def _now(self) -> NDArray[np.float64]:
         """[N, 4, 4] of all items."""

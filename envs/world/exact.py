@@ -98,6 +98,12 @@ def unit(vectors: NDArray[Any]) -> NDArray[Any]:
     return vectors / np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True))
 
 
+def cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The cross product of two vectors [3]; of so few numbers, NumPy's takes twenty times as long."""
+    (x, y, z), (u, v, w) = a.tolist(), b.tolist()
+    return np.array([y * w - z * v, z * u - x * w, x * v - y * u])
+
+
 def total(values: ArrayLike) -> float:
     """The sum of all values, rounded once: the same in any order."""
     return math.fsum(np.ravel(values).tolist())

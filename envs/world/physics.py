@@ -283,7 +283,11 @@ class World:
 
     def render(self, camera: Camera, pose: ArrayLike, robot: bool = False) -> Frame:
         """The image from a camera at a camera-to-world pose [4, 4]; on request with the robot and what is around it."""
-        return (self._with_robot() if robot else self._drawing).draw(camera, pose, self.light)
+        return self.render_all([(camera, pose)], robot)[0]
+
+    def render_all(self, views: Sequence[tuple[Camera, ArrayLike]], robot: bool = False) -> list[Frame]:
+        """The images from several cameras at once: where things are is asked for once, and so is their shadow."""
+        return (self._with_robot() if robot else self._drawing).draw(views, self.light)
 
     def _with_robot(self) -> Drawing:
         if self._drawing_with_robot is None:

@@ -4,18 +4,34 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from embodied_ssl.envs.world import exact
+from embodied_ssl.envs.world.compiled import jit
 
 
 def matrices_of(positions: ArrayLike, quaternions: ArrayLike) -> NDArray[np.float64]:
     """The poses [N, 4, 4] of positions [N, 3] (m) and unit quaternions [N, 4] (x, y, z, w)."""
-    x, y, z, w = np.asarray(quaternions, float).reshape(-1, 4).T
-    poses = np.zeros((len(x), 4, 4))
-    poses[:, 0, 0], poses[:, 0, 1], poses[:, 0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)
-    poses[:, 1, 0], poses[:, 1, 1], poses[:, 1, 2] = 2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)
-    poses[:, 2, 0], poses[:, 2, 1], poses[:, 2, 2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
-    poses[:, :3, 3] = np.asarray(positions, float).reshape(-1, 3)
-    poses[:, 3, 3] = 1.0
+    turns = np.ascontiguousarray(quaternions, float).reshape(-1, 4)
+    places = np.ascontiguousarray(positions, float).reshape(-1, 3)
+    poses = np.zeros((len(turns), 4, 4))
+    _fill(places, turns, poses)
     return poses
+
+
+@jit
+def _fill(places, turns, poses):
+    for n in range(len(turns)):
+        x, y, z, w = turns[n, 0], turns[n, 1], turns[n, 2], turns[n, 3]
+        poses[n, 0, 0] = 1 - 2 * (y * y + z * z)
+        poses[n, 0, 1] = 2 * (x * y - z * w)
+        poses[n, 0, 2] = 2 * (x * z + y * w)
+        poses[n, 1, 0] = 2 * (x * y + z * w)
+        poses[n, 1, 1] = 1 - 2 * (x * x + z * z)
+        poses[n, 1, 2] = 2 * (y * z - x * w)
+        poses[n, 2, 0] = 2 * (x * z - y * w)
+        poses[n, 2, 1] = 2 * (y * z + x * w)
+        poses[n, 2, 2] = 1 - 2 * (x * x + y * y)
+        for k in range(3):
+            poses[n, k, 3] = places[n, k]
+        poses[n, 3, 3] = 1.0
 
 
 def quaternion_of(rotation: NDArray[np.float64]) -> NDArray[np.float64]:

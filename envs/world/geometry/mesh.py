@@ -110,6 +110,8 @@ def quad(origin: ArrayLike, side_u: ArrayLike, side_v: ArrayLike, tile: float = 
 _BOX_CORNERS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]], float)
 _BOX_SIDES_U = np.array([[1, 0, 0], [0, 1, 0], [-1, 0, 0], [0, -1, 0], [1, 0, 0], [1, 0, 0]], float)
 _BOX_SIDES_V = np.array([[0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 1], [0, 1, 0], [0, -1, 0]], float)
+_BOX_NORMALS = np.repeat(np.cross(_BOX_SIDES_U, _BOX_SIDES_V), 4, axis=0)
+_BOX_TRIANGLES = 4 * np.arange(6)[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]])
 
 
 def box(size: ArrayLike, center: ArrayLike = (0, 0, 0), tile: float = 1.0) -> Mesh:
@@ -117,12 +119,11 @@ def box(size: ArrayLike, center: ArrayLike = (0, 0, 0), tile: float = 1.0) -> Me
     full = np.asarray(size, float)
     low = np.asarray(center, float) - full / 2
     corner, u, v = (low + _BOX_CORNERS * full, _BOX_SIDES_U * full, _BOX_SIDES_V * full)  # [6, 3] each
-    vertices = np.stack([corner, corner + u, corner + u + v, corner + v], axis=1)
-    du, dv = np.abs(u).sum(axis=1) / tile, np.abs(v).sum(axis=1) / tile
-    zero = np.zeros(6)
-    uv = np.stack([np.stack(pair, axis=1) for pair in ((zero, zero), (du, zero), (du, dv), (zero, dv))], axis=1)
-    triangles = 4 * np.arange(6)[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]])
-    return make_mesh(vertices, np.repeat(np.cross(_BOX_SIDES_U, _BOX_SIDES_V), 4, axis=0), uv, triangles)
+    vertices = np.array([corner, corner + u, corner + u + v, corner + v]).swapaxes(0, 1)
+    uv = np.zeros((6, 4, 2))
+    uv[:, 1:3, 0] = (np.abs(u).sum(axis=1) / tile)[:, None]
+    uv[:, 2:, 1] = (np.abs(v).sum(axis=1) / tile)[:, None]
+    return make_mesh(vertices, _BOX_NORMALS, uv, _BOX_TRIANGLES)
 
 
 def lathe(profile: Rows, segments: int = 16, tile: float = 0.1, crease_rad: float = 0.7) -> Mesh:

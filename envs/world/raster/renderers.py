@@ -12,7 +12,6 @@ from embodied_ssl.envs.world.raster.atlas import Atlas, MeshStore
 from embodied_ssl.envs.world.raster.frames import Frame, Item, Renderer
 from embodied_ssl.envs.world.raster.kernels.buffers import (
     HIGHEST,
-    RADIUS,
     SUNWARD,
     Image,
     Samples,
@@ -24,7 +23,7 @@ from embodied_ssl.envs.world.raster.kernels.buffers import (
     room_for_samples,
 )
 from embodied_ssl.envs.world.raster.kernels.drawing import draw_view
-from embodied_ssl.envs.world.raster.kernels.visibility import scan_shadows
+from embodied_ssl.envs.world.raster.kernels.visibility import casting_box, scan_shadows
 from embodied_ssl.envs.world.raster.tiny import TinyRenderer
 
 
@@ -59,6 +58,7 @@ class RasterRenderer:
     def load(self, items: Sequence[Item], light: Light) -> None:
         self._stage = _pack(items, light, self._atlas, self._meshes)
         self._casting = np.unique(self._stage.item[self._stage.casts])
+        self._sun_axes = _sun_axes(self._stage.light[SUNWARD].astype(float))
         self._sun = None
         if self._samples is not None and not has_room(self._samples, self._stage):
             self._samples = None
@@ -93,13 +93,8 @@ class RasterRenderer:
         stage = self._stage
         if not self.shadows or not stage.casts.any():
             return Sun(np.zeros((3, 4)), np.zeros((2, 2), np.int32), 0.0, 0.0)
-        axes = _sun_axes(stage.light[SUNWARD].astype(float))
-        turned = poses[stage.item[stage.casts]]
-        spheres = stage.spheres[stage.casts]
-        centers = exact.product(exact.moved(turned, spheres[:, :RADIUS]), axes.T)
-        radii = spheres[:, RADIUS:]
-        low = (centers - radii).min(axis=0)
-        high = (centers + radii).max(axis=0)
+        axes = self._sun_axes
+        low, high = casting_box(stage, axes, poses)
         extent = max(high[0] - low[0], high[1] - low[1])
         side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 4))
         texel = extent / (side - 4)  # a margin all round: beyond the map all is lit
@@ -119,9 +114,9 @@ class RasterRenderer:
 
 def _sun_axes(sunward: NDArray[np.float64]) -> NDArray[np.float64]:
     """Column, row and height of the sun's view in the world, [3, 3]; right × down points away from the sun."""
-    right = np.cross(sunward, np.eye(3)[np.argmin(np.abs(sunward))])
+    right = exact.cross(sunward, np.eye(3)[np.argmin(np.abs(sunward))])
     right /= exact.length(right)
-    return np.stack([right, np.cross(right, sunward), sunward])
+    return np.array([right, exact.cross(right, sunward), sunward])
 
 
 def _pack(items: Sequence[Item], light: Light, atlas: Atlas, meshes: MeshStore) -> Stage:

@@ -56,6 +56,26 @@ def scan_view(stage, samples, poses, view):
 
 
 @jit
+def casting_box(stage, axes, poses):
+    """The lowest and highest corner, [3] each, m, of all that casts a shadow, along the axes [3, 3] of the sun.
+
+    poses: float64 [N, 4, 4], item to world.
+    """
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    center = np.empty(3)
+    for part in range(len(stage.ranges)):
+        if stage.casts[part]:
+            pose, sphere = poses[stage.item[part]], stage.spheres[part]
+            for k in range(3):
+                center[k] = pose[k, 0] * sphere[0] + pose[k, 1] * sphere[1] + pose[k, 2] * sphere[2] + pose[k, 3]
+            for k in range(3):
+                along = center[0] * axes[k, 0] + center[1] * axes[k, 1] + center[2] * axes[k, 2]
+                low[k] = min(low[k], along - sphere[RADIUS])
+                high[k] = max(high[k], along + sphere[RADIUS])
+    return low, high
+
+
+@jit
 def scan_shadows(stage, samples, sun, poses):
     """Fill the sun's map with the height of the highest caster at each of its points.
 
