@@ -1,12 +1,12 @@
-"""Collecting to disk: rates of every kind, shares of the time, two workers against one. Peers: benchmarks/peers.py.
+"""Collecting to disk: rates of roam, the share of its resets, two workers against one.
+
+Peers: benchmarks/peers.py; grasps, pushes and pokes: benchmarks/interactions.py.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/collecting.py
 
 Takes some minutes.
 """
 
-import cProfile
-import pstats
 import shutil
 import tempfile
 import time
@@ -17,10 +17,6 @@ import numpy as np
 from timing import interleaved, options, table
 
 from embodied_ssl.datasets.collect.collection import collect
-from embodied_ssl.datasets.collect.policies import policies_of
-from embodied_ssl.envs.grasp import GraspEnv
-from embodied_ssl.envs.poke import PokeEnv
-from embodied_ssl.envs.push import PushEnv
 from embodied_ssl.envs.roam import RoamEnv
 
 WARM = {"instances": (0, 4)}  # few instances, so that what is made once is made before the clock starts
@@ -54,36 +50,6 @@ def roam_shares() -> None:
     print(f"{np.median(resets) / (np.median(resets) + np.median(steps)):.0%} of an episode is its reset")
 
 
-def table_shares() -> None:
-    """What share of an interaction is physics, rendering, the rest."""
-    for body in ("floating", "panda"):
-        for kind, environment in (("grasp", GraspEnv), ("push", PushEnv), ("poke", PokeEnv)):
-            env, policy = environment(body=body, **WARM), next(iter(policies_of(kind).values()))()  # type: ignore[arg-type]
-
-            def interactions(first: int, count: int, env=env, policy=policy) -> None:
-                for seed in range(first, first + count):
-                    observation, _ = env.reset(seed=seed)
-                    policy.reset(env, np.random.default_rng(seed))
-                    env.step(policy(observation))
-
-            interactions(0, 60)
-            started = time.perf_counter()
-            interactions(60, 60)
-            rate = 60 / (time.perf_counter() - started)
-            with cProfile.Profile() as profile:
-                interactions(60, 40)
-            calls = pstats.Stats(profile).stats  # type: ignore[attr-defined]
-            total = sum(entry[2] for entry in calls.values())
-            physics = sum(entry[2] for (_, _, name), entry in calls.items() if "pybullet." in name)
-            drawing = sum(
-                entry[2] for (_, _, name), entry in calls.items() if name in ("scan_view", "draw_view", "scan_shadows")
-            )
-            shares = f"physics {physics / total:.0%}, rendering {drawing / total:.0%}"
-            print(
-                f"  {body:<9}{kind:<6}{rate:8.1f} interactions/s   {shares}, rest {1 - (physics + drawing) / total:.0%}"
-            )
-
-
 def main() -> None:
     options(__doc__).parse_args()
     folder = Path(tempfile.mkdtemp())
@@ -101,8 +67,6 @@ def main() -> None:
         }
         table("roam 96 px", interleaved(sides, 2), "frames/s", "1 workers")
         roam_shares()
-        print("\ninteractions, 8 objects, two images of 128 px, in memory")
-        table_shares()
     finally:
         shutil.rmtree(folder)
 

@@ -57,8 +57,8 @@ def rates(episodes: int, rounds: int) -> dict[str, float]:
 def rate_table(found: dict[str, float]) -> None:
     core = USUAL / found[TINY]
     print(f"\n## Interactions in a second\n\nTinyRenderer drew {found[TINY]:.0f} frames/s meanwhile; in brackets what")
-    print(f"a core has that draws {USUAL:.0f}. Eight objects, two images of 128 px, to disk; a trajectory has 20 samples")
-    print("in a second of simulated time, each with images of 64 px of the cameras `scene` and `wrist`.\n")
+    print(f"a core has that draws {USUAL:.0f}. Eight objects, two images of 128 px, to disk; a trajectory has 20")
+    print("samples in a second of simulated time, each with images of 64 px of the cameras `scene` and `wrist`.\n")
     print("| body | kind | without | with trajectory | ratio | a million on two cores, h: without, with |")
     print("|---|---|---|---|---|---|")
     for body in BODIES:
@@ -124,8 +124,8 @@ def spent(kind: str, body: str, logged: bool, count: int) -> dict[str, float]:
 
 
 def floor_table(count: int) -> None:
-    print("\n## What the time goes into\n\nMilliseconds of one interaction in memory. Physics: so many steps at so many")
-    print("microseconds. Setting up: emptying PyBullet's world, shapes and bodies. Other calls: into PyBullet.\n")
+    print("\n## What the time goes into\n\nMilliseconds of one interaction in memory. Physics: so many steps at so")
+    print("many microseconds. Setting up: emptying PyBullet's world, shapes and bodies. Other calls: into PyBullet.\n")
     print("| body | kind | trajectory | steps × µs | physics | setting up | drawing | other calls | Python |")
     print("|---|---|---|---|---|---|---|---|---|")
     for body in BODIES:
