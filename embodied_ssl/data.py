@@ -8,7 +8,7 @@ from typing import Any
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.digests import Digests
-from embodied_ssl.datasets.images.image_set import ImageSet
+from embodied_ssl.datasets.images.image_set import FrameStream, ImageSet, LabelledStream
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.kinds import Kind, kinds
 from embodied_ssl.datasets.read import batches
@@ -84,7 +84,9 @@ class Taken:
         }
         sha256 = own[0].sha256 if len(own) == 1 else hashlib.sha256("".join(o.sha256 for o in own).encode()).hexdigest()
         entry = {name: values[0] if len(values) == 1 else values for name, values in each.items()}
-        others = {} if self.motor == OWN else {"motor": str(self.motor)}
+        others: dict[str, Any] = {} if self.motor == OWN else {"motor": str(self.motor)}
+        if classes := getattr(self.stream, "classes", None):
+            others["classes"] = list(classes)
         return {**entry, "sha256": sha256, "images": sum(origin.images for origin in own), **others}
 
 
@@ -115,7 +117,7 @@ def take_streams(
         skip_damaged: whether to leave out files that are damaged.
         part: of sets that have parts.
         motor: whose motor signals streams of pairs and clips give, by name of the stream; of others the body's own.
-        seed: of who is yoked to whom.
+        seed: of who is yoked to whom, and of which images are labelled.
 
     Raises DataError where a stream is unknown or missing, where a data set is not of a kind that has it, and where
     several do not fit together.
@@ -135,7 +137,7 @@ def take_streams(
         return {**options.get(name, {}), **({"motor": signals[name], "seed": seed} if name in signals else {})}
 
     wanted = {
-        name: _Wanted(name, specs[name].batch, cut(name), part, files, signals.get(name, OWN)) for name in sources
+        name: _Wanted(name, specs[name].batch, cut(name), part, files, signals.get(name, OWN), seed) for name in sources
     }
     return {name: wanted[name].of(_several(source)) for name, source in sources.items()}
 
@@ -208,6 +210,8 @@ class _Wanted:
     files: Callable[[Source], ImageSet]
     """Opens a set of images that is not ours."""
     motor: MotorSignals = OWN
+    seed: int = 0
+    """Of what is drawn of it."""
 
     def of(self, sources: Sequence[Source]) -> Taken:
         """It out of data sets, one after the other. Raises DataError where they do not have it or fit together."""
@@ -225,7 +229,8 @@ class _Wanted:
         ours = (Path(source) / MANIFEST).is_file()
         labelled = self.batch is batches.LabelledFrames
         if labelled or (self.batch is batches.Frames and not ours):
-            return _of_images(self.files(source), source, self.part, labelled=labelled)
+            few = self.options.get("per_class"), self.seed
+            return _of_images(self.files(source), source, self.part, labelled=labelled, few=few)
         dataset = Dataset.open(source)
         if not _has(dataset.declaration, self.batch):
             raise DataError(f"{source}: a {dataset.kind} data set has no {self.name}; it takes {origin(self.batch)}")
@@ -245,8 +250,14 @@ def _check_bodies(sources: Sequence[Source]) -> None:
         )
 
 
-def _of_images(images: ImageSet, source: Source, part: str, *, labelled: bool) -> tuple[Stream, Origin]:
+def _of_images(
+    images: ImageSet, source: Source, part: str, *, labelled: bool, few: tuple[int | None, int]
+) -> tuple[Stream, Origin]:
+    """few: how many images of each class to take, or None for all, and the seed that they are drawn by."""
     own = images.only(part)
+    per_class, seed = few
+    if per_class is not None:
+        own = own.few(per_class, seed)
     origin = Origin(
         source=source,
         sha256=data_sha256(source) if (Path(source) / MANIFEST).is_file() else images.fingerprint,
@@ -257,4 +268,4 @@ def _of_images(images: ImageSet, source: Source, part: str, *, labelled: bool) -
         told=images.told,
         damaged=images.damaged,
     )
-    return (images.labelled(part) if labelled else images.frames(part)), origin
+    return (LabelledStream(own) if labelled else FrameStream(own)), origin

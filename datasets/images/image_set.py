@@ -90,6 +90,12 @@ class ImageSet:
             raise DataError(f"{self.name}: has the parts {parts}, but no part {part}{why}")
         return self.at(rows)
 
+    def few(self, per_class: int, seed: int) -> "ImageSet":
+        """So many images of each class, drawn by `seed`; all of a class that has fewer."""
+        rng = np.random.default_rng([seed, per_class])
+        drawn = [rng.permutation(np.flatnonzero(self.label == one))[:per_class] for one in range(len(self.classes))]
+        return self.at(np.sort(np.concatenate(drawn)))
+
     def frames(self, part: str = "train") -> "FrameStream":
         """What may be learned from, as a stream of `Frames`, or another part: see `only`."""
         return FrameStream(self.only(part))

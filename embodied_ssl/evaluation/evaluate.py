@@ -130,7 +130,7 @@ class Plan:
         """All numbers of a row."""
         encoded = EncodedSet(
             images=self.images, seed=row.seed, settings=self.settings, dataset=self.dataset, features=features,
-            encoder=row.encoder, untrained=row.run is None, device=self.device,
+            encoder=row.encoder, untrained=row.run is None, run=row.run, device=self.device,
         )  # fmt: skip
         measures = [
             (each, measure) for number, each in enumerate(self.protocols) for measure in self._by(number, encoded)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from embodied_ssl.datasets.errors import DataError
@@ -42,6 +43,8 @@ class EncodedSet(EvaluationSet):
     """At rest; a protocol leaves it as it was."""
     untrained: bool = False
     """Whether the encoder is the one before any training, a row to compare with."""
+    run: Path | None = None
+    """The directory of the run that it was learned in, for what is measured of its heads; None: it was not."""
     device: str = "cpu"
     """To compute on."""
     prepared: Any = None

@@ -1,6 +1,5 @@
 """Rotation: predict by which of four angles an image was rotated."""
 
-import torch
 from torch import Tensor
 
 from embodied_ssl.datasets.read.batches import Frames
@@ -10,7 +9,7 @@ from embodied_ssl.method import Method, Panel, Recipe, Step
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS
-from embodied_ssl.parts.views import random_square
+from embodied_ssl.parts.views import random_square, rotations
 
 
 class Rotation(Method):
@@ -56,11 +55,3 @@ class Rotation(Method):
             for view, answer, quarter in zip(turned, predicted, quarters, strict=True)
         ]
         return [panels[first :: len(views)] for first in range(min(ROWS, len(views)))]
-
-
-def rotations(views: Tensor) -> tuple[Tensor, Tensor]:
-    """All four rotations of square views [B, 3, s, s], [4 B, 3, s, s], and the quarters of a turn of each, [4 B]."""
-    turned = views.new_empty(4, *views.shape)
-    for quarter in range(4):
-        turned[quarter] = torch.rot90(views, quarter, (2, 3))
-    return turned.flatten(0, 1), torch.arange(4, device=views.device).repeat_interleave(len(views))

@@ -29,7 +29,7 @@ def in_chunks(layers: Sequence[Layer], inputs: Tensor, chunks: int) -> Tensor:
         return torch.cat([encode(piece) for piece in pieces])
     modules = [layer if isinstance(layer, nn.Module) else getattr(layer, "__self__", None) for layer in layers]
     norms = [norm for each in modules if isinstance(each, nn.Module) for norm in norms_of(each)]
-    contexts = lambda: (nullcontext(), _without_statistics(norms))  # noqa: E731
+    contexts = lambda: (nullcontext(), without_statistics(norms))  # noqa: E731
     return torch.cat([checkpoint(encode, piece, use_reentrant=False, context_fn=contexts) for piece in pieces])
 
 
@@ -47,7 +47,7 @@ def norms_of(module: nn.Module) -> list[_NormBase]:
 
 
 @contextmanager
-def _without_statistics(norms: Sequence[_NormBase]) -> Iterator[None]:
+def without_statistics(norms: Sequence[_NormBase]) -> Iterator[None]:
     """Batch norm that does not take the statistics of its batch into the running ones a second time."""
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     counts = [count.clone() if count is not None else None for _, count in before]

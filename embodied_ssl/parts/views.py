@@ -116,6 +116,29 @@ def random_square(
     return _upright(images, middle[:, None], torch.stack([mirrored * side, side], -1), size)[:, 0]
 
 
+def rotations(views: Tensor) -> tuple[Tensor, Tensor]:
+    """All four rotations of square views [B, 3, s, s], [4 B, 3, s, s], and the quarters of a turn of each, [4 B]."""
+    turned = views.new_empty(4, *views.shape)
+    for quarter in range(4):
+        turned[quarter] = torch.rot90(views, quarter, (2, 3))
+    return turned.flatten(0, 1), torch.arange(4, device=views.device).repeat_interleave(len(views))
+
+
+@in_float32
+def flip_and_shift(images: Tensor, rng: torch.Generator, size: int, shift: float = 0.125, flip: float = 0.5) -> Tensor:
+    """Whole images, moved along each axis by up to `shift` of their side, and mirrored with probability `flip`.
+
+    The weak augmentation of FixMatch (Sohn et al. 2020, section 2.3); beyond the image its border is repeated. images:
+    uint8 [B, 3, H, W]; returns float32 [B, 3, size, size] in [0, 1].
+    """
+    count = len(images)
+    extent = torch.tensor(images.shape[:-3:-1], device=images.device, dtype=torch.float32)  # (width, height)
+    moved = (torch.rand(count, 2, generator=rng, device=rng.device) * 2 - 1) * shift
+    mirrored = 1.0 - 2.0 * chosen(count, flip, rng).float()
+    sides = extent.expand(count, 2) * torch.stack([mirrored, torch.ones_like(mirrored)], -1)
+    return _upright(images, ((0.5 + moved) * extent)[:, None], sides, size)[:, 0]
+
+
 @in_float32
 def windows_at(images: Tensor, middle: Tensor, side: Tensor, size: int, shift: Tensor | None = None) -> Tensor:
     """Several upright square windows of each image; beyond the image its border is repeated.

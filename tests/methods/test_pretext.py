@@ -19,12 +19,12 @@ from embodied_ssl.methods import (
     method_class,
     method_names,
     relative_patch,
-    rotation,
     temporal_order,
 )  # fmt: skip
 from embodied_ssl.methods.context_encoder import random_blobs
 from embodied_ssl.parts import views
 from embodied_ssl.parts.colors import lab_to_rgb, rgb_to_lab
+from embodied_ssl.parts.views import rotations
 
 
 def settings_of(name):
@@ -44,7 +44,7 @@ def noise(generator, count, height, width, grain=1):
 
 def test_rotations_are_exact_turns_of_all_pictures():
     views = torch.rand(3, 3, 8, 8, generator=rng())
-    turned, quarters = rotation.rotations(views)
+    turned, quarters = rotations(views)
     assert quarters.tolist() == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
     for view, quarter, source in zip(turned, quarters, views.repeat(4, 1, 1, 1), strict=True):
         np.testing.assert_array_equal(view, np.rot90(source.numpy(), int(quarter), (1, 2)))
