@@ -19,7 +19,7 @@ class PseudoLabel(ClassifierMethod):
     """Pseudo-label: the simple and efficient semi-supervised learning method for deep neural networks. Lee, 2013.
 
     Idea: Of images without labels, those whose class a network is sure of are taken as labelled with it, ever more of
-    them: boundaries between classes move to where there are few images.
+    them. The boundaries between classes thereby move to where there are few images.
 
     Loss: `−log p(y|x) + λ · ramp · 1[max p(u) > τ] · (−log p(argmax p(u) | u))`, x labelled and u not.
 

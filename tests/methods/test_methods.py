@@ -12,7 +12,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery.results import stiffness
 from embodied_ssl.datasets.read import batches
 from embodied_ssl.encoders import random_encoder
-from embodied_ssl.method import Step, input_streams_of
+from embodied_ssl.method import Step, input_streams_of, settings_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.parts.interactions import angle_bin, poke_target, push_target
 from embodied_ssl.parts.motions import cluster_motions, standard_deviation
@@ -91,11 +91,10 @@ def step(seed=0, progress=0.5):
 def test_a_method_keeps_the_contract(name):
     kind = method_class(name)
     assert kind.__doc__
-    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
-    assert parameters[0].name == "encoder"
-    assert all(parameter.default is not inspect.Parameter.empty for parameter in parameters[1:])
+    assert list(inspect.signature(kind.__init__).parameters)[1] == "encoder"
+    assert all(each.default is not inspect.Parameter.empty for each in settings_of(kind).values())
     method = ready(name)
-    assert set(method.settings()) == {parameter.name for parameter in parameters[1:]}
+    assert set(method.settings()) == set(settings_of(kind))
     again = make_method(name, None, SIZE, seed=0, **method.settings())
     again.load_state_dict(method.state_dict())  # what is prepared has a fixed shape
     assert method.input_streams()
