@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _WHEN = ("before", "after")
 _OF_VIDEOS = ("scenes", "episodes")
 ACROSS = ("tables", "interaction", *_OF_VIDEOS)
+BACKGROUNDS = ("kept", "masked")
+GREY = np.uint8(128)
+"""What a background is where it is masked."""
 
 
 class ObjectPairs:
@@ -29,12 +32,18 @@ class ObjectPairs:
     shows the same object: then the two share nothing but the object.
     together: how many pairs of an object stand side by side in a batch, across scenes: all of its images are then from
     different ones.
+    background: `kept`, or `masked`: all but the object is grey, by the simulator's masks.
     """
 
-    def __init__(self, dataset: "Dataset", across: str = "tables", together: int = 1):
+    def __init__(self, dataset: "Dataset", across: str = "tables", together: int = 1, background: str = "kept"):
         if across not in ACROSS:
             raise unknown_name("across", across, ACROSS)
+        if background not in BACKGROUNDS:
+            raise unknown_name("background", background, BACKGROUNDS)
         kind = dataset.declaration
+        self._masked = background == "masked"
+        if self._masked:
+            _check_masks(dataset, across)
         if kind.is_video and not kind.one_object:
             raise DataError(
                 f"{dataset.path}: a {dataset.kind} data set follows no object; take {having('object_pairs')}"
@@ -82,14 +91,23 @@ class ObjectPairs:
         first, second = self._views.draw(index, rng)
         episodes = self._dataset.episodes
         episode = np.searchsorted(episodes["start"], first, side="right") - 1
-        images = self._dataset.array("frames/rgb")[np.stack([first, second])]
+        shown = episodes["objects_start"][episode]
+        images = self._images("frames/rgb", "frames/instance", np.stack([first, second]), shown)
         return ObjectPairs(
             first=image_tensor(images[0]),
             second=image_tensor(images[1]),
             first_pixel=tensor(self._middle(first)),
             second_pixel=tensor(self._middle(second)),
-            object=tensor(self._dataset.object_numbers[episodes["objects_start"][episode]]),
+            object=tensor(self._dataset.object_numbers[shown]),
         )
+
+    def _images(self, colors: str, masks: str, rows: Index, objects: Index) -> NDArray[np.uint8]:
+        """Images at rows [..., B], uint8 [..., B, H, W, 3], of which the objects at these rows [B] may be all."""
+        images = self._dataset.array(colors)[rows]
+        if not self._masked:
+            return images
+        shown = self._dataset.array(masks)[rows] == self._dataset.objects["index"][objects][..., None, None]
+        return np.where(shown[..., None], images, GREY)
 
     def _middle(self, rows: Index) -> NDArray[np.float32]:
         """Where the object is in frames, pixels [B, 2]: at the principal point, unless its pose says where."""
@@ -112,9 +130,13 @@ class ObjectPairs:
         from embodied_ssl.datasets.read.batches import ObjectPairs
 
         rows = self._rows[index]
-        first, second = (image_tensor(self._dataset.array(f"interactions/rgb_{when}")[rows]) for when in _WHEN)
+        aimed = self._dataset.array("interactions/object")[rows]
+        first, second = (
+            image_tensor(self._images(f"interactions/rgb_{when}", f"interactions/instance_{when}", rows, aimed))
+            for when in _WHEN
+        )
         first_pixel, second_pixel = (tensor(pixel[index]) for pixel in self._pixels)
-        number = tensor(self._dataset.object_numbers[self._dataset.array("interactions/object")[rows]])
+        number = tensor(self._dataset.object_numbers[aimed])
         return ObjectPairs(first, second, first_pixel, second_pixel, number)
 
     def _place_objects(self, dataset: "Dataset") -> None:
@@ -140,8 +162,9 @@ class ObjectPairs:
         start, count = self._start[first], self._count[first]
         second = start + (first - start + rng.integers(1, count)) % count
         objects, episodes = self._dataset.objects, self._dataset.episodes
-        interactions = episodes["start"][objects["episode"][self._rows[np.stack([first, second])]]]
-        images = self._dataset.array("interactions/rgb_before")[interactions]
+        placed = self._rows[np.stack([first, second])]  # [2, B], rows of objects
+        interactions = episodes["start"][objects["episode"][placed]]
+        images = self._images("interactions/rgb_before", "interactions/instance_before", interactions, placed)
         return ObjectPairs(
             first=image_tensor(images[0]),
             second=image_tensor(images[1]),
@@ -149,6 +172,16 @@ class ObjectPairs:
             second_pixel=tensor(self._pixel[second]),
             object=tensor(self._object[first]),
         )
+
+
+def _check_masks(dataset: "Dataset", across: str) -> None:
+    """Raise DataError where a data set lacks masks of the images that are drawn."""
+    when = _WHEN if across == "interaction" else _WHEN[:1]
+    masks = ["frames/instance"] if dataset.declaration.is_video else [f"interactions/instance_{one}" for one in when]
+    for one in masks:
+        if one not in dataset.fields:
+            options = "--instance true --trajectory true" if one.endswith("after") else "--instance true"
+            raise DataError(f"{dataset.path}: has no {one} to mask backgrounds by; collect it with {options}")
 
 
 class _Views:

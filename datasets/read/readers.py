@@ -234,12 +234,13 @@ class Dataset:
         """Interactions as a stream of batches of their own class, such as `Grasps`."""
         return Interactions(self)
 
-    def object_pairs(self, across: str = "tables", together: Count = 1) -> ObjectPairs:
+    def object_pairs(self, across: str = "tables", together: Count = 1, background: str = "kept") -> ObjectPairs:
         """Two images of one object, as `ObjectPairs`: on two tables, or two views of an orbit.
 
-        together: how many pairs of an object stand side by side in a batch, each in scenes of its own.
+        together: how many pairs of an object stand side by side in a batch, each in scenes of its own. background:
+        `kept`, or `masked`, grey but for the object.
         """
-        return ObjectPairs(self, across, together)
+        return ObjectPairs(self, across, together, background)
 
     def captions(self, vocabulary: Sequence[str] | None = None) -> "Captions":
         """Images with captions, as `CaptionedFrames`. vocabulary: see `Captions`."""

@@ -64,6 +64,8 @@ class Views:
     other."""
     crop: SomeShare = 0.3
     """Side of the patch about an object, as a share of the image; 1 for orbits."""
+    background: Literal["kept", "masked"] = "kept"
+    """Of images of an object: as it is, or grey, by the simulator's masks: views then share nothing but the object."""
 
     def __post_init__(self) -> None:
         hold_fields(self)
@@ -81,7 +83,8 @@ class Views:
 
     def stream_options(self) -> dict[str, dict[str, Any]]:
         """How the streams `pairs` and `objects` are taken out of their data sets."""
-        return {"pairs": {"max_gap_s": self.max_gap_s}, "objects": {"across": self.across, "together": self.together}}
+        objects = {"across": self.across, "together": self.together, "background": self.background}
+        return {"pairs": {"max_gap_s": self.max_gap_s}, "objects": objects}
 
     def positives(
         self,

@@ -287,3 +287,52 @@ def test_several_pairs_of_an_object_in_a_batch_are_each_from_scenes_of_their_own
         dataset.object_pairs("scenes", together=4)
     with pytest.raises(DataError, match="across scenes, not tables"):
         dataset.object_pairs("tables", together=2)
+
+
+@pytest.mark.parametrize(("kind", "across"), [("hold", "scenes"), ("orbit", "tables"), ("grasp", "tables"),
+                                              ("push", "interaction")])  # fmt: skip
+def test_a_masked_background_leaves_the_object_and_nothing_else(tmp_path, kind, across):
+    settings: dict = {"length": 6} if kind in ("hold", "orbit") else {"trajectory": across != "tables"}
+    collect(
+        kind,
+        tmp_path / "set",
+        5,
+        seed=3,
+        size=32,
+        instance=True,
+        categories="mug",
+        instances=(0, 3),
+        progress=False,
+        **settings,
+    )
+    dataset = Dataset.open(tmp_path / "set")
+    index = np.arange(len(dataset.object_pairs(across)))[:6]
+    kept, masked = (
+        dataset.object_pairs(across, background=background).batch(index, np.random.default_rng(0))
+        for background in ("kept", "masked")
+    )
+    shares = []
+    for one, other, pixel in (
+        (kept.first, masked.first, masked.first_pixel),
+        (kept.second, masked.second, masked.second_pixel),
+    ):
+        grey = (other == 128).all(1)  # [B, H, W]
+        shown = ~grey
+        assert torch.equal(other.movedim(1, -1)[shown], one.movedim(1, -1)[shown])
+        shares.append(shown.float().mean((1, 2)))
+        for image, (u, v) in zip(shown, pixel.round().long().tolist(), strict=True):
+            near = image[max(v - 8, 0) : v + 9, max(u - 8, 0) : u + 9]
+            assert near.sum() > 0.6 * image.sum()  # the mask is where the object is
+    shares = torch.stack(shares)
+    assert (shares > 0).float().mean() > 0.8  # some are hidden by others
+    assert shares.max() < 0.7
+
+
+def test_a_background_is_masked_only_by_masks(tmp_path):
+    collect("orbit", tmp_path / "set", 2, length=2, size=16, progress=False)
+    with pytest.raises(
+        DataError, match="has no frames/instance to mask backgrounds by; collect it with --instance true"
+    ):
+        Dataset.open(tmp_path / "set").object_pairs(background="masked")
+    with pytest.raises(DataError, match="unknown background 'gone'"):
+        Dataset.open(tmp_path / "set").object_pairs(background="gone")
