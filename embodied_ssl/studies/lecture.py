@@ -3,6 +3,7 @@
 from embodied_ssl.evaluation.protocols.few_labels import FewLabels
 from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
+from embodied_ssl.evaluation.protocols.zero_shot import ZeroShot
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
 TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
@@ -38,6 +39,7 @@ STUDY = Study(
     on=(
         On("roam_test", (LinearProbe(), KNN(), FewLabels())),
         On("yardstick", (LinearProbe(), KNN()), splits=5),
+        On("yardstick", (ZeroShot(),)),
         On("poke_test", (LinearProbe(), KNN()), label="material"),
         On("cifar10", (FewLabels(per_class=(10, 50, 500), draws=3),)),
         On("fashion_mnist", (FewLabels(per_class=(10, 50, 500), draws=3),)),

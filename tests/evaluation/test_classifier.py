@@ -9,9 +9,13 @@ import torch
 from PIL import Image
 
 from embodied_ssl.data import take_streams
+from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.evaluation.evaluate import evaluate
 from embodied_ssl.evaluation.protocols.classifier import Classifier
+from embodied_ssl.evaluation.protocols.zero_shot import ZeroShot
+from embodied_ssl.evaluation.splits import split
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method
 from embodied_ssl.parts.views import to_float
@@ -83,3 +87,30 @@ def test_classes_are_told_by_their_names(images, run, tmp_path):
         shutil.rmtree(fewer / part / "dark")  # its first class is the run's second
     (one,) = [each for each in evaluate([run], [fewer], [Classifier()], progress=False) if each.row == "few"]
     assert one.value > 0.4
+
+
+@pytest.mark.simulator
+def test_a_class_is_recognised_by_its_name_alone(tmp_path):
+    """By a run that saw captions and no label: the name nearest to an image, of those of the classes in all prompts."""
+    for name, seed in (("seen", 0), ("new", 1)):
+        collect("hold", tmp_path / name, 12, seed=seed, length=6, size=24, categories=("banana", "mug"), progress=False)
+    method = make_method("clip", "conv4", 24, seed=0)
+    quiet = TrainingSettings(progress=False)
+    run = train(method, tmp_path / "clip-0", {"captions": tmp_path / "seen"}, Recipe(steps=8), quiet, Hardware("cpu"))
+    (one,) = [each for each in evaluate([run], [tmp_path / "new"], [ZeroShot()], progress=False) if each.row == "clip"]
+    assert one.settings["unknown_names"] == 0
+
+    images = image_set(tmp_path / "new")
+    test = split(images, 0).test
+    trained = load_method(run)
+    with torch.no_grad():
+        features = trained.image_projection(
+            trained.encoder(to_float(torch.from_numpy(images.images[test]).movedim(-1, 1)))
+        )
+        texts = []
+        for name in images.classes:
+            captions = [f"a {name}{place}" for place in ("", " on the left", " on the right", " in the middle")]
+            codes = torch.stack([trained.embed_captions([caption])[0] for caption in captions])
+            texts.append(codes.mean(0) / codes.mean(0).norm())
+    right = (features @ torch.stack(texts).T).argmax(1).numpy() == images.label[test]
+    assert one.value == pytest.approx(right.mean())

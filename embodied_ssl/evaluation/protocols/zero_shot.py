@@ -1,0 +1,45 @@
+"""Zero-shot: which class an image shows, by the similarity of image and name, without any training for the classes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.parts.views import to_float
+from embodied_ssl.training.runs.checkpoint import load_method
+
+CHUNK = 256
+"""Images that are encoded at a time."""
+
+
+@dataclass(frozen=True)
+class ZeroShot(Protocol):
+    """Accuracy on test images where each is given to the class whose name is most similar to it.
+
+    Radford et al. 2021, section 3.1: the name of a class, in several prompts, is encoded as text; no image of these
+    classes is labelled. Takes runs of methods with `embed_images`, `embed_classes` and a `vocabulary`, as `clip` has
+    them; other rows are left out. Classes whose names hold a word that no caption had are counted in the settings
+    (`unknown_names`), and hardly ever right.
+    """
+
+    usual = False
+    needs_weights = True
+
+    def measure(self, encoded: EncodedSet) -> list[Measure]:
+        method = load_method(encoded.run) if encoded.run is not None else None
+        if not hasattr(method, "embed_classes"):
+            return []
+        images, test = encoded.images, encoded.split.test
+        method = method.to(encoded.device).eval()
+        named = method.embed_classes(images.classes)  # [C, dim]
+        right = 0
+        for rows in np.array_split(test, -(-len(test) // CHUNK)):
+            batch = torch.from_numpy(images.images[rows]).movedim(-1, -3).to(encoded.device)
+            similarity = method.embed_images(to_float(batch, method.encoder.image_size)) @ named.T  # [B, C]
+            right += int((similarity.argmax(1).cpu().numpy() == images.label[rows]).sum())
+        known = set(method.vocabulary())
+        unknown = [name for name in images.classes if not known.issuperset(name.replace("_", " ").split())]
+        about = {"unknown_names": len(unknown), "split_seed": encoded.seed, "test": len(test)}
+        return [Measure("accuracy", right / len(test), about, test)]
