@@ -1,14 +1,18 @@
 """Environments by the name of their kind of data, or by Gymnasium's id."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied_ssl.datasets.collect.places import settings_again
 from embodied_ssl.datasets.collect.settings import env_settings
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds import collected_kinds, kind_of, register
+
+if TYPE_CHECKING:
+    from embodied_ssl.datasets.read.readers import Dataset
 
 Observation = dict[str, NDArray[np.generic]]
 Action = NDArray[np.float32]
@@ -37,3 +41,12 @@ def make_env(name: str, *, render_mode: str | None = None, **settings: Any) -> g
         return gymnasium.make(register(kind), render_mode=render_mode, **settings)
     except ValueError as error:  # a setting that is out of range
         raise DataError(str(error)) from error
+
+
+def settings_of(dataset: "Dataset") -> dict[str, Any]:
+    """The settings of the environment that made a data set, for `make_env`.
+
+    Raises DataError where files that it was made with (objects, textures, a robot) are not there any more, or are
+    others now: which, what was expected, and what to do.
+    """
+    return settings_again(dataset.path, dataset.spec["env"])

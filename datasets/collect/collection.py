@@ -26,6 +26,7 @@ import numpy as np
 import embodied_ssl
 from embodied_ssl.datasets.collect.counters import Counter, watch
 from embodied_ssl.datasets.collect.engines import check_engine, run_jobs
+from embodied_ssl.datasets.collect.places import write_places
 from embodied_ssl.datasets.collect.policies import Content, added_content, policy_content, policy_name, resolve_policy
 from embodied_ssl.datasets.collect.recorder import Policy, Recorder
 from embodied_ssl.datasets.collect.settings import (
@@ -110,6 +111,7 @@ def collect(
             entries, made = _make_shards(folder, spec, player, progress, workers=workers, engine=engine, slurm=slurm)
             _refuse_what_changed(folder, spec, made)
             _let_longer_take_their_places(folder)
+            write_places(folder, spec.env, spec.contents)
             write_manifest(folder, Manifest(kind, json.loads(spec.text), embodied_ssl.__version__, tuple(entries)))
             (folder / UNFINISHED).unlink(missing_ok=True)
     return summarise(folder, kind, entries, made, time.perf_counter() - started)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from embodied_ssl.comparison import comparison
 from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.collect.places import settings_again
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.motor import MotorSignals
 from embodied_ssl.datasets.store.manifest import MANIFEST, read_json
@@ -151,7 +152,12 @@ def _told_data(entry: dict[str, Any]) -> list[dict[str, Any]]:
     """Of the data sets of a stream what is said of them where they lie; of what no world made, where it lies."""
     sources = entry["source"] if isinstance(entry["source"], list) else [entry["source"]]
     told = [read_json(Path(one)) if (Path(one) / MANIFEST).is_file() else {} for one in sources]
-    return [one if "env" in one.get("spec", {}) else {"path": path} for one, path in zip(told, sources, strict=True)]
+    return [
+        {**one, "spec": {**one["spec"], "env": settings_again(Path(path), one["spec"]["env"])}}
+        if "env" in one.get("spec", {})
+        else {"path": path}
+        for one, path in zip(told, sources, strict=True)
+    ]
 
 
 def train_again(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.motion import heading, wrap
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.environments import make_env
+from embodied_ssl.environments import make_env, settings_of
 from embodied_ssl.evaluation.estimators.regression import AXES, Products, Reals, Ridge, fit_ridge
 from embodied_ssl.evaluation.features import encode
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -95,6 +95,8 @@ class Task:
     """What encoders are measured on: pairs of frames to fit on, and walks."""
 
     dataset: Dataset
+    settings: dict[str, Any]
+    """Of the environment that made it."""
     places: Reals
     """[frames, 3]: where each frame was taken, x, y (m) and heading (rad)."""
     train: tuple[Rows, Rows]
@@ -124,7 +126,7 @@ class Task:
         """Where bodies are after each walk, [looks, W, 3], as each predictor sends them; room by room, made anew."""
         ends = [np.empty((self.looks, len(self.goal), 3)) for _ in predictors]
         plain = {"depth": False, "instance": False, "flow": False}
-        env: Any = make_env(self.dataset.kind, **(self.dataset.spec["env"] | plain)).unwrapped
+        env: Any = make_env(self.dataset.kind, **(self.settings | plain)).unwrapped
         try:
             for episode in np.unique(self.room):
                 env.reset(seed=int(self.dataset.episodes["seed"][episode]))
@@ -156,6 +158,7 @@ def make_task(on: EvaluationSet, settings: GoThere) -> Task:
     """Pairs of frames and walks, the same for every encoder. Raises DataError where there are too few."""
     images, dataset = on.images, on.dataset
     assert dataset is not None, "`takes` has looked"
+    made_of = settings_of(dataset)
     rng, pairs = np.random.default_rng([on.seed, 7]), dataset.pairs(max_gap_s=settings.max_gap_s)
     first, second = pairs.draw(rng.permutation(OF_EACH * len(pairs)) % len(pairs), rng)
     back = rng.random(len(first)) < 0.5  # a goal is as often behind as ahead, or a guess would be to drive on
@@ -176,7 +179,9 @@ def make_task(on: EvaluationSet, settings: GoThere) -> Task:
             "or give fewer --go_there.pairs and --go_there.walks"
         )
     validation = validation[0][:MOST_VALIDATION], validation[1][:MOST_VALIDATION]
-    return Task(dataset, places, train, validation, first[far], second[far], room, sizes, settings.looks, on.seed)
+    return Task(
+        dataset, made_of, places, train, validation, first[far], second[far], room, sizes, settings.looks, on.seed
+    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.collect.policies import resolve_policy
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.environments import make_env
+from embodied_ssl.environments import make_env, settings_of
 from embodied_ssl.evaluation.interactions import Places, grasp_head, hold_both, parts_of, patch_features
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
@@ -55,6 +55,7 @@ class Grasping(Protocol):
     def prepare(self, on: EvaluationSet) -> "Task":
         dataset = on.dataset
         assert dataset is not None, "`takes` has looked"
+        made_of = settings_of(dataset)
         parts, held = parts_of(dataset, on.seed, on.settings.most), dataset.array("interactions/success")[:]
         hold_both(held, parts, str(dataset.path))
         order = np.random.default_rng([on.seed, 6]).permutation(parts.train)
@@ -65,7 +66,7 @@ class Grasping(Protocol):
                 f"{min(self.grasps):,}; collect more --episodes, or give fewer --grasping.grasps"
             )
         last = dataset.spec["env"]["instances"][1]
-        made_of = self.instances or (last, last + 1000)
+        made_of |= {"instances": self.instances or (last, last + 1000), "interactions": 1, "instance": True}
         return Task(parts, held, order, sizes, NewTables(dataset, made_of, self.tables, self.candidates, on.seed))
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
@@ -106,10 +107,10 @@ class Task:
 class NewTables:
     """Tables as the data set's environment makes them, and candidates for a grasp on each, by seed."""
 
-    def __init__(self, dataset: Dataset, instances: tuple[int, int], tables: int, candidates: int, seed: int):
-        settings = dataset.spec["env"] | {"instances": instances, "interactions": 1, "instance": True}
+    def __init__(self, dataset: Dataset, made_of: dict[str, Any], tables: int, candidates: int, seed: int):
+        """made_of: the settings of the environment."""
         self._kind, self._candidates = dataset.kind, candidates
-        self._env: Any = make_env(dataset.kind, **settings).unwrapped
+        self._env: Any = make_env(dataset.kind, **made_of).unwrapped
         self._seeds = np.random.SeedSequence([seed, 7]).generate_state(tables).tolist()
         self._held: dict[tuple[int, int], bool] = {}
 

@@ -1,7 +1,7 @@
 """Imitation: a policy on frozen features is cloned from few demonstrations, and acts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from embodied_ssl.datasets.collect.policies import resolve_policy
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.environments import make_env
+from embodied_ssl.environments import make_env, settings_of
 from embodied_ssl.evaluation.estimators.regression import Network, fit_longer
 from embodied_ssl.evaluation.features import encode
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -68,6 +68,7 @@ class Imitation(Protocol):
     def prepare(self, on: EvaluationSet) -> "Task":
         dataset = on.dataset
         assert dataset is not None, "`takes` has looked"
+        made_of = settings_of(dataset)
         succeeded = np.flatnonzero(dataset.array("interactions/success")[:])
         order = np.random.default_rng([on.seed, 12]).permutation(succeeded)
         sizes = [count for count in self.demonstrations if count <= len(order)]
@@ -78,7 +79,8 @@ class Imitation(Protocol):
                 "--imitation.demonstrations"
             )
         last = dataset.spec["env"]["instances"][1]
-        return Task(dataset, order, sizes, replace(self, instances=self.instances or (last, last + 1000)), on.seed)
+        made_of |= {"instances": self.instances or (last, last + 1000)}
+        return Task(dataset, made_of, order, sizes, self, on.seed)
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         task: Task = encoded.prepared
@@ -127,12 +129,22 @@ class Task:
     def __init__(
         self,
         dataset: Dataset,
+        made_of: dict[str, Any],
         order: Rows,
         sizes: list[int],
         asked: Imitation,
         seed: int,
     ):
-        """order: rows of the demonstrations, of which a policy from n of them takes the first n."""
+        """Make the environment.
+
+        Args:
+            dataset: of the demonstrations.
+            made_of: settings of the environment.
+            order: rows of the demonstrations, of which a policy from n of them takes the first n.
+            sizes: n.
+            asked: how it is measured.
+            seed: of the division and of the episodes.
+        """
         self.sizes, self.seed, self._asked = sizes, seed, asked
         self.cameras: list[str] = list(dataset.spec["env"]["cameras"])
         self._dataset = dataset
@@ -145,16 +157,12 @@ class Task:
         """Which of the demonstrations each step is of."""
         felt = dataset.array("steps/observation")[self._steps].astype("f8")
         goal = dataset.array("interactions/goal")[self._order].astype("f8")[self._which]
-        self._env: Any = make_env(dataset.kind, **self._settings).unwrapped
+        plain = {"trajectory": False, "depth": False, "instance": False}
+        self._env: Any = make_env(dataset.kind, **(made_of | plain)).unwrapped
         own = cast(Any, self._env).observation_space["proprioception"].shape[0]
         self._felt = np.concatenate([felt[:, :own], *([goal] if asked.told_goal else [])], 1)
         self._state = np.concatenate([felt, goal], 1)
         self._actions = dataset.array("steps/control")[self._steps].astype("f8")
-
-    @property
-    def _settings(self) -> dict[str, Any]:
-        made_of = self._dataset.spec["env"]
-        return made_of | {"instances": self._asked.instances, "trajectory": False, "depth": False, "instance": False}
 
     def seen_by(self, encoder: Encoder, device: str) -> Reals:
         """What a policy sees and feels at each step of the demonstrations, [steps, D]."""
