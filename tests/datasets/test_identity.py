@@ -21,6 +21,7 @@ from embodied_ssl.datasets import spec
 from embodied_ssl.datasets.collect.code_identity import Unidentified, code_digests
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.collect.folder_identity import folder_digest
+from embodied_ssl.datasets.collect.places import PLACES
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.store.check import check
 from embodied_ssl.datasets.store.manifest import Manifest, read_manifest, write_manifest
@@ -322,7 +323,8 @@ def test_an_interrupted_collection_goes_on_with_the_same_files_and_no_others(tmp
     moved = tmp_path / "elsewhere" / "moved"
     shutil.copytree(source, moved)
     collect("orbit", folder, **settings, **{setting: moved})
-    assert hashes(folder) == whole
+    assert json.loads((folder / PLACES).read_text()) == {setting: str(moved)}  # beside what the data are
+    assert hashes(folder) == {**whole, PLACES: hashes(folder)[PLACES]}
     interrupt(folder)
     change(source)
     with pytest.raises(DataError, match=rf"differs in {setting} \(sha256"):
