@@ -52,6 +52,15 @@ def test_lejepas_terms_are_lightlys(monkeypatch):
     torch.testing.assert_close(sigreg(drawn(4, 9, 16), directions), criterion(drawn(4, 9, 16)))
 
 
+def test_ibots_patch_loss_is_lightlys():
+    criterion = loss.IBOTPatchLoss(output_dim=12, teacher_temp=0.05, student_temp=0.1)
+    teacher, student = drawn(6, 12), drawn(9, 12)[3:]
+    masked = torch.tensor([[[True, True], [False, True]], [[True, False], [True, True]]])  # as many of each image
+    expected = criterion(teacher, student, masked)
+    assigned = (teacher / 0.05).softmax(1)
+    torch.testing.assert_close(torch.nn.functional.cross_entropy(student / 0.1, assigned), expected)
+
+
 def codes_given(method, first, second):
     """The method with these codes of its two views."""
     nothing = torch.zeros(9, 0)

@@ -154,6 +154,16 @@ class TransformerEncoder(TimmEncoder):
         tokens = tokens.gather(1, rows[..., None].expand(-1, -1, tokens.shape[2]))
         return self.network.norm(self.network.blocks(tokens))
 
+    def features_and_tokens(
+        self, images: Tensor, masked: Tensor | None = None, mask_token: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The features [B, dim] of images, and their patch tokens after the last block and norm, [B, patches, dim].
+
+        masked: bool [B, patches], which patches a token [dim] takes the place of; None: none.
+        """
+        final = self.network.norm(self.network.blocks(self._embed(images, masked, mask_token)))
+        return self._head(final), final[:, self.prefix :]
+
     def attention(self, images: Tensor) -> Tensor:
         """How the last block's [CLS] token attends to the patches, [B, heads, h, w]; with the prefix it sums to 1.
 
@@ -174,9 +184,13 @@ class TransformerEncoder(TimmEncoder):
         attention = (query[:, :, :1] @ key.mT * mixer.scale).softmax(-1)[:, :, 0, self.prefix :]  # [B, heads, patches]
         return attention.unflatten(2, (images.shape[2] // self.patch, images.shape[3] // self.patch))
 
-    def _embed(self, images: Tensor) -> Tensor:
+    def _embed(self, images: Tensor, masked: Tensor | None = None, mask_token: Tensor | None = None) -> Tensor:
         """The prefix and the patches with their positions, [B, prefix + patches, dim]."""
-        return self.network.norm_pre(self.network._pos_embed(self.network.patch_embed(self.normalised(images))))
+        patches = self.network.patch_embed(self.normalised(images))  # [B, patches, dim] or [B, h, w, dim]
+        if masked is not None and mask_token is not None:
+            where = masked.view(*patches.shape[:-1], 1)
+            patches = torch.where(where, mask_token.to(patches.dtype), patches)
+        return self.network.norm_pre(self.network._pos_embed(patches))
 
 
 def vit_tiny(image_size: int) -> TimmEncoder:

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Share
@@ -80,7 +80,7 @@ class BYOL(TwoViews):
 
     def predicted(self, images: Tensor) -> Tensor:
         """What the online network predicts from views [B, 3, s, s]: [B, dim]."""
-        return nn.Sequential(self.encoder, self.projection, self.predictor)(images).float()
+        return self.predictor(self.projection(self.encoder(images))).float()
 
     @torch.no_grad()
     def target(self, images: Tensor) -> Tensor:

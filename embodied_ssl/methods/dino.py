@@ -14,11 +14,11 @@ from embodied_ssl.method import Panel, Recipe, Step
 from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
-from embodied_ssl.parts.losses import distillation, sinkhorn
+from embodied_ssl.parts.losses import balanced, distillation
 from embodied_ssl.parts.multi_crop import MultiCrop
 from embodied_ssl.parts.panels import columns, overlaid, saliency
 from embodied_ssl.parts.positives import Views
-from embodied_ssl.training.devices.distributed import gather, mean_over_processes, rank
+from embodied_ssl.training.devices.distributed import mean_over_processes
 from embodied_ssl.training.optimization import follow, rising
 
 
@@ -154,10 +154,7 @@ class DINO(MultiCrop):
     def teacher_probabilities(self, outputs: Tensor, temperature: float) -> Tensor:
         """The teacher's assignment of each large crop to the prototypes, [2 B, K], of its outputs [2 B, K]."""
         if self.balance == "sinkhorn":
-            everyone = gather(outputs)  # [world · 2 B, K]
-            spread = everyone.std(0).mean() * self.bottleneck**0.5  # over images; 1 for random codes
-            everyone = sinkhorn(everyone / (temperature * spread.clamp(min=1e-6)))
-            return everyone[rank() * len(outputs) :][: len(outputs)]
+            return balanced(outputs, temperature, self.bottleneck)
         self._output_means.append(outputs.mean(0))
         return ((outputs - self.centre) / temperature).softmax(1)
 

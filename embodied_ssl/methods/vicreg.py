@@ -73,18 +73,20 @@ class VICReg(TwoViews):
         super().__init__(encoder)
         self.expander = mlp((encoder.dim, dim, dim, dim), last_bias=False)
         self.action_predictor = ActionPredictor(dim, motor_size or MOTOR_SIZE)
-        self._predict_motions_of(motor_size or MOTOR_SIZE)
+        if inverse_weight:
+            self._predict_motions_of(motor_size or MOTOR_SIZE)
 
     def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """The numbers of a motion, where the body gives views."""
         before = len(self.action_predictor.motion_std)
         super().infer_shapes(streams, rng)
-        if self.inverse_weight and self.motor_size not in (None, before):
-            drawn_anew(lambda: self._predict_motions_of(self.motor_size), rng)
+        size = len(self.action_predictor.motion_std)
+        if self.inverse_weight and size != before:
+            drawn_anew(lambda: self._predict_motions_of(size), rng)
 
-    def _predict_motions_of(self, size: int) -> nn.Module | None:
+    def _predict_motions_of(self, size: int) -> nn.Module:
         """The inverse dynamics predict so many numbers."""
-        self.inverse = plain_mlp((2 * self.encoder.dim, 256, size)) if self.inverse_weight else None
+        self.inverse = plain_mlp((2 * self.encoder.dim, 256, size))
         return self.inverse
 
     def augmentations(self) -> tuple[Augmentation, Augmentation]:
@@ -103,7 +105,7 @@ class VICReg(TwoViews):
             self.invariance_weight * invariance + self.variance_weight * variance + self.covariance_weight * redundancy
         )
         found = {"invariance": invariance.detach(), "variance": variance.detach(), "covariance": redundancy.detach()}
-        if self.inverse is not None and positives.motion.shape[1]:
+        if self.inverse_weight and positives.motion.shape[1]:
             error = self.inverse_error(*features, positives)
             return {"loss": loss + self.inverse_weight * error, **found, "inverse": error.detach()}
         return {"loss": loss, **found}

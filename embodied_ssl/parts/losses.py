@@ -150,6 +150,18 @@ def sinkhorn(logits: Tensor, rounds: int = 3) -> Tensor:
     return logits.exp()
 
 
+def balanced(cosines: Tensor, temperature: float, dim: int) -> Tensor:
+    """A teacher's assignment to prototypes, float [N, K], which the rows of all processes use about equally.
+
+    cosines: float [N, K], of codes of so many dimensions with the prototypes. They are brought to the spread that those
+    of random codes have: of cosines that differ by less than the temperature all rows would have one assignment.
+    """
+    everyone = gather(cosines)  # [world · N, K]
+    deviation = everyone.std(0).mean() * dim**0.5  # 1 for random codes
+    everyone = sinkhorn(everyone / (temperature * deviation.clamp(min=1e-6)))
+    return everyone[rank() * len(cosines) :][: len(cosines)]
+
+
 def distillation(teacher: Tensor, student: Tensor) -> Tensor:
     """The mean cross-entropy of the student's prediction from each crop with the teacher's from each other one.
 

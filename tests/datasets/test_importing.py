@@ -314,7 +314,7 @@ MOVING = {
 }
 OPTIONS = {
     "equivariance": ["--motions", "2"],
-    **{name: ["--local_size", "24"] for name in ("dino", "swav", "lejepa")},
+    **{name: ["--local_size", "24"] for name in ("dino", "swav", "lejepa", "ibot")},
     "temporal_order": ["--sample_by", "ego", "--spacing", "1"],
 }
 

@@ -93,6 +93,7 @@ CASES = [
     ("swav", "conv4", 150, 1e-3, {"prototypes": 32, "local_crops": 2}, 0.1),
     ("lejepa", "conv4", 150, 1e-3, {"local_crops": 2}, 0.1),
     ("ijepa", "vit_micro", 150, 1e-3, {"momentum": 0.95}, 0.05),
+    ("ibot", "vit_micro", 150, 1e-3, {"momentum": 0.9, "prototypes": 128, "local_crops": 2}, 0.05),
     ("sie", "conv4", 100, 1e-3, {}, 0.2),
     ("equimod", "conv4", 100, 1e-3, {}, 0.2),
     ("aa_simclr", "conv4", 100, 1e-3, {}, 0.2),
