@@ -14,6 +14,7 @@ from embodied_ssl.datasets.images.digests import Digests, digests_of
 from embodied_ssl.datasets.images.encoded import EncodedImages
 
 if TYPE_CHECKING:
+    from embodied_ssl.datasets.images.scenes import Scenes
     from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 
 Index = NDArray[np.int64]
@@ -36,6 +37,7 @@ class ImageSet:
     find_digests: Callable[[], Digests] | None = None  # None: those of the pixels of `images`
     side: int | None = None  # px, of the squares that were made of images of any size; None: they are as they were
     told: str = ""  # what was taken for what, in a line
+    scenes: "Callable[[], Scenes] | None" = None  # the same images with truth of pixels or boxes, where there is any
 
     def __len__(self) -> int:
         return len(self.label)
@@ -67,6 +69,7 @@ class ImageSet:
             part=self.part[rows],
             fingerprint=hashlib.sha256(self.fingerprint.encode() + rows.tobytes()).hexdigest(),
             find_digests=partial(_digests_at, self, rows),
+            scenes=None,
         )
 
     def damaged(self) -> list[str]:

@@ -17,6 +17,7 @@ from embodied_ssl.datasets.images.folders import arrange, described
 from embodied_ssl.datasets.images.idx import FILES, is_idx, read_idx
 from embodied_ssl.datasets.images.image_set import PART_TYPE, Chosen, ImageSet
 from embodied_ssl.datasets.images.scanning import scan
+from embodied_ssl.datasets.images.scenes import scenes_of
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.store.manifest import MANIFEST
 
@@ -134,7 +135,13 @@ def _ours(
         part=np.full(len(labels), "", PART_TYPE),
         fingerprint=hashlib.sha256((dataset.path / MANIFEST).read_bytes() + label.encode()).hexdigest(),
         find_digests=find_digests,
+        scenes=partial(scenes_of, dataset, label) if _knows_pixels(dataset) else None,
     )
+
+
+def _knows_pixels(dataset: Dataset) -> bool:
+    options = {field.option for field in dataset.fields.values()}
+    return bool(options & {"instance", "depth"})
 
 
 def _digests_of_rows(images: Any, rows: Index) -> Digests:

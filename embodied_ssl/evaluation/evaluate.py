@@ -119,7 +119,7 @@ class Plan:
         if self.images.told and told:
             _tell(self.images.told)
         self.dataset = Dataset.open(self.source) if (Path(self.source) / MANIFEST).is_file() else None
-        taken = {number: each for number, each in enumerate(self.protocols) if each.takes(self.dataset)}
+        taken = {number: each for number, each in enumerate(self.protocols) if self._is_taken(each, told)}
         for seed in seeds:
             on = EvaluationSet(images=self.images, seed=seed, settings=self.settings, dataset=self.dataset)
             if any(each.divides for each in taken.values()):
@@ -140,7 +140,9 @@ class Plan:
         return [
             Result(
                 row.row, row.seed, self.images.name, name, measure.metric, measure.value, measure.settings,
-                self.images.fingerprint, row.sha256, share, protocol.lower_is_better, protocol.unit,
+                self.images.fingerprint, row.sha256, share,
+                protocol.lower_is_better if measure.lower_is_better is None else measure.lower_is_better,
+                protocol.unit if measure.unit is None else measure.unit,
                 row.weights_sha256, row.samples,
             )
             for name, (protocol, measure), share in zip(names, measures, shares, strict=True)
@@ -153,6 +155,13 @@ class Plan:
         if key not in self.prepared or (protocol.needs_weights and not has_weights):
             return []
         return protocol.measure(replace(encoded, prepared=self.prepared[key]))
+
+    def _is_taken(self, protocol: Protocol, told: bool) -> bool:
+        """Whether a protocol measures on the set; where it does not, and says what it takes, so is told."""
+        taken = protocol.takes(self.dataset) and protocol.takes_images(self.images)
+        if not taken and told and protocol.wants:
+            _tell(f"{self.images.name}: {protocol_name(protocol)} is not measured on it; it takes {protocol.wants}")
+        return taken
 
     def _tell_left_out(self, left_out: dict[str, int], told: bool) -> None:
         if left_out and told:

@@ -69,6 +69,8 @@ class Protocol:
     lower_is_better: ClassVar[bool] = False
     unit: ClassVar[str] = ""
     """Of its numbers; nothing for shares and ratios."""
+    wants: ClassVar[str] = ""
+    """What a set must have, in words, where it is to be said that one was skipped."""
 
     def __post_init__(self) -> None:
         """Raises DataError for a setting that is outside its limits, and for a list of values that has none."""
@@ -79,6 +81,10 @@ class Protocol:
 
     def takes(self, dataset: Dataset | None) -> bool:
         """Whether it measures on a data set, and on images that are none of ours (None); other sets are skipped."""
+        return True
+
+    def takes_images(self, images: ImageSet) -> bool:
+        """Whether it measures on a set of images, whosever; other sets are skipped."""
         return True
 
     def prepare(self, on: EvaluationSet) -> Any:

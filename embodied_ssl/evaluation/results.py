@@ -27,6 +27,10 @@ class Measure:
     """Whatever the number depends on: k, temperature, seeds, how many images were trained, validated and tested on."""
     tested: Rows = field(default_factory=lambda: np.empty(0, np.int64), repr=False, compare=False)
     """The rows of the image set that it was measured on."""
+    lower_is_better: bool | None = None
+    """None: as the protocol says of all its numbers."""
+    unit: str | None = None
+    """None: as the protocol says."""
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,13 @@ class Standard:
         return cls(rows.mean(0), rows.std(0))
 
     def __call__(self, rows: Reals) -> Reals:
+        return (rows - self.mean) * self.scale
+
+    @property
+    def scale(self) -> Reals:
+        """What each column is multiplied by, [D]."""
         varies = self.deviation > 1e-6 * max(1.0, float(np.abs(self.mean).max()))
-        return (rows - self.mean) * np.where(varies, 1 / np.where(varies, self.deviation, 1.0), 0.0)
+        return np.where(varies, 1 / np.where(varies, self.deviation, 1.0), 0.0)
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,22 @@ class Ridge:
         """inputs [N, D] → targets [N, K]."""
         return self.standard(inputs) @ self.weight + self.mean
 
+    @property
+    def layer(self) -> tuple[Reals, Reals]:
+        """The same of inputs as they are: weight [D, K] and bias [K]."""
+        weight = self.standard.scale[:, None] * self.weight
+        return weight, self.mean - self.standard.mean @ weight
+
 
 def fit_ridge(train: Sample, validation: Sample) -> Ridge:
     """The ridge of standardised inputs whose strength has the least squared error on validation rows."""
+    tried = ridges(train)
+    errors = [float(np.square(one(validation[0]) - validation[1]).mean()) for one in tried]
+    return tried[int(np.argmin(errors))]
+
+
+def ridges(train: Sample) -> list[Ridge]:
+    """The ridge of standardised inputs of each strength."""
     (x, y), standard = train, Standard.of(train[0])
     x, mean = standard(x), y.mean(0)
     dual = len(x) < x.shape[1]  # the smaller of the two systems
@@ -65,8 +83,7 @@ def fit_ridge(train: Sample, validation: Sample) -> Ridge:
     for strength in RIDGES:
         found = solve(gram + strength * len(x) * np.eye(len(gram)), right, assume_a="pos")
         tried.append(Ridge(standard, x.T @ found if dual else found, mean, strength))
-    errors = [float(np.square(one(validation[0]) - validation[1]).mean()) for one in tried]
-    return tried[int(np.argmin(errors))]
+    return tried
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,136 @@
+"""Segmentation: what stands at each pixel, by a linear layer on frozen stages, and by a network that is trained on."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from embodied_ssl.datasets.images.image_set import ImageSet
+from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
+from embodied_ssl.evaluation.estimators.fine_tuning import RATES
+from embodied_ssl.evaluation.estimators.fully_convolutional import best_network
+from embodied_ssl.evaluation.estimators.labelling import Confusion, confusion_of, fit_layer, predicted_by
+from embodied_ssl.evaluation.pixels import Asked, Pictures, Rows, asked_pixels, pictures_of, usual
+from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
+from embodied_ssl.evaluation.results import Measure
+from embodied_ssl.limits import Count, Positive
+
+
+@dataclass(frozen=True)
+class Segmentation(Protocol):
+    """Mean intersection over union (mIoU) of classes of pixels: objects and furniture, floor, wall.
+
+    `linear`: a 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px: ridge regression to the
+    classes of pixels, in closed form, so that no row is trained better than another.
+    `fcn`: layers on the three deepest resolutions, from the coarse one to the fine one (FCN-32s, 16s, 8s; Long,
+    Shelhamer & Darrell 2015), are trained with the whole encoder; validation chooses the learning rate. Rows without
+    weights, as raw pixels, have the first alone.
+
+    Beside them stands what looks at no picture: the class that is most frequent at each place. `of objects` leaves out
+    what is no object: floor, wall, table.
+
+    Half of the images train, a fifth validates, the others test; they share no room, table or held object, and objects
+    that training shows are not asked about. Takes data sets that were collected with `--instance`, VOC, COCO, and
+    folders of images and masks.
+    """
+
+    usual = False
+    divides = False
+    wants = "masks: data sets collected with --instance true, VOC, COCO, or folders of images and masks"
+
+    by: tuple[Literal["linear", "fcn"], ...] = ("linear", "fcn")
+    """What is fitted: a layer on frozen stages, a network trained on."""
+    pictures: Count = 1000
+    """Images at most, of all parts."""
+    pixels: Count = 32
+    """Of each image that the layer is fitted to, as many of each class that is in it."""
+    updates: Count = 400
+    """Of the network, for each learning rate."""
+    rates: tuple[Positive, ...] = RATES
+    """Learning rates of the network, alike for every row, of which validation chooses."""
+
+    def takes_images(self, images: ImageSet) -> bool:
+        return images.scenes is not None and images.scenes().labels is not None
+
+    def prepare(self, on: EvaluationSet) -> "Task":
+        return Task(pictures_of(on, self.pictures), self.pixels)
+
+    def measure(self, encoded: EncodedSet) -> list[Measure]:
+        task: Task = encoded.prepared
+        encoder, device = encoded.encoder, encoded.device
+        pictures, scenes = task.pictures, task.pictures.held_out
+        tested = pictures.tested(encoded.images)
+        found: list[Measure] = []
+        for by in self.by:
+            if by == "linear":
+                layer = fit_layer(encoder, task.train, task.validation, task.shares, device)
+                predicted, about = predicted_by(encoder, layer, scenes, pictures.parts.test, device), layer.about
+            elif any(parameter.requires_grad for parameter in encoder.parameters()):
+                network, about = best_network(encoder, pictures, self.rates, self.updates, device)
+                predicted = network.predicted(scenes, pictures.parts.test, device)
+            else:
+                continue
+            confusion = confusion_of(predicted, scenes, task.labels)
+            found += task.measures(by, confusion, about | {"pixels": self.pixels}, tested)
+        return found + task.measures("the usual class of each place", task.blind, {}, tested)
+
+
+class Task:
+    """Pixels that are asked about, and what is true of them, the same for every encoder."""
+
+    def __init__(self, pictures: Pictures, pixels: int):
+        self.pictures = pictures
+        rng = np.random.default_rng([pictures.seed, 15])
+        scenes, held_out, parts = pictures.scenes, pictures.held_out, pictures.parts
+        self.train: Asked = asked_pixels(scenes, parts.train, _truth(scenes), pixels, rng, _alike)
+        self.validation: Asked = asked_pixels(held_out, parts.validation, _truth(held_out), 8 * pixels, rng)
+        self._first = next((i for i, name in enumerate(scenes.classes) if name in scenes.things), 0)
+        classes = np.arange(len(scenes.classes))
+
+        def of_each_class(rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+            labels = self._labels_of(scenes, rows)
+            return labels[..., None] == classes, labels != UNASKED
+
+        shares, count = usual(scenes, parts.train, of_each_class)  # [H, H, K]
+        self.shares = (shares * count[..., None]).sum((0, 1)) / max(int(count.sum()), 1)
+        """Of all pixels of training, [K]."""
+        everywhere = torch.from_numpy(shares.argmax(-1))[None]
+        self.blind: Confusion = confusion_of(
+            ((parts.test[i : i + 1], everywhere) for i in range(len(parts.test))), held_out, self.labels
+        )
+
+    def labels(self, rows: Rows) -> NDArray[np.uint8]:
+        """What is true of images that are held out."""
+        return self._labels_of(self.pictures.held_out, rows)
+
+    @staticmethod
+    def _labels_of(scenes: Scenes, rows: Rows) -> NDArray[np.uint8]:
+        assert scenes.labels is not None, "`takes_images` has looked"
+        return scenes.labels(rows)
+
+    def measures(self, by: str, confusion: Confusion, about: dict[str, Any], tested: Rows) -> list[Measure]:
+        """The numbers of a confusion."""
+        classes = self.pictures.scenes.classes
+        each = {name: round(float(iou), 4) for name, iou in zip(classes, confusion.iou, strict=True) if iou == iou}
+        about = {**about, "seed": self.pictures.seed, **self.pictures.parts.counts()}
+        return [
+            Measure(f"mIoU, {by}", confusion.mean_iou(), {**about, "IoU": each}, tested),
+            Measure(f"mIoU of objects, {by}", confusion.mean_iou(self._first), about, tested),
+            Measure(f"right pixels, {by}", confusion.accuracy, about, tested),
+        ]
+
+
+def _truth(scenes: Scenes) -> Any:
+    def truth(rows: Rows) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        labels = Task._labels_of(scenes, rows)
+        return labels, labels != UNASKED
+
+    return truth
+
+
+def _alike(labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Weights by which every class of an image is as likely to be drawn."""
+    _, which, count = np.unique(labels, return_inverse=True, return_counts=True)
+    return 1 / count[which]

@@ -1,0 +1,219 @@
+"""Segmentation, depth and normals: truths, measures and layers against closed forms and brute force."""
+
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+import torch
+
+from embodied_ssl.datasets.images.image_set import ImageSet
+from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
+from embodied_ssl.datasets.images.sources import image_set
+from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.encoders import random_encoder
+from embodied_ssl.evaluation.estimators.fully_convolutional import FullyConvolutional, deepest_of_each_size
+from embodied_ssl.evaluation.estimators.geometry import normals_of
+from embodied_ssl.evaluation.estimators.labelling import Confusion
+from embodied_ssl.evaluation.evaluate import plan
+from embodied_ssl.evaluation.features import Pixels
+from embodied_ssl.evaluation.pixels import at_pixels, joined, pictures_of, upsampled
+from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet
+from embodied_ssl.evaluation.protocols.depth import Depth
+from embodied_ssl.evaluation.protocols.normals import Normals, angles
+from embodied_ssl.evaluation.protocols.segmentation import Segmentation
+
+SIDE = 32
+FEW = MappingProxyType({"pictures": 30, "pixels": 8})
+
+
+def squares(count=40, seed=0):
+    """Squares of two colours on grey, which are the classes; the darker, the farther: of known depth."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(118, 138, (count, SIDE, SIDE, 3)).astype(np.uint8)
+    labels = np.zeros((count, SIDE, SIDE), np.uint8)
+    for i in range(count):
+        for kind in (1, 2):
+            top, left = rng.integers(0, SIDE - 12, 2)
+            labels[i, top : top + 12, left : left + 12] = kind
+            images[i, top : top + 12, left : left + 12] = (220, 40, 40) if kind == 1 else (40, 40, 220)
+    labels[:, 0] = UNASKED
+    depth = np.choose(labels % UNASKED, [2.0, 1.0, 1.5]).astype("f4")
+    scenes = Scenes(
+        "squares", images, np.arange(count), np.full(count, "", "U10"), lambda rows: rows.astype(np.uint64),
+        ("ground", "red", "blue"), lambda rows: labels[rows], ("red", "blue"), None, lambda rows: depth[rows],
+        np.array([[30.0, 0, 15.5], [0, 30.0, 15.5], [0, 0, 1]]),
+    )  # fmt: skip
+    return ImageSet(
+        "squares", images, np.arange(count) % 2, ("a", "b"), np.arange(count), np.full(count, "", "U10"), "x",
+        lambda: np.arange(count, dtype=np.uint64), scenes=lambda: scenes,
+    )  # fmt: skip
+
+
+def measured(protocol, encoder, images, **given):
+    on = EvaluationSet(images=images, **given)
+    assert protocol.takes_images(images)
+    features = np.zeros((len(images), encoder.dim), np.float32)
+    encoded = EncodedSet(images=images, features=features, encoder=encoder, prepared=protocol.prepare(on), **given)
+    return {each.metric: each for each in protocol.measure(encoded)}
+
+
+def test_the_iou_is_that_of_sets_of_pixels():
+    rng = np.random.default_rng(0)
+    truth, said = rng.integers(0, 4, (6, 9, 9)), rng.integers(0, 5, (6, 9, 9))
+    truth[0, :3] = UNASKED
+    confusion = Confusion.of(5)
+    for i in range(6):
+        confusion.add(truth[i], said[i])
+    asked = truth != UNASKED
+    for k in range(4):
+        both, either = ((truth == k) & (said == k)).sum(), (((truth == k) | (said == k)) & asked).sum()
+        assert confusion.iou[k] == pytest.approx(both / either)
+    assert np.isnan(confusion.iou[4])  # said, but nowhere true
+    assert confusion.mean_iou() == pytest.approx(np.nanmean(confusion.iou))
+    assert confusion.accuracy == pytest.approx((truth == said)[asked].mean())
+
+
+def test_normals_of_planes_are_exact_and_none_is_asked_for_at_edges():
+    intrinsics = np.array([[40.0, 0, 15.5], [0, 44.0, 14.5], [0, 0, 1]])
+    normal = np.array([0.3, -0.5, -0.8]) / np.linalg.norm([0.3, -0.5, -0.8])
+    u, v = np.meshgrid(np.arange(32), np.arange(32))
+    ways = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(intrinsics).T
+    depth = (-2.0 / (ways @ normal)).astype("f4")  # of the plane normal · X = -2
+    found, flat = normals_of(depth, intrinsics)
+    assert flat[1:-1, 1:-1].all()
+    assert not flat[0].any()
+    assert angles(found[flat], np.broadcast_to(normal, found[flat].shape)).max() < 0.05
+    nearer = np.where(u < 16, depth, 0.8 * depth)
+    _, flat = normals_of(nearer, intrinsics)
+    assert not flat[1:-1, 15:17].any()
+    assert flat[1:-1, 2:14].all()
+    assert angles(np.eye(3), np.eye(3)[[0, 2, 2]]).tolist() == pytest.approx([0, 90, 0])
+
+
+def test_pixels_are_read_as_maps_are_drawn():
+    maps = torch.rand(2, 5, 8, 8, generator=torch.Generator().manual_seed(0))
+    places = np.random.default_rng(0).integers(0, SIDE, (2, 7, 2))
+    drawn = upsampled(maps, SIDE)
+    expected = np.stack([drawn[i, :, places[i, :, 0], places[i, :, 1]].T.numpy() for i in range(2)])
+    np.testing.assert_allclose(at_pixels(maps, places, SIDE), expected, atol=1e-5)
+    side_by_side = joined({"fine": maps, "coarse": maps[..., :4, :4], "pooled": maps[..., :1, :1]}, 4)
+    assert side_by_side.shape == (2, 15, 4, 4)
+    torch.testing.assert_close(side_by_side[:, :5], maps.unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean((3, 5)))
+
+
+def test_who_sees_the_colours_tells_classes_and_depth_and_who_sees_nothing_does_not():
+    images = squares()
+    found = measured(Segmentation(by=("linear", "fcn"), **FEW), Pixels(), images)
+    assert "mIoU, fcn" not in found  # there is nothing to train
+    assert found["mIoU, linear"].value > 0.75  # but for borders, on a grid of 4 px
+    assert found["mIoU, the usual class of each place"].value < 0.4
+    assert found["mIoU, linear"].settings["IoU"].keys() == {"ground", "red", "blue"}
+    objects = [found["mIoU, linear"].settings["IoU"][name] for name in ("red", "blue")]
+    assert found["mIoU of objects, linear"].value == pytest.approx(np.mean(objects), abs=1e-3)
+    counts = found["mIoU, linear"].settings
+    assert len(found["mIoU, linear"].tested) == counts["test"] == 9
+    deep = measured(Depth(**FEW), Pixels(), images)
+    assert deep["δ1"].value > 0.85
+    assert deep["δ1"].value > deep["δ1 of the mean of each place"].value
+    assert deep["RMSE"].value < 0.6 * deep["RMSE of the mean of each place"].value
+    assert (deep["RMSE"].lower_is_better, deep["RMSE"].unit, deep["δ1"].lower_is_better) == (True, "m", None)
+    images.scenes().images[:] = 128  # all alike
+    blank = measured(Segmentation(by=("linear",), **FEW), Pixels(), images)
+    assert blank["mIoU, linear"].value < 0.4
+    assert measured(Depth(**FEW), Pixels(), images)["RMSE"].value > deep["RMSE"].value
+
+
+@pytest.mark.parametrize("name", ["conv4", "vit_micro", "split/conv4", "timm/test_convnext", "torchvision/alexnet"])
+def test_encoders_of_every_family_are_measured_and_left_alone(name):
+    """All of them on the same pixels; what they have learned is not changed."""
+    images, size = squares(24), 64 if "/a" in name else SIDE
+    encoder = random_encoder(name, size, 0).train()
+    before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
+    given = {"pictures": 20, "pixels": 4}
+    found = measured(Segmentation(updates=2, rates=(1e-3,), **given), encoder, images)
+    found |= measured(Depth(**given), encoder, images) | measured(Normals(**given), encoder, images)
+    assert {"mIoU, linear", "mIoU, fcn", "δ1", "mean angle", "within 11.25°"} <= found.keys()
+    assert all(np.isfinite(each.value) for each in found.values())
+    assert encoder.training
+    assert all(torch.equal(tensor, before[key]) for key, tensor in encoder.state_dict().items())
+    levels = deepest_of_each_size(encoder, SIDE if size == SIDE else 64)
+    assert found["mIoU, fcn"].settings["levels"] == levels[-3:]
+
+
+def test_a_network_that_is_trained_on_learns_classes():
+    given = {"by": ("fcn",), "rates": (1e-8, 1e-2), "updates": 40, **FEW}
+    found = measured(Segmentation(**given), random_encoder("conv4", SIDE, 0), squares())
+    assert found["mIoU, fcn"].settings["learning_rate"] == 1e-2
+    assert found["mIoU, fcn"].value > 0.6
+    again = measured(Segmentation(**given), random_encoder("conv4", SIDE, 0), squares())
+    assert again["mIoU, fcn"].value == found["mIoU, fcn"].value
+
+
+def test_scores_of_coarse_maps_are_added_to_those_of_finer_ones():
+    network = FullyConvolutional(random_encoder("conv4", SIDE, 0), 3, SIDE).eval()
+    images = torch.rand(2, 3, SIDE, SIDE)
+    with torch.no_grad():
+        stages = network.encoder.stages(images)
+        own = [score(norm(stages[name])) for name, norm, score in zip(
+            network.taken, network.norms, network.scores, strict=True)]  # fmt: skip
+        assert [each.shape[-1] for each in own] == [8, 4, 2][-len(own) :]
+        expected = own[0] + upsampled(own[1] + upsampled(own[2], own[1].shape[-1]), own[0].shape[-1])
+        torch.testing.assert_close(network(images), expected)
+
+
+@pytest.mark.parametrize("kind", ["roam", "hold", "grasp"])
+def test_what_the_simulator_knows_of_pixels_and_boxes(data, kind):
+    dataset, images = Dataset.open(data[kind]), image_set(data[kind])
+    scenes, masks = images.scenes(), dataset.array(dataset.declaration.mask_path)
+    row = len(scenes) - 1
+    source = row if dataset.declaration.is_video else int(dataset.episodes["start"][row])
+    episode = int(np.searchsorted(dataset.episodes["start"], source, side="right")) - 1
+    np.testing.assert_array_equal(scenes.images[np.array([row])][0], dataset.array(images_of(dataset))[source])
+    mine = dataset.objects["episode"] == episode
+    kinds = dict(zip(dataset.objects["index"][mine].tolist(), dataset.objects["category"][mine], strict=True))
+    (labels,) = scenes.labels(np.array([row]))
+    boxes = scenes.boxes(row)
+    seen = [value for value in np.unique(masks[source]).tolist() if value]
+    assert len(boxes.label) == len(seen)
+    for value, corners, label, area in zip(seen, boxes.corners, boxes.label, boxes.area, strict=True):
+        where = masks[source] == value
+        assert {scenes.classes[each] for each in np.unique(labels[where])} == {kinds[value]}
+        assert scenes.things[label] == kinds[value]
+        v, u = np.nonzero(where)
+        assert corners.tolist() == [u.min(), v.min(), u.max() + 1, v.max() + 1]
+        assert area == where.sum()
+    rest = {"roam": {"floor", "wall"}, "hold": {"background"}, "grasp": {"table"}}[kind]
+    assert {scenes.classes[each] for each in np.unique(labels[masks[source] == 0])} <= rest
+    assert set(scenes.things) == set(scenes.classes) - rest
+    if kind == "roam":  # from a wheeled body the floor lies below the walls
+        heights = [np.nonzero(labels == which)[0].mean() for which in (0, 1)]
+        assert heights[0] > heights[1]
+    known = scenes.without(np.array([row]))
+    if kind != "roam":
+        assert known.boxes(row).unasked.all()
+        assert (known.labels(np.array([row]))[0][masks[source] > 0] == UNASKED).all()
+    pictures = pictures_of(EvaluationSet(images=images), 12)
+    groups = [
+        set(scenes.group[rows]) for rows in (pictures.parts.train, pictures.parts.validation, pictures.parts.test)
+    ]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+
+
+def images_of(dataset):
+    return dataset.declaration.image_paths[0]
+
+
+def test_a_set_without_masks_or_depth_is_skipped_and_that_is_said(data, capsys):
+    (whole,) = plan([data["orbit"]], (Segmentation(), Depth(), Normals()), device="cpu")
+    whole.prepare([0])
+    told = capsys.readouterr().err
+    assert "depth is not measured on it; it takes depth: data sets collected with --depth true" in told
+    assert "normals is not measured on it" in told
+    assert "segmentation" not in told  # there are masks
+    (whole,) = plan([data["poke"]], (Segmentation(),), device="cpu")
+    whole.prepare([0])
+    assert whole.prepared == {}
+    assert (
+        "segmentation is not measured on it; it takes masks: data sets collected with --instance"
+        in capsys.readouterr().err
+    )
