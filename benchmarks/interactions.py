@@ -46,7 +46,7 @@ def rates(episodes: int, rounds: int) -> dict[str, float]:
         for kind in ENVIRONMENTS:
             for logged in (False, True):
                 sides[f"{body} {kind} {logged}"] = collected(
-                    kind, folder, episodes, body=body, trajectory=logged, **WARM
+                    kind, folder, episodes, shard_episodes=episodes, body=body, trajectory=logged, **WARM
                 )
     try:
         return interleaved(sides, rounds, time.process_time)

@@ -22,7 +22,6 @@ from embodied_ssl.envs.trajectory import Trajectory
 from embodied_ssl.envs.views import OVERHEAD, SCENE, WRIST, Overhead, Vector, View, Wrist, known_cameras, vector
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.camera import Camera, look_at
-from embodied_ssl.envs.world.engine import pybullet
 from embodied_ssl.envs.world.objects.sets import object_set
 from embodied_ssl.envs.world.physics import World
 from embodied_ssl.envs.world.raster.frames import Frame
@@ -33,6 +32,7 @@ MOST_WIDE_M = 0.22  # wider objects stay in the cupboard
 DROP_M = 0.0002  # objects are let go this far above the table
 ABOVE_M = 0.015  # the gripper starts an interaction this far above what is highest below it
 TRAVEL_MPS = 0.6
+RESTING_MPS = 0.02  # slower objects have come to rest
 
 Outcome = tuple[float, dict[str, Any]]  # the reward of an interaction, and the record of it
 
@@ -227,20 +227,10 @@ class TableEnv(SimulatedEnv):
         """Step until everything has come to rest, or for at most some steps."""
         for _ in range(most_steps // 12):
             self.world.step(12)
-            if all(self._speed(instance) < 0.02 for instance in self.world.assets):
+            if all(self.world.speed(instance) < RESTING_MPS for instance in self.world.assets):
                 break
-        for instance in self.world.assets:  # what rests costs nothing until something touches it
-            pybullet.changeDynamics(
-                self.world.body(instance),
-                -1,
-                activationState=pybullet.ACTIVATION_STATE_SLEEP,
-                physicsClientId=self.world.client,
-            )
-
-    def _speed(self, instance: int) -> float:
-        """Of an object, m/s, and a tenth of its turning, rad/s."""
-        linear, turning = pybullet.getBaseVelocity(self.world.body(instance), physicsClientId=self.world.client)
-        return exact.hypot(*linear) + 0.1 * exact.hypot(*turning)
+        for instance in self.world.assets:
+            self.world.rest(instance)
 
     def look(self) -> Frame:
         """The image from above."""

@@ -10,6 +10,7 @@ that of one spring.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -118,7 +119,12 @@ def gain_of(usual: float, world: World) -> float:
 
     PyBullet's gains are per step: the same gain in half the step would be a stiffer arm, which brakes in half the way.
     """
-    return 1 - exact.power(1 - usual, 240 * world.time_step)
+    return _gain(usual, world.time_step)
+
+
+@cache
+def _gain(usual: float, time_step: float) -> float:
+    return float(1 - exact.power(1 - usual, 240 * time_step))
 
 
 def make_grippy(body: int, links: Sequence[int], client: int) -> None:

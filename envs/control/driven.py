@@ -26,6 +26,8 @@ class Driven(Protocol):
     body: int
     speeds: NDArray[np.float64]
     """Of its joints without the fingers at most, [J] rad/s or m/s."""
+    step_s: float
+    """Of the physics at most, s, for its joints to go as they are told."""
 
     @property
     def finger_links(self) -> tuple[int, ...]: ...

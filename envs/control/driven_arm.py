@@ -16,6 +16,7 @@ from embodied_ssl.envs.world.physics import World
 
 SPEED_RADPS = 1.0  # of a joint that is told itself
 FASTEST_RADPS = 3.0  # of a joint on the way of the tip
+STEP_S = 1 / 240  # of the physics at most: joints that stay are dragged along by others, the farther the longer it is
 PULL = 0.05  # share of the way to its rest that the arm goes in a step, as far as the tip does not mind
 
 
@@ -26,7 +27,7 @@ class DrivenArm:
     """
 
     def __init__(self, arm: Arm):
-        self.arm = arm
+        self.arm, self.step_s = arm, STEP_S
         self.finger_links, self.touching = arm.finger_links, arm.touching
         self._rest = np.array(arm.build.rest)
         self.speeds = np.full(len(arm.build.joints), SPEED_RADPS)
@@ -58,10 +59,16 @@ class DrivenArm:
             pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=client)
         self.arm.fingers.set(width)
         self._width = -1.0  # that the fingers were told
+        self._sensed_at = -1
         self.sense()
         self.go(np.array(tip), yaw, width, 1.0)
 
     def sense(self) -> Sensed:
+        if self._sensed_at != self.world.steps:
+            self._sensed, self._sensed_at = self._sense(), self.world.steps
+        return self._sensed
+
+    def _sense(self) -> Sensed:
         client = self.world.client
         states = pybullet.getJointStates(self.body, self._all, physicsClientId=client)
         self._positions = [state[0] for state in states]

@@ -1,5 +1,6 @@
 """What all tasks of closed-loop control share: the table, the body, observations, goals, rewards, the log."""
 
+import math
 from dataclasses import replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal
@@ -8,7 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.envs.bodies.gripper import GRIP_N, OPENING_M
+from embodied_ssl.envs.bodies.gripper import GRIP_N, OPENING_M, steps_of
 from embodied_ssl.envs.control.driven import make_driven
 from embodied_ssl.envs.control.sensed import Place, Sensed
 from embodied_ssl.envs.observation import checked_action, checked_instances, describe_objects, observe
@@ -35,7 +36,8 @@ START: Place = (0.0, 0.0, 0.2)
 START_YAW = np.pi / 2
 WIDEST_M, SHARE_OF_GRIP = 0.068, 0.6  # of objects that the fingers hold; more weight slips when it is moved
 MOST_DRAWS = 1000  # for one of them
-DROP_M = 0.0005  # objects are let go this far above the table
+DROP_M = 0.0002  # objects are let go this far above the table
+RESTING_MPS, SETTLING = 0.02, 24  # slower objects have come to rest; usual steps until then, at most
 PROPRIOCEPTION = 9  # numbers that a body feels of itself
 FAR = 1e6  # no number of a state is larger
 
@@ -71,6 +73,8 @@ class ControlEnv(SimulatedEnv):
     """Numbers of the state of what is on the table: 16 of each object."""
     CATEGORIES: ClassVar[str] = ""
     """Of objects, where none are asked for."""
+    STEP_S: ClassVar[float] = 1 / 240
+    """Of the physics at most, where none is asked for and the body allows it; what fingers hold needs short ones."""
     ITERATIONS: ClassVar[int] = 50  # of the contact solver
     SIMULATED = frozenset({"world", "objects", "driven", "act"})
     metadata = {"render_modes": ["rgb_array", "rgb_array_list"], "render_fps": 20}  # noqa: RUF012
@@ -88,7 +92,7 @@ class ControlEnv(SimulatedEnv):
         categories: str = "",
         objects: str = "household",
         instances: tuple[int, int] = (0, 64),
-        time_step: Annotated[float, Limits(1e-4, 0.05)] = 1 / 240,
+        time_step: Annotated[float, Limits(1e-4, 0.05)] | None = None,
         textures: str = "",
         renderer: str = "raster",
         shadows: bool = True,
@@ -119,13 +123,13 @@ class ControlEnv(SimulatedEnv):
             categories: of objects to draw from, separated by commas; empty: those that the task is made for.
             objects: household (generated), random_urdfs (PyBullet's), a folder of mesh and .urdf files, or module:Name.
             instances: which instances of a category to draw from, [first, last).
-            time_step: of the physics, 0.0001 to 0.05 s.
+            time_step: of the physics, 0.0001 to 0.05 s; None: as long as the task and the body allow.
             textures: a folder of images that everything wears instead of the generated textures; empty: none.
             renderer: raster (fast) or tiny (PyBullet's, for reference).
             shadows: draw shadows.
             antialias: samples per pixel and axis.
             trajectory: log the whole of each episode: the body, what it is told, forces, images of the cameras.
-            rate: of the steps, Hz; the physics needs a whole number of its own for each.
+            rate: of the steps, Hz; a time_step that is given needs to be a whole fraction of one.
             cameras: that are observed and logged: of overhead, scene and wrist.
             overhead: the camera of that name; that of the images before and after stays where it is.
             scene: a camera beside the table, with the robot in view; `render` shows what it sees.
@@ -145,7 +149,7 @@ class ControlEnv(SimulatedEnv):
         self.render_mode = render_mode
         self._depth, self._instance, self._trajectory = depth, instance, trajectory
         self.metadata = {**self.metadata, "render_fps": rate}
-        self._seconds, self._substeps = 1 / rate, steps_between(rate, time_step)
+        self._seconds = 1 / rate
         self._draws = trajectory or bool(cameras) or render_mode is not None
         views = {"overhead": overhead, "scene": scene, "wrist": wrist}
         look = {"renderer": renderer, "shadows": shadows, "antialias": antialias, "textures": textures}
@@ -191,7 +195,11 @@ class ControlEnv(SimulatedEnv):
     def _connect(self) -> None:
         self.objects = object_set(self._settings["objects"], self._settings["categories"])
         self.driven = make_driven(self._settings["body"], self._settings["base"])
-        self.world = World(**self._settings["world"], iterations=self.ITERATIONS)
+        rate, world = self._settings["act"]["rate"], dict(self._settings["world"])
+        if world["time_step"] is None:
+            world["time_step"] = 1 / rate / math.ceil(1 / rate / min(self.STEP_S, self.driven.step_s) - 1e-6)
+        self._substeps = steps_between(rate, world["time_step"])
+        self.world = World(**world, iterations=self.ITERATIONS)
         gripper: Any = self.driven  # as far as a trajectory asks
         self.act = Trajectory(self.world, gripper, **self._settings["act"])
 
@@ -239,8 +247,19 @@ class ControlEnv(SimulatedEnv):
             self.world.add(_marker(self.MARKER_M, len(self.GOAL) < 3), (*self.goal.tolist(), 0.001)[:3], structure=True)
         self.driven.start(START, START_YAW, OPENING_M if self.FINGERS else 0.0)
         self._told, self._told_angles = [*START, START_YAW], self.driven.angles().tolist()
-        self.world.step(4)  # objects settle
+        self._settle()
         self.act.begin()
+
+    def _settle(self) -> None:
+        """Step until what was put on the table rests, or for a tenth of a second."""
+        steps = steps_of(4, self.world)
+        for _ in range(SETTLING // 4):
+            self.world.step(steps)
+            if all(self.world.speed(instance) < RESTING_MPS for instance in range(1, len(self._sizes) + 1)):
+                break
+        for instance in range(1, len(self._sizes) + 1):
+            if self.world.speed(instance) < RESTING_MPS:
+                self.world.rest(instance)
 
     def _put(self, asset: Asset, place: NDArray[np.float64], turn: float) -> int:
         """Stand an asset on the table: its instance id. place: [2], m. turn: about z, rad."""

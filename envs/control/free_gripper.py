@@ -29,6 +29,7 @@ class FreeGripper:
     finger_links: tuple[int, ...] = (4, 5)
     touching: tuple[int, ...] = finger_links
     speeds = np.array([0.6, 0.6, 0.6, 2.0])
+    step_s = 1 / 20  # motors that hold a velocity are exact in steps of any length
     _FORCES = (PUSH_N, PUSH_N, PUSH_N, TURN_NM)
 
     def load(self, world: World) -> None:
@@ -66,10 +67,16 @@ class FreeGripper:
         for joint, value in enumerate((*tip, yaw, width / 2, width / 2)):
             pybullet.resetJointState(self.body, joint, value, 0, physicsClientId=self.world.client)
         self._width = -1.0  # that the fingers were told
+        self._sensed_at = -1
         self.sense()
         self.go(np.array(tip), yaw, width, 1.0)
 
     def sense(self) -> Sensed:
+        if self._sensed_at != self.world.steps:
+            self._sensed, self._sensed_at = self._sense(), self.world.steps
+        return self._sensed
+
+    def _sense(self) -> Sensed:
         states = pybullet.getJointStates(self.body, range(6), physicsClientId=self.world.client)
         (x, u, *_), (y, v, *_), (z, w, *_), (yaw, *_), (left, *_), (right, *_) = states
         self._angles = (x, y, z, yaw)

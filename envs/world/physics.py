@@ -273,6 +273,17 @@ class World:
         """Put an object that can move somewhere, at rest. position: m; quaternion: (x, y, z, w)."""
         pybullet.resetBasePositionAndOrientation(self.body(instance), position, quaternion, physicsClientId=self.client)
 
+    def speed(self, instance: int) -> float:
+        """Of an object, m/s, and a tenth of its turning, rad/s."""
+        linear, turning = pybullet.getBaseVelocity(self.body(instance), physicsClientId=self.client)
+        return float(exact.hypot(*linear) + 0.1 * exact.hypot(*turning))
+
+    def rest(self, instance: int) -> None:
+        """Let an object that can move cost nothing until something touches it."""
+        pybullet.changeDynamics(
+            self.body(instance), -1, activationState=pybullet.ACTIVATION_STATE_SLEEP, physicsClientId=self.client
+        )
+
     def step(self, count: int = 1) -> None:
         """Advance physics by `count` time steps."""
         for _ in range(count):

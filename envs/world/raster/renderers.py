@@ -49,7 +49,7 @@ class RasterRenderer:
         self._samples: Samples | None = None
         self._fragments = room_for_fragments(0, antialias)
         self._map_keys = np.empty(0, np.int64)
-        self._heights = np.empty((0, 0), np.int32)
+        self._heights = np.empty(0, np.int32)
         self._sun: Sun | None = None
         self._sun_poses = b""
         self._atlas = Atlas()
@@ -94,18 +94,19 @@ class RasterRenderer:
         if not self.shadows or not stage.casts.any():
             return Sun(np.zeros((3, 4)), np.zeros((2, 2), np.int32), 0.0, 0.0)
         axes = self._sun_axes
-        low, high = casting_box(stage, axes, poses)
+        low, high = casting_box(stage.casts, stage.item, stage.spheres, axes, poses)
         extent = max(high[0] - low[0], high[1] - low[1])
         side = int(min(self.SHADOW_SIDE, np.ceil(extent / self.SHADOW_TEXEL_M) + 4))
         texel = extent / (side - 4)  # a margin all round: beyond the map all is lit
         unit = (high[2] - low[2]) / (HIGHEST - 2)
         scale = np.array([1 / texel, 1 / texel, 1 / unit])
         to_map = np.column_stack([axes * scale[:, None], [1.5, 1.5, 1.0] - low * scale])  # height 0 is none
-        if len(self._heights) != side:
-            self._map_keys = np.empty(side * side + 15, np.int64)
-            self._heights = np.empty((side, side), np.int32)
-        sun = Sun(to_map, self._heights, 1.5 * texel, 1.5 * texel / unit)
-        scan_shadows(stage, samples._replace(keys=self._map_keys), sun, poses)
+        if not len(self._map_keys):  # room for the largest: what moves makes the map larger and smaller
+            self._map_keys = np.zeros(self.SHADOW_SIDE**2 + 15, np.int64)
+            self._heights = np.empty(self.SHADOW_SIDE**2, np.int32)
+        heights = self._heights[: side * side].reshape(side, side)
+        sun = Sun(to_map, heights, 1.5 * texel, 1.5 * texel / unit)
+        scan_shadows(stage, samples._replace(keys=self._map_keys[: side * side + 15]), sun, poses)
         return sun
 
     def close(self) -> None:

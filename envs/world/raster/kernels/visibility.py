@@ -56,16 +56,17 @@ def scan_view(stage, samples, poses, view):
 
 
 @jit
-def casting_box(stage, axes, poses):
+def casting_box(casts, item, spheres, axes, poses):
     """The lowest and highest corner, [3] each, m, of all that casts a shadow, along the axes [3, 3] of the sun.
 
-    poses: float64 [N, 4, 4], item to world.
+    casts, item, spheres: of a stage, each by itself: so few are handed over in half the time. poses: float64
+    [N, 4, 4], item to world.
     """
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     center = np.empty(3)
-    for part in range(len(stage.ranges)):
-        if stage.casts[part]:
-            pose, sphere = poses[stage.item[part]], stage.spheres[part]
+    for part in range(len(casts)):
+        if casts[part]:
+            pose, sphere = poses[item[part]], spheres[part]
             for k in range(3):
                 center[k] = pose[k, 0] * sphere[0] + pose[k, 1] * sphere[1] + pose[k, 2] * sphere[2] + pose[k, 3]
             for k in range(3):
@@ -79,11 +80,10 @@ def casting_box(stage, axes, poses):
 def scan_shadows(stage, samples, sun, poses):
     """Fill the sun's map with the height of the highest caster at each of its points.
 
-    poses: float64 [N, 4, 4], item to world. samples: as many as the map has points.
+    poses: float64 [N, 4, 4], item to world. samples: as many as the map has points; their keys are 0 before and after.
     """
     side = len(sun.heights)
     grid = Grid(side, side, True, 0.0, np.float32(HIGHEST + 1))
-    samples.keys[:] = 0
     matrix = np.empty((3, 4))
     for part in range(len(stage.ranges)):
         if stage.casts[part]:
@@ -94,12 +94,16 @@ def scan_shadows(stage, samples, sun, poses):
 
 @kernel
 def _pair_heights(keys, heights, side):
-    """From keys to heights as whole numbers, each with that of the next row in its high half."""
+    """From keys to heights as whole numbers, each with that of the next row in its high half; keys to 0."""
     below = np.uint64(side)
-    for at in range(np.uint64((side - 1) * side)):
-        high = np.int32(keys[at + below] >> 32)
-        low = np.int32(keys[at] >> 32)
-        heights[at] = np.int32(np.int32(high.view(np.float32)) << np.int32(16)) | np.int32(low.view(np.float32))
+    for row in range(side - 1):
+        first = np.uint64(row * side)
+        for at in range(first, first + below):
+            high = np.int32(keys[at + below] >> 32)
+            low = np.int32(keys[at] >> 32)
+            heights[at] = np.int32(np.int32(high.view(np.float32)) << np.int32(16)) | np.int32(low.view(np.float32))
+        keys[row * side : (row + 1) * side] = 0  # while they are at hand
+    keys[(side - 1) * side :] = 0
     heights[(side - 1) * side :] = 0
 
 
