@@ -1,6 +1,7 @@
 """The main job at small scale: bodies act, encoders learn from it, and what they learned is measured and shown."""
 
 from pathlib import Path
+from typing import Any
 
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.gallery.page import view
@@ -12,7 +13,7 @@ from embodied_ssl.studies.run import study
 from embodied_ssl.studies.write import PAGE
 
 STUDY = "first_look"
-CAMERAS = {"cameras": ("scene", "wrist"), "scene": {"image_size": 128}, "wrist": {"image_size": 96}}
+CAMERAS: dict[str, Any] = {"cameras": ("scene", "wrist"), "scene": {"image_size": 128}, "wrist": {"image_size": 96}}
 
 
 @within_limits
@@ -43,6 +44,6 @@ def demo(out: Path = Path("demo"), workers: Count = 2) -> int:
 def grasp_once(out: Path) -> Path:
     """The directory of a data set of one grasp by an arm, with its whole trajectory, made if it is not there."""
     folder = out / "data" / "one_grasp"
-    whole = {"trajectory": True, "depth": True, "instance": True, **CAMERAS}
+    whole: dict[str, Any] = {"trajectory": True, "depth": True, "instance": True, **CAMERAS}
     collect("grasp", folder, episodes=1, policy="antipodal", progress=False, body="panda", **whole)
     return folder
