@@ -12,6 +12,7 @@ from embodied_ssl.datasets.collect.engines import check_engine
 from embodied_ssl.datasets.collect.slurm import USUAL as USUAL_JOBS
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.annotated import split_layout
 from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.evaluation.names import named_sets
@@ -186,7 +187,9 @@ def _tell(streams: Mapping[str, Mapping[str, Source]], data: Sequence[str]) -> N
 
 def _place(source: Source) -> str:
     """The whole path, which names a set that is learned from."""
-    return str(Path(source).expanduser().resolve())
+    layout, path = split_layout(source)
+    place = str(path.expanduser().resolve())
+    return place if layout is None else f"{layout}:{place}"
 
 
 def _tuples(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Scenes:
     """Rows of `classes` at each pixel, uint8 [B, H, H], or `UNASKED`."""
     things: tuple[str, ...] = ()
     """Of boxes."""
+    masked: NDArray[np.bool_] | None = None
+    """[N]: which of the images have labels; None: all."""
     boxes: Callable[[int], Boxes] | None = None
     """Of one image."""
     depth: Callable[[Index], NDArray[np.float32]] | None = None

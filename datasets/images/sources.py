@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
+from embodied_ssl.datasets.images.annotated import annotated_set, layout_of, split_layout
 from embodied_ssl.datasets.images.archives import ENDINGS, Store, listed, open_store
 from embodied_ssl.datasets.images.digests import Digests, digests_of
 from embodied_ssl.datasets.images.encoded import EncodedImages, damage
@@ -47,7 +48,8 @@ def image_set(
         source: roam: every frame, by scene, in groups of a room. orbit: every frame, by category, in groups of an
             object. grasp, push, poke: a patch about each object on the table before an episode's first interaction.
             A folder or archive has class folders, and above them folders of parts if there are any: see `folders.py`.
-            A folder with the four files of MNIST or Fashion-MNIST serves as well.
+            A folder with the four files of MNIST or Fashion-MNIST serves as well; and one with boxes or masks, laid
+            out as VOC, COCO, or images beside masks (`annotated.py`), of which `voc:PATH` says what it has to be.
         label: of orbit and table: `category` (default) or `material`; others have but one.
         side: of squares to make of files whatever their sizes, px; None: as said above.
         skip_damaged: whether to leave out files that are damaged, instead of refusing them all.
@@ -55,10 +57,12 @@ def image_set(
 
     Raises DataError where there are no images, damaged ones, or an unknown label.
     """
-    path = Path(source)
+    _, path = split_layout(source)
     if label not in (None, *LABELS):
         raise unknown_name("label", str(label), LABELS)
     try:
+        if layout_of(path) is not None:
+            return annotated_set(path.expanduser(), side or usual_side)
         if (store := _store_of(path)) is not None:
             return _of_files(store, side, usual_side, skip_damaged)
         return _of_arrays(path, label)

@@ -15,7 +15,7 @@ from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import Scenes
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.protocol import EvaluationSet
-from embodied_ssl.evaluation.splits import TEST, TRAINING, VALIDATION, Rows, Split, divide_groups
+from embodied_ssl.evaluation.splits import TEST, TRAINING, UNUSED, VALIDATION, Rows, Split, divide_groups
 from embodied_ssl.parts.views import to_float
 
 Truth = Callable[[Rows], tuple[NDArray[np.generic], NDArray[np.bool_]]]
@@ -44,8 +44,8 @@ class Pictures:
         return np.flatnonzero(np.isin(images.digests, self.scenes.find_digests(self.parts.test)))
 
 
-def pictures_of(on: EvaluationSet, most: int) -> Pictures:
-    """At most so many images: half of them train, a fifth validates, the rest tests.
+def pictures_of(on: EvaluationSet, most: int, masked: bool = False) -> Pictures:
+    """At most so many images: half of them train, a fifth validates, the rest tests. masked: those with labels alone.
 
     Parts share no room, table or held object; where the source says what is training and what is test, that holds.
     Raises DataError where a part has none.
@@ -53,22 +53,27 @@ def pictures_of(on: EvaluationSet, most: int) -> Pictures:
     assert on.images.scenes is not None, "`takes_images` has looked"
     scenes = on.images.scenes()
     rng = np.random.default_rng([on.seed, 14])
-    part = _parts(scenes, rng)
+    there = scenes.masked if masked and scenes.masked is not None else np.ones(len(scenes), bool)
+    part = _parts(scenes, there, rng)
     rows = []
     for name, which, share in (("train", TRAINING, 0.5), ("validation", VALIDATION, 0.2), ("test", TEST, 0.3)):
         own = np.sort(rng.permutation(np.flatnonzero(part == which))[: max(1, round(share * most))])
         if len(own) == 0:
-            raise DataError(f"{on.images.name}: its part {name} has no images; collect more episodes")
+            raise DataError(
+                f"{on.images.name}: its part {name} has no images; name a set of more rooms, tables, objects or images"
+            )
         rows.append(own)
     parts = Split(rows[0], rows[1], rows[2], {})
     return Pictures(scenes, scenes.without(parts.train) if scenes.without else scenes, parts, on.seed)
 
 
-def _parts(scenes: Scenes, rng: np.random.Generator) -> Rows:
-    official = {name: scenes.part == name for name in ("train", "validation", "test")}
+def _parts(scenes: Scenes, there: NDArray[np.bool_], rng: np.random.Generator) -> Rows:
+    """The part of each image of those that are there; of others `UNUSED`."""
+    official = {name: there & (scenes.part == name) for name in ("train", "validation", "test")}
     if not (official["train"].any() and official["test"].any()):
-        return divide_groups(scenes.group, rng)
-    part = np.select([official["train"], official["validation"], official["test"]], [TRAINING, VALIDATION, TEST], -1)
+        return np.where(there, divide_groups(scenes.group, rng), UNUSED)
+    which = [official["train"], official["validation"], official["test"]]
+    part = np.select(which, [TRAINING, VALIDATION, TEST], UNUSED)
     if not official["validation"].any():
         groups = rng.permutation(np.unique(scenes.group[official["train"]]))
         part[official["train"] & np.isin(scenes.group, groups[: max(1, len(groups) // 5)])] = VALIDATION

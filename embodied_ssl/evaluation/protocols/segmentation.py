@@ -55,7 +55,7 @@ class Segmentation(Protocol):
         return images.scenes is not None and images.scenes().labels is not None
 
     def prepare(self, on: EvaluationSet) -> "Task":
-        return Task(pictures_of(on, self.pictures), self.pixels)
+        return Task(pictures_of(on, self.pictures, masked=True), self.pixels)
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         task: Task = encoded.prepared
