@@ -48,8 +48,6 @@ class Scenes:
     """Rows of `classes` at each pixel, uint8 [B, H, H], or `UNASKED`."""
     things: tuple[str, ...] = ()
     """Of boxes."""
-    masked: NDArray[np.bool_] | None = None
-    """[N]: which of the images have labels; None: all."""
     boxes: Callable[[int], Boxes] | None = None
     """Of one image."""
     depth: Callable[[Index], NDArray[np.float32]] | None = None
@@ -58,6 +56,8 @@ class Scenes:
     """[3, 3], px."""
     without: "Callable[[Index], Scenes] | None" = None
     """The same, where objects that are in these images are not asked about."""
+    masked: NDArray[np.bool_] | None = None
+    """[N]: which of the images have labels; None: all."""
 
     def __len__(self) -> int:
         return len(self.group)

@@ -22,6 +22,7 @@ from embodied_ssl.evaluation.protocols import make_protocol, protocol_name, usua
 from embodied_ssl.evaluation.results import Measure, Result, Results
 from embodied_ssl.evaluation.settings import USUAL, Settings, found_device
 from embodied_ssl.limits import within_limits
+from embodied_ssl.report.figures import Predictions
 from embodied_ssl.training.devices.memory import keep_memory
 
 
@@ -77,7 +78,7 @@ def evaluate(
                 if own.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
                     encoder = own.encoder
                     features = extract(encoder, each.images, device=each.device, cache=cache)
-                found += each.measure(own, features)
+                found.add(each.measure(own, features))
                 bar.update()
             if damaged := each.images.damaged():
                 _tell(f"{each.images.name}: {replaced(damaged)}")
@@ -126,8 +127,8 @@ class Plan:
                 self._tell_left_out(on.split.left_out, told and seed == seeds[0])
             self.prepared |= {(number, seed): each.prepare(on) for number, each in taken.items()}
 
-    def measure(self, row: Candidate, features: Features) -> list[Result]:
-        """All numbers of a row."""
+    def measure(self, row: Candidate, features: Features) -> Results:
+        """All numbers of a row, and what is shown of it."""
         encoded = EncodedSet(
             images=self.images, seed=row.seed, settings=self.settings, dataset=self.dataset, features=features,
             encoder=row.encoder, untrained=row.run is None, run=row.run, device=self.device,
@@ -137,7 +138,7 @@ class Plan:
         ]
         names = [protocol_name(each) for each, _ in measures]
         shares = self._learned_from(row, [(name, measure) for name, (_, measure) in zip(names, measures, strict=True)])
-        return [
+        found = Results(
             Result(
                 row.row, row.seed, self.images.name, name, measure.metric, measure.value, measure.settings,
                 self.images.fingerprint, row.sha256, share,
@@ -146,7 +147,15 @@ class Plan:
                 row.weights_sha256, row.samples,
             )
             for name, (protocol, measure), share in zip(names, measures, shares, strict=True)
-        ]  # fmt: skip
+        )  # fmt: skip
+        shown = [
+            Predictions(f"{name}, {measure.metric}: {self.images.name}", measure.shown)
+            for name, (_, measure) in zip(names, measures, strict=True)
+            if measure.shown
+        ]
+        if shown:
+            found.shown[row.row if row.seed == 0 else f"{row.row}, seed {row.seed}"] = shown
+        return found
 
     def _by(self, number: int, encoded: EncodedSet) -> list[Measure]:
         """What one protocol measures; nothing where it does not take the set or the row."""

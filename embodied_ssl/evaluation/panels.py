@@ -18,7 +18,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation import figures
 from embodied_ssl.evaluation.features import extract
 from embodied_ssl.evaluation.names import named_sets, shortest
-from embodied_ssl.evaluation.results import Result, told_apart, write_results
+from embodied_ssl.evaluation.results import Result, Results, told_apart, write_results
 from embodied_ssl.method import Method
 from embodied_ssl.methods.equivariance import Equivariance
 from embodied_ssl.parts.motions import sample_motions
@@ -120,7 +120,9 @@ def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: M
     write_results(results, out / "results.json")
     names = shortest([Path(run).expanduser().resolve().parts for run in shown])  # of one name there can be several
     shown_of = {name: figures_of(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
-    return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **shown_of})
+    measured = results.shown if isinstance(results, Results) else {}
+    of_rows = {row: [*measured.get(row, ()), *shown_of.get(row, ())] for row in (*measured, *shown_of)}
+    return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **of_rows})
 
 
 def _of_known_motions(method: Method, on: Sequence[Path | str]) -> list[Path | str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.report.figures import Predictions, Tile
 
 Rows = NDArray[np.int64]
 
@@ -31,6 +32,8 @@ class Measure:
     """None: as the protocol says of all its numbers."""
     unit: str | None = None
     """None: as the protocol says."""
+    shown: tuple[tuple[Tile, ...], ...] = field(default=(), repr=False, compare=False)
+    """Rows of images for a report: what is true, and what is predicted."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,20 @@ class Result:
 
 
 class Results(list[Result]):
-    """Results as a list that shows itself as tables."""
+    """Results as a list that shows itself as tables.
+
+    `shown` holds figures of what was measured, by row, for a report; no file keeps them.
+    """
+
+    def __init__(self, results: Iterable[Result] = ()):
+        super().__init__(results)
+        self.shown: dict[str, list[Predictions]] = {}
+
+    def add(self, others: "Results") -> None:
+        """Add others, and what they show."""
+        self.extend(others)
+        for row, figures in others.shown.items():
+            self.shown.setdefault(row, []).extend(figures)
 
     def __repr__(self) -> str:
         from embodied_ssl.report.text import plain_tables

@@ -28,6 +28,14 @@ class TaskPanels:
 
 
 @dataclass(frozen=True)
+class Predictions:
+    """Images of the test, what is true of their pixels or boxes, and what is predicted: rows with captions."""
+
+    what: str  # such as "segmentation, mIoU, linear: rooms"
+    rows: tuple[tuple[Tile, ...], ...]
+
+
+@dataclass(frozen=True)
 class RetrievalWall:
     """Queries and what the features hold nearest to them, the nearest first."""
 
@@ -68,4 +76,4 @@ class FeatureMap:
     thumbnail: Images  # uint8 [M, H, W, 3]
 
 
-Figure = TaskPanels | RetrievalWall | MotionClusters | Equivariance | FeatureMap
+Figure = TaskPanels | Predictions | RetrievalWall | MotionClusters | Equivariance | FeatureMap

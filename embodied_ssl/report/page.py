@@ -19,17 +19,31 @@ from embodied_ssl.evaluation.results import Result, told_apart
 from embodied_ssl.report import drawings
 from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.curves import few_label_curves, is_few_label, learning_curves
-from embodied_ssl.report.figures import Equivariance, FeatureMap, Figure, MotionClusters, RetrievalWall, TaskPanels
+from embodied_ssl.report.figures import (
+    Equivariance,
+    FeatureMap,
+    Figure,
+    MotionClusters,
+    Predictions,
+    RetrievalWall,
+    TaskPanels,
+)
 from embodied_ssl.report.tables import Column, Table, row_order, tables
 from embodied_ssl.training.runs.run import Run, load_run
 
-_ORDER = (TaskPanels, RetrievalWall, FeatureMap, MotionClusters, Equivariance)
+_ORDER = (TaskPanels, Predictions, RetrievalWall, FeatureMap, MotionClusters, Equivariance)
 _HEADINGS = {
     TaskPanels: (
         "tasks", "What each method was asked",
         "The task that a method sets itself, on held-out images, and what it answers. "
         "Drawn in blue: what was; in orange: what is predicted.",
         "tasks",
+    ),
+    Predictions: (
+        "predictions", "Pixels and boxes",
+        "Images of the test, what is true of them, and what is predicted from the features. "
+        "Boxes that are there are drawn in blue, those that are found (score 0.5 or more) in orange.",
+        "predictions",
     ),
     RetrievalWall: (
         "wall", "Nearest neighbours",
@@ -171,6 +185,8 @@ def _shown(name: str, figure: Figure, colours: dict[str, str]) -> Any:
     match figure:
         case TaskPanels():
             return {"name": name, "rows": drawings.tiles(figure.rows)}
+        case Predictions():
+            return {"name": name, "note": words(figure.what), "rows": drawings.tiles(figure.rows)}
         case RetrievalWall():
             right = sum(bool(nearest.right) for _, nearest, *_ in figure.rows)
             note = f"{words(figure.set)}; the nearest is right for {right} of {len(figure.rows)}"

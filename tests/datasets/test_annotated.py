@@ -161,15 +161,15 @@ def test_protocols_measure_on_them_and_colours_tell_the_classes(laid_out):
         return {one.metric: one for one in protocol.measure(own)}
 
     found = measured(Segmentation(by=("linear",), pictures=60), Pixels())
-    assert found["mIoU of objects, linear"].value > 0.5
-    assert set(found["mIoU, linear"].tested) <= set(np.flatnonzero(images.part == "test"))
+    assert found["linear object mIoU"].value > 0.5
+    assert set(found["linear mIoU"].tested) <= set(np.flatnonzero(images.part == "test"))
     found = measured(MultiLabel(by=("linear", "whole"), updates=15, rates=(1e-3,)), encoder)
-    assert found["mAP, linear"].settings["test"] == 10
-    assert 0 < found["mAP, whole"].value <= 1
-    assert measured(MultiLabel(), Pixels())["mAP, linear"].value > 0.75
+    assert found["linear mAP"].settings["test"] == 10
+    assert 0 < found["whole mAP"].value <= 1
+    assert measured(MultiLabel(), Pixels())["linear mAP"].value > 0.75
     if layout == "voc":
         found = measured(Detection(by=("whole",), updates=2, rates=(1e-3,), pictures=60), encoder)
-        assert found["AP50, whole"].settings["test"] == 10
+        assert found["whole AP50"].settings["test"] == 10
 
 
 def test_mean_average_precision_by_hand():

@@ -130,12 +130,12 @@ def measured(protocol, encoder, images):
 def test_a_detector_learns_where_things_are_and_chooses_its_rate_on_validation():
     protocol = Detection(by=("frozen",), kinds=False, pictures=36, updates=60, rates=(1e-8, 3e-3))
     result = measured(protocol, random_encoder("conv4", SIDE, 0), squares())
-    assert result["AP50, frozen"].settings["learning_rate"] == 3e-3
-    assert result["AP50, frozen"].value > 0.5
-    assert result["AP50, frozen"].value >= result["AP, frozen"].value
-    assert len(result["AP, frozen"].tested) == result["AP, frozen"].settings["test"]
+    assert result["frozen AP50"].settings["learning_rate"] == 3e-3
+    assert result["frozen AP50"].value > 0.5
+    assert result["frozen AP50"].value >= result["frozen AP"].value
+    assert len(result["frozen AP"].tested) == result["frozen AP"].settings["test"]
     pixels = measured(replace(protocol, by=("frozen", "whole"), updates=1), Pixels(), squares())
-    assert set(pixels) == {"AP50, frozen", "AP75, frozen", "AP, frozen"}
+    assert set(pixels) == {"frozen AP50", "frozen AP75", "frozen AP"}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,15 @@ from embodied_ssl.evaluation import figures as computed
 from embodied_ssl.evaluation.panels import equivariance_figures
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.method import Panel
-from embodied_ssl.report.figures import Equivariance, FeatureMap, MotionClusters, RetrievalWall, TaskPanels, Tile
+from embodied_ssl.report.figures import (
+    Equivariance,
+    FeatureMap,
+    MotionClusters,
+    Predictions,
+    RetrievalWall,
+    TaskPanels,
+    Tile,
+)
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.tables import cells, row_order, tables
 from embodied_ssl.report.text import markdown_table
@@ -92,6 +100,7 @@ def every_figure(name: str = "mug") -> list:
             np.array([[0.9, 0.95], [0.5, np.nan]]), np.array([[0.1, np.nan], [0.05, np.nan]]),
         ),
         TaskPanels(tiles([[(name, None), ("90°", True), ("b", False)], [(name, None), ("", True), ("", None)]])),
+        Predictions(name, tiles([[(name, None), ("depth", None), ("predicted", None)]])),
     ]  # fmt: skip
 
 
@@ -199,7 +208,7 @@ def test_a_page_is_balanced_and_needs_nothing_else(tmp_path, results, run):
     assert not re.search(r"https?://|\bfetch\(|@import|url\(|<script", text)
     identifiers = [a["id"] for _, a in content.tags if "id" in a]
     assert len(identifiers) == len(set(identifiers))
-    assert {"results", "few", "tasks", "wall", "map", "motions", "equivariance"} <= set(identifiers)
+    assert {"results", "few", "tasks", "predictions", "wall", "map", "motions", "equivariance"} <= set(identifiers)
     assert {"curves", "runs"} <= set(identifiers)
 
 

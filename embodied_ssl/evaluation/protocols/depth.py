@@ -1,6 +1,7 @@
 """Depth: how far away each pixel is, by a linear layer on frozen stages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import Scenes
+from embodied_ssl.evaluation.drawing import SHOWN, Tiles, beside, depth_map
 from embodied_ssl.evaluation.estimators.geometry import predicted_numbers
 from embodied_ssl.evaluation.pixels import Rows, asked_pixels, pictures_of, usual
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -24,7 +26,7 @@ class Depth(Protocol):
     A 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px, is fitted to the logarithm of depth by
     ridge regression, in closed form. δ1 is the share of pixels whose depth and its prediction differ by less than a
     factor of 1.25 (Eigen, Puhrsch & Fergus 2014); higher is better. Of the RMSE, in metres, lower is better. Beside
-    them stands what looks at no picture: the mean of the logarithm at each place, over images of training.
+    them stands what looks at no picture, `blind`: the mean of the logarithm at each place, over images of training.
 
     Half of the images train, a fifth validates, the others test; they share no room, table or held object. Takes data
     sets that were collected with `--depth`.
@@ -57,15 +59,22 @@ class Depth(Protocol):
         predicted, ridge = predicted_numbers(encoded.encoder, train, validation, rows, encoded.device)
         lowest, highest = train.truth.min(), train.truth.max()  # of what may be said
         own, blind = Errors(), Errors()
+        shown: tuple[Tiles, ...] = ()
         for batch, logs in predicted:
             truth = scenes.depth(batch)
             own.add(np.exp(logs[:, 0].cpu().numpy().clip(lowest, highest)), truth)
+            if not shown:
+                draw = partial(depth_map, nearest=float(np.exp(lowest)), farthest=float(np.exp(highest)))
+                said = logs[:SHOWN, 0].exp()
+                shown = beside(scenes.images[batch[:SHOWN]], said, draw, truth[:SHOWN], "depth")
             blind.add(np.broadcast_to(np.exp(everywhere[..., 0]), truth.shape), truth)
         tested = pictures.tested(encoded.images)
         about = {"pixels": self.pixels, "seed": pictures.seed, **pictures.parts.counts()}
+        first, *others = own.measures("", about | {"ridge": ridge}, tested)
         return [
-            *own.measures("", about | {"ridge": ridge}, tested),
-            *blind.measures(" of the mean of each place", about, tested),
+            replace(first, shown=shown),
+            *others,
+            *blind.measures("blind ", about, tested),
         ]
 
 
@@ -87,8 +96,8 @@ class Errors:
         """Its numbers."""
         rmse = float(np.sqrt(self.squared / max(self.count, 1)))
         return [
-            Measure(f"δ1{of}", self.near / max(self.count, 1), about, tested),
-            Measure(f"RMSE{of}", rmse, about, tested, lower_is_better=True, unit="m"),
+            Measure(f"{of}δ1", self.near / max(self.count, 1), about, tested),
+            Measure(f"{of}RMSE", rmse, about, tested, lower_is_better=True, unit="m"),
         ]
 
 

@@ -1,15 +1,17 @@
 """Detection: what stands where, by Faster R-CNN on an encoder that stays as it is, or is trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from embodied_ssl.datasets.images.image_set import ImageSet
+from embodied_ssl.evaluation.drawing import SHOWN, boxes_on
 from embodied_ssl.evaluation.estimators.average_precision import average_precision, check_installed
 from embodied_ssl.evaluation.estimators.detector import best_detector
 from embodied_ssl.evaluation.pixels import Pictures, pictures_of
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.limits import Count, Positive
+from embodied_ssl.report.figures import Tile
 
 
 @dataclass(frozen=True)
@@ -67,5 +69,10 @@ class Detection(Protocol):
             counted = average_precision(said, truth, len(scenes.things), not self.kinds)
             about |= {"kinds": self.kinds, "seed": encoded.seed, **pictures.parts.counts()}
             values = (("AP50", counted.ap50), ("AP75", counted.ap75), ("AP", counted.ap))
-            found += [Measure(f"{name}, {by}", value, about, tested) for name, value in values]
+            first, *others = [Measure(f"{by} {name}", value, about, tested) for name, value in values]
+            shown = tuple(
+                (Tile(boxes_on(image, boxes), "there"), Tile(boxes_on(image, boxes, own), "found"))
+                for image, boxes, own in zip(scenes.images[rows[:SHOWN]], truth[:SHOWN], said[:SHOWN], strict=True)
+            )
+            found += [replace(first, shown=shown), *others]
         return found

@@ -71,7 +71,7 @@ class MultiLabel(Protocol):
             else:
                 continue
             about |= {"seed": encoded.seed, **pictures.parts.counts()}
-            found.append(Measure(f"mAP, {by}", score, about, tested))
+            found.append(Measure(f"{by} mAP", score, about, tested))
         return found
 
     def _linear(self, encoded: EncodedSet, pictures: Any, truth: list[Reals]) -> tuple[float, dict[str, Any]]:

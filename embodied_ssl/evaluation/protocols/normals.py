@@ -1,6 +1,6 @@
 """Normals: how surfaces are turned at each pixel, by a linear layer on frozen stages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import Scenes
+from embodied_ssl.evaluation.drawing import SHOWN, Tiles, beside, normal_map
 from embodied_ssl.evaluation.estimators.geometry import normals_of, predicted_numbers
 from embodied_ssl.evaluation.pixels import Rows, asked_pixels, pictures_of, usual
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -27,7 +28,7 @@ class Normals(Protocol):
     The truth is that of the simulator's depth and camera: a plane through each 3×3 pixels; where these are of several
     surfaces none is asked for. A 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px, is fitted
     to the unit normals by ridge regression, in closed form, and what it says is brought to length 1. Beside it stands
-    what looks at no picture: the mean normal at each place, over images of training.
+    what looks at no picture, `blind`: the mean normal at each place, over images of training.
 
     Half of the images train, a fifth validates, the others test; they share no room, table or held object. Takes data
     sets that were collected with `--depth`.
@@ -61,17 +62,23 @@ class Normals(Protocol):
         pictures, train, validation, everywhere = encoded.prepared
         truth, rows = _truth(pictures.scenes), pictures.parts.test
         predicted, ridge = predicted_numbers(encoded.encoder, train, validation, rows, encoded.device)
+        shown: tuple[Tiles, ...] = ()
         own: list[Reals] = []
         blind: list[Reals] = []
         for batch, said in predicted:
             normals, asked = truth(batch)
+            if not shown:
+                each = said[:SHOWN].movedim(1, -1)
+                shown = beside(pictures.scenes.images[batch[:SHOWN]], each, normal_map, normals[:SHOWN], "normals")
             own.append(angles(said.movedim(1, -1).cpu().numpy()[asked], normals[asked]))
             blind.append(angles(np.broadcast_to(everywhere, normals.shape)[asked], normals[asked]))
         tested = pictures.tested(encoded.images)
         about = {"pixels": self.pixels, "seed": pictures.seed, **pictures.parts.counts()}
+        first, *others = _measures(np.concatenate(own), "", about | {"ridge": ridge}, tested)
         return [
-            *_measures(np.concatenate(own), "", about | {"ridge": ridge}, tested),
-            *_measures(np.concatenate(blind), " of the mean of each place", about, tested),
+            replace(first, shown=shown),
+            *others,
+            *_measures(np.concatenate(blind), "blind ", about, tested),
         ]
 
 
@@ -82,8 +89,8 @@ def angles(said: Reals, normals: Reals) -> Reals:
 
 
 def _measures(found: Reals, of: str, about: dict[str, Any], tested: Rows) -> list[Measure]:
-    mean = Measure(f"mean angle{of}", float(found.mean()), about, tested, lower_is_better=True, unit="°")
-    shares = [Measure(f"within {most:g}°{of}", float((found < most).mean()), about, tested) for most in WITHIN]
+    mean = Measure(f"{of}mean angle", float(found.mean()), about, tested, lower_is_better=True, unit="°")
+    shares = [Measure(f"{of}within {most:g}°", float((found < most).mean()), about, tested) for most in WITHIN]
     return [mean, *shares]
 
 

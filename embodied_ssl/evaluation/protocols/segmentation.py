@@ -1,14 +1,18 @@
 """Segmentation: what stands at each pixel, by a linear layer on frozen stages, and by a network that is trained on."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
+from embodied_ssl.evaluation.drawing import SHOWN, Tiles, beside, class_map
 from embodied_ssl.evaluation.estimators.fine_tuning import RATES
 from embodied_ssl.evaluation.estimators.fully_convolutional import best_network
 from embodied_ssl.evaluation.estimators.labelling import Confusion, confusion_of, fit_layer, predicted_by
@@ -28,8 +32,8 @@ class Segmentation(Protocol):
     Shelhamer & Darrell 2015), are trained with the whole encoder; validation chooses the learning rate. Rows without
     weights, as raw pixels, have the first alone.
 
-    Beside them stands what looks at no picture: the class that is most frequent at each place. `of objects` leaves out
-    what is no object: floor, wall, table.
+    Beside them stands what looks at no picture, `blind`: the class that is most frequent at each place. `object mIoU`
+    leaves out what is no object: floor, wall, table. `accuracy` is the share of pixels that are right.
 
     Half of the images train, a fifth validates, the others test; they share no room, table or held object, and objects
     that training shows are not asked about. Takes data sets that were collected with `--instance`, VOC, COCO, and
@@ -66,15 +70,16 @@ class Segmentation(Protocol):
         for by in self.by:
             if by == "linear":
                 layer = fit_layer(encoder, task.train, task.validation, task.shares, device)
-                predicted, about = predicted_by(encoder, layer, scenes, pictures.parts.test, device), layer.about
+                said, about = partial(predicted_by, encoder, layer, scenes, device=device), layer.about
             elif any(parameter.requires_grad for parameter in encoder.parameters()):
                 network, about = best_network(encoder, pictures, self.rates, self.updates, device)
-                predicted = network.predicted(scenes, pictures.parts.test, device)
+                said = partial(network.predicted, scenes, device=device)
             else:
                 continue
-            confusion = confusion_of(predicted, scenes, task.labels)
-            found += task.measures(by, confusion, about | {"pixels": self.pixels}, tested)
-        return found + task.measures("the usual class of each place", task.blind, {}, tested)
+            confusion = confusion_of(said(pictures.parts.test), scenes, task.labels)
+            first, *others = task.measures(by, confusion, about | {"pixels": self.pixels}, tested)
+            found += [replace(first, shown=task.shown(said(pictures.parts.test[:SHOWN]))), *others]
+        return found + task.measures("blind", task.blind, {}, tested)
 
 
 class Task:
@@ -110,15 +115,22 @@ class Task:
         assert scenes.labels is not None, "`takes_images` has looked"
         return scenes.labels(rows)
 
+    def shown(self, said: Iterable[tuple[Rows, Tensor]]) -> tuple[Tiles, ...]:
+        """Images of the test, what stands where, and what is said of it."""
+        scenes = self.pictures.held_out
+        draw = partial(class_map, things=[name in scenes.things for name in scenes.classes])
+        rows, classes = next(iter(said))
+        return beside(scenes.images[rows], classes, draw, self.labels(rows), "what stands where")
+
     def measures(self, by: str, confusion: Confusion, about: dict[str, Any], tested: Rows) -> list[Measure]:
         """The numbers of a confusion."""
         classes = self.pictures.scenes.classes
         each = {name: round(float(iou), 4) for name, iou in zip(classes, confusion.iou, strict=True) if iou == iou}
         about = {**about, "seed": self.pictures.seed, **self.pictures.parts.counts()}
         return [
-            Measure(f"mIoU, {by}", confusion.mean_iou(), {**about, "IoU": each}, tested),
-            Measure(f"mIoU of objects, {by}", confusion.mean_iou(self._first), about, tested),
-            Measure(f"right pixels, {by}", confusion.accuracy, about, tested),
+            Measure(f"{by} mIoU", confusion.mean_iou(), {**about, "IoU": each}, tested),
+            Measure(f"{by} object mIoU", confusion.mean_iou(self._first), about, tested),
+            Measure(f"{by} accuracy", confusion.accuracy, about, tested),
         ]
 
 
