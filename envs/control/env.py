@@ -259,6 +259,7 @@ class ControlEnv(SimulatedEnv):
                 break
         for instance in range(1, len(self._sizes) + 1):
             if self.world.speed(instance) < RESTING_MPS:
+                self.world.set_pose(instance, *self.world.pose(instance))  # what speed it has left, it would keep
                 self.world.rest(instance)
 
     def _put(self, asset: Asset, place: NDArray[np.float64], turn: float) -> int:

@@ -54,6 +54,8 @@ class FreeGripper:
             physicsClientId=client,
         )
         pybullet.changeDynamics(self.body, 3, localInertiaDiagonal=[INERTIA_KGM2] * 3, physicsClientId=client)
+        for link in range(-1, 4):  # they have no shape, but would wake what rests where they are, in the table's top
+            pybullet.setCollisionFilterGroupMask(self.body, link, 0, 0, physicsClientId=client)
         make_grippy(self.body, self.touching, client)
         couple(self.body, self.finger_links, world)
 

@@ -137,6 +137,32 @@ def test_changes_of_joints_are_those_of_damped_least_squares():
     np.testing.assert_allclose(still, 0, atol=1e-12)
 
 
+@each_body
+@pytest.mark.parametrize("task", ["reach", "pick_place"])
+@pytest.mark.parametrize("rate", [7.0, 20.0])
+def test_a_step_lasts_as_long_as_its_rate_says_in_steps_that_the_body_can_take(task, body, rate):
+    env = make(task, body=body, rate=rate, instances=(0, 2))
+    env.reset(seed=0)
+    before = env.world.steps
+    env.step(np.zeros(env.action_space.shape))
+    taken = env.world.steps - before
+    assert taken * env.world.time_step == pytest.approx(1 / rate)
+    most = 1 / 20 if (task, body) == ("reach", "floating") else 1 / 240
+    assert most * taken / (taken + 1) < env.world.time_step <= most + 1e-9
+    env.close()
+
+
+def test_objects_stay_exactly_where_they_are_until_something_comes_near():
+    env, policy = make("stack"), resolve_policy("stack", "expert")
+    seen = np.array([step[0]["observation"] for step in episode(env, policy, 1)])  # [T, 9 + 2 · 16]
+    for block in seen[:, 9:25], seen[:, 25:]:
+        first = np.flatnonzero((block != block[0]).any(axis=1))[0]
+        far = np.linalg.norm(seen[: first + 1, :3] - block[0, :3], axis=1)  # of the tip
+        assert far[-1] < 0.15 < far[0]
+        assert not block[0, 7:13].any()  # no speed
+    env.close()
+
+
 @each_task
 def test_a_log_is_what_happened_and_its_actions_make_it_happen_again(task, tmp_path):
     views = {"cameras": ("wrist",), "wrist": {"image_size": 16}}

@@ -244,6 +244,30 @@ def test_images_are_the_same_whatever_was_drawn_before():
     assert first.depth.tobytes() == again.depth.tobytes()
 
 
+def test_what_moves_leaves_no_shadow_behind_and_images_of_one_moment_are_those_one_by_one():
+    """The map of shadows grows and shrinks with what casts them; a world that is new has one of the right size."""
+    places = [(0.3, 0.0, 0.2), (2.0, 1.0, 0.2), (-0.2, 0.4, 0.6), (0.3, 0.0, 0.2)]
+    cameras = [(Camera.from_fov(size, size, 0.9), look_at([2, -2, 2], [0.5, 0, 0])) for size in (32, 48)]
+    ball = Asset("ball", 0, MATTER, (Part(sphere(0.2, 12), WHITE),), (sphere(0.2, 4).vertices,), 1.0)
+
+    def world_with(place) -> World:
+        world = World("raster")
+        world.add(asset(quad([-3, -3, 0], [6, 0, 0], [0, 6, 0]), checkered()), structure=True)
+        world.add(asset(box([0.2, 0.2, 0.2]), casts_shadow=True), (0, 0, 0.5))
+        world.add(ball, place)
+        return world
+
+    moving, shown = world_with(places[0]), set()
+    for place in places:
+        moving.set_pose(2, place, (0, 0, 0, 1))
+        together, alone = moving.render_all(cameras), world_with(place)
+        for frame, view in zip(together, cameras, strict=True):
+            assert frame.rgb.tobytes() == alone.render(*view).rgb.tobytes() == moving.render(*view).rgb.tobytes()
+        shown.add(together[0].rgb.tobytes())
+        alone.close()
+    assert len(shown) == 3
+
+
 @pytest.mark.parametrize("antialias", [0, -1, 9])
 def test_impossible_antialiasing_is_refused(antialias):
     with pytest.raises(ValueError, match="antialias"):
