@@ -49,11 +49,11 @@ def acts(interactions: Interactions, budget: int) -> dict[str, Any]:
             break
         used += size
         shown.append(act)
+    some = f"{len(shown)} of {len(dataset):,} interactions, of every outcome alike."
     return {
         "unit": "interaction",
         "speed": 0.5,
-        "about": f"{len(shown)} of {len(dataset):,} interactions, of every outcome alike."
-        * (len(shown) < len(dataset)),
+        "about": some if len(shown) < len(dataset) else "",
         "layers": layers,
         "cameras": [_camera(dataset, name, looks[name]) for name in dataset.cameras],
         "overhead": dataset.array("interactions/rgb_before").shape[2:0:-1],
