@@ -158,6 +158,9 @@ def test_the_page_of_trajectories_shows_every_camera_and_what_was_logged(logged,
     dataset = Dataset.open(logged[body])
     shown = acts(Interactions.sample(dataset), budget=10**7)
     assert sorted(act["number"] for act in shown["episodes"]) == list(range(len(dataset)))
+    assert shown["about"] == ""
+    small = acts(Interactions.sample(dataset), budget=0)
+    assert (len(small["episodes"]), small["about"]) == (1, f"1 of {len(dataset)} interactions, of every outcome alike.")
     assert [camera["name"] for camera in shown["cameras"]] == ["scene", "wrist"]
     for act in shown["episodes"]:
         logs = dataset.trajectory(act["number"])
