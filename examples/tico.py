@@ -39,7 +39,7 @@ class TiCo(Method):
             dim: of the codes.
         """
         super().__init__(encoder)
-        self.online = torch.nn.Sequential(encoder, mlp((encoder.dim, 256, dim)))
+        self.online = torch.nn.Sequential(encoder, mlp((encoder.dim, 256, dim), last_norm=True))
         self.target = copy.deepcopy(self.online).requires_grad_(False)
         self.register_buffer("covariance", torch.zeros(dim, dim))
         self.latest = self.covariance  # with the codes of this step

@@ -28,8 +28,9 @@ class BYOL(TwoViews):
     and z' the projections of the target.
 
     Differs: Scaled for 32 to 96 px and short runs: heads 512 wide for 4,096 with projections of 128 for 256, a target
-    momentum of 0.99 for 0.996, AdamW; the paper's LARS is `--optimizer lars --learning_rate 0.2 --weight_decay 1.5e-6`.
-    Views can also come from the body (`views`).
+    momentum of 0.99 for 0.996, and a batch norm without scale and shift after the projection (`paper_heads`), without
+    which the network first learns to predict what the codes of all images share. AdamW; the paper's LARS is
+    `--optimizer lars --learning_rate 0.2 --weight_decay 1.5e-6`. Views can also come from the body (`views`).
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
@@ -43,6 +44,7 @@ class BYOL(TwoViews):
         dim: Count = 128,
         strength: NonNegative = 0.5,
         grey: Share = 0.2,
+        paper_heads: bool = False,
         motor_size: Count | None = None,
     ):
         """An online and a target network.
@@ -55,10 +57,11 @@ class BYOL(TwoViews):
             dim: of the projections.
             strength: of the change of colours; 0.5 in the paper.
             grey: probability that a view loses its colours.
+            paper_heads: whether the projection ends without a batch norm, as in the paper.
             motor_size: numbers of a motion; None: as many as the data have.
         """
         super().__init__(encoder)
-        self.projection = mlp((encoder.dim, width, dim))
+        self.projection = mlp((encoder.dim, width, dim), last_bias=paper_heads, last_norm=not paper_heads)
         self.predictor = mlp((dim, width, dim))
         self.target_encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.target_projection = copy.deepcopy(self.projection).requires_grad_(False)

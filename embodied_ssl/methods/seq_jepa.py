@@ -33,7 +33,9 @@ class SeqJEPA(Moving):
     `[f(x_i); φ(a_i)]`, i = 1..M, of which the last has no motion yet, and f' the target encoder.
 
     Differs: Glimpses are frames of a way or of an orbit, and actions motor signals. Scaled for 32 to 96 px and short
-    runs: codes of 64 for a motion for 128, a target momentum of 0.99 for 0.996; the transformer has no dropout.
+    runs: codes of 64 for a motion for 128, a target momentum of 0.99 for 0.996; the transformer has no dropout. What is
+    compared has the same mean and deviation in each component over the batch (`normalise`); without it the network
+    first learns to predict what the features of all images share.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-3, batch_size=128, steps=2000)
@@ -48,6 +50,7 @@ class SeqJEPA(Moving):
         action_dim: Count = 64,
         width: Count = 512,
         momentum: Share = 0.99,
+        normalise: bool = True,
         jitter: NonNegative = 0.4,
         motor_size: Count | None = None,
     ):
@@ -62,6 +65,7 @@ class SeqJEPA(Moving):
             action_dim: of the code of a motion.
             width: of the hidden layer of the predictor; 1,024 in the paper.
             momentum: with which the target encoder follows.
+            normalise: whether prediction and target go through a batch norm without scale and shift; not in the paper.
             jitter: of the colours of each frame.
             motor_size: numbers of a motion; None: as many as the data have.
         """
@@ -70,7 +74,8 @@ class SeqJEPA(Moving):
         self.aggregate_token = nn.Parameter(torch.zeros(token))
         layer = nn.TransformerEncoderLayer(token, math.gcd(heads, token), 4 * token, dropout=0.0, batch_first=True)
         self.aggregator = nn.TransformerEncoder(layer, layers, nn.LayerNorm(token), enable_nested_tensor=False)
-        self.predictor = mlp((token + action_dim, width, encoder.dim))
+        self.predictor = mlp((token + action_dim, width, encoder.dim), last_norm=normalise)
+        self.target_norm = nn.BatchNorm1d(encoder.dim, affine=False) if normalise else nn.Identity()
         self.target_encoder = copy.deepcopy(encoder).requires_grad_(False)
 
     def take_motions_of(self, size: int) -> nn.Module:
@@ -109,7 +114,7 @@ class SeqJEPA(Moving):
 
         predicted = self.predictor(torch.cat([aggregate, actions[:, -1].to(aggregate.dtype)], 1))  # [B, D]
         with torch.no_grad():
-            target = self.target_encoder(images[:, -1])  # [B, D]
+            target = self.target_norm(self.target_encoder(images[:, -1]))  # [B, D]
         return predicted.float(), target.float()
 
     def after_step(self, step: Step) -> None:

@@ -117,7 +117,7 @@ def test_aa_simclrs_loss_is_that_of_frames_and_that_of_actions():
 
 def test_seq_jepas_loss_is_the_cosine_with_the_next_glimpse_and_its_target_gets_no_gradient():
     method = made("seq_jepa")
-    predicted, target = outputs_of(method.predictor), outputs_of(method.target_encoder)
+    predicted, target = outputs_of(method.predictor), outputs_of(method.target_norm)
     loss = method.loss(clips(), step())["loss"]
     assert loss.item() == pytest.approx(1 - (unit(predicted[0]) * unit(target[0])).sum(1).mean(), rel=1e-4)
     loss.backward()
