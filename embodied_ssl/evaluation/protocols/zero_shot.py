@@ -28,7 +28,9 @@ class ZeroShot(Protocol):
     needs_weights = True
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
-        method = load_method(encoded.run) if encoded.run is not None else None
+        if encoded.run is None:
+            return []
+        method = load_method(encoded.run)
         if not hasattr(method, "embed_classes"):
             return []
         images, test = encoded.images, encoded.split.test
