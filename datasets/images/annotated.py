@@ -214,7 +214,7 @@ class _Folder:
 
 def _voc(path: Path) -> tuple[tuple[str, ...], list[Annotated]]:
     """JPEGImages, Annotations, ImageSets/Main"""
-    parts = {}
+    parts: dict[str, str] = {}
     for file in sorted((path / "ImageSets" / "Main").glob("*.txt"), key=lambda each: each.stem == "trainval"):
         if file.stem in _PARTS:
             for line in file.read_text(encoding="utf-8").split("\n"):

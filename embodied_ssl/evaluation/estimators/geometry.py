@@ -25,9 +25,10 @@ def normals_of(depth: Reals, intrinsics: NDArray[np.float64]) -> tuple[Reals, ND
     by least squares to each 3 × 3 pixels, exactly for planes. What is not of one surface, or at the border, is False.
     """
     inverse = 1 / np.where(depth > 0, depth, np.inf).astype("f8")
-    mean = cv2.blur(inverse, (3, 3))
-    along_u = cv2.filter2D(inverse, -1, np.array([[-1, 0, 1]] * 3) / 6.0)
-    along_v = cv2.filter2D(inverse, -1, np.array([[-1, 0, 1]] * 3).T / 6.0)
+    mean = np.asarray(cv2.blur(inverse, (3, 3)), np.float64)
+    slope = np.array([[-1, 0, 1]] * 3) / 6.0
+    along_u = np.asarray(cv2.filter2D(inverse, -1, slope), np.float64)
+    along_v = np.asarray(cv2.filter2D(inverse, -1, slope.T), np.float64)
     rows = np.arange(len(depth))
     u, v = np.meshgrid(rows, rows)
     plane = np.stack([along_u, along_v, mean - along_u * u - along_v * v], -1)  # [H, H, 3]: K⁻ᵀ n / d
