@@ -1,6 +1,7 @@
 """What protocols show of pixels and boxes: what is true beside what is predicted, as rows of tiles."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,7 +66,7 @@ def boxes_on(image: Images, boxes: Boxes, found: Found | None = None) -> Images:
 
 
 def beside(
-    images: Images, said: Tensor, draw: Callable[[NDArray[np.generic]], Images], truth: NDArray[np.generic], what: str
+    images: Images, said: Tensor, draw: Callable[[NDArray[Any]], Images], truth: NDArray[Any], what: str
 ) -> tuple[Tiles, ...]:
     """A row for each image [n, H, H, 3]: it, what is true of its pixels, and what is said, [n, ...] both."""
     rows = zip(images, truth, said.cpu().numpy(), strict=True)
