@@ -14,6 +14,7 @@ from embodied_ssl.envs.world.camera import Camera, look_at
 from embodied_ssl.envs.world.floor import Floor
 from embodied_ssl.envs.world.geometry.mesh import box
 from embodied_ssl.envs.world.materials import MATERIALS
+from embodied_ssl.envs.world.poses import matrices_of
 from embodied_ssl.envs.world.raster.frames import Item
 from embodied_ssl.envs.world.raster.renderers import RasterRenderer
 
@@ -54,6 +55,7 @@ def _calculate() -> None:
     for angles in (0.5, np.array([0.5])):
         exact.arctan2(exact.sin(angles), 1.0)
     exact.circle(0.5)
+    matrices_of([(0, 0, 0)], [(0, 0, 0, 1)])
     joint_changes(np.eye(6), np.zeros(3), np.eye(3), 1.0, 0.0, np.zeros(6))
     for dtype in (np.float32, np.float64):
         exact.product(np.eye(3, dtype=dtype), np.eye(3, dtype=dtype))

@@ -46,6 +46,9 @@ def _settings(function: Any, skip: set[str], prefix: str = "", given: Any = None
     hints = get_type_hints(function if dataclasses.is_dataclass(function) else inspect.unwrap(called), None, None, True)
     said = _said(function)
     for name, parameter in inspect.signature(called).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD and inspect.isclass(function):  # the settings of what it extends
+            base = next(each for each in function.__mro__[1:] if "__init__" in vars(each))
+            yield from _settings(base, skip, prefix)
         if name in skip or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         hint, default = hints.get(name, parameter.annotation), getattr(given, name, parameter.default)

@@ -110,11 +110,13 @@ def maps_of(
     training = encoder.training
     encoder.eval().to(device)
     side = side_for(encoder, scenes.side)
-    for first in range(0, len(rows), batch):
-        own = rows[first : first + batch]
-        images = torch.from_numpy(scenes.images[own]).movedim(-1, -3).to(device)  # [B, 3, H, H]
-        yield own, joined(encoder.stages(to_float(images, side)), side // STRIDE)
-    encoder.train(training)
+    try:
+        for first in range(0, len(rows), batch):
+            own = rows[first : first + batch]
+            images = torch.from_numpy(scenes.images[own]).movedim(-1, -3).to(device)  # [B, 3, H, H]
+            yield own, joined(encoder.stages(to_float(images, side)), side // STRIDE)
+    finally:  # also where not all of them were asked for
+        encoder.train(training)
 
 
 def joined(stages: dict[str, Tensor], cells: int) -> Tensor:

@@ -34,7 +34,8 @@ def virtual_adversarial(
         clean = logits(images)  # [B, C]
         target = clean.detach().log_softmax(1)
         change = xi * _unit(torch.randn(images.shape, generator=rng, device=rng.device)).requires_grad_()
-        gradient = torch.autograd.grad(_divergence(target, logits(images + change)), change)[0]
+        with torch.enable_grad():  # also where nothing is learned, as in evaluation
+            gradient = torch.autograd.grad(_divergence(target, logits(images + change)), change)[0]
         change = epsilon * _unit(gradient.detach())
         return _divergence(target, logits(images + change)), clean
 

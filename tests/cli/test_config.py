@@ -48,7 +48,8 @@ def another(hint, default):
     inner = elements(hint)
     if Literal in inner:
         choices = hint if get_origin(hint) is Literal else next(each for each in get_args(hint) if get_args(each))
-        return next(str(each) for each in get_args(choices) if each not in (default, *np.atleast_1d(default)))
+        usual = (default, *np.atleast_1d(default))
+        return next((str(each) for each in get_args(choices) if each not in usual), str(usual[-1]))  # of all, one
     if bool in inner:
         return str(not default).lower()
     number = 0.25 if float in inner else 7 if int in inner else None

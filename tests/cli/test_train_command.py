@@ -15,7 +15,7 @@ from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import collected_kinds
 from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
-from embodied_ssl.method import Method, Recipe, Step, input_streams_of
+from embodied_ssl.method import Method, Recipe, Step, input_streams_of, settings_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.training.logs import read_metrics
 from embodied_ssl.training.settings import Hardware, TrainingSettings
@@ -29,9 +29,9 @@ def sets(data, tmp_path_factory):
     return [rooms, *(folder for kind, folder in data.items() if kind != "roam")]
 
 
-def settings_of(kind):
-    """Their names; of a dataclass among them those of its fields."""
-    parameters = list(inspect.signature(kind.__init__).parameters.values())[2:]
+def names_of_settings(kind):
+    """Of a dataclass among them those of its fields."""
+    parameters = settings_of(kind).values()
     nested = {each.name: fields(each.default) if is_dataclass(each.default) else (each,) for each in parameters}
     return [each.name for own in nested.values() for each in own]
 
@@ -83,7 +83,7 @@ def test_the_help_of_every_method_names_every_setting(name, capsys):
     assert stop.value.code == 0
     shown = capsys.readouterr().out
     groups = {
-        "method": settings_of(method_class(name)),
+        "method": names_of_settings(method_class(name)),
         "data": list(input_streams_of(method_class(name))),
         "optimizer": [field.name for field in fields(Recipe)],
         "training": [field.name for field in fields(TrainingSettings)],
@@ -125,7 +125,7 @@ class Greedy(Method):
 
 def test_a_name_of_two_groups_is_refused_and_each_has_its_full_name():
     parser = parser_of_training("greedy", Greedy)
-    own = settings_of(Greedy)
+    own = names_of_settings(Greedy)
     for name in ("momentum", "steps", "frames", "image_size", "optimizer"):
         with pytest.raises(DataError, match=rf"--{name} may be --.*{name} or --.*{name};"):
             parser.values([f"--{name}", "1"])
@@ -145,7 +145,7 @@ def test_a_name_of_two_groups_is_refused_and_each_has_its_full_name():
 
 def test_make_method_has_no_name_that_a_method_has():
     taken = set(inspect.signature(make_method).parameters) - {"settings"}
-    assert not [name for name in method_names() if taken & set(settings_of(method_class(name)))]
+    assert not [name for name in method_names() if taken & set(names_of_settings(method_class(name)))]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def seen(method, bf16):
         return method.loss(**given(method), step=step()), inputs
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", sorted({*method_names()} - {"vat"}))  # whose network itself says what it sees
 def test_views_and_losses_have_32_bits(name):
     """What an encoder sees under autocast is, bit for bit, what it sees without."""
     (_, expected), (losses, found) = (seen(ready(name), bf16) for bf16 in (False, True))

@@ -10,8 +10,10 @@ from torch import nn
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.method import Method
 
-ENTRANCES = ("forward", "stages", "pool", "visible_tokens")
+ENTRANCES = ("forward", "stages", "pool", "visible_tokens", "features_and_tokens")
 """The functions of encoders by which methods have their weights at work; all others go through one of these."""
+HEADS = ("forward", "codes")
+"""Those of heads."""
 
 
 @contextmanager
@@ -41,4 +43,4 @@ def _entrances(module: nn.Module) -> Iterator[tuple[nn.Module, list[str]]]:
         for head in part.children():
             called = not isinstance(head, Encoder | Method | nn.ModuleDict)
             if called and any(True for _ in head.parameters()):
-                yield head, ["forward"]
+                yield head, [name for name in HEADS if hasattr(head, name)]
