@@ -9,7 +9,7 @@ from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative
 from embodied_ssl.method import Recipe, Step
-from embodied_ssl.parts.adversarial import entropy, virtual_adversarial
+from embodied_ssl.parts.adversarial import EPSILON, XI, entropy, virtual_adversarial
 from embodied_ssl.parts.classification import ClassifierMethod
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.losses import cross_entropy
@@ -55,14 +55,15 @@ class S4L(ClassifierMethod):
         few = len(labelled.images)
         views = random_square(torch.cat([labelled.images, frames.images]), step.rng, size)  # [B + U, 3, s, s]
         turned, quarters = rotations(views)  # [4 (B + U), 3, s, s]
-        maps = self.encoder.last_maps(turned)
-        angles = self.angles(maps)  # [4 (B + U), 4]
-        known = turned.unflatten(0, (4, -1))[:, :few].flatten(0, 1)  # [4 B, 3, s, s]
-        logits = self.logits(known)  # [4 B, classes]
+        stages = self.encoder.stages(turned)
+        angles = self.angles(list(stages.values())[-1])  # [4 (B + U), 4]
+        known = self.encoder.pool(stages).unflatten(0, (4, -1))[:, :few].flatten(0, 1)  # [4 B, D]
+        logits = self.classifier(known).float()  # [4 B, classes]
         label = labelled.label.repeat(4)
         loss = cross_entropy(logits, label) + self.rotation * cross_entropy(angles, quarters)
         if self.adversarial or self.entropy:
-            divergence, guesses = virtual_adversarial(self.logits, views[few:], 0.03, 0.01, step.rng, (self.encoder,))
+            images, layers = views[few:], (self.encoder,)
+            divergence, guesses = virtual_adversarial(self.logits, images, EPSILON, XI, step.rng, layers)
             loss = loss + self.adversarial * divergence + self.entropy * entropy(guesses)
         accuracy = (logits[:few].argmax(1) == labelled.label).float().mean()
         turned_right = (angles.argmax(1) == quarters).float().mean()

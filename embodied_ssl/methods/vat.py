@@ -8,7 +8,7 @@ from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive
 from embodied_ssl.method import Recipe, Step
-from embodied_ssl.parts.adversarial import entropy, virtual_adversarial
+from embodied_ssl.parts.adversarial import EPSILON, XI, entropy, virtual_adversarial
 from embodied_ssl.parts.classification import ClassifierMethod
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.views import flip_and_shift
@@ -34,8 +34,8 @@ class VAT(ClassifierMethod):
     def __init__(
         self,
         encoder: Encoder,
-        epsilon: Positive = 0.03,
-        xi: Positive = 0.01,
+        epsilon: Positive = EPSILON,
+        xi: Positive = XI,
         weight: NonNegative = 0.3,
         entropy: NonNegative = 0.06,
         **labels: Any,

@@ -8,6 +8,9 @@ from torch.nn import functional
 
 from embodied_ssl.parts.gradient_cache import norms_of, without_statistics
 
+EPSILON, XI = 0.03, 0.01
+"""Usual sizes of a change and of the one that its search begins with: root mean squares over images in [0, 1]."""
+
 
 def virtual_adversarial(
     logits: Callable[[Tensor], Tensor],

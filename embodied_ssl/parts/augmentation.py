@@ -14,8 +14,8 @@ from torch.nn import functional
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import Range, chosen, random_resized_crop, to_float, uniform
 
-# Weights of the brightness of red, green and blue (ITU-R BT.601).
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of the brightness of red, green and blue (ITU-R BT.601)."""
 
 
 @in_float32
@@ -38,7 +38,7 @@ def color_jitter(
         uniform(count, max(0.0, 1 - most), 1 + most, rng)[:, None, None] for most in (brightness, contrast, saturation)
     )
     turn = uniform(count, -hue, hue, rng) * 2 * math.pi
-    luma = torch.tensor(_LUMA, device=images.device)
+    luma = torch.tensor(LUMA, device=images.device)
     unit = torch.eye(3, device=images.device)
     grey = luma.expand(3, 3)
     matrix = _hue_rotation(turn) @ (saturated * unit + (1 - saturated) * grey) * (contrasted * bright)  # [B, 3, 3]
@@ -66,7 +66,7 @@ def frame_pair(first: Tensor, second: Tensor, size: int, rng: torch.Generator, j
 
 def _hue_rotation(turn: Tensor) -> Tensor:
     """Rotations of RGB by angles [B] in the plane of colour at constant brightness (of YIQ), [B, 3, 3]."""
-    to_yiq = turn.new_tensor([_LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
+    to_yiq = turn.new_tensor([LUMA, (0.595716, -0.274453, -0.321263), (0.211456, -0.522591, 0.311135)])
     cosine = torch.cos(turn)
     sine = torch.sin(turn)
     zero = torch.zeros_like(turn)
@@ -78,7 +78,7 @@ def _hue_rotation(turn: Tensor) -> Tensor:
 @in_float32
 def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
     """Drop the colours of some samples. images: float [B, 3, H, W]."""
-    luma = torch.tensor(_LUMA, device=images.device, dtype=images.dtype)
+    luma = torch.tensor(LUMA, device=images.device, dtype=images.dtype)
     grey = chosen(len(images), probability, rng).nonzero().squeeze(1)
     brightness = torch.einsum("bchw,c->bhw", images[grey], luma)[:, None]
     return images.index_copy(0, grey, brightness.expand(-1, 3, -1, -1).to(images.dtype))

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from embodied_ssl.parts.augmentation import LUMA
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.views import uniform
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of the brightness of red, green and blue (ITU-R BT.601)."""
 GREY = 0.5
 """What comes in from beyond the border, and where something was cut out."""
 
