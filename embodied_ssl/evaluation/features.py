@@ -1,6 +1,7 @@
 """Features, extracted once per encoder and set of images; every protocol then uses them."""
 
 import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +54,36 @@ def extract(
     return found
 
 
-@torch.no_grad()
 def encode(
     encoder: Encoder, images: Any, rows: NDArray[np.int64], device: str = "cpu", batch_size: int = 256
 ) -> Features:
     """The pooled features of rows of images, uint8 [N, H, W, 3], by an encoder at rest: float32 [rows, dim]."""
     training = encoder.training
     encoder.eval().to(device)
-    found = np.empty((len(rows), encoder.dim), np.float32)
-    for first in range(0, len(rows), batch_size):
-        part = rows[first : first + batch_size]
-        batch = torch.from_numpy(images[part]).movedim(-1, -3).to(device)
-        found[first : first + len(part)] = encoder(to_float(batch, encoder.image_size)).float().cpu().numpy()
+    found, first = np.empty((len(rows), encoder.dim), np.float32), 0
+    for part in answers(encoder, images, rows, encoder.image_size, device, batch_size):
+        found[first : first + len(part)] = part
+        first += len(part)
     encoder.train(training)
     return found
+
+
+@torch.no_grad()
+def answers(
+    function: Callable[[torch.Tensor], torch.Tensor],
+    images: Any,
+    rows: NDArray[np.int64],
+    size: int,
+    device: str = "cpu",
+    batch_size: int = 256,
+) -> Iterator[Features]:
+    """What a function says of rows of images, uint8 [N, H, W, 3], batch by batch: float32 [B, ...].
+
+    function: of images float [B, 3, size, size] in [0, 1]; a network is to be at rest, on the device.
+    """
+    for first in range(0, len(rows), batch_size):
+        batch = torch.from_numpy(images[rows[first : first + batch_size]]).movedim(-1, -3).to(device)
+        yield function(to_float(batch, size)).float().cpu().numpy()
 
 
 def _fingerprint(encoder: nn.Module, images: ImageSet, rows: NDArray[np.int64]) -> str:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.images.scenes import Boxes, Scenes
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.estimators.average_precision import Found, average_precision
+from embodied_ssl.evaluation.estimators.fine_tuning import descend
 from embodied_ssl.evaluation.estimators.fully_convolutional import sizes_of
 from embodied_ssl.evaluation.pixels import BATCH, Pictures, Rows, side_for
 from embodied_ssl.parts.views import to_float
@@ -158,11 +159,10 @@ def train_detector(
         torch.manual_seed(seed)  # of heads, and of the proposals and regions that torchvision draws
         detector = Detector(copy.deepcopy(encoder), things, side_for(encoder, scenes.side), frozen).to(device)
         learned = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-        optimizer = torch.optim.AdamW(learned, rate, weight_decay=1e-3)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)
         rng = np.random.default_rng([seed, 19])
         detector.train()
-        for _ in range(updates):
+
+        def loss() -> Tensor:
             chosen, mirrored = rng.choice(rows, TRAINED_BATCH), rng.random(TRAINED_BATCH) < 0.5
             images, scale = _seen(scenes, chosen, detector.side, device)
             images = torch.where(torch.from_numpy(mirrored).to(device)[:, None, None, None], images.flip(3), images)
@@ -170,11 +170,9 @@ def train_detector(
                 _target(known[row], scale, detector.side if flip else 0, agnostic, device)
                 for row, flip in zip(chosen.tolist(), mirrored.tolist(), strict=True)
             ]
-            sum(detector.network([*images], targets).values()).backward()
-            nn.utils.clip_grad_norm_(learned, 5.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad(set_to_none=True)
+            return torch.stack([*detector.network([*images], targets).values()]).sum()
+
+        descend(learned, rate, updates, loss, clip=5.0)
     return detector.eval()
 
 

@@ -1,7 +1,7 @@
 """Fine-tuning: train an encoder on, all of it or what lies behind its first stages, on few labels of each class."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluation.features import answers
 from embodied_ssl.evaluation.protocol import EncodedSet
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.evaluation.splits import Rows, draw_rows
-from embodied_ssl.parts.views import random_square, to_float
+from embodied_ssl.parts.views import random_square
 
 LABELS = (20, 100, 400)
 """Labelled images of each class, where there are as many; of 20, 100, 400, 1,000, 5,000 in Gidaris et al. 2018."""
@@ -66,24 +67,40 @@ def train_on(
     for parameter in learner.parameters():
         parameter.requires_grad_(all(parameter is not other for other in frozen_parameters))
     learned = [p for p in (*learner.parameters(), *head.parameters()) if p.requires_grad]
-    optimizer = torch.optim.AdamW(learned, rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)
     rng, generator = np.random.default_rng([seed, 1]), torch.Generator(device).manual_seed(seed)
     learner.train()
     for module in learner.modules():
         own = list(module.parameters())
         if own and not any(parameter.requires_grad for parameter in own):
             module.eval()
-    for _ in range(updates):
+
+    def loss() -> Tensor:
         chosen = rng.choice(rows, BATCH)
         batch = torch.from_numpy(images.images[chosen]).movedim(-1, -3).to(device)
         views = random_square(batch, generator, learner.image_size)
         label = torch.from_numpy(images.label[chosen]).to(device)
-        nn.functional.cross_entropy(head(learner(views)), label).backward()
+        return nn.functional.cross_entropy(head(learner(views)), label)
+
+    descend(learned, rate, updates, loss)
+    return learner.eval(), head.eval()
+
+
+def descend(
+    parameters: Sequence[Tensor], rate: float, updates: int, loss: Callable[[], Tensor], clip: float | None = None
+) -> None:
+    """Minimise a loss, drawn anew in each update, by AdamW.
+
+    rate: the peak of the learning rate, after a tenth of the updates. clip: largest norm of the gradient.
+    """
+    optimizer = torch.optim.AdamW(parameters, rate, weight_decay=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)
+    for _ in range(updates):
+        loss().backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad(set_to_none=True)
-    return learner.eval(), head.eval()
 
 
 def parameters_of(encoder: Encoder, stages: int) -> list[Tensor]:
@@ -99,12 +116,7 @@ def parameters_of(encoder: Encoder, stages: int) -> list[Tensor]:
     return [parameter for parameter, gradient in zip(parameters, gradients, strict=True) if gradient is not None]
 
 
-@torch.no_grad()
 def _accuracy(trained: Trained, images: ImageSet, rows: Rows, device: str) -> float:
     encoder, head = trained
-    right = 0
-    for part in np.array_split(rows, -(-len(rows) // 256)):
-        batch = torch.from_numpy(images.images[part]).movedim(-1, -3).to(device)
-        answer = head(encoder(to_float(batch, encoder.image_size))).argmax(1).cpu().numpy()
-        right += int((answer == images.label[part]).sum())
-    return right / len(rows)
+    said = answers(lambda shown: head(encoder(shown)), images.images, rows, encoder.image_size, device)
+    return float((np.concatenate([*said]).argmax(1) == images.label[rows]).mean())

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluation.estimators.fine_tuning import descend
 from embodied_ssl.evaluation.estimators.labelling import confusion_of
 from embodied_ssl.evaluation.pixels import BATCH, Pictures, Rows, side_for, upsampled
 from embodied_ssl.parts.views import to_float, windows_at
@@ -104,17 +105,15 @@ def train_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = FullyConvolutional(copy.deepcopy(encoder), len(scenes.classes), side).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)
     rng = np.random.default_rng([seed, 16])
     network.train()
-    for _ in range(updates):
+
+    def loss() -> Tensor:
         images, labels = _windows(scenes, rng.choice(rows, TRAINED_BATCH), side, rng, device)
         scores = upsampled(network(images), side)
-        functional.cross_entropy(scores, labels, ignore_index=UNASKED).nan_to_num().backward()
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
+        return functional.cross_entropy(scores, labels, ignore_index=UNASKED).nan_to_num()
+
+    descend([*network.parameters()], rate, updates, loss)
     return network.eval()
 
 

@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.evaluation.features import answers
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.parts.classification import ClassifierMethod
-from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.runs.checkpoint import load_method, read_configuration
-
-CHUNK = 256
-"""Images that are encoded at a time."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +38,9 @@ class Classifier(Protocol):
                 f"no {unknown[0]}; measure its classifier on images of the classes that it has learned"
             )
         known = np.array([number[name] for name in encoded.images.classes])
-        value = self._accuracy(method, encoded, known)
+        method, images, test = method.to(encoded.device), encoded.images, encoded.split.test
+        said = answers(method.logits, images.images, test, method.encoder.image_size, encoded.device)
+        value = float((np.concatenate([*said]).argmax(1) == known[images.label[test]]).mean())
         labelled = {"labelled_images": told["images"]}
-        about = {**labelled, "split_seed": encoded.seed, "test": len(encoded.split.test)}
-        return [Measure("accuracy", value, about, encoded.split.test)]
-
-    @torch.no_grad()
-    def _accuracy(self, method: ClassifierMethod, encoded: EncodedSet, known: np.ndarray) -> float:
-        """known: int64 [C], the run's number of each class of the set."""
-        images, test = encoded.images, encoded.split.test
-        method = method.to(encoded.device).eval()
-        right = 0
-        for rows in np.array_split(test, -(-len(test) // CHUNK)):
-            batch = torch.from_numpy(images.images[rows]).movedim(-1, -3).to(encoded.device)
-            answer = method.logits(to_float(batch, method.encoder.image_size)).argmax(1).cpu().numpy()
-            right += int((answer == known[images.label[rows]]).sum())
-        return right / len(test)
+        about = {**labelled, "split_seed": encoded.seed, "test": len(test)}
+        return [Measure("accuracy", value, about, test)]

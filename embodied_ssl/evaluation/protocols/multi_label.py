@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import Scenes
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluation.estimators.fine_tuning import BATCH, RATES
+from embodied_ssl.evaluation.estimators.fine_tuning import BATCH, RATES, descend
 from embodied_ssl.evaluation.estimators.regression import ridges
 from embodied_ssl.evaluation.features import encode
 from embodied_ssl.evaluation.pixels import Rows, pictures_of
@@ -131,19 +131,17 @@ def _trained(
         torch.manual_seed(seed)
         head = nn.Sequential(nn.BatchNorm1d(encoder.dim, affine=False), nn.Linear(encoder.dim, truth.shape[1]))
     learner, head = copy.deepcopy(encoder).to(device).train(), head.to(device)
-    optimizer = torch.optim.AdamW([*learner.parameters(), *head.parameters()], rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1)
     rng, generator = np.random.default_rng([seed, 20]), torch.Generator(device).manual_seed(seed)
-    for _ in range(updates):
+
+    def loss() -> Tensor:
         chosen = rng.choice(len(rows), BATCH)
         images = torch.from_numpy(scenes.images[rows[chosen]]).movedim(-1, -3).to(device)
         wanted = torch.from_numpy(truth[chosen].astype("f4")).to(device)
         logits = head(learner(random_square(images, generator, learner.image_size)))  # [B, K]
         asked = wanted.isfinite()
-        nn.functional.binary_cross_entropy_with_logits(logits[asked], wanted[asked]).backward()
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad(set_to_none=True)
+        return nn.functional.binary_cross_entropy_with_logits(logits[asked], wanted[asked])
+
+    descend([*learner.parameters(), *head.parameters()], rate, updates, loss)
     return learner.eval(), head.eval()
 
 

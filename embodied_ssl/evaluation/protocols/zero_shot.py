@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from torch import Tensor
 
+from embodied_ssl.evaluation.features import answers
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.runs.checkpoint import load_method
-
-CHUNK = 256
-"""Images that are encoded at a time."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +31,16 @@ class ZeroShot(Protocol):
         if not hasattr(method, "embed_classes"):
             return []
         images, test = encoded.images, encoded.split.test
-        method = method.to(encoded.device).eval()
+        method = method.to(encoded.device)
         named = method.embed_classes(images.classes)  # [C, dim]
-        right = 0
-        for rows in np.array_split(test, -(-len(test) // CHUNK)):
-            batch = torch.from_numpy(images.images[rows]).movedim(-1, -3).to(encoded.device)
-            similarity = method.embed_images(to_float(batch, method.encoder.image_size)) @ named.T  # [B, C]
-            right += int((similarity.argmax(1).cpu().numpy() == images.label[rows]).sum())
+
+        def similarities(shown: Tensor) -> Tensor:
+            found: Tensor = method.embed_images(shown) @ named.T  # [B, C]
+            return found
+
+        said = answers(similarities, images.images, test, method.encoder.image_size, encoded.device)
+        value = float((np.concatenate([*said]).argmax(1) == images.label[test]).mean())
         known = set(method.vocabulary())
         unknown = [name for name in images.classes if not known.issuperset(name.replace("_", " ").split())]
         about = {"unknown_names": len(unknown), "split_seed": encoded.seed, "test": len(test)}
-        return [Measure("accuracy", right / len(test), about, test)]
+        return [Measure("accuracy", value, about, test)]
