@@ -146,13 +146,13 @@ def test_a_stopped_collection_says_what_is_kept(tmp_path, stop, code):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_bar_moves_inside_a_shard(tmp_path, workers, monkeypatch, capsys):
     monkeypatch.setattr(progress, "on_screen", lambda: True)
-    settings = {"episodes": 2, "size": 16, "length": 5000, "antialias": 1, "shadows": False}
-    collect("orbit", tmp_path / "orbit", shard_episodes=2, workers=workers, policy=halt, **settings)
+    settings = {"episodes": 2, "size": 16, "length": 1000, "antialias": 1, "shadows": False}
+    collect("orbit", tmp_path / "orbit", shard_episodes=2, workers=workers, policy=think, **settings)
     bar = capsys.readouterr().err
-    seen = [int(rows) for rows in re.findall(r"(\d+)/10000 ", bar)]
-    assert any(0 < rows < 10_000 for rows in seen)
+    seen = [int(rows) for rows in re.findall(r"(\d+)/2000 ", bar)]
+    assert any(0 < rows < 2000 for rows in seen)
     assert seen == sorted(seen)
-    assert seen[-1] == 10_000
+    assert seen[-1] == 2000
     assert not list((tmp_path / "orbit").glob(".*"))
 
 
@@ -311,6 +311,12 @@ def test_numpy_numbers_and_paths_give_the_same_bytes(tmp_path, whole, monkeypatc
 def halt(observation):
     """A policy of a user."""
     return np.zeros(2, np.float32)
+
+
+def think(observation):
+    """A policy that takes its time, so that a shard takes longer than from one look at it to the next anywhere."""
+    time.sleep(0.001)
+    return halt(observation)
 
 
 def test_any_callable_is_a_policy(tmp_path):
