@@ -142,6 +142,11 @@ def take_streams(
     return {name: wanted[name].of(_several(source)) for name, source in sources.items()}
 
 
+def frames_of(source: Source) -> Taken:
+    """The images of a data set that may be learned from, whatever it is. Raises DataError where it has none."""
+    return _Wanted("frames", batches.Frames, {}, "train", image_set).of([source])
+
+
 def check_streams(method: Method, sources: Mapping[str, Sources]) -> None:
     """Raise DataError where a stream of `method` is unknown or missing; opens no data."""
     specs = method.input_streams()

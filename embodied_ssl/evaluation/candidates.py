@@ -1,18 +1,21 @@
 """The rows of a table: encoders that runs have learned, and what they must beat."""
 
-import copy
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from embodied_ssl.data import Source, frames_of
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.digests import Digests, digests_of, united
+from embodied_ssl.datasets.images.image_set import FrameStream
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.encoders import Encoder, random_encoder
 from embodied_ssl.encoders.rescaling import rescale
@@ -25,7 +28,7 @@ from embodied_ssl.training.runs.checkpoint import comparable, load_encoder, read
 from embodied_ssl.training.runs.samples import learned_from
 
 RESCALED_BY = 128
-"""Images of a set, by which the weights of the row `random ... rescaled` are rescaled."""
+"""Images by which the weights of the row `random ... rescaled` are rescaled, as many of each source."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +44,8 @@ class Candidate:
     """Where it was learned; None: nowhere."""
     samples: int = 0
     """Of each stream that it has seen."""
-    rescaled: bool = False
-    """Whether its weights are rescaled to each set that it is measured on."""
-
-    def on(self, images: ImageSet) -> "Candidate":
-        """As it is measured on a set: rescaled by images of it, by none that its source says are for testing."""
-        if not self.rescaled:
-            return self
-        rows = np.random.default_rng(self.seed).permutation(np.flatnonzero(images.part != "test"))[:RESCALED_BY]
-        encoder = copy.deepcopy(self.encoder)
-        shown = torch.from_numpy(images.images[np.sort(rows)]).movedim(-1, -3)
-        rescale(encoder, to_float(shown, encoder.image_size), self.seed)
-        return replace(self, encoder=encoder, rescaled=False)
+    rescaled_by: Digests | None = None
+    """The images by which its weights were rescaled, where they were."""
 
     @cached_property
     def weights_sha256(self) -> str:
@@ -60,8 +53,37 @@ class Candidate:
         return weights_digest(self.encoder) if self.encoder.state_dict() else ""
 
     def learned_from(self, images: ImageSet, rows: Rows) -> int:
-        """How many of these rows of a set it has learned from."""
+        """How many of these rows of a set it has learned from, or was rescaled by."""
+        if self.rescaled_by is not None:
+            return int(np.isin(images.digests[rows], self.rescaled_by).sum())
         return 0 if self.run is None else learned_from(self.run, images, rows)
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """A row of an encoder as it is before any training, or as that is when its weights are rescaled to images."""
+
+    settings: Mapping[str, Any] = field(hash=False)
+    """Of the encoder."""
+    rescaled_to: tuple[Source, ...] = ()
+    """What the runs that begin with it learn from; none: its weights stay as they were drawn."""
+
+    def candidate(self, row: str, seed: int) -> Candidate:
+        """It as the runs of a seed begin with it, or that rescaled by images that they may learn from."""
+        encoder, identity = random_encoder(**self.settings, seed=seed), sha256_of(self.said())
+        if not self.rescaled_to:
+            return Candidate(row, seed, encoder, identity)
+        images, digests = _images_of(self.rescaled_to, encoder.image_size, seed)
+        rescale(encoder, images, seed)
+        return Candidate(row, seed, encoder, identity, rescaled_by=digests)
+
+    def said(self) -> dict[str, Any]:
+        """All that its weights depend on, but for the seed: wherever data lie, by what they hold."""
+        return {**self.settings, **({"rescaled to": self._hashes} if self.rescaled_to else {})}
+
+    @cached_property
+    def _hashes(self) -> list[str]:
+        return sorted({frames_of(source).origins[0].sha256 for source in self.rescaled_to})
 
 
 def candidates(runs: Sequence[Path | str], baselines: bool, rescaled: bool = False) -> list[Candidate]:
@@ -84,7 +106,7 @@ def candidates(runs: Sequence[Path | str], baselines: bool, rescaled: bool = Fal
         return learned
     fixed = {row: make() for row, make in fixed_encoders().items()}
     others = [Candidate(row, seed, encoder) for row, encoder in fixed.items() for seed in sorted(set(seeds))]
-    return [*others, *_untrained([one["encoder"] for one in settings], seeds, rescaled), *learned]
+    return [*others, *_untrained(settings, seeds, rescaled), *learned]
 
 
 def learned_by(run: Path | str, row: str) -> Candidate:
@@ -100,27 +122,25 @@ def fixed_encoders() -> dict[str, Callable[[], Encoder]]:
     return found | ({imagenet.ROW: imagenet.ImageNet} if imagenet.is_installed() else {})
 
 
-def untrained_rows(encoders: Sequence[dict[str, Any]], rescaled: bool = False) -> dict[str, dict[str, Any]]:
-    """The rows of encoders as they are before any training, each once: their settings by name of the row.
+def untrained_rows(
+    runs: Sequence[tuple[Mapping[str, Any], Sequence[Source]]], rescaled: bool = False
+) -> dict[str, Untrained]:
+    """The rows of encoders as they are before any training, each once, by name.
 
-    rescaled: whether each has one more, with its weights rescaled to data.
+    runs: of each the settings of its encoder, and what it learns from. rescaled: whether each encoder has one row more,
+    with its weights rescaled by what the runs that begin with it learn from, so by no image that is held out from them.
     """
-    found: dict[str, dict[str, Any]] = {}
+    encoders = [encoder for encoder, _ in runs]
+    found: dict[str, Untrained] = {}
     for settings in encoders:
         alike = [other for other in encoders if other["name"] == settings["name"]]
         differing = [name for name in settings if any(other.get(name) != settings[name] for other in alike)]
         row = " ".join(["random", settings["name"], *(f"{name} {settings[name]}" for name in differing)])
-        found[row] = settings
+        found[row] = Untrained(settings)
         if rescaled:
-            found[f"{row} rescaled"] = settings | {"rescaled": True}
+            own = [source for encoder, sources in runs if encoder == settings for source in sources]
+            found[f"{row} rescaled"] = Untrained(settings, tuple(dict.fromkeys(own)))
     return found
-
-
-def untrained(row: str, settings: dict[str, Any], seed: int) -> Candidate:
-    """An encoder as the runs of a seed begin with it, or that encoder rescaled to data."""
-    own = {name: value for name, value in settings.items() if name != "rescaled"}
-    rescaled = settings.get("rescaled", False)
-    return Candidate(row, seed, random_encoder(**own, seed=seed), sha256_of(settings), rescaled=rescaled)
 
 
 def row_sha256(configuration: dict[str, Any]) -> str:
@@ -147,12 +167,35 @@ def _row_names(runs: Sequence[Path | str], seeds: Sequence[int], identities: Seq
     return [by_row[row] for row in rows]
 
 
-def _untrained(encoders: Sequence[dict[str, Any]], seeds: Sequence[int], rescaled: bool) -> list[Candidate]:
+def _untrained(runs: Sequence[dict[str, Any]], seeds: Sequence[int], rescaled: bool) -> list[Candidate]:
     """Each encoder as it was before any training, once for each of its seeds."""
+    told = [(run["encoder"], _sources_of(run)) for run in runs]
     return [
-        untrained(row, settings, seed)
-        for row, settings in untrained_rows(encoders, rescaled).items()
+        untrained.candidate(row, seed)
+        for row, untrained in untrained_rows(told, rescaled).items()
         for seed in dict.fromkeys(
-            seed for own, seed in zip(encoders, seeds, strict=True) if own.items() <= settings.items()
+            seed for run, seed in zip(runs, seeds, strict=True) if run["encoder"] == untrained.settings
         )
     ]
+
+
+def _sources_of(run: Mapping[str, Any]) -> list[Source]:
+    """What a run has learned from, by what its configuration says."""
+    each = [entry["source"] for entry in run["data"].values()]
+    return [source for own in each for source in (own if isinstance(own, list) else [own])]
+
+
+def _images_of(sources: Sequence[Source], side: int, seed: int) -> tuple[Tensor, Digests]:
+    """Images that may be learned from, as many of each source, float [B, 3, side, side], and what each is."""
+    each = {taken.origins[0].sha256: taken.stream for taken in map(frames_of, sources)}
+    rng = np.random.default_rng(seed)
+    images: list[Tensor] = []
+    digests: list[Digests] = []
+    for number, (_, stream) in enumerate(sorted(each.items())):
+        count = len(range(number, RESCALED_BY, len(each)))
+        rows = np.sort(rng.permutation(len(stream))[:count])
+        shown = stream.batch(rows, rng).images
+        images.append(to_float(shown, side))
+        own = stream.images.digests[rows] if isinstance(stream, FrameStream) else digests_of(shown.movedim(1, -1))
+        digests.append(own)
+    return torch.cat(images), united(digests)

@@ -49,7 +49,7 @@ def evaluate(
         baselines: whether to add the rows `raw pixels`, `random`, the same encoder before any training, and where the
             extra `[imagenet]` is installed a network of another architecture that learned from ImageNet's labels.
         rescaled: whether to add to these the row `random ... rescaled`: the encoder before any training with its
-            weights rescaled to the images that it is measured on (Krähenbühl et al. 2016).
+            weights rescaled by 128 of the images that the runs learn from (Krähenbühl et al. 2016).
         device: to encode and to fit classifiers on: `cpu`, `cuda`, `mps`, or `auto`, the best there is.
         cache: a folder that keeps features; None: none are kept.
         progress: whether to show a progress bar.
@@ -74,11 +74,10 @@ def evaluate(
         for each in plans:
             encoder = None
             for row in rows:
-                own = row.on(each.images)
-                if own.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
-                    encoder = own.encoder
+                if row.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
+                    encoder = row.encoder
                     features = extract(encoder, each.images, device=each.device, cache=cache)
-                found.add(each.measure(own, features))
+                found.add(each.measure(row, features))
                 bar.update()
             if damaged := each.images.damaged():
                 _tell(f"{each.images.name}: {replaced(damaged)}")

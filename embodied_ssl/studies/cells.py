@@ -22,7 +22,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.store.files import file_sha256, write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
-from embodied_ssl.evaluation.candidates import Candidate, fixed_encoders, learned_by, untrained
+from embodied_ssl.evaluation.candidates import Candidate, Untrained, fixed_encoders, learned_by
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.features import extract
 from embodied_ssl.evaluation.protocols import protocol_name
@@ -138,14 +138,14 @@ class MeasuredOn:
                 whole.images = replace(whole.images, name=f"{self.name} by {whole.images.name.rpartition(' by ')[2]}")
             else:
                 whole.images = replace(whole.images, name=self.name)
-            seen, row = whole.images.fingerprint, candidate.on(whole.images)
+            seen = whole.images.fingerprint
             if seen not in features:
-                features[seen] = extract(row.encoder, whole.images, device=whole.device)
+                features[seen] = extract(candidate.encoder, whole.images, device=whole.device)
             for divides in (True, False):
                 part = replace(whole, protocols=[one for one in whole.protocols if one.divides is divides], prepared={})
                 seeds = split_seeds(candidate.seed, on.splits if divides else 1)
                 part.prepare(seeds, told=False)
-                each = [part.measure(replace(row, seed=seed), features[seen]) for seed in seeds]
+                each = [part.measure(replace(candidate, seed=seed), features[seen]) for seed in seeds]
                 found += mean_over_splits(each, candidate.seed)
             if damaged := whole.images.damaged():
                 _say_once(f"{whole.images.name}: {replaced(damaged)}")
@@ -170,8 +170,8 @@ class Measuring:
     on: MeasuredOn
     file: Path
     run: Path | None = None
-    untrained: tuple[tuple[str, Any], ...] = ()
-    """The settings of an encoder as it is before training."""
+    untrained: Untrained | None = None
+    """An encoder as it is before training."""
 
     def is_ready(self) -> bool:
         """Whether what it needs is there."""
@@ -198,7 +198,7 @@ class Measuring:
         if self.run is not None:
             return replace(learned_by(self.run, self.row), seed=self.seed)
         if self.untrained:
-            return untrained(self.row, dict(self.untrained), self.seed)
+            return self.untrained.candidate(self.row, self.seed)
         return Candidate(self.row, self.seed, fixed_encoders()[self.row]())
 
     def results(self) -> list[Result]:
@@ -210,7 +210,8 @@ class Measuring:
         return float(json.loads(self.file.read_text(encoding="utf-8"))["seconds"])
 
     def _identity(self) -> str:
-        weights = file_sha256(self.run / ENCODER) if self.run else json.dumps(dict(self.untrained), sort_keys=True)
+        untrained = self.untrained.said() if self.untrained else {}
+        weights = file_sha256(self.run / ENCODER) if self.run else json.dumps(untrained, sort_keys=True)
         return _digest({"row": self.row, "seed": self.seed, "weights": weights, "on": self.on.said()})
 
 

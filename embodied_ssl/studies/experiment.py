@@ -16,7 +16,7 @@ from embodied_ssl.datasets.collect.settings import env_settings
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
-from embodied_ssl.evaluation.candidates import fixed_encoders, untrained_rows
+from embodied_ssl.evaluation.candidates import Untrained, fixed_encoders, untrained_rows
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.studies.cells import Cell, Learning, MeasuredOn, Measuring, Try, split_seeds
@@ -120,14 +120,11 @@ class Experiment:
         places = {(row, seed): self.out / "measured" / f"{file_name(row)}-{seed}" / f"{file_name(on.name)}.json"
                   for row in (*fixed_encoders(), *self._untrained, *(each.name for each in self.rows))
                   for seed in self.seeds}  # fmt: skip
-        settings: dict[str, tuple[tuple[str, Any], ...]] = {
-            row: tuple(own.items()) for row, own in self._untrained.items()
-        }
         runs = {row.name: row for row in self.rows}
         return [
             Measuring(
                 row, seed, on, file, run=self.place_of_run(runs[row], seed) if row in runs else None,
-                untrained=settings.get(row, ()),
+                untrained=self._untrained.get(row),
             )
             for (row, seed), file in places.items()
         ]  # fmt: skip
@@ -218,9 +215,12 @@ class Experiment:
         return {}
 
     @cached_property
-    def _untrained(self) -> dict[str, dict[str, Any]]:
-        encoders = [self._checked(row, "")["method"].encoder.settings for row in self.rows]
-        return untrained_rows(encoders, self.study.rescaled)
+    def _untrained(self) -> dict[str, Untrained]:
+        runs = [
+            (self._checked(row, "")["method"].encoder.settings, [self.place(name) for name in row.data.values()])
+            for row in self.rows
+        ]
+        return untrained_rows(runs, self.study.rescaled)
 
     def _is_known(self, name: str) -> bool:
         return name in DATA or name in self.study.data or name in self.sets

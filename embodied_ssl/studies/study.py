@@ -109,7 +109,7 @@ class Study:
     data: Mapping[str, StandardData] = field(default_factory=dict)
     """Data sets of its own, by name, beside the standard ones."""
     rescaled: bool = False
-    """Whether there is a row `random ... rescaled`: weights before training, rescaled to what is measured on."""
+    """Whether there is a row `random ... rescaled`: weights before training, rescaled to what rows learn from."""
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -122,16 +122,26 @@ def test_runs_of_one_name_with_other_settings_or_data_are_no_seeds(tmp_path):
         measured([runs[0], runs[0]], on)
 
 
-def test_a_row_rescaled_to_each_set_stands_beside_the_untrained_one(tmp_path):
-    """Of the same weights on either set, in other units; in `compare` as in `evaluate`."""
+def test_a_row_rescaled_to_what_is_learned_from_stands_beside_the_untrained_one(tmp_path):
+    """It has seen no more of what is measured on than the runs have; in `compare` as in `evaluate`."""
     run = learned(tmp_path / "rotation-0", noise(tmp_path / "data"), method="rotation")
     sets = [noise(tmp_path / "first", 1), noise(tmp_path / "second", 2)]
     rows = {each.row: each for each in measured([run], sets[:1], rescaled=True)}
     assert list(rows) == ["raw pixels", "random conv4", "random conv4 rescaled", "rotation"]
     found = [each for each in measured([run], sets, rescaled=True) if each.row.startswith("random")]
     assert len({each.weights_sha256 for each in found if each.row == "random conv4"}) == 1
-    assert len({each.weights_sha256 for each in found if each.row == "random conv4 rescaled"}) == 2
-    both = compare(["rotation"], tmp_path / "c", sets[:1], sets[1:], 1, "conv4", 16, 1, "cpu", batch_size=8,
+    rescaled = [each for each in found if each.row == "random conv4 rescaled"]
+    assert len({each.weights_sha256 for each in rescaled}) == 1
+    assert {each.set: each.learned_from for each in rescaled} == {"first": 0.0, "second": 0.0}
+    other = learned(tmp_path / "other-0", noise(tmp_path / "third", 3), method="rotation")
+    both = [each for each in measured([run, other], sets[:1], rescaled=True) if each.row == "random conv4 rescaled"]
+    assert both[0].weights_sha256 != rescaled[0].weights_sha256  # of what both runs have learned from
+    of_own = [each for each in measured([run], [tmp_path / "data"], rescaled=True) if each.row == rescaled[0].row]
+    assert of_own[0].weights_sha256 == rescaled[0].weights_sha256
+    assert of_own[0].learned_from == 0.0  # of the part that is for testing it sees nothing
+    of_train = measured([run], [tmp_path / "data/train"], rescaled=True)
+    assert {each.row: each.learned_from for each in of_train}[rescaled[0].row] == 1.0
+    both = compare(["rotation"], tmp_path / "c", [tmp_path / "data"], sets[1:], 1, "conv4", 16, 1, "cpu", batch_size=8,
                    protocols=("knn",), labels=False, progress=False, rescaled=True)  # fmt: skip
     again = {each.row: each for each in both}
     alone = next(each for each in found if each.row.endswith("rescaled") and each.set == "second")
