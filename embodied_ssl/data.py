@@ -35,6 +35,7 @@ _STREAMS: dict[type[batches.Batch], str] = {
     batches.CaptionedFrames: "captions",
     batches.Clips: "clips",
     batches.ObjectPairs: "object_pairs",
+    batches.Tracks: "tracks",
 }
 """The method of a data set that cuts it so; every other class of batches is of a kind's own interactions."""
 

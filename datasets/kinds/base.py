@@ -89,7 +89,7 @@ class Kind:
     def streams(self) -> tuple[str, ...]:
         """What a data set of it can be cut into: methods of `Dataset`."""
         if self.is_video:
-            return ("images", "captions", "pairs", "clips", *(("object_pairs",) if self.one_object else ()))
+            return ("images", "captions", "pairs", "clips", "tracks", *(("object_pairs",) if self.one_object else ()))
         return ("images", "captions", "object_pairs", *(("trials",) if self.batch else ()))
 
     @property

@@ -117,6 +117,17 @@ class ObjectPairs(Batch):
 
 
 @dataclass(frozen=True)
+class Tracks(Batch):
+    """Two frames of one episode, and where the same object or point is in each."""
+
+    first: Tensor  # uint8 [B, 3, H, W]
+    second: Tensor  # uint8 [B, 3, H, W]: the later one
+    first_pixel: Tensor  # float32 [B, 2]: (u, v)
+    second_pixel: Tensor  # float32 [B, 2]
+    episode: Tensor  # int64 [B]: row of the stream's episodes
+
+
+@dataclass(frozen=True)
 class CaptionedFrames(Batch):
     """Images and what a caption says of them."""
 

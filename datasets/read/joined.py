@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from embodied_ssl.datasets.images.image_set import LabelledStream
 from embodied_ssl.datasets.read.captions import Captions
 from embodied_ssl.datasets.read.object_pairs import ObjectPairs
 from embodied_ssl.datasets.read.streams import Interactions, Stream
+from embodied_ssl.datasets.read.tracks import Tracks
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.read.batches import Batch
@@ -38,6 +40,9 @@ class Joined:
             self.vocabulary, self._tables["words"] = _union([s.vocabulary for s in streams])  # type: ignore[attr-defined]
         elif kind is ObjectPairs:
             _, self._tables["object"] = _union([s.object_names for s in streams])  # type: ignore[attr-defined]
+        elif kind is Tracks:
+            ends = np.cumsum([0, *(s.episodes for s in streams)])  # type: ignore[attr-defined]
+            self._tables["episode"] = [np.arange(start, end) for start, end in pairwise(ends)]
         counts = [s.objects for s in streams if isinstance(s, Interactions)]
         self._objects = [sum(counts[:number]) for number in range(len(counts))]  # of the streams before each
 

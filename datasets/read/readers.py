@@ -26,6 +26,7 @@ from embodied_ssl.datasets.read.motor import OWN, MotorSignals
 from embodied_ssl.datasets.read.object_pairs import ObjectPairs
 from embodied_ssl.datasets.read.streams import Clips, Images, Interactions, Pairs
 from embodied_ssl.datasets.read.tables import Table, text
+from embodied_ssl.datasets.read.tracks import Tracks
 from embodied_ssl.datasets.schema import Field
 from embodied_ssl.datasets.store.manifest import IMAGES, Manifest, read_manifest
 from embodied_ssl.datasets.store.shards import OpenShard
@@ -241,6 +242,10 @@ class Dataset:
         `kept`, or `masked`, grey but for the object.
         """
         return ObjectPairs(self, across, together, background)
+
+    def tracks(self, max_gap_s: float = 1.0) -> Tracks:
+        """Both ends of tracks through videos, at most `max_gap_s` seconds apart, as `Tracks`."""
+        return Tracks(self, max_gap_s)
 
     def captions(self, vocabulary: Sequence[str] | None = None) -> "Captions":
         """Images with captions, as `CaptionedFrames`. vocabulary: see `Captions`."""

@@ -121,7 +121,7 @@ class Pairs:
         self._runs = Runs(dataset, 1, "pairs of frames")
         if (max_gap is None) == (max_gap_s is None):
             raise DataError("pairs: give either max_gap (frames) or max_gap_s (seconds)")
-        self.max_gap = max_gap if max_gap is not None else int(max_gap_s / _period_s(self._runs) + 1e-6)  # type: ignore[operator]
+        self.max_gap = max_gap if max_gap is not None else int(max_gap_s / period_s(self._runs) + 1e-6)  # type: ignore[operator]
         if self.max_gap < 1:
             raise DataError("pairs: the largest gap is shorter than one frame; give a longer one")
 
@@ -232,7 +232,7 @@ def batch_class(name: str) -> "type[batches.Batch]":
     return getattr(import_module(module), own)
 
 
-def _period_s(runs: Runs) -> float:
+def period_s(runs: Runs) -> float:
     """Seconds from a frame to the next."""
     first = runs.locate(np.zeros(1, np.int64))[0][0]
     time = runs.dataset.array("frames/time")[[first, first + 1]]

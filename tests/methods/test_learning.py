@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from embodied_ssl.datasets.read.batches import CaptionedFrames, Clips, FramePairs, Frames
+from embodied_ssl.datasets.read.batches import CaptionedFrames, Clips, FramePairs, Frames, Tracks
 from embodied_ssl.datasets.read.captions import LENGTH
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.evaluation.estimators.neighbours import voting_accuracy
@@ -52,6 +52,9 @@ def a_batch(name, settings, rng):
     if settings.get("views") == BODY or name in MOVING:  # that shows an object of the same kind twice
         other = pictures(kind.numpy(), rng)
         return {"pairs": FramePairs(images, other, torch.zeros(BATCH, 2), kind, torch.zeros(BATCH))}
+    if name == "tracking":  # or follows it
+        middle = torch.full((BATCH, 2), SIZE / 2)
+        return {"tracks": Tracks(images, pictures(kind.numpy(), rng), middle, middle, torch.arange(BATCH))}
     if name == "seq_jepa":  # or four times
         shown = torch.stack([images, *(pictures(kind.numpy(), rng) for _ in range(3))], 1)
         return {"clips": Clips(shown, torch.zeros(BATCH, 3, 2), torch.zeros(BATCH, 4), torch.zeros(BATCH, 3))}
@@ -95,6 +98,7 @@ CASES = [
     ("equimod", "conv4", 100, 1e-3, {}, 0.2),
     ("aa_simclr", "conv4", 100, 1e-3, {}, 0.2),
     ("clip", "conv4", 100, 1e-3, {}, 0.4),
+    ("tracking", "conv4", 100, 1e-3, {"crop": 1.0}, 0.2),
 ]
 
 

@@ -51,6 +51,9 @@ def batch(kind, rng):
         batches.ObjectPairs: lambda: batches.ObjectPairs(
             pictures(rng, COUNT), pictures(rng, COUNT), pixel, number(8, 32, 2), thing
         ),
+        batches.Tracks: lambda: batches.Tracks(
+            pictures(rng, COUNT), pictures(rng, COUNT), pixel, number(8, 32, 2), thing
+        ),
     }
     return made[kind]()
 
