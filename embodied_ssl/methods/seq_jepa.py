@@ -18,7 +18,7 @@ from embodied_ssl.parts.moving import Moving
 from embodied_ssl.parts.panels import columns, signed, with_nearest
 from embodied_ssl.parts.positives import digest
 from embodied_ssl.parts.views import to_float
-from embodied_ssl.training.optimization import follow
+from embodied_ssl.training.optimization import follow, rising
 
 
 class SeqJEPA(Moving):
@@ -33,12 +33,16 @@ class SeqJEPA(Moving):
     `[f(x_i); φ(a_i)]`, i = 1..M, of which the last has no motion yet, and f' the target encoder.
 
     Differs: Glimpses are frames of a way or of an orbit, and actions motor signals. Scaled for 32 to 96 px and short
-    runs: codes of 64 for a motion for 128, a target momentum of 0.99 for 0.996; the transformer has no dropout. What is
-    compared has the same mean and deviation in each component over the batch (`normalise`); without it the network
-    first learns to predict what the features of all images share.
+    runs: codes of 64 for a motion for 128, a target momentum of 0.99 for 0.996; the transformer has no dropout. The
+    target has the same mean and deviation in each component over the batch (`normalise`); without it the network first
+    learns to predict what the features of all images share: on 16 px stripes k-NN of their slope fell from 0.23 to 0.21
+    in 160 updates, with it it rose to 0.49. The prediction has no such norm, which would blow up what cannot be
+    predicted. The aggregator normalises after its layers and needs a warm-up or a small rate: in 200 updates at once at
+    1e-3 the features shrank to two dimensions (k-NN 0.22), after a warm-up of 50 they kept six (0.68). So short runs
+    learn what stays; that the motion helps to predict was not seen in them.
     """
 
-    recipe = Recipe(learning_rate=1e-3, weight_decay=1e-3, batch_size=128, steps=2000)
+    recipe = Recipe(learning_rate=4e-4, weight_decay=1e-3, batch_size=128, steps=2000, warmup=0.1)
 
     def __init__(
         self,
@@ -64,8 +68,8 @@ class SeqJEPA(Moving):
             heads: of its attention, or fewer where their number does not divide its width.
             action_dim: of the code of a motion.
             width: of the hidden layer of the predictor; 1,024 in the paper.
-            momentum: with which the target encoder follows.
-            normalise: whether prediction and target go through a batch norm without scale and shift; not in the paper.
+            momentum: with which the target encoder follows at first; it rises to 1.
+            normalise: whether the target goes through a batch norm without scale and shift; not in the paper.
             jitter: of the colours of each frame.
             motor_size: numbers of a motion; None: as many as the data have.
         """
@@ -74,7 +78,7 @@ class SeqJEPA(Moving):
         self.aggregate_token = nn.Parameter(torch.zeros(token))
         layer = nn.TransformerEncoderLayer(token, math.gcd(heads, token), 4 * token, dropout=0.0, batch_first=True)
         self.aggregator = nn.TransformerEncoder(layer, layers, nn.LayerNorm(token), enable_nested_tensor=False)
-        self.predictor = mlp((token + action_dim, width, encoder.dim), last_norm=normalise)
+        self.predictor = mlp((token + action_dim, width, encoder.dim))
         self.target_norm = nn.BatchNorm1d(encoder.dim, affine=False) if normalise else nn.Identity()
         self.target_encoder = copy.deepcopy(encoder).requires_grad_(False)
 
@@ -119,7 +123,7 @@ class SeqJEPA(Moving):
 
     def after_step(self, step: Step) -> None:
         """The target encoder follows."""
-        follow(self.target_encoder, self.encoder, self.momentum, buffers=False)
+        follow(self.target_encoder, self.encoder, rising(self.momentum, step.progress), buffers=False)
 
     def show(self, clips: Clips, step: Step) -> list[list[Panel]]:
         """The glimpses of each clip, its next one, and those of the batch that are nearest to the prediction."""
