@@ -16,6 +16,8 @@ from markupsafe import Markup, escape
 from numpy.typing import ArrayLike, NDArray
 
 WIDTH, HEIGHT = 420, 290
+NAME_PX = 13
+"""What a name at a curve's end takes of the height."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 16, 14, 44
 
 COLOURS = (
@@ -57,13 +59,15 @@ class Axis:
 class Chart:
     """One pair of axes and what is drawn between them."""
 
-    def __init__(self, x: Axis, y: Axis, height: int = HEIGHT, left: int = _LEFT, grid: bool = True):
-        self.x, self.y, self.height, self.left, self.grid = x, y, height, left, grid
+    def __init__(
+        self, x: Axis, y: Axis, height: int = HEIGHT, left: int = _LEFT, grid: bool = True, right: int = _RIGHT
+    ):
+        self.x, self.y, self.height, self.left, self.grid, self.right = x, y, height, left, grid, right
         self._marks: list[str] = []
 
     def across(self, values: ArrayLike) -> NDArray[np.float64]:
         """Places of x values, in px of the drawing."""
-        return self.left + self.x.share(values) * (WIDTH - self.left - _RIGHT)
+        return self.left + self.x.share(values) * (WIDTH - self.left - self.right)
 
     def down(self, values: ArrayLike) -> NDArray[np.float64]:
         """Places of y values, in px of the drawing."""
@@ -112,12 +116,28 @@ class Chart:
                 f"<title>{int(counts[i, j]):,}</title></rect>"
             )
 
+    def names(self, x: float, ends: Sequence[tuple[str, float, str]]) -> None:
+        """Names at the right, each led to from where its curve ends: name, y there and colour of each curve.
+
+        None covers another, as long as all have room: `NAME_PX` of the chart's height each.
+        """
+        ends = sorted(ends, key=lambda end: -end[1])
+        wanted = self.down([y for _, y, _ in ends])
+        start, edge = float(self.across(x)), WIDTH - self.right
+        for (name, _, colour), at, place in zip(
+            ends, wanted, _spread(wanted, _TOP, self.height - _BOTTOM), strict=True
+        ):
+            self._marks.append(
+                f'<path class="leader" stroke="{colour}" d="M{start:.1f} {at:.1f}L{edge + 14} {place:.1f}h5"/>'
+                f'<text class="tick start" x="{edge + 22}" y="{place + 4:.1f}">{escape(name)}</text>'
+            )
+
     def rule(self, x: float | None = None, y: float | None = None, css: str = "rule") -> None:
         """A line across the whole drawing, upright at `x` or level at `y`."""
         if x is not None:
             self._marks.append(f'<path class="{css}" d="M{float(self.across(x)):.1f} {_TOP}V{self.height - _BOTTOM}"/>')
         if y is not None:
-            self._marks.append(f'<path class="{css}" d="M{self.left} {float(self.down(y)):.1f}H{WIDTH - _RIGHT}"/>')
+            self._marks.append(f'<path class="{css}" d="M{self.left} {float(self.down(y)):.1f}H{WIDTH - self.right}"/>')
 
     def slope(self, x0: float, y0: float, x1: float, y1: float) -> None:
         """A thin line for reference, between two points in data units."""
@@ -147,9 +167,9 @@ class Chart:
             parts.append(f'{grid}<text class="tick" x="{across:.1f}" y="{bottom + 16}">{escape(label)}</text>')
         for value, label in self.y.marks():
             down = float(self.down(value))
-            grid = f'<path class="grid" d="M{self.left} {down:.1f}H{WIDTH - _RIGHT}"/>' if self.grid else ""
+            grid = f'<path class="grid" d="M{self.left} {down:.1f}H{WIDTH - self.right}"/>' if self.grid else ""
             parts.append(f'{grid}<text class="tick y" x="{self.left - 6}" y="{down + 4:.1f}">{escape(label)}</text>')
-        middle = (self.left + WIDTH - _RIGHT) / 2
+        middle = max((self.left + WIDTH - self.right) / 2, 3.4 * len(self.x.label))  # no letter left of the drawing
         parts.append(f'<text class="label" x="{middle:.0f}" y="{self.height - 8}">{escape(self.x.label)}</text>')
         middle = (_TOP + bottom) / 2
         parts.append(
@@ -222,6 +242,15 @@ def ends(values: NDArray[np.floating]) -> tuple[float, float]:
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     margin = 0.04 * (high - low) or 0.1
     return low - margin, high + margin
+
+
+def _spread(places: NDArray[np.float64], top: float, bottom: float) -> NDArray[np.float64]:
+    """Places in rising order, moved up and down as far as it takes for each to be `NAME_PX` below the one before."""
+    steps = NAME_PX * np.arange(len(places))
+    down = np.maximum.accumulate(places - steps)
+    up = np.minimum.accumulate((places - steps)[::-1])[::-1]
+    lowest = max(bottom - NAME_PX * (len(places) - 1), top)
+    return np.clip((down + up) / 2, top, lowest) + steps
 
 
 def round_step(step: float) -> float:

@@ -6,15 +6,16 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from embodied_ssl.datasets.gallery.charts import WIDTH, Axis, Chart, number, words
+from embodied_ssl.datasets.gallery.charts import HEIGHT, NAME_PX, WIDTH, Axis, Chart, number, words
 from embodied_ssl.datasets.gallery.template import Figure
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.tables import Cell, cells, row_order
 
 _STYLE = (
     "text{font:12px sans-serif;fill:#444}.tick,.label{text-anchor:middle}.tick.y{text-anchor:end}.tick.start"
-    "{text-anchor:start}.grid{stroke:#ddd;fill:none}.whisker,.rule{stroke:#333;fill:none}.curve{fill:none;"
-    "stroke-width:2}.heading{font-weight:bold;text-anchor:middle}.key{text-anchor:start}"
+    "{text-anchor:start}.grid{stroke:#ddd;fill:none}.rule{stroke:#333;fill:none}.whisker{stroke:#333;fill:none;"
+    "stroke-opacity:.5}.curve{fill:none;stroke-width:2}.again{stroke-dasharray:5 3}.leader{fill:none;"
+    "stroke-opacity:.6}.heading{font-weight:bold;text-anchor:middle}"
 )
 _ROW, _LETTER = 22, 6.7  # px of a chart of bars: a row, and a letter of its names and numbers at most
 _GREY = "#7d838d"
@@ -68,18 +69,25 @@ def curves(title: str, results: Sequence[Result], over: str, colours: Mapping[st
     x_ends = (places[0] * 0.88, places[-1] * 1.14) if log else _widened(places)
     ticks = tuple((place, number(place)) for place in _apart(places, log))
     axis = Axis(f"{words(over)}{' (logarithmic)' if log else ''}", *x_ends, log=log, ticks=ticks)
-    chart = Chart(axis, Axis(_label(results), max(0.0, low - margin) if low >= 0 else low - margin, high + margin))
-    for row in sorted(points, key=row_order):
+    rows = sorted(points, key=row_order)
+    chart = Chart(
+        axis, Axis(_label(results), max(0.0, low - margin) if low >= 0 else low - margin, high + margin),
+        height=max(HEIGHT, NAME_PX * len(rows) + 60), right=42 + math.ceil(_LETTER * max(map(len, map(_short, rows)))),
+    )  # fmt: skip
+    used: set[str] = set()
+    for row in rows:
         own, colour = points[row], colours.get(row, _GREY)
         xs, means = sorted(own), [own[place].mean for place in sorted(own)]
-        chart.lines([(xs, means)], colour, "curve")
+        told = [place for place in xs if math.isfinite(own[place].half)]
+        chart.whiskers(told, [_ends(own[place])[0] for place in told], [_ends(own[place])[1] for place in told])
+        chart.lines([(xs, means)], colour, "curve again" if colour in used else "curve")
         chart.points(
             xs, means, colour, [f"{row}, {number(place)}: {own[place].text} {own[place].interval}" for place in xs]
         )
-        told = [place for place in xs if math.isfinite(own[place].half)]
-        chart.whiskers(told, [_ends(own[place])[0] for place in told], [_ends(own[place])[1] for place in told])
-    key = [(colours.get(row, _GREY), row) for row in sorted(points, key=row_order)]
-    return Figure(title, chart.svg(title), caption, key)
+        used.add(colour)
+    ends_of = {row: points[row][max(points[row])].mean for row in rows}
+    chart.names(places[-1], [(_short(row), ends_of[row], colours.get(row, _GREY)) for row in rows])
+    return Figure(title, chart.svg(title), caption)
 
 
 def place_of(result: Result, over: str) -> float | None:
@@ -93,21 +101,16 @@ def place_of(result: Result, over: str) -> float | None:
 
 
 def as_file(figure: Figure) -> str:
-    """A figure as an SVG file of its own, with its title above and its key below."""
+    """A figure as an SVG file of its own, with its title above."""
     height = float(str(figure.chart).split('viewBox="0 0 ')[1].split('"')[0].split()[1])
     inner = str(figure.chart).replace('<svg class="chart"', f'<svg y="22" width="{WIDTH}" height="{height:g}"', 1)
     wide = 1.25 * _LETTER * len(figure.title) > WIDTH - 8
     fit = f' textLength="{WIDTH - 8}" lengthAdjust="spacingAndGlyphs"' if wide else ""
-    whole = height + 30 + 16 * len(figure.key)
-    key = "".join(
-        f'<rect x="20" y="{height + 28 + 16 * i:g}" width="10" height="10" fill="{colour}"/>'
-        f'<text class="key" x="36" y="{height + 37 + 16 * i:g}">{escape(name)}</text>'
-        for i, (colour, name) in enumerate(figure.key)
-    )
+    whole = height + 30
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{whole:g}"><style>{_STYLE}</style>'
         f'<rect width="{WIDTH}" height="{whole:g}" fill="#fff"/>'
-        f'<text class="heading" x="{WIDTH // 2}" y="15"{fit}>{escape(figure.title)}</text>{inner}{key}</svg>\n'
+        f'<text class="heading" x="{WIDTH // 2}" y="15"{fit}>{escape(figure.title)}</text>{inner}</svg>\n'
     )
 
 

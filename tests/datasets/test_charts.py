@@ -1,10 +1,12 @@
 """Charts: right intervals and numbers, places on axes, and no code from names."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, round_step, rows_chart, wilson
+from embodied_ssl.datasets.gallery.charts import NAME_PX, Axis, Chart, number, round_step, rows_chart, wilson
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 7), (50, 80), (9, 9)])
@@ -39,3 +41,15 @@ def test_places_that_are_not_finite_break_a_line():
     chart = Chart(Axis("x", 0, 3), Axis("y", 0, 1))
     chart.lines([([0, 1, 2, 3], [0, np.nan, 1, 0])], "red", "line")
     assert chart.svg("").count("M") - Chart(chart.x, chart.y).svg("").count("M") == 2
+
+
+def test_names_of_curves_stand_apart_in_their_order():
+    chart = Chart(Axis("x", 0, 1), Axis("y", 0, 1), right=100)
+    ends = [("low", 0.0, "red"), ("middle", 0.5, "blue"), ("near", 0.501, "green"), ("high", 0.99, "grey")]
+    chart.names(1.0, ends)
+    told = re.findall(r'y="([\d.]+)">(low|middle|near|high)<', chart.svg("names"))
+    assert [name for _, name in told] == ["high", "near", "middle", "low"]
+    places = [float(y) - 4 for y, _ in told]
+    assert np.diff(places).min() > NAME_PX - 0.2
+    assert places[0] == pytest.approx(float(chart.down(0.99)), abs=0.1)  # what has room stays beside its curve
+    assert np.mean(places[1:3]) == pytest.approx(float(chart.down(0.5005)), abs=0.1)
