@@ -111,7 +111,7 @@ def zoo_command(given: Mapping[str, Any]) -> int:
     for name in zoo_names():
         card = zoo_card(name)
         encoder = card["run"]["encoder"]
-        print(f"zoo/{name}\n    {card['row']}, of the study {card['study']}: {card['command']}")
+        print(f"zoo/{name}\n    {card['row']}, of the study {card['study']} at {card['size']}:\n    {card['command']}")
         print(f"    {encoder['name']}, images of {encoder['image_size']} px")
         for one in card["scores"]:
             print(f"    {one['set']}, {one['protocol']}: {one['metric']} {one['value']:.3f}")

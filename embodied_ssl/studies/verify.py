@@ -91,9 +91,7 @@ def verify(
 def _verify_study(
     folder: Path, fresh: Path, rows: Sequence[str], seeds: int | None, workers: int, device: str | None, progress: bool
 ) -> list[Finding]:
-    told = json.loads((folder / STUDY).read_text(encoding="utf-8"))
-    before = _experiment(folder, told)
-    before = _of_rows(before, rows, seeds)
+    before = _of_rows(experiment_in(folder), rows, seeds)
     again = replace(before, out=fresh, data=fresh / "data", device=device or before.device)
     run_experiment(again, workers, progress=progress, page=False)
     found = [_data(name, before.place(name), again.place(name)) for name in again.needed if name not in again.sets]
@@ -102,8 +100,9 @@ def _verify_study(
     return found + _numbers(read_results(folder / "results.json"), read_results(fresh / "results.json"))
 
 
-def _experiment(folder: Path, told: dict[str, Any]) -> Experiment:
-    """The experiment that a folder holds."""
+def experiment_in(folder: Path) -> Experiment:
+    """The experiment whose `study.json` a folder holds."""
+    told = json.loads((folder / STUDY).read_text(encoding="utf-8"))
     if told["asked"]:
         return comparison(folder, **told["asked"])
     study = study_named(told["study"])

@@ -127,13 +127,11 @@ def _rows(experiment: Experiment) -> str:
         hours = sum(read_progress(each.run)[1] for each in own) / 3600 / len(own)
         chosen = best_of(own[0].tries)
         told = f" (`{chosen}` is the best of {len(row.choices)})" if chosen else ""
-        lines.append(
-            f"| {row.name} | {own[0].samples:,} | {hours:.2f} | `{_command(experiment, own[0], chosen)}`{told} |"
-        )
+        lines.append(f"| {row.name} | {own[0].samples:,} | {hours:.2f} | `{command_of(experiment, own[0])}`{told} |")
     return "\n".join(lines)
 
 
-def _command(experiment: Experiment, learning: Learning, chosen: str) -> str:
+def command_of(experiment: Experiment, learning: Learning) -> str:
     """The command of a run, as in a folder that has the data sets in `data` and everything else beside it."""
-    words = shlex.join(["embodied-ssl", "train", *learning.command, *shlex.split(chosen)])
+    words = shlex.join(["embodied-ssl", "train", *learning.command, *shlex.split(best_of(learning.tries))])
     return words.replace(f"{experiment.data}/", "data/").replace(f"{experiment.out}/", "")

@@ -4,7 +4,6 @@ python -m embodied_ssl.zoo.adding studies/positives "simclr: hold, across scenes
 """
 
 import json
-import shlex
 import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
@@ -17,6 +16,8 @@ from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST, read_json
 from embodied_ssl.evaluation.results import read_results
 from embodied_ssl.studies.study import file_name
+from embodied_ssl.studies.verify import experiment_in
+from embodied_ssl.studies.write import command_of
 from embodied_ssl.training.runs.checkpoint import ENCODER, FIRST_WEIGHTS, read_configuration
 from embodied_ssl.training.runs.outside import CODE
 
@@ -42,8 +43,12 @@ def add(study: Path | str, row: str, name: str, seed: int = 0) -> Path:
         for one in read_results(folder / "results.json")
         if (file_name(one.row), one.seed) == (file_name(row), seed)
     ]
-    card = {"row": row, "study": json.loads((folder / "study.json").read_text(encoding="utf-8"))["study"],
-            "command": _command(told), "run": told, "data": data, "scores": scores}  # fmt: skip
+    experiment = experiment_in(folder)
+    (learning,) = (each for each in experiment.learning() if (each.row, each.seed) == (row, seed))
+    for entry in told["data"].values():
+        entry["source"] = _name_of(entry["source"])  # where it lay says nothing elsewhere
+    card = {"row": row, "study": experiment.study.name, "size": experiment.size_name,
+            "command": command_of(experiment, learning), "run": told, "data": data, "scores": scores}  # fmt: skip
     write_atomically(zoo.FOLDER / f"{name}.safetensors", [weights])
     path = zoo.FOLDER / f"{name}.json"
     write_atomically(path, [(json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()])
@@ -62,10 +67,8 @@ def _data_of(entry: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _command(told: dict[str, Any]) -> str:
-    """The run in words; its card has every setting."""
-    streams = [word for stream in told["data"] for word in (f"--{stream}", f"DATA/{stream}")]
-    return shlex.join(["embodied-ssl", "train", told["method"], *streams, "--seed", str(told["seed"])])
+def _name_of(source: str | list[str]) -> str | list[str]:
+    return Path(source).name if isinstance(source, str) else [Path(each).name for each in source]
 
 
 def main() -> None:
