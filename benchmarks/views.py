@@ -24,10 +24,10 @@ from torchvision import transforms
 from embodied_ssl.encoders import split_colors
 from embodied_ssl.methods import make_method
 from embodied_ssl.methods.context_encoder import covered, random_blobs
-from embodied_ssl.methods.jigsaw import lay
 from embodied_ssl.methods.relative_patch import SIDES
 from embodied_ssl.parts.augmentation import color_jitter
 from embodied_ssl.parts.colors import cell_colors, color_classes, rgb_to_lab, soft_classes
+from embodied_ssl.parts.tiles import lay
 from embodied_ssl.parts.views import random_square, rotations, to_float
 
 SIZE, BATCH = 96, 64

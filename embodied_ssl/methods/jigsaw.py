@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
@@ -18,9 +18,7 @@ from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.parts.views import uniform, windows_at
-
-TILES = 9
+from embodied_ssl.parts.tiles import TILES, cut_tiles, lay, mosaic
 
 
 class Jigsaw(Method):
@@ -78,22 +76,7 @@ class Jigsaw(Method):
 
     def cut(self, images: Tensor, rng: torch.Generator) -> Tensor:
         """The tiles of a random square of each image, row by row, [B, 9, 3, tile, tile]."""
-        count, (height, width) = len(images), images.shape[-2:]
-
-        # A random square, with a rim by which colours are displaced, as a share of its side.
-        rim = self.tile_share / 3 / self.tile
-        square = uniform(count, self.least_crop, 1.0, rng).sqrt() * min(height, width) / (1 + 2 * rim)  # [B], px
-        free = images.new_tensor([width, height], dtype=torch.float32) - (1 + 2 * rim) * square[:, None]  # [B, 2]
-        corner = torch.stack([uniform(count, 0, 1, rng), uniform(count, 0, 1, rng)], 1) * free + rim * square[:, None]
-
-        # Its nine cells, and a tile at a random place in each.
-        cell = square / 3  # [B]
-        side = cell * self.tile_share  # [B]
-        places = torch.cartesian_prod(*(torch.arange(3, device=images.device),) * 2).flip(1) + 0.5  # [9, 2] (u, v)
-        jitter = torch.rand((count, TILES, 2), generator=rng, device=rng.device) - 0.5  # [B, 9, 2]
-        middle = corner[:, None] + places * cell[:, None, None] + jitter * (cell - side)[:, None, None]  # [B, 9, 2]
-        shift = torch.randint(-1, 2, (count, 3, TILES, 2), generator=rng, device=rng.device)  # px of the tile
-        return windows_at(images, middle, side, self.tile, shift * (side / self.tile)[:, None, None, None])
+        return cut_tiles(images, rng, self.tile, self.tile_share, self.least_crop)
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
         """Each puzzle, the network's solution, and the image."""
@@ -131,18 +114,6 @@ def standardised(tiles: Tensor) -> Tensor:
     centred = tiles - tiles.mean((-2, -1), keepdim=True)
     deviation = centred.square().mean((-2, -1), keepdim=True).sqrt()
     return centred * (DEVIATION / (deviation + 1e-2)) + MEAN
-
-
-def lay(tiles: Tensor, order: Tensor) -> Tensor:
-    """Tiles [B, 9, ...] in the orders [B, 9]: place i gets tile order[i]."""
-    return tiles[torch.arange(len(tiles), device=tiles.device)[:, None], order]
-
-
-def mosaic(tiles: Tensor) -> Tensor:
-    """Nine tiles [9, 3, t, t] side by side, with white joints, [3, 3 t + 4, 3 t + 4]."""
-    framed = nn.functional.pad(tiles, (0, 2, 0, 2), value=1.0)
-    rows = framed.unflatten(0, (3, 3)).permute(2, 0, 3, 1, 4)  # colour, row, v, column, u
-    return rows.flatten(3).flatten(1, 2)[:, :-2, :-2]
 
 
 @cache

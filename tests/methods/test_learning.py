@@ -9,6 +9,7 @@ import torch
 
 from embodied_ssl.datasets.read.batches import CaptionedFrames, Clips, FramePairs, Frames, Tracks
 from embodied_ssl.datasets.read.captions import LENGTH
+from embodied_ssl.datasets.read.streams import Batches
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.evaluation.estimators.neighbours import voting_accuracy
 from embodied_ssl.method import Step
@@ -78,14 +79,40 @@ def clips(kind, rng):
     return Clips(glimpses(kind, places, rng), torch.from_numpy(motion).float(), seconds, seconds[:, 1:])
 
 
+class Few:
+    """A data set of some pictures, which come again and again; for methods that remember each."""
+
+    def __init__(self, count):
+        rng = np.random.default_rng(0)
+        self.images = pictures(rng.integers(0, KINDS, count), rng)
+
+    def __len__(self):
+        return len(self.images)
+
+    def batch(self, index, rng):
+        return Frames(self.images[index], torch.from_numpy(index))
+
+
+def learned_by_heart(name, steps, **settings):
+    """A method with a memory bank that has learned from 512 pictures."""
+    method = make_method(name, "conv4", SIZE, seed=0, **settings)
+    frames = Few(512)
+    method.infer_shapes({"frames": frames}, np.random.default_rng(0))
+    batches = Batches(frames, BATCH)
+    return trained(method, steps, 1e-3, lambda number: {"frames": batches[number]})
+
+
 def learned(name, encoder, steps, rate, **settings):
-    method = make_method(name, encoder, SIZE, seed=0, **settings)
-    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], rate)
     rng = np.random.default_rng(0)
+    method = make_method(name, encoder, SIZE, seed=0, **settings)
+    return trained(method, steps, rate, lambda number: a_batch(name, settings, rng))
+
+
+def trained(method, steps, rate, batch):
+    optimizer = torch.optim.AdamW([p for p in method.parameters() if p.requires_grad], rate)
     for number in range(steps):
-        batch = a_batch(name, settings, rng)
         step = Step(number / steps, torch.Generator().manual_seed(number))
-        loss = method.train().loss(**batch, step=step)["loss"]
+        loss = method.train().loss(**batch(number), step=step)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -133,6 +160,22 @@ def test_what_has_no_negatives_begins_slowly_and_learns(name, steps, settings, f
     monkeypatch.setattr(sys.modules[__name__], "SIZE", 16)
     torch.manual_seed(0)
     assert knn_of(learned(name, "conv4", steps, 1e-3, views=BODY, **settings).output_encoder) > found
+
+
+BANKED = [
+    ("instdisc", 150, {}, 0.2),
+    ("local_agg", 150, {"warmup": 0.4, "cluster_size": 10}, 0.2),
+    ("pirl", 80, {}, 0.1),
+    ("nat", 300, {"dim": 16}, 0.12),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "steps", "settings", "gain"), BANKED)
+def test_what_remembers_every_image_learns(name, steps, settings, gain, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "")
+    torch.manual_seed(0)
+    assert knn_of(learned_by_heart(name, steps, **settings).output_encoder) > before("conv4") + gain
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from torchvision.transforms.functional import rotate
 
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.method import Step
-from embodied_ssl.methods import jigsaw, make_method, relative_patch, rotation
+from embodied_ssl.methods import make_method, relative_patch, rotation
+from embodied_ssl.parts.tiles import lay
 from embodied_ssl.parts.views import to_float, windows_at
 
 
@@ -126,10 +127,10 @@ def test_no_line_goes_on_from_a_tile_to_the_next():
         method = make_method("jigsaw", "conv4", 32, permutations=16, least_crop=1.0, **settings)
         tiles = method.cut(noise(rng(), 100, 96, 96, 2), rng())
         order = torch.arange(100) % 16
-        laid = jigsaw.lay(tiles, method.orders[order])
+        laid = lay(tiles, method.orders[order])
         costs = []
         for tried in method.orders:
-            grid = jigsaw.lay(laid, tried.argsort()[None].expand(100, 9)).unflatten(1, (3, 3))
+            grid = lay(laid, tried.argsort()[None].expand(100, 9)).unflatten(1, (3, 3))
             down = grid.transpose(-1, -2)
             rows, columns = facing(grid[:, :, :-1], grid[:, :, 1:]), facing(down[:, :-1], down[:, 1:])
             costs.append(rows.mean((1, 2)) + columns.mean((1, 2)))

@@ -27,6 +27,8 @@ CASES = [
     ("dino", {"prototypes": 24, "width": 32, "balance": "centre", "paper_head": True}),
     ("vicreg", {"views": {"source": "body"}, "inverse_weight": 1.0}),
     ("swav", {"queue_length": 20, "queue_from": 0.0}),
+    ("instdisc", {"negatives": 8, "proximal": 1.0}),
+    ("pirl", {"pretext": "rotation"}),
     ("mae", {"class_token": True}),
     ("temporal_order", {"sample_by": "energy"}),
     ("context_encoder", {"hole": "centre"}),

@@ -103,10 +103,13 @@ def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
         ("moco", {"version": 3}),
         ("dino", {"prototypes": 32, "width": 32, "balance": "centre"}),
         ("mae", {}),
+        ("instdisc", {"negatives": 16}),
+        ("local_agg", {"cluster_size": 5.0}),
+        ("nat", {"assign_every": 1}),
         ("clip", {"start": "word2vec", "start_steps": 2}),
     ],
 )
-def test_queue_teacher_and_centre_survive_an_interruption(roam, tmp_path, monkeypatch, name, settings):
+def test_queue_teacher_centre_and_bank_survive_an_interruption(roam, tmp_path, monkeypatch, name, settings):
     recipe = Recipe(steps=8, batch_size=8)
 
     def learn(out):
