@@ -8,7 +8,7 @@ measured on 5,000 to 5,999; rooms are told apart by the seed.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -46,7 +46,7 @@ class StandardData:
     def command(self, size: SizeName, out: Path | str) -> str:
         """The command line that collects it."""
         options = {"episodes": self.episodes_for(size), **self.settings, "seed": self.seed}
-        words = " ".join(f"--{name} {_in_words(value)}" for name, value in options.items())
+        words = " ".join(f"--{name} {_in_words(value)}" for name, value in _one_by_one(options))
         return f"embodied-ssl collect {self.kind} --out {out} {words}"
 
 
@@ -158,6 +158,12 @@ def committed_sha256(name: str, size: SizeName) -> str | None:
     """The hash of a standard data set where the package was made; None where nobody has committed it."""
     of_name: dict[str, str] = json.loads(HASHES.read_text()).get(name, {})  # by number of episodes
     return of_name.get(str(standard(name).episodes_for(size)))
+
+
+def _one_by_one(options: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, Any]]:
+    """Options, and those within them as `scene.position`."""
+    for name, value in options.items():
+        yield from _one_by_one(value, f"{of}{name}.") if isinstance(value, Mapping) else [(f"{of}{name}", value)]
 
 
 def _in_words(value: Any) -> str:

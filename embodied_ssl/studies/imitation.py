@@ -1,6 +1,6 @@
 """Imitation: what a learned representation is worth to a robot that is shown fifty times what to do.
 
-Policies are cloned on frozen features, of a button to press and of objects to pick and place, and then act.
+Policies are cloned on frozen features, of a button to press and of boxes to pick and place, and then act.
 """
 
 from embodied_ssl.evaluation.protocols.imitation import Imitation
@@ -9,40 +9,49 @@ from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
 SIMCLR = "simclr --temperature 0.1 --grey 0.5 --lr 3e-3"
 ACROSS = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0"
-TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
+TOUCH = "curious_robot --bs 32"
+SENSES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
+SCENE = {"position": (0.5, -0.45, 0.45), "target": (0.0, 0.0, 0.04), "field_of_view": 0.62}
+WRIST = {"position": (0.11, 0.0, -0.06), "target": (0.02, 0.0, 0.06), "field_of_view": 1.1}
 
 
-def _shown(kind: str, seed: int) -> StandardData:
-    """Demonstrations of a task, seen from beside the table and from the hand."""
-    settings = {"trajectory": True, "cameras": ("scene", "wrist"), "size": 48, "instances": TEST}
-    return StandardData(kind, {"minute": 6, "hour": 60, "day": 120}, seed, settings)
+def _shown(kind: str, seed: int, minute: int, more: int, **settings: object) -> StandardData:
+    """Demonstrations of a task, seen from close beside the table and from the hand."""
+    seen = {"trajectory": True, "cameras": ("scene", "wrist"), "size": 48, "instances": TEST}
+    views = {"scene": SCENE, "wrist": WRIST}
+    return StandardData(kind, {"minute": minute, "hour": more, "day": more}, seed, {**seen, **views, **settings})
 
 
 STUDY = Study(
     question="What is a representation worth to a robot that is shown fifty times what to do?",
-    data={"press_shown": _shown("press", 21), "pick_place_shown": _shown("pick_place", 22)},
+    data={
+        "press_shown": _shown("press", 21, 6, 260, length=30),
+        "pick_place_shown": _shown("pick_place", 22, 6, 80, length=80, categories="box"),
+    },
     rows=(
+        Row("touch: all senses", TOUCH, SENSES),
+        Row("touch: grasping", TOUCH, {"grasps": "grasp"}),
+        Row("touch: seeing again", TOUCH, {"pairs": "grasp"}),
         Row("simclr: augmentation", SIMCLR, {"frames": "hold"}),
         Row("simclr: hold", f"{SIMCLR} {ACROSS}", {"objects": "hold"}),
-        Row("simclr: two tables", f"{SIMCLR} --source both", {"objects": "grasp"}),
-        Row("curious robot", "curious_robot --bs 32", TABLES, samples=0.25),
         Row("equivariance", "equivariance", {"pairs": "roam"}),
-        Row("labels", "labels --lr 3e-3", {"labelled": "hold"}),
+        Row("labels", "labels --bs 32", {"labelled": "poke"}),
     ),
     on=(
-        On("press_shown", (Imitation(demonstrations=(5, 50)),)),
-        On("pick_place_shown", (Imitation(demonstrations=(5, 50), told_goal=True),)),
+        On("press_shown", (Imitation(demonstrations=(50, 200), chunk=4, carried_out=2),)),
+        On("pick_place_shown", (Imitation(demonstrations=(50,), told_goal=True),)),
     ),
-    encoder="resnet8",
-    batch_size=128,
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=64_000, seeds=3, precision="bf16"),
-        "day": Size(samples=512_000, seeds=5, precision="bf16"),
-        "gpu": Size(samples=2_000_000, seeds=5, precision="bf16"),
+        "hour": Size(samples=48_000, seeds=3),
+        "day": Size(samples=512_000, seeds=5),
+        "gpu": Size(samples=2_000_000, seeds=5),
     },
     figures=(
         Figure("Pressing a button", "imitation", "success", "press_shown", over="demonstrations"),
-        Figure("Picking and placing", "imitation", "success", "pick_place_shown", over="demonstrations"),
+        Figure("Picking and placing", "imitation", "success@50", "pick_place_shown"),
+        Figure("Actions foreseen, pressing", "imitation", "R² of actions", "press_shown", over="demonstrations"),
+        Figure("Actions foreseen, picking and placing", "imitation", "R² of actions@50", "pick_place_shown"),
     ),
+    batch_size=128,
 )

@@ -49,7 +49,7 @@ def measured(folder, protocol: Imitation, encoder: Encoder) -> dict[str, float]:
 @pytest.mark.slow
 def test_reaching_is_cloned_from_the_goal_and_what_the_body_feels(demonstrations):
     """Which is all that reaching needs: features that say nothing do as well as the simulator's state."""
-    protocol = Imitation(demonstrations=(40,), episodes=12, updates=1500, told_goal=True)
+    protocol = Imitation(demonstrations=(40,), episodes=12, told_goal=True)
     found = measured(demonstrations, protocol, Constant())
     assert found["success of the expert"] == 1
     assert found["success@40"] >= 0.6

@@ -161,27 +161,6 @@ def fit_network(
     return Network(standard, of_targets, kept, epochs)
 
 
-def fit_longer(
-    train: Sample, seed: int, updates: int, device: str = "cpu", hidden: tuple[int, ...] = (256, 256), batch: int = 64
-) -> Network:
-    """An MLP by squared error of standardised targets, without validation: AdamW's rate falls to 0 along a cosine."""
-    standard, of_targets = Standard.of(train[0]), Standard.of(train[1])
-    x = torch.from_numpy(standard(train[0]).astype("f4")).to(device)
-    y = torch.from_numpy(of_targets(train[1]).astype("f4")).to(device)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        layers = plain_mlp((x.shape[1], *hidden, y.shape[1])).to(device)
-    optimizer = torch.optim.AdamW(layers.parameters(), RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, updates)
-    draws = torch.from_numpy(np.random.default_rng(seed).integers(len(x), size=(updates, batch))).to(device)
-    for rows in draws:
-        functional.mse_loss(layers(x[rows]), y[rows]).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-    return Network(standard, of_targets, layers)
-
-
 def _shuffled(x: Tensor, y: Tensor, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
     """An epoch's updates."""
     order = torch.from_numpy(rng.permutation(len(x))).to(x.device)

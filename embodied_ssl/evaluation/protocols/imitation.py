@@ -1,31 +1,27 @@
 """Imitation: a policy on frozen features is cloned from few demonstrations, and acts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from embodied_ssl.datasets.collect.policies import resolve_policy
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.environments import make_env, settings_of
-from embodied_ssl.evaluation.estimators.regression import Network, fit_longer
+from embodied_ssl.environments import settings_of
+from embodied_ssl.evaluation.cloning import Actor, Clone, Demonstrations, Observation, Tables, state_from_hand
+from embodied_ssl.evaluation.estimators.regression import Reals
 from embodied_ssl.evaluation.features import encode
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.evaluation.splits import Rows
 from embodied_ssl.limits import Count
 
-Reals = NDArray[np.float64]
-Act = Callable[[dict[str, Any]], NDArray[Any]]
-"""From an observation of the environment to its action [A]."""
+See = Callable[[Sequence[Observation]], list[Reals]]
+"""From observations of some episodes to blocks of inputs [episodes, D]."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +29,16 @@ class Imitation(Protocol):
     """How often a policy achieves its goal that was cloned from n demonstrations on frozen features.
 
     The setting of R3M, VC-1 and CortexBench (Nair et al. 2022, section 4.1): a network of two layers learns by squared
-    error which action the expert takes, from the features of what each camera sees and from what the body feels of
-    itself. What is pooled hardly says where things are: beside the pooled features stand the means of the deepest map
-    over `cells` × `cells` of it (VC-1 keeps its map as well, Majumdar et al. 2023). The policy then acts 20 times in a
-    second, on new tables with objects that no demonstration shows; an episode counts where the goal is achieved.
-    Nothing of the policy is tuned. Tables are the same for every encoder.
+    error which actions the expert takes, from the features of what each camera sees and from what the body feels of
+    itself; each of these counts alike, however many numbers it has. It says `chunk` actions at once, of which
+    `carried_out` are done before it looks again (Zhao et al. 2023). What is pooled hardly says where things are:
+    beside the pooled features stand the places where each channel of a map answers most (a spatial softmax, Finn et
+    al. 2016). The policy then acts 20 times in a second, on new tables with objects that no demonstration shows; an
+    episode counts where the goal is achieved. Nothing of the policy is tuned. Tables are the same for every encoder.
 
-    Beside it stands the same policy on the simulator's state, which features hardly do better than, and, where actions
-    move the tip, the scripted expert.
+    Demonstrations that are left over tell how much of the expert's actions is foreseen: R² of actions. Beside it stands
+    the same policy on the simulator's state, which features hardly do better than, and, where actions move the tip, the
+    scripted expert.
 
     Takes demonstrations of tasks of control that were collected with `--trajectory` and cameras.
     """
@@ -52,10 +50,14 @@ class Imitation(Protocol):
     """n: demonstrations that the policy is cloned from; more than there are are not measured."""
     episodes: Count = 100
     """In which the policy acts."""
-    updates: Count = 5000
+    chunk: Count = 8
+    """Steps for which the policy says at once what to do."""
+    carried_out: Count = 4
+    """Of them, before it looks again."""
+    updates: Count = 2000
     """Of a policy, by 64 steps each."""
-    cells: Count = 3
-    """On a side of the deepest map that is at least as large, over which it is averaged."""
+    cells: Count = 6
+    """On a side of the deepest map that is at least as large, in which channels are looked for."""
     told_goal: bool = False
     """Whether the policy is told the goal in numbers; else it has to see it."""
     instances: tuple[int, int] | None = None
@@ -68,7 +70,8 @@ class Imitation(Protocol):
     def prepare(self, on: EvaluationSet) -> "Task":
         dataset = on.dataset
         assert dataset is not None, "`takes` has looked"
-        made_of = settings_of(dataset)
+        if self.carried_out > self.chunk:
+            raise DataError(f"carried_out: {self.carried_out}, of a chunk of {self.chunk}; give at most as many")
         succeeded = np.flatnonzero(dataset.array("interactions/success")[:])
         order = np.random.default_rng([on.seed, 12]).permutation(succeeded)
         sizes = [count for count in self.demonstrations if count <= len(order)]
@@ -78,29 +81,26 @@ class Imitation(Protocol):
                 f"{min(self.demonstrations):,} to clone; collect more --episodes, or give fewer "
                 "--imitation.demonstrations"
             )
-        last = dataset.spec["env"]["instances"][1]
-        made_of |= {"instances": self.instances or (last, last + 1000)}
-        return Task(dataset, made_of, order, sizes, self, on.seed)
+        return Task(dataset, Demonstrations(dataset, order), sizes, self, on.seed)
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         task: Task = encoded.prepared
-        encoder = Spatial(encoded.encoder, self.cells)
-        shown = task.seen_by(encoder, encoded.device)
-        found = []
-        for count in task.sizes:
-            policy = task.clone(shown, count, encoded.device)
+        encoder = Placed(encoded.encoder, self.cells)
 
-            def act(observation: dict[str, Any], policy: Network = policy) -> Reals:
-                images = [observation[name][None] for name in task.cameras]
-                features = [encode(encoder, image, np.arange(1), encoded.device) for image in images]
-                return policy(np.concatenate([*features, task.felt_now(observation)], 1).astype("f8"))[0]
+        def seen(images: Any, rows: Any) -> Reals:
+            return encode(encoder, images, rows, encoded.device).astype("f8")
 
-            found.append(task.measured(f"success@{count}", task.play(act), train=count))
-        return [*found, *task.bounds]
+        shown = [seen(task.dataset.array(f"steps/images/{name}"), task.shown.steps) for name in task.cameras]
+
+        def see(observations: Sequence[Observation]) -> list[Reals]:
+            images = [np.stack([each[name] for each in observations]) for name in task.cameras]
+            return [seen(each, np.arange(len(each))) for each in images]
+
+        return [*task.measured("", [*shown, task.felt], see, encoded.device), *task.bounds]
 
 
-class Spatial(Encoder):
-    """An encoder's pooled features, and beside them the means of its deepest large enough map over cells of it."""
+class Placed(Encoder):
+    """An encoder's pooled features, and beside them where each channel of its deepest large enough map answers most."""
 
     def __init__(self, encoder: Encoder, cells: int):
         super().__init__()
@@ -113,122 +113,107 @@ class Spatial(Encoder):
         self.train(training)
         large = [name for name, maps in shown.items() if maps.shape[-1] >= cells]
         self._from = large[-1] if large else next(reversed(shown))
-        self.dim = encoder.dim + shown[self._from].shape[1] * cells**2
+        self.dim = encoder.dim + 2 * shown[self._from].shape[1]
 
     def stages(self, images: Tensor) -> dict[str, Tensor]:
         return self.encoder.stages(images)
 
     def pool(self, stages: dict[str, Tensor]) -> Tensor:
-        cells = functional.adaptive_avg_pool2d(stages[self._from], self.cells)  # [B, channels, cells, cells]
-        return torch.cat([self.encoder.pool(stages), cells.flatten(1)], 1)
+        return torch.cat([self.encoder.pool(stages), places(stages[self._from])], 1)
+
+
+def places(maps: Tensor) -> Tensor:
+    """Where each channel of maps [B, C, h, w] answers most, [B, 2·C]: rows, then columns, from −1 to 1.
+
+    The mean place under a softmax of what each channel has, standardised over places, so that no scale matters.
+    """
+    flat = maps.flatten(2)  # [B, C, h·w]
+    deviation, mean = torch.std_mean(flat, 2, keepdim=True, correction=0)
+    shares = ((flat - mean) / (deviation + 1e-6)).softmax(2).view(maps.shape)
+    rows, columns = (torch.linspace(-1, 1, side, device=maps.device) for side in maps.shape[2:])
+    return torch.cat([(shares.sum(3) * rows).sum(2), (shares.sum(2) * columns).sum(2)], 1)
 
 
 class Task:
     """What encoders are measured on: demonstrations, and new tables, by seed."""
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        made_of: dict[str, Any],
-        order: Rows,
-        sizes: list[int],
-        asked: Imitation,
-        seed: int,
-    ):
-        """Make the environment.
+    def __init__(self, dataset: Dataset, shown: Demonstrations, sizes: list[int], asked: Imitation, seed: int):
+        """Make the environments.
 
         Args:
             dataset: of the demonstrations.
-            made_of: settings of the environment.
-            order: rows of the demonstrations, of which a policy from n of them takes the first n.
+            shown: all that can be cloned, of which a policy from n takes the first n.
             sizes: n.
             asked: how it is measured.
-            seed: of the division and of the episodes.
+            seed: of the episodes.
         """
-        self.sizes, self.seed, self._asked = sizes, seed, asked
+        self.dataset, self.shown, self._sizes, self._asked, self._seed = dataset, shown, sizes, asked, seed
         self.cameras: list[str] = list(dataset.spec["env"]["cameras"])
-        self._dataset = dataset
-        self._order = order[: max(sizes)]
-        start, length = (dataset.array(f"interactions/steps_{what}")[:] for what in ("start", "length"))
-        # The last sample of each is of its end, when nothing is done any more.
-        spans = [np.arange(start[row], start[row] + length[row] - 1) for row in self._order]
-        self._steps = np.concatenate(spans)
-        self._which = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
-        """Which of the demonstrations each step is of."""
-        felt = dataset.array("steps/observation")[self._steps].astype("f8")
-        goal = dataset.array("interactions/goal")[self._order].astype("f8")[self._which]
-        plain = {"trajectory": False, "depth": False, "instance": False}
-        self._env: Any = make_env(dataset.kind, **(made_of | plain)).unwrapped
-        own = cast(Any, self._env).observation_space["proprioception"].shape[0]
-        self._felt = np.concatenate([felt[:, :own], *([goal] if asked.told_goal else [])], 1)
-        self._state = np.concatenate([felt, goal], 1)
-        self._actions = dataset.array("steps/control")[self._steps].astype("f8")
+        last = dataset.spec["env"]["instances"][1]
+        more = {"instances": asked.instances or (last, last + 1000)}
+        more |= {"trajectory": False, "depth": False, "instance": False}
+        seeds = np.random.SeedSequence([seed, 13]).generate_state(asked.episodes).tolist()
+        self._tables = Tables(dataset.kind, settings_of(dataset) | more, seeds)
+        self.felt = self._felt(shown.observation, shown.goal)
 
-    def seen_by(self, encoder: Encoder, device: str) -> Reals:
-        """What a policy sees and feels at each step of the demonstrations, [steps, D]."""
-        images = [self._dataset.array(f"steps/images/{name}") for name in self.cameras]
-        features = [encode(encoder, each, self._steps, device) for each in images]
-        return np.concatenate([*features, self._felt], 1).astype("f8")
+    def _felt(self, observation: Reals, goal: Reals) -> Reals:
+        """What the body feels, and the goal where it is told, [N, D]."""
+        return np.concatenate([observation[:, : self._tables.felt], *([goal] if self._asked.told_goal else [])], 1)
 
-    def felt_now(self, observation: dict[str, Any]) -> Reals:
-        """What the body feels, and the goal where it is told, [1, D]."""
-        told = [observation["desired_goal"]] if self._asked.told_goal else []
-        return np.concatenate([observation["proprioception"], *told])[None].astype("f8")
+    def measured(self, by: str, blocks: Sequence[Reals], see: See, device: str = "cpu") -> list[Measure]:
+        """The numbers of a policy of what it sees and feels.
 
-    def clone(self, inputs: Reals, count: int, device: str) -> Network:
-        """The policy from the first so many demonstrations. inputs: [steps, D]."""
-        own = self._which < count
-        return fit_longer((inputs[own], self._actions[own]), self.seed, self._asked.updates, device)
+        Args:
+            by: what from, ` by state`.
+            blocks: of all that is shown, [steps, D]; the last is what the body feels.
+            see: from observations to all blocks but the last.
+            device: to learn the policy on.
+        """
+        found = []
+        for count in self._sizes:
+            clone = Clone(blocks, self.shown, count, self._asked.chunk, self._seed, self._asked.updates, device)
+            left = ~self.shown.before(count)
+            if left.any():
+                expected = clone.expected([each[left] for each in blocks])
+                share = _foreseen(expected, self.shown.chunks(self._asked.chunk)[left])
+                found.append(self._measure(f"R² of actions{by}@{count}", share, train=count))
+            success = float(np.mean(self._tables.play(self._actor(clone, see))))
+            found.append(self._measure(f"success{by}@{count}", success, train=count))
+        return found
 
-    def play(self, act: Act, begin: Callable[[], None] = lambda: None) -> list[bool]:
-        """Whether each episode achieves its goal. begin: called at the start of each."""
-        achieved = []
-        for seed in np.random.SeedSequence([self.seed, 13]).generate_state(self._asked.episodes).tolist():
-            observation, _ = self._env.reset(seed=seed)
-            begin()
-            done = over = False
-            while not (done or over):
-                action = np.clip(act(observation), -1, 1).astype("f4")
-                observation, _, done, over, _ = self._env.step(action)
-            achieved.append(bool(done))
-        return achieved
+    def _actor(self, clone: Clone, see: See) -> Actor:
+        def act(observations: Sequence[Observation], which: Sequence[int]) -> Reals:
+            felt = np.stack([each["observation"] for each in observations]).astype("f8")
+            goal = np.stack([each["desired_goal"] for each in observations]).astype("f8")
+            return clone([*see(observations), self._felt(felt, goal)])[:, : self._asked.carried_out]
+
+        return act
 
     @cached_property
     def bounds(self) -> list[Measure]:
         """What no features can do much better than: the same policy on the simulator's state; and the expert."""
-        found = []
-        for count in self.sizes:
-            policy = self.clone(self._state, count, "cpu")
+        own = self._tables.felt
 
-            def act(observation: dict[str, Any], policy: Network = policy) -> Reals:
-                state = np.concatenate([observation["observation"], observation["desired_goal"]])
-                return policy(state[None].astype("f8"))[0]
+        def see(observations: Sequence[Observation]) -> list[Reals]:
+            observation, goal = (
+                np.stack([each[name] for each in observations]).astype("f8") for name in ("observation", "desired_goal")
+            )
+            return [state_from_hand(observation, goal, own)]
 
-            found.append(self.measured(f"success by state@{count}", self.play(act), train=count))
-        if self._dataset.spec["env"]["control"] == "tip":  # which experts move
-            found.append(self.measured("success of the expert", self._by_expert()))
+        state = state_from_hand(self.shown.observation, self.shown.goal, own)
+        found = self.measured(" by state", [state, self.felt], see)
+        if self.dataset.spec["env"]["control"] == "tip":  # which experts move
+            found.append(self._measure("success of the expert", float(np.mean(self._tables.play_expert()))))
         return found
 
-    def _by_expert(self) -> list[bool]:
-        """Whether the scripted expert achieves the goal of each episode."""
-        policy: Any = resolve_policy(self._dataset.kind, "expert")
+    def _measure(self, metric: str, value: float, **about: int) -> Measure:
+        asked = self._asked
+        names = ("episodes", "chunk", "carried_out", "updates", "cells", "told_goal")
+        settings = {name: getattr(asked, name) for name in names}
+        return Measure(metric, value, {**about, **settings, "seed": self._seed})
 
-        def begin() -> None:
-            policy.reset(self._env, np.random.default_rng(self.seed))
 
-        return self.play(policy, begin)
-
-    def measured(self, metric: str, achieved: list[bool], **about: int) -> Measure:
-        """The share of episodes that achieved their goal."""
-        return Measure(
-            metric,
-            float(np.mean(achieved)),
-            {
-                **about,
-                "episodes": self._asked.episodes,
-                "updates": self._asked.updates,
-                "cells": self._asked.cells,
-                "told_goal": self._asked.told_goal,
-                "seed": self.seed,
-            },
-        )
+def _foreseen(expected: Reals, done: Reals) -> float:
+    """The share of the variance of actions [steps, chunk, A] that is foreseen, of all their numbers together."""
+    left = np.square(expected - done).sum()
+    return float(1 - left / np.square(done - done.mean((0, 1))).sum())
