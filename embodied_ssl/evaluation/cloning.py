@@ -66,7 +66,7 @@ class Clone:
         count: int,
         chunk: int,
         seed: int = 0,
-        updates: int = 2000,
+        updates: int = 3000,
         device: str = "cpu",
     ):
         """Learn it.

@@ -15,18 +15,18 @@ SCENE = {"position": (0.5, -0.45, 0.45), "target": (0.0, 0.0, 0.04), "field_of_v
 WRIST = {"position": (0.11, 0.0, -0.06), "target": (0.02, 0.0, 0.06), "field_of_view": 1.1}
 
 
-def _shown(kind: str, seed: int, minute: int, more: int, **settings: object) -> StandardData:
+def _shown(kind: str, seed: int, hour: int, day: int, **settings: object) -> StandardData:
     """Demonstrations of a task, seen from close beside the table and from the hand."""
     seen = {"trajectory": True, "cameras": ("scene", "wrist"), "size": 48, "instances": TEST}
     views = {"scene": SCENE, "wrist": WRIST}
-    return StandardData(kind, {"minute": minute, "hour": more, "day": more}, seed, {**seen, **views, **settings})
+    return StandardData(kind, {"minute": 6, "hour": hour, "day": day}, seed, {**seen, **views, **settings})
 
 
 STUDY = Study(
     question="What is a representation worth to a robot that is shown fifty times what to do?",
     data={
-        "press_shown": _shown("press", 21, 6, 260, length=30),
-        "pick_place_shown": _shown("pick_place", 22, 6, 80, length=80, categories="box"),
+        "press_shown": _shown("press", 21, 260, 260, length=30),
+        "pick_place_shown": _shown("pick_place", 22, 80, 260, length=80, categories="box"),
     },
     rows=(
         Row("touch: all senses", TOUCH, SENSES),
@@ -39,7 +39,7 @@ STUDY = Study(
     ),
     on=(
         On("press_shown", (Imitation(demonstrations=(50, 200), chunk=4, carried_out=2),)),
-        On("pick_place_shown", (Imitation(demonstrations=(50,), told_goal=True),)),
+        On("pick_place_shown", (Imitation(demonstrations=(50, 200), told_goal=True),)),
     ),
     sizes={
         "minute": Size(samples=1024, seeds=1),

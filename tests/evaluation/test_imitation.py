@@ -8,6 +8,8 @@ from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import Encoder
+from embodied_ssl.evaluation import cloning
+from embodied_ssl.evaluation.cloning import Tables
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.protocol import EncodedSet
 from embodied_ssl.evaluation.protocols.imitation import Imitation
@@ -55,6 +57,27 @@ def test_reaching_is_cloned_from_the_goal_and_what_the_body_feels(demonstrations
     assert found["success@40"] >= 0.6
     assert found["success@40"] == pytest.approx(found["success by state@40"], abs=0.25)
     assert measured(demonstrations, protocol, Constant()) == found
+
+
+def test_episodes_that_are_played_side_by_side_end_as_they_do_alone(monkeypatch):
+    """Some of them reach the goal, by a policy that is asked every third step and goes only to what is near."""
+
+    def act(observations, which):
+        ways = np.array([each["desired_goal"] - each["achieved_goal"] for each in observations]) / 0.1
+        near = np.abs(ways).max(1) < 1.2
+        return np.repeat((near[:, None] * ways)[:, None], 3, 1)
+
+    settings = {"size": 16, "cameras": ("scene",), "scene": {"image_size": 8}, "length": 30}
+    found = Tables("reach", settings, range(6)).play(act)
+    monkeypatch.setattr(cloning, "AT_ONCE", 2)
+    assert Tables("reach", settings, range(6)).play(act) == found
+    assert 0 < sum(found) < 6
+    assert all(Tables("reach", settings, range(3)).play_expert())
+
+
+def test_more_is_not_carried_out_than_was_said(demonstrations):
+    with pytest.raises(DataError, match="carried_out: 5, of a chunk of 4"):
+        measured(demonstrations, Imitation(chunk=4, carried_out=5), Constant())
 
 
 def test_more_demonstrations_than_there_are_are_not_measured(demonstrations):

@@ -49,6 +49,14 @@ def test_a_set_is_collected_by_name_as_its_command_does(tmp_path, monkeypatch):
     assert small.episodes_for("gpu") == 4
 
 
+def test_settings_within_settings_are_options_with_a_dot():
+    one = data.StandardData("press", {"minute": 2}, 7, {"wrist": {"target": (0.1, 0, 0), "image_size": 8}, "size": 16})
+    told = (
+        "embodied-ssl collect press --out D --episodes 2 --wrist.target 0.1,0,0 --wrist.image_size 8 --size 16 --seed 7"
+    )
+    assert one.command("minute", "D") == told
+
+
 def test_other_bytes_than_the_committed_ones_are_told(tmp_path, monkeypatch, capsys):
     (tmp_path / "hashes.json").write_text(json.dumps({"yardstick": {"1": "0" * 64}}))
     monkeypatch.setattr(data, "HASHES", tmp_path / "hashes.json")

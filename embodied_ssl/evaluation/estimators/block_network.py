@@ -11,8 +11,8 @@ from torch.nn import functional
 from embodied_ssl.evaluation.estimators.regression import RATE, Reals, Standard
 from embodied_ssl.parts.heads import plain_mlp
 
-LENGTH = 16.0
-"""Root of the mean square of each block of the network's inputs: as if each had 256 standardised numbers."""
+LENGTH = 6.0
+"""Root of the mean square of each block of the network's inputs: as if each had 36 standardised numbers."""
 HIDDEN, BATCH = (256, 256), 64
 
 
