@@ -16,6 +16,7 @@ from embodied_ssl.encoders.convolutional import (
     conv4,
     kitti_net,
     resnet8,
+    resnet8_ln,
     resnet18_small,
 )
 from embodied_ssl.encoders.from_outside import OutsideEncoder, added_encoders, make_outside, outside_encoder
@@ -49,6 +50,7 @@ LIBRARIES = {"timm": timm_encoder, "torchvision": torchvision_encoder}
 ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "conv4": conv4,
     "resnet8": resnet8,
+    "resnet8_ln": resnet8_ln,
     "resnet18_small": resnet18_small,
     "alexnet": alexnet,
     "kitti_net": kitti_net,

@@ -1,5 +1,7 @@
 """Small convolutional encoders for images of 32 to 96 px."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -45,15 +47,24 @@ def resnet8(image_size: int, share: float = 1.0) -> Encoder:
 
     32, 64, 128, 256 channels, as many as `conv4` has.
     """
+    return _resnet8("resnet8", image_size, share, nn.BatchNorm2d)
+
+
+def resnet8_ln(image_size: int) -> Encoder:
+    """`resnet8` with layer norm, by which the images of a batch know nothing of each other (`cpc`)."""
+    return _resnet8("resnet8_ln", image_size, 1.0, partial(nn.GroupNorm, 1))
+
+
+def _resnet8(name: str, image_size: int, share: float, norm: Callable[[int], nn.Module]) -> Encoder:
     from torchvision.models.resnet import BasicBlock
 
     widths = tuple(round(share * width) for width in (32, 64, 128, 256))
     first = nn.Conv2d(3, widths[0], 5, 2, 2, bias=False)
-    blocks: dict[str, nn.Module] = {"stem": nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True))}
+    blocks: dict[str, nn.Module] = {"stem": nn.Sequential(first, norm(widths[0]), nn.ReLU(inplace=True))}
     for i, (before, after) in enumerate(pairwise(widths)):
-        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, 2, bias=False), nn.BatchNorm2d(after))
-        blocks[f"layer{i + 1}"] = BasicBlock(before, after, 2, shortcut)
-    return ConvolutionalEncoder("resnet8", image_size, blocks, dict(zip(blocks, widths, strict=True)))
+        shortcut = nn.Sequential(nn.Conv2d(before, after, 1, 2, bias=False), norm(after))
+        blocks[f"layer{i + 1}"] = BasicBlock(before, after, 2, shortcut, norm_layer=norm)
+    return ConvolutionalEncoder(name, image_size, blocks, dict(zip(blocks, widths, strict=True)))
 
 
 def resnet18_small(image_size: int) -> Encoder:
