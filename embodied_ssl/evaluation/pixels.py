@@ -103,9 +103,10 @@ def side_for(encoder: Encoder, side: int) -> int:
 def maps_of(
     encoder: Encoder, scenes: Scenes, rows: Rows, device: str, batch: int = BATCH
 ) -> Iterator[tuple[Rows, Tensor]]:
-    """Rows of images in batches, with all stages of an encoder at rest side by side, on one grid: [B, D, g, g].
+    """Rows of images in batches, with all stages of an encoder at rest side by side, on one grid: [B, 2 D, g, g].
 
-    A cell of the grid has 4 px; finer maps are averaged over it, coarser ones interpolated.
+    A cell of the grid has 4 px; finer maps are averaged over it, coarser ones interpolated. Behind them stand their
+    means over the image, as linear layers for dense tasks are given a [CLS] beside each patch (Oquab et al. 2023).
     """
     training = encoder.training
     encoder.eval().to(device)
@@ -114,7 +115,7 @@ def maps_of(
         for first in range(0, len(rows), batch):
             own = rows[first : first + batch]
             images = torch.from_numpy(scenes.images[own]).movedim(-1, -3).to(device)  # [B, 3, H, H]
-            yield own, joined(encoder.stages(to_float(images, side)), side // STRIDE)
+            yield own, with_means(joined(encoder.stages(to_float(images, side)), side // STRIDE))
     finally:  # also where not all of them were asked for
         encoder.train(training)
 
@@ -128,6 +129,11 @@ def joined(stages: dict[str, Tensor], cells: int) -> Tensor:
         else:
             found.append(upsampled(maps.float(), cells))
     return torch.cat(found, 1)
+
+
+def with_means(maps: Tensor) -> Tensor:
+    """Maps [B, D, g, g], and behind them their means over the image, [B, 2 D, g, g]."""
+    return torch.cat([maps, maps.mean((2, 3), keepdim=True).expand_as(maps)], 1)
 
 
 def upsampled(maps: Tensor, side: int) -> Tensor:
@@ -157,6 +163,10 @@ class Asked:
     def flat(self) -> NDArray[np.generic]:
         """What is true, [n · P, ...]."""
         return self.truth.reshape(-1, *self.truth.shape[2:])
+
+    def at_places(self, everywhere: NDArray[np.floating]) -> NDArray[np.floating]:
+        """What is said of each place of an image, [H, H, ...], at the pixels that are asked about, [n · P, ...]."""
+        return everywhere[self.places[..., 0], self.places[..., 1]].reshape(-1, *everywhere.shape[2:])
 
     def features(self, encoder: Encoder, device: str) -> NDArray[np.float32]:
         """All stages of an encoder there, [n · P, D]."""

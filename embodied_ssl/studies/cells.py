@@ -26,8 +26,10 @@ from embodied_ssl.evaluation.candidates import Candidate, Untrained, fixed_encod
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.features import extract
 from embodied_ssl.evaluation.protocols import protocol_name
-from embodied_ssl.evaluation.results import Result
+from embodied_ssl.evaluation.results import Result, Results
 from embodied_ssl.evaluation.settings import Settings
+from embodied_ssl.evaluation.shown import read_shown, write_shown
+from embodied_ssl.report.figures import Predictions
 from embodied_ssl.studies.study import On
 from embodied_ssl.training.callbacks import Callback, Metrics
 from embodied_ssl.training.runs.checkpoint import is_finished, read_configuration
@@ -128,10 +130,10 @@ class MeasuredOn:
     settings: Settings
     device: str
 
-    def measure(self, candidate: Candidate) -> list[Result]:
-        """All numbers of a row, each the mean over splits."""
+    def measure(self, candidate: Candidate) -> Results:
+        """All numbers of a row, each the mean over splits, and what is shown of the first of these."""
         features: dict[str, Any] = {}
-        found: list[Result] = []
+        found = Results()
         for on in self.on:
             (whole,) = plan([self.source], on.protocols, replace(self.settings, label=on.label), self.device)
             if (self.source / MANIFEST).is_file():  # which can have several labels
@@ -146,7 +148,9 @@ class MeasuredOn:
                 seeds = split_seeds(candidate.seed, on.splits if divides else 1)
                 part.prepare(seeds, told=False)
                 each = [part.measure(replace(candidate, seed=seed), features[seen]) for seed in seeds]
-                found += mean_over_splits(each, candidate.seed)
+                found.add(Results(mean_over_splits(each, candidate.seed)))
+                for shown in each[0].shown.values():
+                    found.shown.setdefault(candidate.row, []).extend(shown)
             if damaged := whole.images.damaged():
                 _say_once(f"{whole.images.name}: {replaced(damaged)}")
         return found
@@ -191,6 +195,9 @@ class Measuring:
         started = time.process_time()
         found = self.on.measure(self.candidate())
         told = {"of": self._identity(), "results": [asdict(each) for each in found]}
+        if self.seed == 0 and found.shown:  # the page shows the first runs alone
+            self._pictures.parent.mkdir(parents=True, exist_ok=True)
+            write_shown(found.shown[self.row], self._pictures)
         _write(self.file, told | {"seconds": time.process_time() - started})
 
     def candidate(self) -> Candidate:
@@ -204,6 +211,14 @@ class Measuring:
     def results(self) -> list[Result]:
         """The numbers that are there."""
         return [Result(**each) for each in json.loads(self.file.read_text(encoding="utf-8"))["results"]]
+
+    def shown(self) -> list[Predictions]:
+        """What a page shows of it."""
+        return read_shown(self._pictures)
+
+    @property
+    def _pictures(self) -> Path:
+        return self.file.with_suffix(".npz")
 
     def seconds(self) -> float:
         """Of a core, that measuring took."""

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from embodied_ssl.datasets.gallery.template import Figure as Drawn
 from embodied_ssl.datasets.store.files import write_atomically
@@ -41,7 +42,12 @@ def _write_page(experiment: Experiment, found: Results) -> None:
     write_atomically(experiment.out / TABLES, [tables(experiment, found, images).encode()])
     runs = [each for each in experiment.learning() if each.seed == 0]
     places = [experiment.place(name) for name in dict.fromkeys(on.data for on in experiment.on)]
-    shown = {each.row: figures_of(each.run, places, most=1) for each in runs}
+    shown: dict[str, list[Any]] = {}
+    for cell in experiment.measuring():
+        if cell.seed == 0 and (pictures := cell.shown()):
+            shown.setdefault(cell.row, []).extend(pictures)
+    for each in runs:
+        shown.setdefault(each.row, []).extend(figures_of(each.run, places, most=1))
     write_report(
         experiment.out / PAGE,
         found,

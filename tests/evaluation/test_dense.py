@@ -137,7 +137,7 @@ def test_who_sees_the_colours_tells_classes_and_depth_and_who_sees_nothing_does_
     deep = measured(Depth(**FEW), Pixels(), images)
     assert deep["δ1"].value > 0.85
     assert deep["δ1"].value > deep["blind δ1"].value
-    assert deep["RMSE"].value < 0.6 * deep["blind RMSE"].value
+    assert deep["RMSE"].value < 0.7 * deep["blind RMSE"].value
     assert (deep["RMSE"].lower_is_better, deep["RMSE"].unit, deep["δ1"].lower_is_better) == (True, "m", None)
     images.scenes().images[:] = 128  # all alike
     blank = measured(Segmentation(by=("linear",), **FEW), Pixels(), images)

@@ -15,20 +15,31 @@ from PIL import Image
 from embodied_ssl.cli.demo import STUDY
 from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.evaluation.protocols.attention import Attention
+from embodied_ssl.evaluation.protocols.depth import Depth
+from embodied_ssl.evaluation.protocols.detection import Detection
 from embodied_ssl.evaluation.protocols.go_there import GoThere
 from embodied_ssl.evaluation.protocols.grasping import Grasping
 from embodied_ssl.evaluation.protocols.imitation import Imitation
+from embodied_ssl.evaluation.protocols.multi_label import MultiLabel
+from embodied_ssl.evaluation.protocols.normals import Normals
 from embodied_ssl.evaluation.protocols.relative_motion import RelativeMotion
+from embodied_ssl.evaluation.protocols.segmentation import Segmentation
 from embodied_ssl.studies import Study, study_named, study_names
 from embodied_ssl.studies.data import DATA, StandardData, collect_standard
 from embodied_ssl.studies.run import study
 
+FEW_PICTURES = {"pictures": 30}
 FEWER: dict[type[Protocol], dict[str, Any]] = {
     Attention: {"pictures": 100},
     GoThere: {"pairs": (100,), "walks": 10},
     Grasping: {"grasps": (20,), "tables": 5, "candidates": 20},
     Imitation: {"demonstrations": (2,), "episodes": 2, "updates": 20},
     RelativeMotion: {"pairs": 500},
+    Depth: FEW_PICTURES,
+    Normals: FEW_PICTURES,
+    Detection: {**FEW_PICTURES, "updates": 3},
+    Segmentation: {**FEW_PICTURES, "updates": 3},
+    MultiLabel: {**FEW_PICTURES, "updates": 3},
 }
 """What protocols that take their time do less of here; their own tests hold what they measure."""
 
@@ -100,3 +111,6 @@ def test_a_study_runs_from_nothing_to_its_page(name, together, images, tmp_path)
     assert measured == {on.data for on in asked.on}
     assert asked.question in html.unescape((tmp_path / "out/report.html").read_text())
     assert len(list((tmp_path / "out/figures").iterdir())) >= len(asked.figures) > 0
+    pictured = {path.parent.name for path in (tmp_path / "out/measured").glob("*/*.npz")}
+    if {Depth, Segmentation} & {type(protocol) for on in asked.on for protocol in on.protocols}:
+        assert {"raw_pixels-0", "labels-0"} < pictured  # what is true, and what is predicted

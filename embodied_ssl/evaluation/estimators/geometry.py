@@ -54,17 +54,24 @@ def _is_flat(
 
 
 def predicted_numbers(
-    encoder: Encoder, train: Asked, validation: Asked, rows: Rows, device: str
+    encoder: Encoder, train: Asked, validation: Asked, everywhere: NDArray[np.float64], rows: Rows, device: str
 ) -> tuple[Iterator[tuple[Rows, Tensor]], float]:
     """What a ridge on all frozen stages says at each pixel of images, [B, K, H, H], and its strength.
+
+    everywhere: what is true at each place in the mean of training, [H, H, K]. The ridge says what is to be added to
+    it: maps of convolutions hardly tell where in the image they are, and the floor is near at the bottom of all images.
 
     It is fitted in closed form to what is true at the pixels of training, [n, P, K]; validation chooses the strength.
     """
     (x, y), (given, wanted) = (
-        (each.features(encoder, device).astype("f8"), each.flat.astype("f8")) for each in (train, validation)
+        (each.features(encoder, device).astype("f8"), each.flat.astype("f8") - each.at_places(everywhere))
+        for each in (train, validation)
     )
     ridge = fit_ridge((x, y), (given, wanted))
     weight, bias = (torch.from_numpy(each.astype("f4")).to(device) for each in ridge.layer)
     scenes = validation.scenes
-    found = ((own, read_out(maps, weight, bias, scenes.side)) for own, maps in maps_of(encoder, scenes, rows, device))
+    first = torch.from_numpy(everywhere.astype("f4")).movedim(-1, 0).to(device)  # [K, H, H]
+    found = (
+        (own, first + read_out(maps, weight, bias, scenes.side)) for own, maps in maps_of(encoder, scenes, rows, device)
+    )
     return found, ridge.strength

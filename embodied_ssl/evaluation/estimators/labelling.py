@@ -11,14 +11,13 @@ from torch import Tensor
 
 from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.evaluation.estimators.regression import ridges
+from embodied_ssl.evaluation.estimators.logistic import fit, tell_unconverged
 from embodied_ssl.evaluation.pixels import Asked, Rows, maps_of, read_out
 
 TAUS = (0.0, 0.5, 1.0)
 """How much of the frequency of classes is told to the layer, of which validation chooses (Menon et al. 2021)."""
-
-LEAST = 1e-6
-"""Answers of least squares can be negative; as probabilities they are at least this."""
+STRENGTHS = (1e-3, 1e-2, 1e-1)
+"""Inverse strengths of the regularisation, of which validation chooses."""
 
 Counts = NDArray[np.int64]
 
@@ -61,44 +60,46 @@ class Confusion:
 class Layer:
     """A linear layer that names the class of each pixel."""
 
-    weight: Tensor  # [D, K]
+    weight: Tensor  # [D, K], of the K classes that it was shown
     bias: Tensor  # [K]
-    odds: Tensor  # [K], what answers are multiplied by
+    classes: Tensor  # uint8 [K], which they are
     about: dict[str, Any] = field(default_factory=dict)
     """What it depends on."""
 
     def __call__(self, maps: Tensor, side: int) -> Tensor:
         """Classes of pixels, [B, side, side], of maps [B, D, g, g]."""
-        answers = read_out(maps, self.weight, self.bias, side)  # [B, K, side, side]
-        return (answers.clamp(min=LEAST) * self.odds[:, None, None]).argmax(1)
+        return self.classes[read_out(maps, self.weight, self.bias, side).argmax(1)]  # of [B, K, side, side]
 
 
 def fit_layer(encoder: Encoder, train: Asked, validation: Asked, shares: NDArray[np.float64], device: str) -> Layer:
-    """The ridge from all stages at the pixels of training to their classes, in closed form.
+    """Multinomial logistic regression from all stages at the pixels of training to their classes, to its optimum.
 
-    Pixels of training are drawn so that classes are alike in frequency, so that what is squared is the error of each.
-    The strength of the ridge, and how much of their true `shares` [K] is told of them, are what gives the best mean IoU
-    at pixels of validation: an answer y is taken for the probability of a class as drawn, and weighed by (share as it
-    is / share as drawn)^τ.
+    Pixels of training are drawn so that classes are alike in frequency. The strength of the regularisation, and how
+    much of their true `shares` [K] is told of them, are what gives the best mean IoU at pixels of validation: to the
+    logit of a class τ log (share as it is / share as drawn) is added. Least squares in its place hardly tells networks
+    apart: with many classes, what is linear in the answer is masked by what lies on both sides of it.
     """
-    features, truth = train.features(encoder, device).astype("f8"), train.flat.astype(np.int64)
-    of_class = np.eye(len(shares))[truth]  # [N, K]
-    drawn = of_class.mean(0)
-    known = drawn > 0
-    chosen_on, asked = validation.features(encoder, device).astype("f8"), validation.flat.astype(np.int64)
+    features, truth = train.features(encoder, device), train.flat.astype(np.int64)
+    chosen_on, asked = validation.features(encoder, device), validation.flat.astype(np.int64)
+    tried = fit(features, truth, np.arange(len(truth)), STRENGTHS, device)
+    converged = tell_unconverged(tried, f"segmentation on {train.scenes.name}")
     best: tuple[float, Layer] | None = None
-    for ridge in ridges((features, of_class)):
-        weight, bias = ridge.layer
-        answers = chosen_on @ weight + bias
+    for one in tried:
+        weight, bias = one.weight.cpu().numpy(), one.bias.cpu().numpy()
+        drawn = np.bincount(truth, minlength=len(shares))[one.classes] / len(truth)
+        answers = chosen_on @ weight
         for tau in TAUS:
-            odds = np.where(known, (np.maximum(shares, 1e-9) / np.where(known, drawn, 1.0)) ** tau, 0.0)
+            own = bias + tau * np.log(np.maximum(shares[one.classes], 1e-9) / drawn)
             confusion = Confusion.of(len(shares))
-            confusion.add(asked, (np.maximum(answers, LEAST) * odds).argmax(1))
+            confusion.add(asked, one.classes[(answers + own).argmax(1)])
             score = confusion.mean_iou()
             if best is None or score > best[0]:
-                about = {"ridge": ridge.strength, "tau": tau, "validation_mIoU": score}
-                own = [torch.from_numpy(each.astype("f4")).to(device) for each in (weight, bias, odds)]
-                best = score, Layer(own[0], own[1], own[2], about)
+                about = {
+                    "inverse_regularisation": one.strength, "tau": tau, "validation_mIoU": score,
+                    "converged": converged,
+                }  # fmt: skip
+                classes = torch.from_numpy(one.classes.astype("u1")).to(device)
+                best = score, Layer(one.weight, torch.from_numpy(own.astype("f4")).to(device), classes, about)
     assert best is not None, "there is more than one strength"
     return best[1]
 

@@ -23,8 +23,9 @@ Reals = NDArray[np.floating]
 class Depth(Protocol):
     """Metric depth of each pixel from frozen features: δ1, and the root of the mean squared error (RMSE).
 
-    A 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px, is fitted to the logarithm of depth by
-    ridge regression, in closed form. δ1 is the share of pixels whose depth and its prediction differ by less than a
+    A 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px, and on their means over the image, is
+    fitted by ridge regression, in closed form, to how far the logarithm of depth is from what it is at this place in
+    the mean of training. δ1 is the share of pixels whose depth and its prediction differ by less than a
     factor of 1.25 (Eigen, Puhrsch & Fergus 2014); higher is better. Of the RMSE, in metres, lower is better. Beside
     them stands what looks at no picture, `blind`: the mean of the logarithm at each place, over images of training.
 
@@ -56,7 +57,7 @@ class Depth(Protocol):
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         pictures, train, validation, everywhere = encoded.prepared
         scenes, rows = pictures.scenes, pictures.parts.test
-        predicted, ridge = predicted_numbers(encoded.encoder, train, validation, rows, encoded.device)
+        predicted, ridge = predicted_numbers(encoded.encoder, train, validation, everywhere, rows, encoded.device)
         lowest, highest = train.truth.min(), train.truth.max()  # of what may be said
         own, blind = Errors(), Errors()
         shown: tuple[Tiles, ...] = ()

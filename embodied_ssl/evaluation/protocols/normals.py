@@ -26,9 +26,10 @@ class Normals(Protocol):
     """Surface normals from frozen features: the mean angle to the truth, and shares within 11.25, 22.5 and 30 degrees.
 
     The truth is that of the simulator's depth and camera: a plane through each 3×3 pixels; where these are of several
-    surfaces none is asked for. A 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px, is fitted
-    to the unit normals by ridge regression, in closed form, and what it says is brought to length 1. Beside it stands
-    what looks at no picture, `blind`: the mean normal at each place, over images of training.
+    surfaces none is asked for. A 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px, and on
+    their means over the image, is fitted by ridge regression, in closed form, to how far unit normals are from what
+    they are at this place in the mean of training; the sum is brought to length 1. Beside it stands what looks at no
+    picture, `blind`: that mean alone.
 
     Half of the images train, a fifth validates, the others test; they share no room, table or held object. Takes data
     sets that were collected with `--depth`.
@@ -61,7 +62,7 @@ class Normals(Protocol):
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         pictures, train, validation, everywhere = encoded.prepared
         truth, rows = _truth(pictures.scenes), pictures.parts.test
-        predicted, ridge = predicted_numbers(encoded.encoder, train, validation, rows, encoded.device)
+        predicted, ridge = predicted_numbers(encoded.encoder, train, validation, everywhere, rows, encoded.device)
         shown: tuple[Tiles, ...] = ()
         own: list[Reals] = []
         blind: list[Reals] = []

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
 from embodied_ssl.evaluation.drawing import SHOWN, Tiles, beside, class_map
@@ -19,15 +20,15 @@ from embodied_ssl.evaluation.estimators.labelling import Confusion, confusion_of
 from embodied_ssl.evaluation.pixels import Asked, Pictures, Rows, asked_pixels, pictures_of, usual
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.limits import Count, Positive
+from embodied_ssl.limits import Count, Positive, Share
 
 
 @dataclass(frozen=True)
 class Segmentation(Protocol):
     """Mean intersection over union (mIoU) of classes of pixels: objects and furniture, floor, wall.
 
-    `linear`: a 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px: ridge regression to the
-    classes of pixels, in closed form, so that no row is trained better than another.
+    `linear`: a 1×1 layer on all stages of the frozen encoder, brought to one grid of 4 px, and on their means over the
+    image: multinomial logistic regression to its optimum, so that no row is trained better than another.
     `fcn`: layers on the three deepest resolutions, from the coarse one to the fine one (FCN-32s, 16s, 8s; Long,
     Shelhamer & Darrell 2015), are trained with the whole encoder; validation chooses the learning rate. Rows without
     weights, as raw pixels, have the first alone.
@@ -48,8 +49,10 @@ class Segmentation(Protocol):
     """What is fitted: a layer on frozen stages, a network trained on."""
     pictures: Count = 1000
     """Images at most, of all parts."""
-    pixels: Count = 32
+    pixels: Count = 16
     """Of each image that the layer is fitted to, as many of each class that is in it."""
+    least_share: Share = 0.02
+    """Classes that fewer of the training images show are not asked about: what nobody can learn tells no rows apart."""
     updates: Count = 400
     """Of the network, for each learning rate."""
     rates: tuple[Positive, ...] = RATES
@@ -59,7 +62,7 @@ class Segmentation(Protocol):
         return images.scenes is not None and images.scenes().labels is not None
 
     def prepare(self, on: EvaluationSet) -> "Task":
-        return Task(pictures_of(on, self.pictures, masked=True), self.pixels)
+        return Task(asked_often(pictures_of(on, self.pictures, masked=True), self.least_share), self.pixels)
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         task: Task = encoded.prepared
@@ -82,6 +85,33 @@ class Segmentation(Protocol):
         return found + task.measures("blind", task.blind, {}, tested)
 
 
+def asked_often(pictures: Pictures, least: float) -> Pictures:
+    """Pictures of which nobody is asked about classes that a smaller share of the training images shows.
+
+    Raises DataError where fewer than two classes are left.
+    """
+    scenes, rows = pictures.scenes, pictures.parts.train
+    assert scenes.labels is not None, "`takes_images` has looked"
+    shown = np.zeros(UNASKED + 1, np.int64)
+    for row in rows.tolist():
+        shown[np.unique(scenes.labels(np.array([row])))] += 1
+    often = np.flatnonzero(shown[:UNASKED] >= max(1.0, least * len(rows)))
+    if len(often) < 2:
+        raise DataError(
+            f"{scenes.name}: {len(often)} of its classes of pixels are in {least:g} of {len(rows):,} training images, "
+            "and telling classes apart takes two; give a smaller --segmentation.least_share, or more images"
+        )
+    found = np.full(UNASKED + 1, UNASKED, np.uint8)
+    found[often] = often
+
+    def asked(own: Scenes) -> Scenes:
+        labels = own.labels
+        assert labels is not None, "`takes_images` has looked"
+        return replace(own, labels=lambda rows: found[labels(rows)])
+
+    return replace(pictures, scenes=asked(scenes), held_out=asked(pictures.held_out))
+
+
 class Task:
     """Pixels that are asked about, and what is true of them, the same for every encoder."""
 
@@ -90,7 +120,7 @@ class Task:
         rng = np.random.default_rng([pictures.seed, 15])
         scenes, held_out, parts = pictures.scenes, pictures.held_out, pictures.parts
         self.train: Asked = asked_pixels(scenes, parts.train, _truth(scenes), pixels, rng, _alike)
-        self.validation: Asked = asked_pixels(held_out, parts.validation, _truth(held_out), 8 * pixels, rng)
+        self.validation: Asked = asked_pixels(held_out, parts.validation, _truth(held_out), 16 * pixels, rng)
         self._first = next((i for i, name in enumerate(scenes.classes) if name in scenes.things), 0)
         classes = np.arange(len(scenes.classes))
 
