@@ -194,7 +194,8 @@ def _images_of(sources: Sequence[Source], side: int, seed: int) -> tuple[Tensor,
     for number, (_, stream) in enumerate(sorted(each.items())):
         count = len(range(number, RESCALED_BY, len(each)))
         rows = np.sort(rng.permutation(len(stream))[:count])
-        shown = stream.batch(rows, rng).images
+        batch: Any = stream.batch(rows, rng)
+        shown: Tensor = batch.images
         images.append(to_float(shown, side))
         own = stream.images.digests[rows] if isinstance(stream, FrameStream) else digests_of(shown.movedim(1, -1))
         digests.append(own)

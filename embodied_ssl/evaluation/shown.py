@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from embodied_ssl.report.figures import Predictions, Tile
 
 def write_shown(figures: Sequence[Predictions], path: Path) -> None:
     """Write figures to an `.npz` file, atomically: their images, and as JSON all else."""
-    images, said = {}, []
+    images: dict[str, Any] = {}
+    said: list[dict[str, Any]] = []
     for figure in figures:
-        rows = []
+        rows: list[list[dict[str, Any]]] = []
         for row in figure.rows:
             rows.append([{"image": f"{len(images) + i}", "text": tile.text, "right": tile.right}
                          for i, tile in enumerate(row)])  # fmt: skip
