@@ -154,7 +154,7 @@ class Task:
         self.dataset, self.shown, self._sizes, self._asked, self._seed = dataset, shown, sizes, asked, seed
         self.cameras: list[str] = list(dataset.spec["env"]["cameras"])
         last = dataset.spec["env"]["instances"][1]
-        more = {"instances": asked.instances or (last, last + 1000)}
+        more: dict[str, Any] = {"instances": asked.instances or (last, last + 1000)}
         more |= {"trajectory": False, "depth": False, "instance": False}
         seeds = np.random.SeedSequence([seed, 13]).generate_state(asked.episodes).tolist()
         self._tables = Tables(dataset.kind, settings_of(dataset) | more, seeds)
