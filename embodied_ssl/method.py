@@ -3,9 +3,9 @@
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -15,7 +15,8 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import Count, NonNegative, Positive, Share, ShareButAll, hold_fields, within_limits
+from embodied_ssl.limits import within_limits
+from embodied_ssl.recipe import Preset, Recipe
 
 
 @dataclass(frozen=True)
@@ -28,36 +29,6 @@ class Step:
     """On the device of the batches, seeded from (seed, step, rank)."""
     loss_chunks: int = 1
     """In how many chunks a loss that takes the whole batch is to encode it (`in_chunks`), to save memory."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Optimiser and schedule of a method, as its paper has them or scaled to small encoders. Data, not a hook."""
-
-    optimizer: Literal["sgd", "adamw", "lars"] = "adamw"
-    learning_rate: Positive = 1e-3
-    """At its peak, for the batch size given here."""
-    weight_decay: NonNegative = 1e-4
-    """Not applied to biases and to the scales of normalisations."""
-    momentum: ShareButAll = 0.9
-    """Of sgd and lars; the first beta of adamw."""
-    second_beta: ShareButAll = 0.999
-    """Of adamw."""
-    batch_size: Count = 128
-    """Samples of each stream in an update, over all devices."""
-    steps: Count = 2000
-    """Updates."""
-    warmup: Share = 0.05
-    """Share of the steps in which the learning rate rises linearly from 0."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """After the warm-up."""
-    clip: Positive | None = None
-    """Largest norm of the gradient; None: as it is."""
-    ema: Share | None = None
-    """Decay of a moving average of the encoder's weights, which is then the result of the run; None: none."""
-
-    def __post_init__(self) -> None:
-        hold_fields(self)
 
 
 @dataclass(frozen=True)
@@ -89,9 +60,11 @@ class Method(nn.Module):
     documentation.
     """
 
-    recipe: ClassVar[Recipe] = Recipe()
+    recipe: Recipe = Recipe()
     usual_encoder: ClassVar[str] = "conv4"
     """The encoder that is taken where none is named."""
+    presets: ClassVar[Mapping[str, Preset]] = {}
+    """Other sizes than the usual one, by name: `paper` is that of the method's paper. See `presets_of`."""
     whole_batch: bool = False
     """Whether the loss is more than the mean of those of its samples: it compares them, or takes a share of them all.
 
@@ -177,6 +150,11 @@ def settings_of(method: type[Method]) -> dict[str, inspect.Parameter]:
         if all(each.kind is not each.VAR_KEYWORD for each in own):
             break
     return found
+
+
+def presets_of(method: type[Method]) -> dict[str, Preset]:
+    """The sizes at which a method is trained, by name: its usual one first, `small`, then those of its own."""
+    return {"small": Preset(method.usual_encoder, 64, method.recipe), **method.presets}
 
 
 def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:

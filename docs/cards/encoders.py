@@ -24,6 +24,7 @@ features. For images of 64 px:
 {table}
 
 - `timm/NAME` and `torchvision/NAME`: a backbone of these libraries, in its own layout, pooling and units.
+- `sine/NAME`: a plain transformer of timm whose positions are sines that do not learn, as in MoCo v3 and MAE.
 - `split/conv4`, `split/resnet8`, `split/alexnet`: in two halves, for lightness and for colours, as split-brain learns.
 - `--init pretrained` takes what the library has for it, a directory what a run has learned, a file what is in it.
 - `module:Name` is one of yours: any `nn.Module` ([an example](tutorials/own_method.md)).

@@ -86,8 +86,18 @@ def told_by_config(file: str, whole: Iterable[str] = ()) -> list[Given]:
     """The settings of a file. whole: names of those whose values are taken as they are, mappings as well."""
     return [
         Given(name, value if isinstance(value, str) else json.dumps(value))
-        for name, value in _flat(read_config(file), {*whole}).items()
+        for name, value in flat(read_config(file), {*whole}).items()
     ]
+
+
+def flat(settings: Mapping[str, Any], whole: Iterable[str] = (), above: str = "") -> dict[str, Any]:
+    """Settings by full name, `method.temperature`. whole: names of those that are mappings themselves."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{above}{key}"
+        nested = isinstance(value, Mapping) and name not in whole
+        found |= flat(value, whole, f"{name}.") if nested else {name: value}
+    return found
 
 
 def near(name: str, names: Iterable[str], before: str = "") -> str:
@@ -155,16 +165,6 @@ def _check_config(parser: "Parser", file: str) -> set[str]:
             raise parser.refusal(f"--config {file}: {name}: '{value}' is not {type_in_words(hints[name])}")
         there.add(name)
     return there
-
-
-def _flat(settings: Mapping[str, Any], whole: set[str], above: str = "") -> dict[str, Any]:
-    """Settings by full name, `method.temperature`."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        name = f"{above}{key}"
-        nested = isinstance(value, Mapping) and name not in whole
-        found |= _flat(value, whole, f"{name}.") if nested else {name: value}
-    return found
 
 
 def _values(words: Sequence[str]) -> list[str]:

@@ -5,12 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from embodied_ssl.cli.arguments import flat
 from embodied_ssl.cli.parser import Parser, built
 from embodied_ssl.cli.words import first_line, first_paragraph
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.read.motor import MotorSignals
     from embodied_ssl.method import Method, StreamSpec
+    from embodied_ssl.recipe import Preset
 
 _INIT = (
     "what it begins with: `pretrained`, what timm or torchvision downloads for it; the directory of a run; or a file, "
@@ -41,7 +43,7 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
     from embodied_ssl.method import Recipe
     from embodied_ssl.training.settings import Hardware, TrainingSettings
 
-    specs = _input_streams(name, kind, arguments)
+    specs, preset = _input_streams(name, kind, arguments), _preset(name, kind, arguments)
     wanted = " ".join(f"--{stream} DIR" if spec.required else f"[--{stream} DIR]" for stream, spec in specs.items())
     data = _example(specs)
     parser = Parser(
@@ -62,6 +64,7 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
             help=f"{origin(spec.batch)}, or several sets" + ("" if spec.required else "; can be left out"),
         )  # fmt: skip
     streams.add_argument("--out", type=Path, required=True, help=_OUT)
+    _add_preset(streams, kind)
     for stream, spec in specs.items():
         if spec.batch in WITH_MOTIONS:
             title = f"Whose motor signals go with the images of {stream}, in full --streams.{stream}.NAME"
@@ -69,12 +72,15 @@ def parser_of_training(name: str, kind: "type[Method]", arguments: Sequence[str]
     parser.settings(f"Settings of {name}, in full --method.NAME", kind, "method", {"encoder"})
     encoder = parser.add_argument_group("What is learned, in full --encoder.NAME")
     encoder.add_argument(
-        "--encoder.name", type=str, default=kind.usual_encoder, help="as `embodied-ssl encoders` lists them"
+        "--encoder.name", type=str, default=preset.encoder, help="as `embodied-ssl encoders` lists them"
     )
     encoder.add_argument("--encoder.init", type=str | None, default=None, help=_INIT)
-    encoder.add_argument("--encoder.image_size", type=Count, default=64, help="side of the images that it sees, px")
+    encoder.add_argument(
+        "--encoder.image_size", type=Count, default=preset.image_size, help="side of the images that it sees, px"
+    )
     parser.settings("Optimiser and schedule, in full --optimizer.NAME", Recipe, "optimizer")
-    parser.set_defaults({f"optimizer.{field}": value for field, value in asdict(kind.recipe).items()})
+    parser.set_defaults({f"optimizer.{field}": value for field, value in asdict(preset.recipe).items()})
+    parser.set_defaults({f"method.{setting}": value for setting, value in flat(preset.settings).items()})
     parser.settings("How it is trained and watched, in full --training.NAME", TrainingSettings, "training")
     parser.settings("Where it runs, in full --hardware.NAME", Hardware, "hardware")
     parser.for_all()
@@ -126,6 +132,26 @@ def demo_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.cli.demo import demo
 
     return demo(**given)
+
+
+def _preset(name: str, kind: "type[Method]", arguments: Sequence[str]) -> "Preset":
+    """The preset that the defaults of all options are of."""
+    from embodied_ssl.methods import preset_of
+
+    parser = Parser(f"train {name}")
+    _add_preset(parser, kind)
+    parser.for_all()
+    return preset_of(name, kind, parser.known_values(arguments)["preset"])
+
+
+def _add_preset(parser: Any, kind: "type[Method]") -> None:
+    from embodied_ssl.method import presets_of
+
+    told = (f"`{name}` ({each.source})" if each.source else f"`{name}`" for name, each in presets_of(kind).items())
+    parser.add_argument(
+        "--preset", type=str, default="small",
+        help=f"encoder, settings and recipe where they are not given: {', '.join(told)}",
+    )  # fmt: skip
 
 
 def _example(specs: "Mapping[str, StreamSpec]") -> str:

@@ -64,6 +64,7 @@ def encoders_command(given: Mapping[str, Any]) -> int:
         print(f"{name:24}{first_line(encoder_maker(name))}")
     print("timm/NAME               A backbone of timm, or NAME.TAG; untrained, or with --init.")
     print("torchvision/NAME        A backbone of torchvision; untrained, or with --init.")
+    print("sine/NAME               A plain transformer of timm whose positions are sines, and do not learn.")
     print("split/NAME              conv4, resnet8 or alexnet in two halves, for lightness and colours.")
     return 0
 

@@ -20,7 +20,14 @@ from embodied_ssl.encoders.convolutional import (
     resnet18_small,
 )
 from embodied_ssl.encoders.from_outside import OutsideEncoder, added_encoders, make_outside, outside_encoder
-from embodied_ssl.encoders.of_timm import TransformerEncoder, timm_encoder, vit_micro, vit_tiny, vit_tiny_cls
+from embodied_ssl.encoders.of_timm import (
+    TransformerEncoder,
+    timm_encoder,
+    vit_micro,
+    vit_tiny,
+    vit_tiny_cls,
+    with_sine_positions,
+)
 from embodied_ssl.encoders.of_torchvision import torchvision_encoder
 from embodied_ssl.encoders.split import SplitEncoder, split_colors
 from embodied_ssl.encoders.weights import start_from
@@ -78,7 +85,8 @@ def make_encoder(name: str, image_size: int = 64, init: Path | str | None = None
     """An encoder, its weights drawn at random or taken from elsewhere.
 
     name: one of `encoder_names`; `module:Name` for an nn.Module of one's own (see OutsideEncoder); `timm/NAME` or
-    `torchvision/NAME` for a backbone of theirs; or `split/NAME` for conv4, resnet8 or alexnet in two halves.
+    `torchvision/NAME` for a backbone of theirs; `sine/NAME` for a plain transformer of timm with positions that do not
+    learn; or `split/NAME` for conv4, resnet8 or alexnet in two halves.
     init: what it begins with: `pretrained`, what the library of a backbone downloads for it; the directory of a run;
     or a file, .safetensors or .pth, in the naming of that library or of ours. None: at random.
 
@@ -89,6 +97,8 @@ def make_encoder(name: str, image_size: int = 64, init: Path | str | None = None
     pretrained = str(init) == PRETRAINED
     if library in LIBRARIES:
         encoder: Encoder = LIBRARIES[library](backbone, image_size, pretrained)
+    elif library == "sine":
+        encoder = with_sine_positions(backbone, image_size)
     elif library == "split":
         encoder = SplitEncoder(backbone, image_size)
     else:

@@ -58,6 +58,26 @@ def encoder_of(name: str, image_size: int, network: Any) -> "TimmEncoder":
     return kind(name, image_size, network, Normalisation(settings["mean"], settings["std"]))
 
 
+def with_sine_positions(name: str, image_size: int) -> "TransformerEncoder":
+    """A plain vision transformer of timm, untrained, whose positions are sines and cosines that do not learn.
+
+    MoCo v3, MAE and I-JEPA have them (He et al. 2022, appendix A). Raises DataError as `timm_encoder` does, and for a
+    network that adds no positions to square patches.
+    """
+    from timm.layers import build_sincos2d_pos_embed
+
+    encoder = timm_encoder(name, image_size, pretrained=False)
+    learned = getattr(encoder.network, "pos_embed", None)
+    if not isinstance(encoder, TransformerEncoder) or learned is None:
+        raise DataError(f"sine/{name}: {name} is no plain transformer with positions; take sine/vit_small_patch16_224")
+    side = image_size // encoder.patch
+    sines = build_sincos2d_pos_embed([side, side], learned.shape[2])  # [P, dim]
+    positions = functional.pad(sines, (0, 0, learned.shape[1] - len(sines), 0))  # those of a prefix are 0
+    encoder.network.pos_embed = nn.Parameter(positions[None].to(learned), requires_grad=False)
+    encoder.name = f"sine/{name}"
+    return encoder
+
+
 class TimmEncoder(Backbone):
     """A network of timm. Its features are its own `forward_head(forward_features(...), pre_logits=True)`.
 

@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 
+from embodied_ssl.datasets.errors import unknown_name
 from embodied_ssl.encoders import make_encoder
 from embodied_ssl.limits import Count, Seed, within_limits
-from embodied_ssl.method import Method, settings_of
+from embodied_ssl.method import Method, presets_of, settings_of
+from embodied_ssl.recipe import Preset
 from embodied_ssl.registry import Registry, check_settings
 
 _METHODS = Registry(__name__, Method, "method")
@@ -35,25 +37,39 @@ def method_name(method: Method | type[Method]) -> str:
 def make_method(
     name: str,
     encoder: str | None = None,
-    image_size: Count = 64,
+    image_size: Count | None = None,
     seed: Seed = 0,
     init: Path | str | None = None,
+    preset: str = "small",
     **settings: Any,
 ) -> Method:
     """A method with an encoder of its own, initialised from `seed`.
 
     Args:
         name: as `embodied-ssl methods` lists them, or `module:Name`.
-        encoder: as `embodied-ssl encoders` lists them, or `module:Name`; None: the method's usual one.
-        image_size: side of the images that the encoder sees, px.
+        encoder: as `embodied-ssl encoders` lists them, or `module:Name`; None: that of the preset.
+        image_size: side of the images that the encoder sees, px; None: that of the preset, usually 64.
         seed: of the first weights, as far as they are drawn.
         init: what the encoder begins with: `pretrained`, a run, a file; None: at random. See `make_encoder`.
+        preset: `small`, the usual one, or another of `presets_of(method_class(name))`, as `paper`: encoder, settings
+            and recipe, where they are not given.
         settings: parameters of the method.
 
     Raises DataError for an unknown name, and for settings that the method does not have.
     """
     kind = method_class(name)
     check_settings(name, settings, settings_of(kind))
+    chosen = preset_of(name, kind, preset)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind(make_encoder(encoder or kind.usual_encoder, image_size, init), **settings)
+        made = make_encoder(encoder or chosen.encoder, image_size or chosen.image_size, init)
+        method = kind(made, **{**chosen.settings, **settings})
+    method.recipe = chosen.recipe
+    return method
+
+
+def preset_of(name: str, kind: type[Method], preset: str) -> Preset:
+    """A preset of the method of this name. Raises DataError for an unknown one, where it offers the near one."""
+    if preset not in (known := presets_of(kind)):
+        raise unknown_name(f"preset of {name}", preset, known)
+    return known[preset]

@@ -1,11 +1,13 @@
 """Barlow Twins: each component of a code agrees between two views, and with no other component."""
 
+from typing import ClassVar
+
 from torch import Tensor
 from torch.nn import functional
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share
-from embodied_ssl.method import Recipe, Step
+from embodied_ssl.method import Step
 from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import mlp
@@ -13,6 +15,7 @@ from embodied_ssl.parts.motions import MOTOR_SIZE
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.two_views import TwoViews
+from embodied_ssl.recipe import Preset, Recipe, updates
 from embodied_ssl.training.devices.distributed import gather
 
 
@@ -33,6 +36,19 @@ class BarlowTwins(TwoViews):
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
+    presets: ClassVar = {
+        "paper": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe(
+                optimizer="lars", learning_rate=0.2, reference_batch=256, weight_decay=1e-6, batch_size=2048,
+                steps=updates(1000, 2048), warmup=10 / 1000, final_share=0.001,
+            ),
+            {"views": {"least_crop": 0.08}, "redundancy_weight": 0.0051, "dim": 8192},
+            "Zbontar et al. 2021; main.py of facebookresearch/barlowtwins",
+            "Biases and norms learn at the rate of the weights, 0.2 per 256, for 0.0048.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

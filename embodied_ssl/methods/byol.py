@@ -1,19 +1,21 @@
 """BYOL: from one view of an image, predict what a slowly following network makes of the other; without negatives."""
 
 import copy
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Share
-from embodied_ssl.method import Recipe, Step
+from embodied_ssl.method import Step
 from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import spread
 from embodied_ssl.parts.motions import MOTOR_SIZE
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.two_views import TwoViews
+from embodied_ssl.recipe import Preset, Recipe, updates
 from embodied_ssl.training.optimization import follow, rising
 
 
@@ -34,6 +36,18 @@ class BYOL(TwoViews):
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
+    presets: ClassVar = {
+        "paper": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe(
+                optimizer="lars", learning_rate=0.2, reference_batch=256, weight_decay=1.5e-6, batch_size=4096,
+                steps=updates(1000, 4096), warmup=10 / 1000,
+            ),
+            {"views": {"least_crop": 0.08}, "momentum": 0.996, "width": 4096, "dim": 256, "paper_heads": True},
+            "Grill et al. 2020, section 3.3 and appendix J; presets of deepmind-research/byol",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

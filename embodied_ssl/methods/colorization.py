@@ -1,5 +1,7 @@
 """Colorization: predict the colours of an image from its lightness."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Positive, Share, SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.method import Method, Panel, Step
 from embodied_ssl.parts.colors import (
     annealed_mean,
     cell_colors,
@@ -22,6 +24,7 @@ from embodied_ssl.parts.colors import (
 from embodied_ssl.parts.heads import CellClassifier
 from embodied_ssl.parts.panels import columns
 from embodied_ssl.parts.views import random_square
+from embodied_ssl.recipe import Preset, Recipe
 
 
 class Colorization(Method):
@@ -39,6 +42,20 @@ class Colorization(Method):
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+    presets: ClassVar = {
+        "paper": Preset(
+            "alexnet",
+            224,
+            Recipe(
+                learning_rate=3e-5, weight_decay=1e-3, momentum=0.9, second_beta=0.999, batch_size=40, steps=400_000,
+                warmup=0.0, schedule="step", milestones=(240_000 / 400_000, 300_000 / 400_000), gamma=10**-0.5,
+            ),
+            {},
+            "Zhang, Isola & Efros 2016; train_alexnet/solver0.prototxt of richzhang/colorization",
+            "Rates fall to 1e-5 and 3e-6, by √10 each; what follows 400,000 updates at 1e-6 is left out. The weight "
+            "decay is AdamW's for Adam's. 261 classes for 313.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 import copy
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share, SomeShare, Whole
-from embodied_ssl.method import Panel, Recipe, Step
+from embodied_ssl.method import Panel, Step
 from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
@@ -18,6 +18,7 @@ from embodied_ssl.parts.losses import balanced, distillation
 from embodied_ssl.parts.multi_crop import MultiCrop
 from embodied_ssl.parts.panels import columns, overlaid, saliency
 from embodied_ssl.parts.positives import Views
+from embodied_ssl.recipe import Preset, Recipe, updates
 from embodied_ssl.training.devices.distributed import mean_over_processes
 from embodied_ssl.training.optimization import follow, rising
 
@@ -46,6 +47,24 @@ class DINO(MultiCrop):
 
     whole_batch = True  # over which the teacher's outputs are balanced or averaged
     recipe = Recipe(learning_rate=5e-4, weight_decay=0.04, batch_size=128, steps=2000, warmup=0.1, clip=3.0)
+    presets: ClassVar = {
+        "paper": Preset(
+            "timm/vit_small_patch16_224",
+            224,
+            Recipe(
+                learning_rate=5e-4, reference_batch=256, weight_decay=0.04, final_weight_decay=0.4, batch_size=1024,
+                steps=updates(300, 1024), warmup=10 / 300, final_share=1e-6 / 2e-3, stochastic_depth=0.1,
+                clip_each=3.0,
+            ),
+            {
+                "local_crops": 8, "local_size": 96, "prototypes": 65536, "width": 2048, "bottleneck": 256,
+                "warmup_teacher_temperature": 0.04, "teacher_temperature": 0.07, "teacher_warmup": 30 / 300,
+                "momentum": 0.996, "balance": "centre", "freeze_prototypes": 1 / 300, "paper_head": True,
+            },
+            "Caron et al. 2021; README and main_dino.py of facebookresearch/dino",
+            "Prototypes have unit length (`norm_last_layer`), which the authors leave free for ViT-S.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

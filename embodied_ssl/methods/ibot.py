@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch.nn import functional
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share, SomeShare, Whole
-from embodied_ssl.method import Recipe, Step
+from embodied_ssl.method import Step
 from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import PrototypeHead
@@ -18,6 +19,7 @@ from embodied_ssl.parts.multi_crop import MultiCrop
 from embodied_ssl.parts.patches import plain_transformer, take_patches
 from embodied_ssl.parts.positives import Views
 from embodied_ssl.parts.views import uniform
+from embodied_ssl.recipe import Preset, Recipe, updates
 from embodied_ssl.training.optimization import follow, rising
 
 
@@ -42,6 +44,25 @@ class IBOT(MultiCrop):
     whole_batch = True  # over which assignments are balanced
     recipe = Recipe(learning_rate=5e-4, weight_decay=0.04, batch_size=128, steps=2000, warmup=0.1, clip=3.0)
     usual_encoder = "vit_tiny_cls"
+    presets: ClassVar = {
+        "paper": Preset(
+            "timm/vit_small_patch16_224",
+            224,
+            Recipe(
+                learning_rate=5e-4, reference_batch=256, weight_decay=0.04, final_weight_decay=0.4, batch_size=1024,
+                steps=updates(800, 1024), warmup=10 / 800, final_share=1e-6 / 2e-3, stochastic_depth=0.1,
+                clip_each=3.0,
+            ),
+            {
+                "views": {"least_crop": 0.25}, "local_crops": 10, "local_size": 96, "local_most": 0.25,
+                "prototypes": 8192, "width": 2048, "bottleneck": 256, "momentum": 0.996,
+                "freeze_prototypes": 1 / 800,
+            },
+            "Zhou et al. 2022; README of bytedance/ibot",
+            "Assignments are balanced (Sinkhorn-Knopp) instead of centred, at a temperature of their own; the head has "
+            "batch norm.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,12 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Share, SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.method import Method, Panel, Step
 from embodied_ssl.parts.losses import spread
 from embodied_ssl.parts.panels import columns
 from embodied_ssl.parts.patches import from_patches, plain_transformer, take_patches, to_patches
 from embodied_ssl.parts.views import random_resized_crop, to_float, uniform
+from embodied_ssl.recipe import Preset, Recipe, updates
 from embodied_ssl.training.optimization import follow
 
 CONTEXT = (0.85, 1.0)
@@ -41,6 +43,19 @@ class IJEPA(Method):
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.05, batch_size=128, steps=2000, warmup=0.1)
     usual_encoder = "vit_tiny"
+    presets: ClassVar = {
+        "paper": Preset(
+            "sine/vit_base_patch16_224",
+            224,
+            Recipe(
+                learning_rate=1e-3, reference_batch=2048, weight_decay=0.04, final_weight_decay=0.4, batch_size=2048,
+                steps=updates(600, 2048), warmup=40 / 600, initial_share=0.2, final_share=0.001,
+            ),
+            {"momentum": 0.996, "predictor_depth": 6, "predictor_width": 384},
+            "Assran et al. 2023, appendix A.1; configs/in1k_vith14_ep300.yaml of facebookresearch/ijepa",
+            "The encoder has a [CLS] token.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 import itertools
 from functools import cache
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
 from embodied_ssl.limits import Count, NonNegative, Several, Share, SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.method import Method, Panel, Step
 from embodied_ssl.parts.augmentation import color_jitter, grayscale
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.heads import Tower, mlp
@@ -19,6 +20,7 @@ from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.tiles import TILES, cut_tiles, lay, mosaic
+from embodied_ssl.recipe import Preset, Recipe
 
 
 class Jigsaw(Method):
@@ -35,6 +37,19 @@ class Jigsaw(Method):
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+    presets: ClassVar = {
+        "paper": Preset(
+            "alexnet",
+            225,
+            Recipe(
+                "sgd", learning_rate=0.01, weight_decay=5e-4, batch_size=256, steps=350_000, warmup=0.0,
+                schedule="constant",
+            ),
+            {"permutations": 1000, "tile": 64},
+            "Noroozi & Favaro 2016, section 4",
+            "Batch norm in the towers; the head is smaller. When the rate falls the paper does not say.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """MAE: from a quarter of the patches of an image, a transformer reconstructs the other three."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -7,10 +9,11 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.method import Method, Panel, Step
 from embodied_ssl.parts.panels import columns
 from embodied_ssl.parts.patches import from_patches, plain_transformer, take_patches, to_patches
 from embodied_ssl.parts.views import random_resized_crop, to_float
+from embodied_ssl.recipe import Preset, Recipe, updates
 
 
 class MAE(Method):
@@ -31,6 +34,20 @@ class MAE(Method):
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.05, second_beta=0.95, batch_size=128, steps=2000, warmup=0.1)
     usual_encoder = "vit_tiny"
+    presets: ClassVar = {
+        "paper": Preset(
+            "sine/vit_base_patch16_224",
+            224,
+            Recipe(
+                learning_rate=1.5e-4, reference_batch=256, weight_decay=0.05, second_beta=0.95, batch_size=4096,
+                steps=updates(1600, 4096), warmup=40 / 1600,
+            ),
+            {"decoder_depth": 8, "decoder_width": 512, "class_token": True},
+            "He et al. 2022; PRETRAIN.md of facebookresearch/mae",
+            "Features are the [CLS] token, as the paper's linear probes take it. The ablations' 800 epochs are "
+            "--epochs 800.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.batches import FramePairs, Frames, ObjectPairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, Positive, Share
-from embodied_ssl.method import Panel, Recipe, Step
+from embodied_ssl.method import Panel, Step
 from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks, norms_of, split_batch
 from embodied_ssl.parts.heads import mlp, plain_mlp
@@ -22,6 +22,7 @@ from embodied_ssl.parts.panels import columns, with_nearest
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.precision import in_float32
 from embodied_ssl.parts.two_views import TwoViews
+from embodied_ssl.recipe import CIFAR, Preset, Recipe, updates
 from embodied_ssl.training.devices.distributed import gather
 from embodied_ssl.training.optimization import follow, rising
 
@@ -49,6 +50,52 @@ class MoCo(TwoViews):
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
+    presets: ClassVar = {
+        "paper": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe("sgd", learning_rate=0.03, weight_decay=1e-4, batch_size=256, steps=updates(200, 256), warmup=0.0),
+            {"version": 2, "queue_length": 65536, "momentum": 0.999, "width": 2048, "groups": 8, "paper_heads": True},
+            "Chen, Fan, Girshick & He 2020 (v2); facebookresearch/moco",
+            "Keys of images that the queue still holds are no negatives of them. The paper's 800 epochs are "
+            "--epochs 800.",
+        ),
+        "paper_v1": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe(
+                "sgd", learning_rate=0.03, weight_decay=1e-4, batch_size=256, steps=updates(200, 256), warmup=0.0,
+                schedule="step", milestones=(120 / 200, 160 / 200),
+            ),
+            {"version": 1, "queue_length": 65536, "momentum": 0.999, "groups": 8, "paper_views": True},
+            "He et al. 2020; facebookresearch/moco",
+            "Keys of images that the queue still holds are no negatives of them.",
+        ),
+        "paper_v3": Preset(
+            "sine/vit_small_patch16_224",
+            224,
+            Recipe(
+                learning_rate=1.5e-4, reference_batch=256, weight_decay=0.1, batch_size=4096,
+                steps=updates(300, 4096), warmup=40 / 300,
+            ),
+            {
+                "version": 3, "views": {"least_crop": 0.08}, "momentum": 0.99, "width": 4096, "dim": 256,
+                "paper_heads": True, "paper_views": True,
+            },
+            "Chen, Xie & He 2021; CONFIG.md of facebookresearch/moco-v3",
+            "ViT-S has 6 heads, as in DeiT, for 12. Biases and norms do not decay.",
+        ),
+        "cifar": Preset(
+            "resnet18_small",
+            32,
+            Recipe(
+                "sgd", learning_rate=0.06, weight_decay=5e-4, batch_size=512, steps=updates(200, 512, CIFAR),
+                warmup=0.0,
+            ),
+            {"version": 1, "temperature": 0.1, "groups": 8},
+            "the CIFAR-10 demonstration of facebookresearch/moco",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

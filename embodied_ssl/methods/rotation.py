@@ -1,15 +1,18 @@
 """Rotation: predict by which of four angles an image was rotated."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import SomeShare
-from embodied_ssl.method import Method, Panel, Recipe, Step
+from embodied_ssl.method import Method, Panel, Step
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.panels import ROWS
 from embodied_ssl.parts.views import random_square, rotations
+from embodied_ssl.recipe import CIFAR, Preset, Recipe, updates
 
 
 class Rotation(Method):
@@ -27,6 +30,32 @@ class Rotation(Method):
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)
+    presets: ClassVar = {
+        "paper": Preset(
+            "alexnet",
+            224,
+            Recipe(
+                "sgd", learning_rate=0.01, weight_decay=5e-4, nesterov=True, batch_size=192, steps=updates(50, 192),
+                warmup=0.0, schedule="step", milestones=(15 / 50, 30 / 50, 45 / 50),
+            ),
+            {"least_crop": 0.08},
+            "Gidaris, Singh & Komodakis 2018; config/ImageNet_RotNet_AlexNet.py of gidariss/FeatureLearningRotNet",
+            "AlexNet has our strides; its head is a small convolution and two layers for three of 4,096. Crops are "
+            "square.",
+        ),
+        "cifar": Preset(
+            "resnet18_small",
+            32,
+            Recipe(
+                "sgd", learning_rate=0.1, weight_decay=5e-4, nesterov=True, batch_size=128,
+                steps=updates(200, 128, CIFAR), warmup=0.0, schedule="step",
+                milestones=(60 / 200, 120 / 200, 160 / 200), gamma=0.2,
+            ),
+            {},
+            "config/CIFAR10_RotNet_NIN4blocks.py of gidariss/FeatureLearningRotNet",
+            "ResNet-18 for Network-in-Network.",
+        ),
+    }  # fmt: skip
 
     def __init__(self, encoder: Encoder, least_crop: SomeShare = 0.5):
         """A classifier of four angles on the deepest maps.

@@ -1,11 +1,13 @@
 """SimCLR: two views of an image agree, and differ from those of all other images of the batch."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share
-from embodied_ssl.method import Recipe, Step
+from embodied_ssl.method import Step
 from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import mlp
@@ -13,6 +15,7 @@ from embodied_ssl.parts.losses import nt_xent
 from embodied_ssl.parts.motions import MOTOR_SIZE
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.two_views import TwoViews
+from embodied_ssl.recipe import CIFAR, Preset, Recipe, updates
 
 
 class SimCLR(TwoViews):
@@ -33,6 +36,29 @@ class SimCLR(TwoViews):
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
+    presets: ClassVar = {
+        "paper": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe(
+                optimizer="lars", learning_rate=0.3, reference_batch=256, weight_decay=1e-6, batch_size=4096,
+                steps=updates(100, 4096), warmup=10 / 100,
+            ),
+            {"views": {"least_crop": 0.08}, "temperature": 0.1, "width": 2048, "strength": 1.0},
+            "Chen et al. 2020; README of google-research/simclr",
+            "Strides of ResNet-50 are those of torchvision, in the 3×3 convolutions.",
+        ),
+        "cifar": Preset(
+            "resnet18_small",
+            32,
+            Recipe(
+                optimizer="lars", learning_rate=1.0, reference_batch=256, weight_decay=1e-6, batch_size=512,
+                steps=updates(1000, 512, CIFAR), warmup=10 / 1000,
+            ),
+            {"views": {"least_crop": 0.08}, "temperature": 0.5, "width": 512, "blur": 0.0},
+            "README of google-research/simclr, CIFAR-10",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -1,17 +1,20 @@
 """SimSiam: one view predicts the other through one shared network, whose gradient is stopped on one side."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Share
-from embodied_ssl.method import Recipe, Step
+from embodied_ssl.method import Step
 from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.heads import mlp
 from embodied_ssl.parts.losses import spread
 from embodied_ssl.parts.motions import MOTOR_SIZE
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.two_views import TwoViews
+from embodied_ssl.recipe import CIFAR, Preset, Recipe, updates
 
 
 class SimSiam(TwoViews):
@@ -31,6 +34,30 @@ class SimSiam(TwoViews):
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
+    presets: ClassVar = {
+        "paper": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe(
+                "sgd", learning_rate=0.05, reference_batch=256, weight_decay=1e-4, batch_size=512,
+                steps=updates(100, 512), warmup=0.0,
+            ),
+            {"width": 2048},
+            "Chen & He 2021; main_simsiam.py of facebookresearch/simsiam",
+            "The predictor's rate falls as well (theirs: --fix-pred-lr).",
+        ),
+        "cifar": Preset(
+            "resnet18_small",
+            32,
+            Recipe(
+                "sgd", learning_rate=0.03, reference_batch=256, weight_decay=5e-4, batch_size=512,
+                steps=updates(800, 512, CIFAR), warmup=0.0,
+            ),
+            {"width": 2048, "layers": 2, "blur": 0.0},
+            "Chen & He 2021, appendix D",
+            "The predictor's rate falls as well.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

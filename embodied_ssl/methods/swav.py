@@ -1,16 +1,19 @@
 """SwAV: the clusters that one view of an image belongs to are predicted from its other views."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Positive, Share, SomeShare, Whole
-from embodied_ssl.method import Recipe, Step
+from embodied_ssl.method import Step
 from embodied_ssl.parts.augmentation import Augmentation
 from embodied_ssl.parts.heads import PrototypeHead
 from embodied_ssl.parts.losses import distillation, sinkhorn
 from embodied_ssl.parts.multi_crop import MultiCrop
 from embodied_ssl.parts.positives import Views
+from embodied_ssl.recipe import Preset, Recipe, updates
 from embodied_ssl.training.devices.distributed import gather, mean_over_processes, rank
 
 
@@ -31,6 +34,22 @@ class SwAV(MultiCrop):
 
     whole_batch = True  # over which assignments are balanced
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
+    presets: ClassVar = {
+        "paper": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe(
+                optimizer="lars", learning_rate=4.8, reference_batch=4096, weight_decay=1e-6, batch_size=4096,
+                steps=updates(800, 4096), warmup=10 / 800, initial_share=0.3 / 4.8, final_share=0.001,
+            ),
+            {
+                "views": {"least_crop": 0.14}, "local_crops": 6, "local_size": 96, "local_most": 0.14,
+                "prototypes": 3000, "width": 2048, "freeze_prototypes": 1 / 800, "strength": 1.0,
+            },
+            "Caron et al. 2020; scripts/swav_800ep_pretrain.sh of facebookresearch/swav",
+            "Biases and norms neither decay nor adapt their rate, which the authors' LARC lets them.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """VICReg: two views agree, each component of the codes varies over the batch, and no two of them vary together."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Share
-from embodied_ssl.method import Recipe, Step
+from embodied_ssl.method import Step
 from embodied_ssl.parts.augmentation import Augmentation, asymmetric
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import drawn_anew, mlp, plain_mlp
@@ -16,6 +18,7 @@ from embodied_ssl.parts.losses import covariance, mean_where, variance_hinge
 from embodied_ssl.parts.motions import MOTOR_SIZE
 from embodied_ssl.parts.positives import ActionPredictor, Positives, Views
 from embodied_ssl.parts.two_views import TwoViews
+from embodied_ssl.recipe import Preset, Recipe, updates
 from embodied_ssl.training.devices.distributed import gather
 
 
@@ -41,6 +44,19 @@ class VICReg(TwoViews):
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=256, steps=2000)
     whole_batch = True
+    presets: ClassVar = {
+        "paper": Preset(
+            "torchvision/resnet50",
+            224,
+            Recipe(
+                optimizer="lars", learning_rate=0.2, reference_batch=256, weight_decay=1e-6, batch_size=2048,
+                steps=updates(1000, 2048), warmup=10 / 1000, final_share=0.001,
+            ),
+            {"views": {"least_crop": 0.08}, "dim": 8192},
+            "Bardes, Ponce & LeCun 2022; main_vicreg.py of facebookresearch/vicreg",
+            "Views are those of BYOL, where the authors blur and solarise both alike.",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from embodied_ssl.training.callbacks import Callback
 from embodied_ssl.training.devices.distributed import Agreement
 from embodied_ssl.training.devices.fabric import by_main_process
 from embodied_ssl.training.monitor import Monitor
-from embodied_ssl.training.optimization import follow, learning_rate, set_learning_rate
+from embodied_ssl.training.optimization import clip_each, follow, set_schedules
 from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.settings import TrainingSettings
 
@@ -77,7 +77,7 @@ def update(
 ) -> dict[str, float]:
     """One update of the weights; what it logs, if it is to."""
     method, recipe, fabric = state.method, state.recipe, state.fabric
-    set_learning_rate(state.optimizer, learning_rate(recipe, step))
+    set_schedules(state.optimizer, recipe, step)
     method.train()
 
     # Micro-batches: their gradients add up, and are joined over the devices after the last.
@@ -92,6 +92,9 @@ def update(
     metrics = _averaged(state, step, losses) if logged else {}  # before the weights move, so that none are spoilt
 
     # The weights, then what follows them: a teacher, a queue, the average that is kept.
+    if recipe.clip_each is not None:
+        fabric.strategy.precision.unscale_gradients(state.optimizer)
+        clip_each(method.parameters(), recipe.clip_each)
     if recipe.clip is not None:
         fabric.clip_gradients(state.forward, state.optimizer, max_norm=recipe.clip)
     state.optimizer.step()

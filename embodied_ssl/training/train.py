@@ -8,7 +8,7 @@ place for.
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.interrupts import postponed, saying_what_is_kept
 from embodied_ssl.datasets.read.motor import MotorSignals
+from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.datasets.store.directory import claim
 from embodied_ssl.method import Method, Recipe
 from embodied_ssl.methods import method_name
@@ -94,6 +95,7 @@ def train(
     check_callbacks(callbacks)
     taken = take_streams(method, data, settings.decode_size, settings.skip_damaged, motor=motor, seed=settings.seed)
     streams = {name: each.stream for name, each in taken.items()}
+    recipe = _with_steps(recipe, streams)
     method.infer_shapes(streams, np.random.default_rng([settings.seed, _INFER_SHAPES]))
     probe = _probe(settings)
     keep_memory()
@@ -189,6 +191,14 @@ def _claimed(out: Path, configuration: dict[str, Any], fabric: "Fabric") -> Iter
 
         by_main_process(fabric, hold)
         yield
+
+
+def _with_steps(recipe: Recipe, streams: Mapping[str, Stream]) -> Recipe:
+    """The recipe with as many updates as its epochs take, of the longest stream."""
+    if recipe.epochs is None:
+        return recipe
+    per_epoch = max(map(len, streams.values())) / recipe.batch_size
+    return replace(recipe, steps=max(1, round(recipe.epochs * per_epoch)), epochs=None)
 
 
 def _split(method: Method, recipe: Recipe, accumulate: int, world_size: int) -> Split:

@@ -12,6 +12,7 @@ RUN/metrics.csv            what was logged, by step
 import hashlib
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from embodied_ssl.datasets.store.files import remove_temporaries, write_atomical
 from embodied_ssl.encoders import Encoder, make_encoder
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_class
+from embodied_ssl.recipe import Recipe
 from embodied_ssl.training.runs.outside import CODE, PLUGINS, check_outside
 from embodied_ssl.training.runs.run import CONFIGURATION, ENCODER
 from embodied_ssl.zoo import is_of_zoo, load_from_zoo
@@ -144,6 +146,7 @@ def _reopen(run: Path, ended: int, steps: int) -> None:
 def comparable(configuration: dict[str, Any]) -> dict[str, Any]:
     """Flat, as JSON gives it back, without what the result does not depend on: where data and code lie, versions."""
     flat = {key: value for key, value in configuration.items() if not key.endswith("_version") and key != PLUGINS}
+    flat["recipe"] = asdict(Recipe()) | flat["recipe"]  # what a run was not told had its default
     for group in ("settings", "encoder", "recipe"):
         flat |= {f"{group}.{key}": value for key, value in flat.pop(group).items()}
     flat |= {f"code of {piece}": digest for piece, digest in flat.pop(CODE, {}).items()}

@@ -24,6 +24,7 @@ from embodied_ssl.training.runs.checkpoint import (
     save_state,
     save_weights,
 )
+from embodied_ssl.training.stochastic_depth import skip_blocks
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -92,6 +93,7 @@ class TrainingState:
         fabric.to_device(method)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             synchronize_batch_norm(method)
+        skip_blocks(method.encoder, recipe.stochastic_depth)
         self.average = copy.deepcopy(method.encoder).requires_grad_(False) if recipe.ema is not None else None
         optimizer = make_optimizer(method, recipe, fused=fabric.strategy.precision.precision != PRECISIONS["16"])
         self.forward, self.optimizer = fabric.setup(_Forward(method), optimizer)
