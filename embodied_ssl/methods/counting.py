@@ -32,7 +32,8 @@ class Counting(Method):
 
     Differs: The paper cuts quarters of 112 px out of a crop of 224; here they have half the side of what the encoder
     sees (`tile`). Colours change from image to image, and two of three are grey. Images are made smaller in one of
-    three ways, drawn for each, so that the traces of one are not what is counted. The hidden layer has a batch norm.
+    three ways, drawn for each, so that the traces of one are not what is counted. The hidden layer has a batch norm,
+    and the last one begins with weights a tenth as large as usual.
     """
 
     whole_batch = True  # whose images are each other's others
@@ -65,6 +66,9 @@ class Counting(Method):
         self.side = tile or encoder.image_size // 2
         check_size("counting", encoder, encoder, self.side, f"choose a larger --tile, as {encoder.image_size}")
         self.head = mlp((encoder.dim, width, counts))
+        with torch.no_grad():  # counts begin at the scale of the margin: from far above, they all fall to 0 and stay
+            for parameter in self.head[-1].parameters():
+                parameter.mul_(0.1)
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
         small, tiles = self.views(frames.images, step)  # [B, 3, t, t], [4 B, 3, t, t]
