@@ -38,7 +38,10 @@ class IBOT(MultiCrop):
     Differs: Scaled for 32 to 96 px and short runs as `dino` is. Of each sample one large crop is masked, chosen at
     random, by one block of 0.3 of its patches; in the paper each crop with a probability of a half, by several blocks
     of 0.1 to 0.5 together. Assignments are balanced by the Sinkhorn-Knopp algorithm, as in DINOv2, those of patches
-    apart; one head serves both, as in iBOT. The encoder that a run leaves behind is the teacher.
+    apart; one head serves both, as in iBOT. The encoder that a run leaves behind is the teacher. In short runs of small
+    encoders it learns to predict the patches of images never seen, but was not seen to make features better: with a
+    transformer 64 wide (`timm/test_vit`) and 64 prototypes, k-NN of the slope of grey stripes of 64 px fell from 0.42
+    to 0.30 in 120 updates at 5e-4, two images of a slope for crops; the loss between crops stayed at chance, log 64.
     """
 
     whole_batch = True  # over which assignments are balanced

@@ -38,7 +38,11 @@ class IJEPA(Method):
 
     Differs: Scaled for 32 to 96 px and short runs: a predictor of 2 blocks, 96 wide, for 6 of 384; a target momentum of
     0.99 for 0.996; a constant weight decay. The squared error is that of the paper; the authors' code has the smooth
-    one. The encoder that a run leaves behind is the target encoder, as in the paper.
+    one. The encoder that a run leaves behind is the target encoder, as in the paper. In short runs of small encoders it
+    learns to predict features of images never seen, but was not seen to make them better: on grey stripes of 64 px,
+    with a transformer 64 wide (`timm/test_vit`), k-NN of their slope fell from 0.42 to 0.32 in 200 updates at 2e-4
+    after a warm-up, and to 0.31 in 120 at 1e-3, while the features shrank from 17 dimensions to 5 and 3; with targets
+    normalised over the batch it fell to 0.35. With a target momentum of 0.9 the features of all images became alike.
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=0.05, batch_size=128, steps=2000, warmup=0.1)

@@ -14,6 +14,7 @@ from embodied_ssl.encoders import random_encoder
 from embodied_ssl.evaluation.estimators.neighbours import voting_accuracy
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
+from embodied_ssl.parts.patches import take_patches
 from embodied_ssl.parts.positives import Views
 from embodied_ssl.plugins import VARIABLE
 
@@ -196,6 +197,42 @@ def test_mae_fills_in_pictures_never_seen():
     rng = np.random.default_rng(1)
     batch = Frames(pictures(rng.integers(0, KINDS, 200), rng), torch.arange(200))
     assert method.loss(batch, Step(1.0, torch.Generator().manual_seed(0)))["explained"] > 0.3
+
+
+@pytest.mark.slow
+def test_ijepa_predicts_features_of_pictures_never_seen(monkeypatch):
+    """Its features take longer; what all pictures share at a place explains nothing of how they differ there."""
+    monkeypatch.setattr(sys.modules[__name__], "SIZE", 64)
+    torch.manual_seed(0)
+    method = learned("ijepa", "timm/test_vit", 80, 5e-4).eval()
+    rng = np.random.default_rng(1)
+    images = pictures(rng.integers(0, KINDS, 100), rng).float() / 255
+    with torch.no_grad():
+        context, targets = method.blocks(100, torch.Generator().manual_seed(0))
+        features = method.target_encoder.tokens(images)
+        features = (features - features.mean(2, keepdim=True)) / features.std(2, correction=0, keepdim=True)
+        wanted = take_patches(features, targets.flatten(1)).view(*targets.shape, -1)
+        error, misled = (
+            (method.predict(each, context, targets) - wanted).square().mean() for each in (images, images.roll(1, 0))
+        )
+    differ = (features - features.mean(0)).square().mean()
+    assert differ > 0.5  # the target encoder tells pictures apart
+    assert error < 0.5 * differ < misled
+
+
+@pytest.mark.slow
+def test_ibot_assigns_hidden_patches_and_crops_of_pictures_never_seen(monkeypatch):
+    """Its features take longer; by chance both losses are the logarithm of the number of prototypes."""
+    monkeypatch.setattr(sys.modules[__name__], "SIZE", 64)
+    torch.manual_seed(0)
+    small = {"prototypes": 64, "width": 128, "momentum": 0.9, "local_crops": 0}
+    method = learned("ibot", "timm/test_vit", 60, 5e-4, **small)
+    rng = np.random.default_rng(1)
+    batch = Frames(pictures(rng.integers(0, KINDS, 100), rng), torch.arange(100))
+    with torch.no_grad():
+        found = method.loss(frames=batch, step=Step(1.0, torch.Generator().manual_seed(0)))
+    assert found["patches"] < np.log(64) - 0.9
+    assert found["crops"] < np.log(64) - 0.15
 
 
 SETTINGS = [
