@@ -42,7 +42,7 @@ class Joined:
             _, self._tables["object"] = _union([s.object_names for s in streams])  # type: ignore[attr-defined]
         elif kind is Tracks:
             ends = np.cumsum([0, *(s.episodes for s in streams)])  # type: ignore[attr-defined]
-            self._tables["episode"] = [np.arange(start, end) for start, end in pairwise(ends)]
+            self._tables["episode"] = [np.arange(start, end, dtype=np.int64) for start, end in pairwise(ends)]
         counts = [s.objects for s in streams if isinstance(s, Interactions)]
         self._objects = [sum(counts[:number]) for number in range(len(counts))]  # of the streams before each
 

@@ -109,7 +109,7 @@ class BEiT(Method):
         while (left := self.mask_ratio * total - masked.sum((1, 2))).max() > 0:
             smallest = SMALLEST * total
             area = torch.lerp(left.clamp(min=smallest), torch.full_like(left, smallest), uniform(count, 0, 1, rng))
-            ratio = torch.exp(uniform(count, *map(math.log, SHAPE), rng))
+            ratio = torch.exp(uniform(count, math.log(SHAPE[0]), math.log(SHAPE[1]), rng))
             inside = []
             for extent in ((area * ratio).sqrt(), (area / ratio).sqrt()):
                 extent = extent.round().clamp(1, self.side)

@@ -38,7 +38,8 @@ class Colorization(Method):
     five nearest classes, Ẑ the prediction, and v the weight of the nearest class q* (equation 4).
 
     Differs: The classes are those of a grid that hold a colour of sRGB, 261 for the paper's 313, which has a margin
-    about them. The lightness goes into all three channels of the encoder.
+    about them. The lightness goes into all three channels of the encoder. Larsson et al. 2017 (ColorProxy in tables of
+    rivals) learn the same task by histograms of hue and chroma, from features of all layers: no method of its own here.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=64, steps=2000)

@@ -103,3 +103,28 @@ def test_what_does_not_fit_is_refused():
         made(grid=4)
     with pytest.raises(DataError, match="cpc: vit_tiny takes no images of 10 px; choose a smaller --grid"):
         make_method("cpc", "vit_tiny", SIZE)
+
+
+def stripes(rng, count=16):
+    """Grey stripes of any slope and width, in one light."""
+    v, u = np.mgrid[:SIZE, :SIZE]
+    slope, width, place = rng.uniform((0, 0.5, 0), (3.1, 1.2, 6.3), (count, 3)).T[..., None, None]
+    wave = np.sin((u * np.cos(slope) + v * np.sin(slope)) * width + place)[:, None]
+    images = 128 + 100 * wave + rng.normal(0, 10, (count, 3, SIZE, SIZE))
+    return Frames(torch.from_numpy(images.clip(0, 255).astype(np.uint8)), torch.arange(count))
+
+
+@pytest.mark.slow
+def test_patches_of_pictures_never_seen_are_found_far_above_chance():
+    """Every batch is of new pictures; their patches have nothing in common but how their stripes run."""
+    method, rng = made(drop=0.0, jitter=0.0, least_crop=1.0), np.random.default_rng(0)
+    optimizer, found = torch.optim.AdamW(method.parameters(), 1e-3), []
+    for _ in range(25):
+        found.append(method.loss(stripes(rng), step()))
+        optimizer.zero_grad()
+        found[-1]["loss"].backward()
+        optimizer.step()
+    candidates = 16 * 25
+    assert found[0]["loss"].item() == pytest.approx(np.log(candidates), rel=0.05)
+    assert np.mean([each["loss"].item() for each in found[-5:]]) < np.log(candidates) - 0.8
+    assert np.mean([each["accuracy"].item() for each in found[-5:]]) > 4 / candidates
