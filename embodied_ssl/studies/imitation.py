@@ -19,7 +19,7 @@ def _shown(kind: str, seed: int, hour: int, day: int, **settings: object) -> Sta
     """Demonstrations of a task, seen from close beside the table and from the hand."""
     seen = {"trajectory": True, "cameras": ("scene", "wrist"), "size": 48, "instances": TEST}
     views = {"scene": SCENE, "wrist": WRIST}
-    return StandardData(kind, {"minute": 6, "hour": hour, "day": day}, seed, {**seen, **views, **settings})
+    return StandardData(kind, {"minute": 60, "hour": hour, "day": day}, seed, {**seen, **views, **settings})
 
 
 STUDY = Study(
@@ -29,8 +29,8 @@ STUDY = Study(
         "pick_place_shown": _shown("pick_place", 22, 80, 260, length=80, categories="box"),
     },
     rows=(
-        Row("touch: all senses", TOUCH, SENSES),
         Row("touch: grasping", TOUCH, {"grasps": "grasp"}),
+        Row("touch: all senses", TOUCH, SENSES),
         Row("touch: seeing again", TOUCH, {"pairs": "grasp"}),
         Row("simclr: augmentation", SIMCLR, {"frames": "hold"}),
         Row("simclr: hold", f"{SIMCLR} {ACROSS}", {"objects": "hold"}),
@@ -49,9 +49,9 @@ STUDY = Study(
     },
     figures=(
         Figure("Pressing a button", "imitation", "success", "press_shown", over="demonstrations"),
-        Figure("Picking and placing", "imitation", "success@50", "pick_place_shown"),
+        Figure("Picking and placing", "imitation", "success", "pick_place_shown", over="demonstrations"),
         Figure("Actions foreseen, pressing", "imitation", "R² of actions", "press_shown", over="demonstrations"),
-        Figure("Actions foreseen, picking and placing", "imitation", "R² of actions@50", "pick_place_shown"),
+        Figure("Actions foreseen, picking", "imitation", "R² of actions", "pick_place_shown", over="demonstrations"),
     ),
     batch_size=128,
 )
