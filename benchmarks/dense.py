@@ -40,7 +40,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     images, encoder = image_set(given.data), random_encoder(given.encoder, 48, 0).eval()
-    task: Task = Segmentation(pictures=200).prepare(EvaluationSet(images=images))
+    task: Task = Segmentation(pictures=150).prepare(EvaluationSet(images=images))
     pictures = task.pictures
     scenes, rows = pictures.held_out, pictures.parts.test[: 2 * BATCH]
     assert scenes.labels is not None

@@ -1,5 +1,6 @@
 """Segmentation, depth and normals: truths, measures and layers against closed forms and brute force."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -21,7 +22,9 @@ from embodied_ssl.evaluation.pixels import at_pixels, joined, pictures_of, upsam
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet
 from embodied_ssl.evaluation.protocols.depth import Depth
 from embodied_ssl.evaluation.protocols.normals import Normals, angles
-from embodied_ssl.evaluation.protocols.segmentation import Segmentation
+from embodied_ssl.evaluation.protocols.segmentation import Segmentation, asked_often
+from embodied_ssl.evaluation.shown import read_shown, write_shown
+from embodied_ssl.report.figures import Predictions, Tile
 
 SIDE = 32
 FEW = MappingProxyType({"pictures": 30, "pixels": 8})
@@ -77,6 +80,51 @@ def test_what_was_measured_is_shown_beside_what_is_true():
             assert len(colours) == 1 or one.metric == "mean angle"
     near = [np.abs(row[1].image.astype(int) - row[2].image).mean() for row in shown["linear mIoU"].shown]
     assert np.mean(near) < 25
+
+
+def test_what_is_shown_is_kept_in_a_file(tmp_path):
+    found = measured(Segmentation(by=("linear",), **FEW), Pixels(), squares())["linear mIoU"].shown
+    figures = [Predictions("first", found), Predictions("second", ((Tile(found[0][0].image, "its", True),),))]
+    write_shown(figures, tmp_path / "shown.npz")
+    again = read_shown(tmp_path / "shown.npz")
+    assert [each.what for each in again] == ["first", "second"]
+    for one, other in zip(figures, again, strict=True):
+        assert [len(row) for row in one.rows] == [len(row) for row in other.rows]
+        for before, after in zip(sum(one.rows, ()), sum(other.rows, ()), strict=True):
+            np.testing.assert_array_equal(before.image, after.image)
+            assert (before.text, before.right) == (after.text, after.right)
+    assert read_shown(tmp_path / "none.npz") == []
+
+
+def test_classes_that_training_hardly_shows_are_not_asked_about():
+    images = squares()
+    labels = images.scenes().labels
+    train = pictures_of(EvaluationSet(images=images), 30).parts.train
+
+    def rare(rows):  # blue is in one of the 15 images that train
+        found = labels(rows)
+        return np.where((found == 2) & (rows != train[3])[:, None, None], 1, found).astype(np.uint8)
+
+    own = replace(images, scenes=lambda: replace(images.scenes(), labels=rare))
+    given = {"by": ("linear",), **FEW}
+    asked = measured(Segmentation(least_share=0.1, **given), Pixels(), own)["linear mIoU"]
+    assert asked.settings["IoU"].keys() == {"ground", "red"}
+    pictures = asked_often(pictures_of(EvaluationSet(images=own), 30), 0.1)
+    kept = pictures.scenes.labels(train)
+    assert set(np.unique(kept)) == {0, 1, UNASKED}
+    np.testing.assert_array_equal(kept == UNASKED, (rare(train) == 2) | (rare(train) == UNASKED))
+    with pytest.raises(DataError, match="give a smaller"):
+        asked_often(replace(pictures, scenes=replace(pictures.scenes, labels=lambda rows: 0 * labels(rows))), 0.1)
+
+
+def test_what_hangs_on_the_place_is_no_loss_to_who_sees_the_colours():
+    """Depth that falls from the top of an image to its bottom, and is half as large on what is red."""
+    images = squares()
+    labels, fall = images.scenes().labels, np.geomspace(8, 1, SIDE, dtype="f4")[:, None]
+    scenes = replace(images.scenes(), depth=lambda rows: fall * np.where(labels(rows) == 1, 0.5, 1).astype("f4"))
+    found = measured(Depth(**FEW), Pixels(), replace(images, scenes=lambda: scenes))
+    assert found["δ1"].value > 0.9
+    assert found["RMSE"].value < 0.75 * found["blind RMSE"].value
 
 
 def test_the_iou_is_that_of_sets_of_pixels():
