@@ -76,8 +76,7 @@ def fit_layer(encoder: Encoder, train: Asked, validation: Asked, shares: NDArray
 
     Pixels of training are drawn so that classes are alike in frequency. The strength of the regularisation, and how
     much of their true `shares` [K] is told of them, are what gives the best mean IoU at pixels of validation: to the
-    logit of a class τ log (share as it is / share as drawn) is added. Least squares in its place hardly tells networks
-    apart: with many classes, what is linear in the answer is masked by what lies on both sides of it.
+    logit of a class τ log (share as it is / share as drawn) is added.
     """
     features, truth = train.features(encoder, device), train.flat.astype(np.int64)
     chosen_on, asked = validation.features(encoder, device), validation.flat.astype(np.int64)
