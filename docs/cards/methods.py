@@ -2,13 +2,15 @@
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from cards.markdown import code, settings, table
 from embodied_ssl.data import origin
 from embodied_ssl.method import Method, Recipe, StreamSpec, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
+from embodied_ssl.recipe import Preset
+from embodied_ssl.training.optimization import learning_rate
 
 LABELS = ("Idea", "Loss", "Differs")
 """Paragraphs of a method's docstring that begin so, and a colon, have a place of their own on its card."""
@@ -25,7 +27,30 @@ def pages(figures: Mapping[str, object]) -> dict[str, str | bytes]:
         "All of them at work: lectures [1](../tutorials/lecture_pretext.md), [2](../tutorials/lecture_contrast.md) and "
         "[3](../tutorials/lecture_bodies.md).\n\n"
     )
-    return {"methods/index.md": index + table(["name", "what it is", "learns from"], rows), **found}
+    overview = {"methods/index.md": index + table(["name", "what it is", "learns from"], rows)}
+    return {**overview, "methods/presets.md": _PRESETS.format(table=_presets(names)), **found}
+
+
+def _presets(names: Sequence[str]) -> str:
+    """A row for each preset of each method."""
+    rows = [
+        [f"[{code(name)}]({name}.md)", code(preset), each.source, _size(each), _schedule(each.recipe), each.differs]
+        for name in names
+        for preset, each in method_class(name).presets.items()
+    ]
+    return table(["method", "preset", "source", "encoder", "training", "known to differ"], rows)
+
+
+def _size(preset: Preset) -> str:
+    return f"{code(preset.encoder)}, {preset.image_size} px"
+
+
+def _schedule(recipe: Recipe) -> str:
+    """What is trained for how long, and at which rates: at the first update, at the peak, half way, at the last one."""
+    peak = max(learning_rate(recipe, step) for step in (0, round(recipe.warmup * recipe.steps)))
+    first, middle, last = (learning_rate(recipe, step) for step in (0, recipe.steps // 2, recipe.steps - 1))
+    shown = " → ".join(f"{rate:.2g}" for rate in (first, peak, middle, last))
+    return f"{recipe.optimizer}, {recipe.steps:,} updates of {recipe.batch_size:,}, rate {shown}"
 
 
 def _about(method: type[Method]) -> list[str]:
@@ -95,3 +120,22 @@ def _recipe(recipe: Recipe) -> str:
     always = ("optimizer", "learning_rate", "batch_size", "steps")
     values = [f"{name.replace('_', ' ')} {getattr(recipe, name)}" for name in dict.fromkeys((*always, *shown))]
     return "; ".join(values) + ". All else as [`Recipe`](../reference.md) has it.\n"
+
+
+_PRESETS = """# Presets
+
+The sizes at which the papers train, by one option: encoder, size of images, settings, optimiser and schedule.
+
+```sh
+embodied-ssl train simclr --preset paper --frames IMAGENET --devices 8 --out runs/simclr-paper
+embodied-ssl train simclr --preset cifar --frames CIFAR --epochs 100 --out runs/simclr-cifar
+embodied-ssl train simclr --preset paper --print_config  # all that it stands for
+```
+
+What is given besides counts instead, and `run.json` has the settings that result. Updates are the paper's epochs over
+the paper's images; `--epochs` counts those of your own. A rate that a paper states for 256 samples follows
+`--batch_size` (`reference_batch`). Without `--preset` a method has its usual size, `small`, which the cards describe.
+In Python it is `make_method("simclr", preset="paper")`, whose `recipe` `train` takes.
+Rates are those of the first update, at the peak, half way, and of the last update.
+
+{table}"""

@@ -36,6 +36,7 @@ COSINES = {
     ("simsiam", "cifar"): (800, 512, 50_000, 0, 0.06, 0.06, 0.0, 5e-4, 5e-4),
     ("barlow_twins", "paper"): (1000, 2048, 1_281_167, 10, 0.0, 1.6, 1.6e-3, 1e-6, 1e-6),
     ("vicreg", "paper"): (1000, 2048, 1_281_167, 10, 0.0, 1.6, 1.6e-3, 1e-6, 1e-6),
+    ("labels", "finetune"): (100, 1024, 1_281_167, 5, 0.0, 2e-3, 1e-6, 0.05, 0.05),
     ("swav", "paper"): (800, 4096, 1_281_167, 10, 0.3, 4.8, 4.8e-3, 1e-6, 1e-6),
 }
 # updates, weight decay, and from which share of them which rate holds.
