@@ -110,7 +110,7 @@ def _rate_shares(module: nn.Module, decay: float) -> dict[nn.Parameter, float]:
         return {}
     from timm.models import group_parameters
 
-    network = getattr(getattr(module, "encoder", None), "network", None)
+    network: Any = getattr(getattr(module, "encoder", None), "network", None)
     if not hasattr(network, "group_matcher"):
         raise DataError(f"layer_decay: {decay}; the encoder has no layers in an order, take timm/NAME, or leave it out")
     layers = group_parameters(network, network.group_matcher(coarse=False), reverse=True)  # numbers by name
