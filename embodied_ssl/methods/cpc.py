@@ -71,13 +71,13 @@ class CPC(Method):
         super().__init__(encoder)
         if not nearest <= farthest < grid:
             raise DataError(f"cpc: rows {nearest} to {farthest} below: a grid of {grid} has none; give a larger --grid")
-        self.half = max(1, round(encoder.image_size / (grid + 1)))  # of a patch, px
-        check_size("cpc", encoder, encoder, 2 * self.half, "choose a smaller --grid")
+        self.half_patch = max(1, round(encoder.image_size / (grid + 1)))  # of a patch, px
+        check_size("cpc", encoder, encoder, 2 * self.half_patch, "choose a smaller --grid")
         self.target = nn.Conv2d(encoder.dim, dim, 1)
         self.predictors = Predictors(encoder.dim, width, dim, depth, farthest - nearest + 1)
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
-        side = (self.grid + 1) * self.half
+        side = (self.grid + 1) * self.half_patch
         images = random_resized_crop(frames.images, step.rng, side, (self.least_crop, 1.0))
         patches = self.augmented(self.cut(images), step.rng)  # [B g², 3, p, p]
         targets, predicted = self.codes(patches, step)  # [B, dim, g, g], [4, K, B, dim, g, g]
@@ -99,8 +99,8 @@ class CPC(Method):
 
     def cut(self, images: Tensor) -> Tensor:
         """Images [B, 3, s, s] as patches that overlap by half, row by row, [B g², 3, p, p]."""
-        side = 2 * self.half
-        patches = functional.unfold(images, side, stride=self.half).transpose(1, 2)  # [B, g², 3 p²]
+        side = 2 * self.half_patch
+        patches = functional.unfold(images, side, stride=self.half_patch).transpose(1, 2)  # [B, g², 3 p²]
         return patches.reshape(-1, 3, side, side)
 
     def augmented(self, patches: Tensor, rng: torch.Generator) -> Tensor:
@@ -128,13 +128,13 @@ class CPC(Method):
 
     def show(self, frames: Frames, step: Step) -> list[list[Panel]]:
         """The part of each image that is seen, a patch below it, and those of the batch that were expected there."""
-        images = to_float(frames.images, (self.grid + 1) * self.half)
+        images = to_float(frames.images, (self.grid + 1) * self.half_patch)
         patches = self.cut(images)
         targets, predicted = self.codes(patches, step)
         row, column = self.grid - 1 - self.nearest, self.grid // 2
         below = row + self.nearest
         seen = images.clone()
-        seen[:, :, (row + 2) * self.half :] = 0.5
+        seen[:, :, (row + 2) * self.half_patch :] = 0.5
         patch = patches.unflatten(0, (-1, self.grid, self.grid))[:, below, column]
         scores = self.scores(predicted[0, 0, :, :, row, column], targets[:, :, below, column])  # [B, B]
         rows = columns((seen, "seen"), (patch, "a patch below"))
