@@ -98,7 +98,9 @@ def _held(name: str, hint: Any, value: Any) -> Any:
         raise unknown_name(name, str(value), map(str, options))
     if isinstance(origin, type) and issubclass(origin, Sequence) and isinstance(value, str | Path):
         raise DataError(f"{name}: '{value}'; give a list, ['{value}']")  # else its letters would be taken
-    if origin is tuple and options[1:] == (...,) and isinstance(value, list | tuple):
+    if origin is tuple and options[1:] == (...,):
+        if not isinstance(value, list | tuple):
+            raise DataError(f"{name}: {value!r}; give a list")
         return tuple(_held(name, options[0], each) for each in value)
     return _number(name, hint, value) if hint in (int, float) else value
 

@@ -62,7 +62,7 @@ def test_every_number_has_limits_and_holds_to_them(owner, setting, kind, limits)
     refused += [1.5] if kind is int else []
     assert refused[0] == -1, "negative numbers mean nothing to any of them"
     for value in refused:
-        several = [value] if setting in ("loss_weights", "rates") else value
+        several = [value] if setting in ("loss_weights", "rates", "milestones") else value
         with pytest.raises(DataError, match=rf"^{setting}: .*; give "):
             function(*given, **{setting: several})
 
@@ -87,7 +87,7 @@ def test_every_number_of_an_environment_has_limits_and_holds_to_them(kind):
 
 def test_fields_of_a_recipe_are_all_held():
     assert {name for owner, name, _, _ in SETTINGS if owner == "recipe"} == {
-        field.name for field in fields(Recipe) if not field.name.startswith(("optimizer", "schedule"))
+        field.name for field in fields(Recipe) if not field.name.startswith(("optimizer", "schedule", "nesterov"))
     }
 
 
