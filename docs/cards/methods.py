@@ -34,11 +34,15 @@ def pages(figures: Mapping[str, object]) -> dict[str, str | bytes]:
 def _presets(names: Sequence[str]) -> str:
     """A row for each preset of each method."""
     rows = [
-        [f"[{code(name)}]({name}.md)", code(preset), each.source, _size(each), _schedule(each.recipe), each.differs]
+        [f"[{code(name)}]({name}.md) {code(preset)}", f"{_size(each)}; {_schedule(each.recipe)}", _sources(each)]
         for name in names
         for preset, each in method_class(name).presets.items()
     ]
-    return table(["method", "preset", "source", "encoder", "training", "known to differ"], rows)
+    return table(["method and preset", "what is trained", "source, and what is known to differ"], rows)
+
+
+def _sources(preset: Preset) -> str:
+    return f"{preset.source}. *Differs*: {preset.differs}" if preset.differs else preset.source
 
 
 def _size(preset: Preset) -> str:
