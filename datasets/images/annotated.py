@@ -124,12 +124,12 @@ class _Folder:
         return np.array(images, np.uint8).reshape(*np.shape(wanted), self.side, self.side, 3)
 
     def _image(self, row: int) -> NDArray[np.uint8]:
-        how = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION  # boxes are of the file as it lies there
+        how = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION  # boxes are of the file as it lies there
         image = cv2.imdecode(np.fromfile(self.found[row].image, np.uint8), how)
         if image is None:
             raise DataError(f"{self.found[row].image}: cannot be decoded; mend or remove it")
         how = cv2.INTER_AREA if max(image.shape) > self.side else cv2.INTER_LINEAR
-        return self._square(np.asarray(image, np.uint8), how, 0)
+        return self._square(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), how, 0)
 
     def _square(self, image: NDArray[np.uint8], how: int, rest: int) -> NDArray[np.uint8]:
         height, width = image.shape[:2]

@@ -187,7 +187,7 @@ def recording(opened):
             found[place[1]] = np.array(columns["scalars"])
         elif "blob" in columns:
             found[f"{place[1]}_image"] = np.stack(
-                [cv2.imdecode(np.array(each[0], "u1"), cv2.IMREAD_COLOR_RGB) for each in columns["blob"]]
+                [cv2.imdecode(np.array(each[0], "u1"), cv2.IMREAD_COLOR)[..., ::-1] for each in columns["blob"]]
             )
         elif "buffer" in columns:
             shape = [columns["format"][0][0][side] for side in ("height", "width")]
