@@ -129,7 +129,7 @@ class _Folder:
         if image is None:
             raise DataError(f"{self.found[row].image}: cannot be decoded; mend or remove it")
         how = cv2.INTER_AREA if max(image.shape) > self.side else cv2.INTER_LINEAR
-        return self._square(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), how, 0)
+        return self._square(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8), how, 0)
 
     def _square(self, image: NDArray[np.uint8], how: int, rest: int) -> NDArray[np.uint8]:
         height, width = image.shape[:2]
