@@ -15,9 +15,9 @@ STUDY = Study(
         Row("views: hold and path", f"simclr {HELD}", {"objects": "hold", "pairs": "roam"}),
         Row("motion: equivariance", "equivariance", {"pairs": "roam"}),
         Row("touch: curious robot", "curious_robot", TABLES),
-        Row(
+        Row(  # by the weights the losses, of which equivariance's is thirty times the others, are of like size
             "all of them",
-            "joint --methods simclr equivariance curious_robot --method_settings "
+            "joint --methods simclr equivariance curious_robot --loss_weights 1 0.03 1 --lr 3e-3 --method_settings "
             '\'{"simclr": {"temperature": 0.1, "grey": 0.5, "views": '
             '{"source": "both", "across": "scenes", "together": 2, "crop": 1.0, "least_crop": 1.0}}}\'',
             {
