@@ -27,7 +27,8 @@ class BiGAN(Method):
 
     Differs: All three learn in one update, the discriminator from detached images and codes, encoder and generator
     through a discriminator whose weights are held: neither's term has a gradient in the other's weights. The generator
-    upsamples by nearest neighbours, and the discriminator has no batch norm.
+    upsamples by nearest neighbours, and the discriminator has no batch norm. In short runs of small encoders it was not
+    seen to learn: on stripes of 16 px nearest neighbours found 0.20 of the kinds after 150 updates, untrained 0.29.
     """
 
     recipe = Recipe(learning_rate=2e-4, weight_decay=2.5e-5, momentum=0.5, batch_size=128, steps=2000)

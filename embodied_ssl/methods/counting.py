@@ -33,7 +33,9 @@ class Counting(Method):
     Differs: The paper cuts quarters of 112 px out of a crop of 224; here they have half the side of what the encoder
     sees (`tile`). Colours change from image to image, and two of three are grey. Images are made smaller in one of
     three ways, drawn for each, so that the traces of one are not what is counted. The hidden layer has a batch norm,
-    and the last one begins with weights a tenth as large as usual.
+    and the last one begins with weights a tenth as large as usual. In short runs of small encoders the counts of
+    quarters come to fit those of their image in rooms never seen, but nearest neighbours of the features (0.24 of the
+    kinds of stripes at best, untrained 0.26) do not get better.
     """
 
     whole_batch = True  # whose images are each other's others

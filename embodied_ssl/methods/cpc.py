@@ -32,7 +32,8 @@ class CPC(Method):
     Differs: Scaled for 32 to 96 px: a grid of 5 for 6, three blocks of the context network for five, ResNet-8 for 161.
     Rows that share no pixels with the last one seen are predicted, up to the fourth. Colours of a patch change and are
     dropped, without the paper's shears and histograms. Layer norm is the encoder's (`resnet8_ln`): with batch norm
-    patches of an image know each other.
+    patches of an image know each other. In short runs of small encoders it finds patches of pictures never seen
+    far above chance; that its features get better was not seen (nearest neighbours of stripes 0.42 before, 0.20 after).
     """
 
     recipe = Recipe(learning_rate=1e-3, weight_decay=1e-4, batch_size=64, steps=2000)

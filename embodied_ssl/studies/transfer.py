@@ -2,7 +2,7 @@
 
 The lecture's tables of transfer, on what the simulator knows exactly: tables, rooms and a hand's objects that nothing
 was learned from. Each method learns from the data that it is made for. Beside them stand raw pixels, the network as it
-was drawn, and that rescaled to the data (Krähenbühl et al. 2016).
+was drawn, and that rescaled by images that are learned from (Krähenbühl et al. 2016).
 """
 
 from embodied_ssl.evaluation.protocols.depth import Depth
