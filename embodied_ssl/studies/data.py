@@ -18,6 +18,9 @@ from embodied_ssl.datasets.collect.slurm import USUAL, Slurm
 from embodied_ssl.datasets.errors import unknown_name
 from embodied_ssl.datasets.store.manifest import data_sha256
 
+TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
+"""The streams of the Curious Robot, and the sets that they are of."""
+
 SizeName = Literal["minute", "hour", "day", "gpu"]
 SIZES: tuple[SizeName, ...] = get_args(SizeName)
 HASHES = Path(__file__).with_name("hashes.json")

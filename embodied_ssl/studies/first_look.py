@@ -6,11 +6,10 @@ Small enough for a lecture, and for `embodied-ssl demo`: every kind of learner o
 from embodied_ssl.evaluation.protocols.few_labels import FewLabels
 from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
-from embodied_ssl.studies.data import TEST, TRAINING, StandardData
+from embodied_ssl.studies.data import TABLES, TEST, TRAINING, StandardData
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
 CATEGORIES = "mug,book,bottle,ball,duck,star,banana,lamp"
-TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 
 
 def _held(minute: int, hour: int, day: int, seed: int, instances: tuple[int, int]) -> StandardData:

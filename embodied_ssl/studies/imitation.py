@@ -4,13 +4,12 @@ Policies are cloned on frozen features, of a button to press and of boxes to pic
 """
 
 from embodied_ssl.evaluation.protocols.imitation import Imitation
-from embodied_ssl.studies.data import TEST, StandardData
+from embodied_ssl.studies.data import TABLES, TEST, StandardData
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
 SIMCLR = "simclr --temperature 0.1 --grey 0.5 --lr 3e-3"
 ACROSS = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0"
 TOUCH = "curious_robot --bs 32"
-SENSES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 SCENE = {"position": (0.5, -0.45, 0.45), "target": (0.0, 0.0, 0.04), "field_of_view": 0.62}
 WRIST = {"position": (0.11, 0.0, -0.06), "target": (0.02, 0.0, 0.06), "field_of_view": 1.1}
 
@@ -30,7 +29,7 @@ STUDY = Study(
     },
     rows=(
         Row("touch: grasping", TOUCH, {"grasps": "grasp"}),
-        Row("touch: all senses", TOUCH, SENSES),
+        Row("touch: all senses", TOUCH, TABLES),
         Row("touch: seeing again", TOUCH, {"pairs": "grasp"}),
         Row("simclr: augmentation", SIMCLR, {"frames": "hold"}),
         Row("simclr: hold", f"{SIMCLR} {ACROSS}", {"objects": "hold"}),

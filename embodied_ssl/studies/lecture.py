@@ -4,9 +4,9 @@ from embodied_ssl.evaluation.protocols.few_labels import FewLabels
 from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
 from embodied_ssl.evaluation.protocols.zero_shot import ZeroShot
+from embodied_ssl.studies.data import TABLES
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
-TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 VIT = "--encoder vit_micro"
 
 

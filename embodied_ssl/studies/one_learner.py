@@ -3,10 +3,10 @@
 from embodied_ssl.evaluation.protocols.few_labels import FewLabels
 from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.evaluation.protocols.linear_probe import LinearProbe
+from embodied_ssl.studies.data import TABLES
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
 HELD = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0 --temperature 0.1 --grey 0.5"
-TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 MEASURES = (LinearProbe(), KNN(), FewLabels())
 
 STUDY = Study(

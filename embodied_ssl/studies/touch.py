@@ -5,9 +5,9 @@ from embodied_ssl.evaluation.protocols.grasping import Grasping
 from embodied_ssl.evaluation.protocols.physics import Physics
 from embodied_ssl.evaluation.protocols.retrieval import Retrieval
 from embodied_ssl.evaluation.protocols.senses import Senses
+from embodied_ssl.studies.data import TABLES
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
-SENSES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 NAMES = {"grasps": "grasping", "pushes": "pushing", "pokes": "poking", "pairs": "seeing again"}
 SIX = FewLabels(per_class=(6,))
 
@@ -15,15 +15,15 @@ IN_AN_HOUR = (*(f"{name} alone" for name in NAMES.values()), "all senses", "labe
 
 
 def _robot(name: str, streams: list[str]) -> Row:
-    return Row(name, "curious_robot", {stream: SENSES[stream] for stream in streams})
+    return Row(name, "curious_robot", {stream: TABLES[stream] for stream in streams})
 
 
 STUDY = Study(
     question="What does each sense learn, of its own task on objects never touched, and of what these objects are?",
     rows=(
         *(_robot(f"{name} alone", [stream]) for stream, name in NAMES.items()),
-        *(_robot(f"without {name}", [each for each in SENSES if each != stream]) for stream, name in NAMES.items()),
-        _robot("all senses", list(SENSES)),
+        *(_robot(f"without {name}", [each for each in TABLES if each != stream]) for stream, name in NAMES.items()),
+        _robot("all senses", list(TABLES)),
         Row("labels", "labels", {"labelled": "poke"}),
     ),
     on=(

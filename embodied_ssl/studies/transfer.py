@@ -10,10 +10,9 @@ from embodied_ssl.evaluation.protocols.detection import Detection
 from embodied_ssl.evaluation.protocols.multi_label import MultiLabel
 from embodied_ssl.evaluation.protocols.normals import Normals
 from embodied_ssl.evaluation.protocols.segmentation import Segmentation
-from embodied_ssl.studies.data import TEST, StandardData
+from embodied_ssl.studies.data import TABLES, TEST, StandardData
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
-TABLES = {"grasps": "grasp", "pushes": "push", "pokes": "poke", "pairs": "grasp"}
 HELD = "--source both --across scenes --together 2 --crop 1 --least_crop 1.0"
 KNOWN = {"instances": TEST, "instance": True, "depth": True}
 """What stands at each pixel, and how far away."""
