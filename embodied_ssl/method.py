@@ -137,6 +137,18 @@ class Method(nn.Module):
         """
         return {name: _plain(name, getattr(self, name)) for name in settings_of(type(self))}
 
+    @classmethod
+    def with_defaults(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings as `settings` said them when there were fewer: each that is missing has its default."""
+        found = dict(settings)
+        for name, parameter in settings_of(cls).items():
+            usual = _plain(name, parameter.default) if parameter.default is not parameter.empty else None
+            if isinstance(usual, dict) and isinstance(found.get(name), dict):
+                found[name] = usual | found[name]
+            else:
+                found.setdefault(name, usual)
+        return found
+
 
 def settings_of(method: type[Method]) -> dict[str, inspect.Parameter]:
     """The settings of a class of methods by name: the parameters of its `__init__`, but for the encoder.

@@ -69,6 +69,14 @@ class Joint(Method):
         own = {name: member.settings() for name, member in self._members()}
         return {"methods": tuple(own), "loss_weights": self.loss_weights, "method_settings": own}
 
+    @classmethod
+    def with_defaults(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        from embodied_ssl.methods import method_class
+
+        own = settings["method_settings"].items()
+        filled = {name: method_class(name).with_defaults(settings_of_one) for name, settings_of_one in own}
+        return super().with_defaults(settings) | {"method_settings": filled}
+
     def input_streams(self) -> dict[str, StreamSpec]:
         return {
             f"{name}.{stream}": spec

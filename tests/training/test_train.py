@@ -180,6 +180,26 @@ def test_a_finished_run_is_left_alone(roam, tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in finished.glob("*.safetensors")}
 
 
+def test_a_run_of_before_a_setting_existed_had_its_default(roam, tmp_path):
+    views = {"source": "body", "max_gap_s": 0.5}
+    settings = {"simclr": {"views": views}, "equivariance": {}}
+
+    def learn(**more):
+        joint = make_method("joint", "conv4", 32, methods=("simclr", "equivariance"), method_settings=settings | more)
+        streams = {"simclr.pairs": roam, "equivariance.pairs": roam}
+        return train(joint, tmp_path / "run", streams, Recipe(steps=1, batch_size=4), QUIET, Hardware("cpu"))
+
+    run = learn()
+    content = json.loads((run / "run.json").read_text())
+    own = content["settings"]["method_settings"]
+    assert own["simclr"].pop("grey") == 0.2
+    assert own["simclr"]["views"].pop("background") == "kept"
+    (run / "run.json").write_text(json.dumps(content))
+    assert learn() == run  # there is nothing left to do
+    with pytest.raises(DataError, match=r"settings\.method_settings is .* not "):
+        learn(simclr={"views": views, "grey": 0.4})
+
+
 def test_another_configuration_is_refused_and_named(roam, tmp_path):
     run(roam, tmp_path / "run")
     with pytest.raises(DataError, match=r"recipe\.steps is 12, not 11"):

@@ -12,6 +12,7 @@ RUN/metrics.csv            what was logged, by step
 import hashlib
 import io
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,8 @@ def comparable(configuration: dict[str, Any]) -> dict[str, Any]:
     """Flat, as JSON gives it back, without what the result does not depend on: where data and code lie, versions."""
     flat = {key: value for key, value in configuration.items() if not key.endswith("_version") and key != PLUGINS}
     flat["recipe"] = asdict(Recipe()) | flat["recipe"]  # what a run was not told had its default
+    with suppress(DataError):  # of a method from outside that is not at hand, as they were told
+        flat["settings"] = method_class(flat["method"]).with_defaults(flat["settings"])
     for group in ("settings", "encoder", "recipe"):
         flat |= {f"{group}.{key}": value for key, value in flat.pop(group).items()}
     flat |= {f"code of {piece}": digest for piece, digest in flat.pop(CODE, {}).items()}
