@@ -17,8 +17,6 @@ def _moco(queue: int) -> Row:
     return Row(f"moco, queue of {queue}", f"moco {HELD} --queue_length {queue}", {"objects": "hold"}, RATES)
 
 
-IN_A_MINUTE = ("simclr, batch of 32", "simclr, batch of 128", "moco, queue of 512")
-
 STUDY = Study(
     question="How many others does an object have to be told from: does a large batch help, and is a queue as good?",
     rows=(*map(_simclr, (32, 64, 128, 256, 512)), *map(_moco, (128, 512, 2048, 8192))),
@@ -27,7 +25,7 @@ STUDY = Study(
     encoder="resnet8",
     batch_size=128,
     sizes={
-        "minute": Size(samples=1024, seeds=1, choosing=0.5, rows=IN_A_MINUTE),
+        "minute": Size(samples=1024, seeds=1, choosing=0.5),
         "hour": Size(samples=64_000, seeds=3, choosing=0.5, precision="bf16"),
         "day": Size(samples=1_000_000, seeds=3, choosing=0.125, precision="bf16"),
         "gpu": Size(samples=4_000_000, seeds=3, choosing=0.125, precision="bf16"),
