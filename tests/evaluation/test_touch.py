@@ -85,14 +85,14 @@ def test_a_sense_knows_what_features_tell_and_nothing_else(touched, kind):
     """The outcome itself, and noise, in the place of what an encoder sees."""
     protocol = Senses()
     on = EvaluationSet(images=image_set(touched[kind]), dataset=Dataset.open(touched[kind]))
-    touches = protocol.prepare(on)
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(len(touches.outcome), 3)).astype("f4")
-    knowing = np.concatenate([np.nan_to_num(touches.outcome).astype("f4"), 0.01 * noise], 1)
-    assert all(value > 0.95 for _, value, _ in touches.judge(knowing, touches, "cpu"))
-    limit = 0.85 if kind == "grasp" else 0.3
-    for _, value, about in touches.judge(noise, touches, "cpu"):
-        assert value < limit + about.get("without_image", 0.0)
+    for touches in protocol.prepare(on):
+        noise = rng.normal(size=(len(touches.outcome), 3)).astype("f4")
+        knowing = np.concatenate([np.nan_to_num(touches.outcome).astype("f4"), 0.01 * noise], 1)
+        assert all(value > 0.95 for _, value, _ in touches.judge(knowing, touches, "cpu"))
+        limit = 0.85 if kind == "grasp" else 0.3
+        for _, value, about in touches.judge(noise, touches, "cpu"):
+            assert value < limit + about.get("without_image", 0.0)
     found = measured(protocol, touched[kind], Pixels())
     assert found == measured(protocol, touched[kind], Pixels())
     assert all(np.isfinite(each.value) for each in found)

@@ -1,6 +1,6 @@
-"""Senses: what comes of a touch, predicted from how the place looks before it."""
+"""Senses: what comes of a touch, told by how the place looks before it; and a push, by what it has changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.evaluation.estimators.regression import fit_ridge, r2
+from embodied_ssl.evaluation.estimators.regression import fit_ridge
 from embodied_ssl.evaluation.features import Features
 from embodied_ssl.evaluation.interactions import (
     Places,
@@ -21,7 +21,7 @@ from embodied_ssl.evaluation.interactions import (
 )
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.evaluation.splits import Split
+from embodied_ssl.evaluation.splits import Rows, Split
 from embodied_ssl.limits import SomeShare
 from embodied_ssl.parts.interactions import poke_target
 
@@ -30,12 +30,13 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Senses(Protocol):
-    """What a linear head on frozen features knows of a touch before it happens, to objects that it was not fitted to.
+    """What a linear head on frozen features knows of a touch, to objects that it was not fitted to.
 
-    It sees the patch about the place, turned as the gripper goes. Of grasps it says whether they hold (logistic
-    regression: accuracy and area under the ROC curve, with the share of the more frequent outcome); of pokes the
-    logarithms of stiffness and of the largest force; of pushes how far an object moves, given how long they are
-    (ridge: R², 0 for the mean of what is tested).
+    It sees the patch about the place before the touch, turned as the gripper goes. Of grasps it says whether they hold
+    (logistic regression: accuracy and area under the ROC curve, with the share of the more frequent outcome); of pokes
+    the logarithms of stiffness and of the largest force; of pushes how far an object moves, given how long they are
+    (ridge: R², 0 for the mean of what is tested). Pushes have a second question, the Curious Robot's own: which way the
+    finger went, in the image, told by windows about its start before *and after* (R² of both coordinates together).
 
     Half of the tables train the head, a fifth chooses its regularisation, the rest tests; what was done to an object of
     an earlier part is in none of the later ones.
@@ -46,23 +47,28 @@ class Senses(Protocol):
 
     crop: SomeShare = 0.3
     """Side of the patch about the place, as a share of the image."""
+    push_crop: SomeShare = 0.5
+    """Side of the windows that show what a push has changed, as a share of the image."""
 
     def takes(self, dataset: Dataset | None) -> bool:
-        return dataset is not None and _task_of(dataset) is not None
+        return bool(_tasks_of(dataset))
 
-    def prepare(self, on: EvaluationSet) -> "Touches":
-        task, dataset = _task_of(on.dataset), on.dataset
+    def prepare(self, on: EvaluationSet) -> "list[Touches]":
+        tasks, dataset = _tasks_of(on.dataset), on.dataset
         assert dataset is not None, "`takes` has looked"
-        assert task is not None, "`takes` has looked"
-        return task(dataset, parts_of(dataset, on.seed, on.settings.most))
+        parts = parts_of(dataset, on.seed, on.settings.most)
+        return [task(dataset, parts) for task in tasks]
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
-        touches: Touches = encoded.prepared
+        return [each for touches in encoded.prepared for each in self._measured(encoded, touches)]
+
+    def _measured(self, encoded: EncodedSet, touches: "Touches") -> list[Measure]:
         assert encoded.dataset is not None, "`takes` has looked"
-        images = encoded.dataset.array("interactions/rgb_before")
-        features = patch_features(encoded.encoder, images, touches.places, self.crop, encoded.device)
-        about = {"crop": self.crop, "seed": encoded.seed, **touches.parts.counts()}
-        found = touches.judge(features, touches, encoded.device)
+        crop = self.crop if len(touches.seen) == 1 else self.push_crop
+        images = [encoded.dataset.array(f"interactions/{name}") for name in touches.seen]
+        each = [patch_features(encoded.encoder, one, touches.places, crop, encoded.device) for one in images]
+        found = touches.judge(np.concatenate(each, 1), touches, encoded.device)
+        about = {"crop": crop, "seed": encoded.seed, **touches.parts.counts()}
         return [Measure(name, value, {**about, **more}) for name, value, more in found]
 
 
@@ -79,11 +85,13 @@ class Touches:
     outcome: Reals
     """[N, K]; NaN where there is none: such a row is in no part of it."""
     names: tuple[str, ...]
-    """K names of what is said of them."""
+    """K names of what is said of them, or one of all together."""
     told: Reals
-    """[N, T]: what the head is told besides the image."""
+    """[N, T]: what the head is told besides the images."""
     judge: "Callable[[Features, Touches, str], Found]"
     """How well features, float32 [N, D], tell the outcome."""
+    seen: tuple[str, ...] = ("rgb_before",)
+    """The images whose patches the head sees, one after the other."""
 
 
 def _grasps(dataset: Dataset, parts: Split) -> Touches:
@@ -112,16 +120,29 @@ def _pushes(dataset: Dataset, parts: Split) -> Touches:
     return Touches(places, parts, moved.astype("f8")[:, None], ("displacement",), length[:, None], _regressed)
 
 
+def _ways(dataset: Dataset, parts: Split) -> Touches:
+    start, end = (dataset.array(f"interactions/{name}")[:].astype("f8") for name in ("start_pixel", "end_pixel"))
+    places = _places(dataset, "start_pixel", np.zeros(len(start), np.float32))
+    return Touches(
+        places, parts, end - start, ("push",), np.empty((len(start), 0)), _regressed, ("rgb_before", "rgb_after")
+    )
+
+
 def _places(dataset: Dataset, pixel: str, turn: NDArray[np.floating]) -> Places:
     return Places(np.arange(len(dataset)), dataset.array(f"interactions/{pixel}")[:], turn)
 
 
-_TASKS = {"interactions/angle": _grasps, "interactions/force": _pokes, "interactions/start_pixel": _pushes}
+_Task = Callable[[Dataset, Split], Touches]
+_TASKS: dict[str, tuple[_Task, ...]] = {
+    "interactions/angle": (_grasps,),
+    "interactions/force": (_pokes,),
+    "interactions/start_pixel": (_pushes, _ways),
+}
 """By a field that only data sets of this sense have."""
 
 
-def _task_of(dataset: Dataset | None) -> Callable[[Dataset, Split], Touches] | None:
-    return None if dataset is None else next((task for path, task in _TASKS.items() if path in dataset.fields), None)
+def _tasks_of(dataset: Dataset | None) -> tuple[_Task, ...]:
+    return () if dataset is None else next((tasks for path, tasks in _TASKS.items() if path in dataset.fields), ())
 
 
 def _classified(features: Features, touches: Touches, device: str) -> Found:
@@ -140,17 +161,23 @@ def _regressed(features: Features, touches: Touches, device: str) -> Found:
     told = touches.told.astype("f8")
     inputs = np.concatenate([features.astype("f8"), told], 1)  # [N, D + T]
     found: Found = []
-    for name, outcome in zip(touches.names, touches.outcome.T[:, :, None], strict=True):  # [N, 1]
-        train, validation, test = (
-            rows[np.isfinite(outcome[rows, 0])]
+    for name, outcome in zip(touches.names, np.hsplit(touches.outcome, len(touches.names)), strict=True):
+        parts = [
+            rows[np.isfinite(outcome[rows]).all(1)]
             for rows in (touches.parts.train, touches.parts.validation, touches.parts.test)
-        )
-
-        def value(given: Reals, outcome: Reals = outcome) -> tuple[float, float]:
-            head = fit_ridge((given[train], outcome[train]), (given[validation], outcome[validation]))  # noqa: B023
-            return float(r2(head(given[test]), outcome[test])[0]), head.strength  # noqa: B023
-
-        score, ridge = value(inputs)
-        about = {"ridge": ridge, "train": len(train), "validation": len(validation), "test": len(test)}
-        found.append((f"R² {name}", score, about | ({"without_image": value(told)[0]} if told.shape[1] else {})))
+        ]
+        score, ridge = _r2(inputs, outcome, parts)
+        about = {"ridge": ridge} | dict(zip(("train", "validation", "test"), map(len, parts), strict=True))
+        alone = {"without_image": _r2(told, outcome, parts)[0]} if told.shape[1] else {}
+        found.append((f"R² {name}", score, about | alone))
     return found
+
+
+def _r2(given: Reals, outcome: Reals, parts: Sequence[Rows]) -> tuple[float, float]:
+    """R² of outcomes [N, K] about the mean of each, all of them together, by a ridge regression; and its strength."""
+    train, validation, test = parts
+    head = fit_ridge((given[train], outcome[train]), (given[validation], outcome[validation]))
+    truth = outcome[test]
+    spread = np.square(truth - truth.mean(0)).sum()
+    left = np.square(truth - head(given[test])).sum()
+    return float(1 - left / spread) if spread > 0 else float("nan"), head.strength
