@@ -1,5 +1,6 @@
 """Environments by the name of their kind of data, or by Gymnasium's id."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -41,6 +42,25 @@ def make_env(name: str, *, render_mode: str | None = None, **settings: Any) -> g
         return gymnasium.make(register(kind), render_mode=render_mode, **settings)
     except ValueError as error:  # a setting that is out of range
         raise DataError(str(error)) from error
+
+
+def lent_envs(kind: str, settings: dict[str, Any], count: int = 1) -> list[Any]:
+    """Environments to be acted in, unwrapped: the same as were lent before, to be reset by whoever begins with them.
+
+    Making one anew takes memory that PyBullet does not give back, so that a process which measures many encoders would
+    run out of it. Those of the last two kinds and settings are kept. Raises DataError as `make_env` does.
+    """
+    key = json.dumps([kind, settings], sort_keys=True, default=str)
+    kept = _LENT.pop(key, [])
+    kept += [make_env(kind, **settings).unwrapped for _ in range(count - len(kept))]
+    _LENT[key] = kept  # now the last
+    for old in [*_LENT][:-2]:
+        for env in _LENT.pop(old):
+            env.close()
+    return kept[:count]
+
+
+_LENT: dict[str, list[Any]] = {}
 
 
 def settings_of(dataset: "Dataset") -> dict[str, Any]:

@@ -65,6 +65,7 @@ def collect(
     engine: str = "loky",
     progress: bool = True,
     slurm: Slurm = USUAL,
+    wait: bool = False,
     **env: Any,
 ) -> Summary:
     """Collect a data set into the directory `out`, finish one that was interrupted, or add episodes to one.
@@ -82,6 +83,7 @@ def collect(
         engine: `loky`, or on a cluster `ray`, `dask` or `slurm` (a job for each shard, at most `workers` at a time).
         progress: whether to show a progress bar.
         slurm: what each job of the engine `slurm` asks of the cluster.
+        wait: whether to wait while another process collects into `out`, instead of refusing.
         env: settings of the environment, such as size=96, depth=True, length=100.
 
     Raises DataError for anything that cannot be done, and KeyboardInterrupt (with a message that says how to go on).
@@ -98,7 +100,7 @@ def collect(
 
     with saying_what_is_kept(kept):
         _environment(spec)  # a setting that it refuses is best refused before anything is written
-        with claim(folder):
+        with claim(folder, wait):
             bound = {
                 **json.loads(spec.text),
                 "package version": embodied_ssl.__version__,

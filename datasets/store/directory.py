@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,10 +21,11 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system: 
 
 
 @contextmanager
-def claim(folder: Path) -> Iterator[None]:
+def claim(folder: Path, wait: bool = False) -> Iterator[None]:
     """Make `folder` if need be and hold it for this process; the system lets go of it when the process ends.
 
-    Raises DataError where it cannot be made or written to, or another process holds it: which one, and since when.
+    wait: until another process that holds it has let go, after saying so. Raises DataError where it cannot be made or
+    written to, or, without `wait`, another process holds it: which one, and since when.
     """
     from filelock import FileLock, Timeout
 
@@ -31,9 +33,14 @@ def claim(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / _LOCK)
-        lock.acquire(timeout=_PATIENCE_S)
-    except Timeout:
-        raise DataError(f"{folder}: {_owner(folder)} writes into it; wait for it, or stop it") from None
+        try:
+            lock.acquire(timeout=_PATIENCE_S)
+        except Timeout:
+            told = f"{folder}: {_owner(folder)} writes into it; "
+            if not wait:
+                raise DataError(f"{told}wait for it, or stop it") from None
+            print(f"embodied-ssl: {told}waiting for it", file=sys.stderr)
+            lock.acquire()
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             message = f"{folder}: cannot be used as a directory ({error.strerror}); choose another --out"

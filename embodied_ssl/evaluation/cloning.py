@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.collect.policies import resolve_policy
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.environments import make_env
+from embodied_ssl.environments import lent_envs
 from embodied_ssl.evaluation.estimators.block_network import fit_block_network
 from embodied_ssl.evaluation.estimators.regression import Reals
 from embodied_ssl.evaluation.splits import Rows
 
-AT_ONCE = 50
+AT_ONCE = 25
 """Episodes that are played side by side, so that images of all are encoded together."""
 OF_AN_OBJECT = 16
 """Numbers of the state of each object: position, quaternion, velocity, turning and size."""
@@ -106,9 +106,9 @@ class Tables:
     """New tables, by seed, on which policies act."""
 
     def __init__(self, kind: str, settings: dict[str, Any], seeds: Sequence[int]):
-        """Make the environments. settings: of them. seeds: of the episodes."""
+        """settings: of the environments. seeds: of the episodes."""
         self._kind, self._seeds = kind, list(seeds)
-        self._envs: list[Any] = [make_env(kind, **settings).unwrapped for _ in self._seeds[:AT_ONCE]]
+        self._envs = lent_envs(kind, settings, len(self._seeds[:AT_ONCE]))
         self.felt: int = cast(Any, self._envs[0]).observation_space["proprioception"].shape[0]
         """Numbers of what the body feels of itself."""
 

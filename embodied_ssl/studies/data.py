@@ -139,12 +139,12 @@ def collect_standard(
         out: the directory of this one set.
         workers: as of `collect`, like `engine`, `progress` and `slurm`.
 
-    Says so where its bytes are others than the committed ones, as on a processor that rounds otherwise. Raises
-    DataError as `collect` does.
+    Waits where another process, as another study, collects it just now. Says so where its bytes are others than the
+    committed ones, as on a processor that rounds otherwise. Raises DataError as `collect` does.
     """
     wanted = standard(name)
     episodes = wanted.episodes_for(size)
-    how: dict[str, Any] = {"workers": workers, "engine": engine, "progress": progress, "slurm": slurm}
+    how: dict[str, Any] = {"workers": workers, "engine": engine, "progress": progress, "slurm": slurm, "wait": True}
     collect(wanted.kind, out, episodes, wanted.seed, **how, **wanted.settings)
     found = Collected(Path(out).expanduser(), data_sha256(out), committed_sha256(name, size))
     if found.differs:

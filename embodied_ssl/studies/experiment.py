@@ -85,7 +85,7 @@ class Experiment:
         for name in self.needed:
             if name in self.study.data:
                 own = self.study.data[name]
-                shared = {"workers": workers, "engine": engine, "progress": progress, **how}
+                shared = {"workers": workers, "engine": engine, "progress": progress, "wait": True, **how}
                 collect(own.kind, self.place(name), own.episodes_for(size), own.seed, **shared, **own.settings)
             elif name not in self.sets:
                 collect_standard(name, size, self.place(name), workers, engine, progress, **how)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -47,11 +48,24 @@ def test_another_owner_is_named_until_it_dies(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_there_are_never_two_owners(tmp_path):
-    command = [sys.executable, "-c", TAKE_TURNS, str(tmp_path)]
+def test_who_waits_is_told_for_whom_and_comes_next(tmp_path, capsys):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, env=os.environ)
+    assert holder.stdout.readline() == b"holding\n"
+    threading.Timer(1.0, holder.kill).start()
+    with claim(tmp_path, wait=True):
+        assert holder.communicate()
+        assert holder.returncode != 0
+    assert f"another process ({holder.pid} on " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_there_are_never_two_owners(tmp_path, waits):
+    command = [sys.executable, "-c", TAKE_TURNS.replace("folder)", f"folder, {waits})", 1), str(tmp_path)]
     rivals = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) for _ in range(3)]
     for rival in rivals:
-        assert rival.communicate()[1] == ""
+        said = rival.communicate()[1]
+        assert waits or said == ""
         assert rival.returncode == 0
 
 

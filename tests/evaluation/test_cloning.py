@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from embodied_ssl.environments import lent_envs
 from embodied_ssl.envs.control.picking import Picker
 from embodied_ssl.evaluation.cloning import Clone, state_from_hand
 from embodied_ssl.evaluation.estimators.block_network import Blocks
@@ -67,3 +68,13 @@ def test_the_state_from_the_hand_says_where_things_are_and_how_far_to_turn_as_th
     assert np.abs(apart).max() < 0.031
     assert state_from_hand(observation[:, :9], goal, 9).shape == (20, 6)
     assert state_from_hand(observation[:, :14], np.c_[goal, goal[:, :1]], 9).shape == (20, 5 + 4 + 3 + 6)
+
+
+def test_environments_are_lent_again_and_closed_when_two_others_have_been():
+    (first,) = lent_envs("press", {"size": 32})
+    assert lent_envs("press", {"size": 32}, 2)[0] is first
+    lent_envs("press", {"size": 40})
+    assert lent_envs("press", {"size": 32})[0] is first
+    lent_envs("press", {"size": 48})
+    lent_envs("press", {"size": 40})
+    assert lent_envs("press", {"size": 32})[0] is not first

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.motion import heading, wrap
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.environments import make_env, settings_of
+from embodied_ssl.environments import lent_envs, settings_of
 from embodied_ssl.evaluation.estimators.regression import AXES, Products, Reals, Ridge, fit_ridge
 from embodied_ssl.evaluation.features import encode
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -126,14 +126,11 @@ class Task:
         """Where bodies are after each walk, [looks, W, 3], as each predictor sends them; room by room, made anew."""
         ends = [np.empty((self.looks, len(self.goal), 3)) for _ in predictors]
         plain = {"depth": False, "instance": False, "flow": False}
-        env: Any = make_env(self.dataset.kind, **(self.settings | plain)).unwrapped
-        try:
-            for episode in np.unique(self.room):
-                env.reset(seed=int(self.dataset.episodes["seed"][episode]))
-                for predicted, end in zip(predictors, ends, strict=True):
-                    self._walk_in(env, np.flatnonzero(self.room == episode), predicted, end)
-        finally:
-            env.close()
+        (env,) = lent_envs(self.dataset.kind, self.settings | plain)
+        for episode in np.unique(self.room):
+            env.reset(seed=int(self.dataset.episodes["seed"][episode]))
+            for predicted, end in zip(predictors, ends, strict=True):
+                self._walk_in(env, np.flatnonzero(self.room == episode), predicted, end)
         return ends
 
     def _walk_in(self, env: Any, walks: Rows, predicted: Predicted, end: Reals) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from embodied_ssl.datasets.collect.policies import resolve_policy
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
-from embodied_ssl.environments import make_env, settings_of
+from embodied_ssl.environments import lent_envs, settings_of
 from embodied_ssl.evaluation.interactions import Places, grasp_head, hold_both, parts_of, patch_features
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
@@ -110,7 +110,7 @@ class NewTables:
     def __init__(self, dataset: Dataset, made_of: dict[str, Any], tables: int, candidates: int, seed: int):
         """made_of: the settings of the environment."""
         self._kind, self._candidates = dataset.kind, candidates
-        self._env: Any = make_env(dataset.kind, **made_of).unwrapped
+        (self._env,) = lent_envs(dataset.kind, made_of)
         self._seeds = np.random.SeedSequence([seed, 7]).generate_state(tables).tolist()
         self._held: dict[tuple[int, int], bool] = {}
 
