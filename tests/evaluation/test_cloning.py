@@ -70,6 +70,7 @@ def test_the_state_from_the_hand_says_where_things_are_and_how_far_to_turn_as_th
     assert state_from_hand(observation[:, :14], np.c_[goal, goal[:, :1]], 9).shape == (20, 5 + 4 + 3 + 6)
 
 
+@pytest.mark.simulator
 def test_environments_are_lent_again_and_closed_when_two_others_have_been():
     (first,) = lent_envs("press", {"size": 32})
     assert lent_envs("press", {"size": 32}, 2)[0] is first
