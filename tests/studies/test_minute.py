@@ -24,6 +24,7 @@ from embodied_ssl.evaluation.protocols.multi_label import MultiLabel
 from embodied_ssl.evaluation.protocols.normals import Normals
 from embodied_ssl.evaluation.protocols.relative_motion import RelativeMotion
 from embodied_ssl.evaluation.protocols.segmentation import Segmentation
+from embodied_ssl.evaluation.protocols.semi_supervised import SemiSupervised
 from embodied_ssl.studies import Study, study_named, study_names
 from embodied_ssl.studies.data import DATA, StandardData, collect_standard
 from embodied_ssl.studies.run import study
@@ -40,6 +41,7 @@ FEWER: dict[type[Protocol], dict[str, Any]] = {
     Detection: {**FEW_PICTURES, "updates": 3},
     Segmentation: {**FEW_PICTURES, "updates": 3},
     MultiLabel: {**FEW_PICTURES, "updates": 3},
+    SemiSupervised: {"updates": 3, "per_class": (20,)},
 }
 """What protocols that take their time do less of here; their own tests hold what they measure."""
 
