@@ -12,6 +12,8 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent)]
 
+import findings  # noqa: E402
+
 from cards import data, encoders, environments, methods, protocols, studies  # noqa: E402
 from notebooks import tutorials  # noqa: E402
 
@@ -29,7 +31,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made, and name them in the sections of `nav` that end in a slash."""
     run = tutorials()
     pages: dict[str, str | bytes] = {**run, **methods.pages(run), **environments.pages(), **data.pages()}
-    pages |= {**encoders.pages(), **protocols.pages(), **studies.pages()}
+    pages |= {**encoders.pages(), **protocols.pages(), **studies.pages(), **findings.pages()}
     pages["index.md"] = _home((ROOT / "README.md").read_text(encoding="utf-8"))
     for name in ("CHANGELOG.md", "CONTRIBUTING.md"):
         pages[name.lower()] = (ROOT / name).read_text(encoding="utf-8")
@@ -38,7 +40,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     }
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
-    config.nav = _filled(config.nav, pages)
+    config.nav = _filled(config.nav, [file.src_uri for file in files.documentation_pages()])
     return files
 
 
@@ -52,12 +54,12 @@ def _home(readme: str) -> str:
     return re.sub(r"\]\((tutorials/\w+)\.py\)", r"](\1.md)", inside)
 
 
-def _filled(entry: Any, pages: dict[str, str | bytes]) -> Any:
+def _filled(entry: Any, pages: list[str]) -> Any:
     if isinstance(entry, list):
         return [_filled(each, pages) for each in entry]
     if isinstance(entry, dict):
         return {title: _filled(target, pages) for title, target in entry.items()}
     if not entry.endswith("/"):
         return entry
-    own = [path for path in pages if path.startswith(entry) and path.endswith(".md")]
+    own = [path for path in pages if path.startswith(entry)]
     return sorted(own, key=lambda path: path != f"{entry}index.md")  # it comes first, the others as they were made

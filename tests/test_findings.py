@@ -1,0 +1,135 @@
+"""The pages of findings: their numbers are those of the committed results, their sentences follow from them."""
+
+import csv
+import math
+import re
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from embodied_ssl.evaluation.results import Result, write_results
+from embodied_ssl.report.tables import Cell
+from embodied_ssl.studies import study_named
+
+sys.path.append(str(Path(__file__).parent.parent / "docs"))
+
+import findings
+from findings import body, committed, lecture
+from findings.words import NOT, PARTLY, SHOWN, Comparison, verdict
+
+LENGTHS = ["minute", "hour", "day", "gpu"]
+NUMBER = re.compile(r"−?\d+\.\d{3} ± \d+\.\d{3}")
+PAGES = ("findings/lecture.md", "findings/body.md")
+
+
+def numbers(study):
+    """Each mean with its interval that a study has found, at its longest size, by NumPy and SciPy alone."""
+    folders = sorted(committed.RESULTS.glob(f"{study}-*"), key=lambda path: LENGTHS.index(path.name.split("-")[-1]))
+    groups = defaultdict(dict)
+    with (folders[-1] / "results.csv").open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            groups[line["row"], line["set"], line["protocol"], line["metric"]][line["seed"]] = float(line["value"])
+    found = set()
+    for values in groups.values():
+        own = np.array([*values.values()])
+        half = stats.sem(own) * stats.t.ppf(0.975, len(own) - 1) if len(own) > 1 else math.nan
+        found.add(f"{own.mean():.3f} ± {half:.3f}".replace("-", "−"))
+    return found
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_number_on_a_page_is_one_of_the_results_that_its_section_names(name):
+    page = findings.pages()[name].replace("\N{NO-BREAK SPACE}", " ")
+    for section in page.split("\n## ")[1:]:
+        studies = re.findall(r"\.\./results/(\w+)-\w+/tables\.md", section)
+        shown = {*NUMBER.findall(section)}
+        assert studies
+        assert len(shown) > 3, section[:60]
+        assert shown <= set().union(*map(numbers, studies)), section[:60]
+
+
+@pytest.mark.parametrize(
+    ("claims", "kind", "said"),
+    [
+        ([(0.5, 0.1, 0.2, 0.1)], SHOWN, "ahead, with intervals apart"),
+        ([(0.5, 0.1, 0.2, 0.1), (0.5, 0.1, 0.2, 0.1), (0.5, 0.1, 0.45, 0.1)], SHOWN, "in 3 of 3 comparisons"),
+        ([(0.5, 0.1, 0.2, 0.1), (0.5, 0.1, 0.45, 0.1)], PARTLY, "Ahead, but not apart: a against b (c1)"),
+        ([(0.5, 0.1, 0.45, 0.1)], NOT, "with intervals apart in none"),
+        ([(0.4, 0.1, 0.45, 0.1)], NOT, "Behind, but not apart: a against b (c0)"),
+        ([(0.5, 0.1, 0.2, 0.1), (0.2, 0.1, 0.5, 0.1)], NOT, "Behind, with intervals apart: a against b (c1)"),
+        ([(0.5, math.nan, 0.2, math.nan)], NOT, "with intervals apart in none"),
+    ],
+)
+def test_a_sentence_says_what_the_intervals_say(claims, kind, said):
+    made = [
+        Comparison("a", "b", f"c{i}", Cell(mine, half, 3), Cell(other, around, 3))
+        for i, (mine, half, other, around) in enumerate(claims)
+    ]
+    found = verdict(made)
+    assert found.kind == kind
+    assert said in found.words
+    if kind == SHOWN:
+        turned = [replace(claim, mine=claim.theirs, theirs=claim.mine) for claim in made]
+        assert verdict(turned).kind == NOT
+
+
+def test_results_come_back_from_their_table(tmp_path):
+    told = Result("a", 1, "x by y", "knn", "accuracy", 0.25, {"k": 5}, "s", "r", 0.5, True, "m", "w", 64)
+    write_results([told], tmp_path / "results.json")
+    assert committed.read(tmp_path / "results.csv") == (told,)
+
+
+def written(folder, name, size, results):
+    (folder / f"{name}-{size}").mkdir()
+    write_results(results, folder / f"{name}-{size}" / "results.json")
+
+
+def whole(name):
+    """The results of a study as if all of its rows had been run: those that were not as another that was."""
+    found = [*committed.committed(name).results]
+    learned = [row.name for row in study_named(name).rows]
+    there = {one.row for one in found}
+    like = next(row for row in learned if row in there)
+    found += [replace(one, row=row) for row in learned if row not in there for one in found if one.row == like]
+    return found
+
+
+@pytest.fixture
+def run_whole(tmp_path, monkeypatch):
+    """Results of all studies, at the length of a day and with all rows, beside those that are committed."""
+    longer = {name: whole(name) for name in ("positives", "carousel", "touch", "attention", "lecture")}
+    some = [one for one in longer["lecture"] if one.set.startswith("yardstick") and one.protocol == "linear_probe"]
+    clip = [replace(one, protocol="zero_shot") for one in some if one.row == "clip"]
+    probed = [one for one in some if one.row == "simclr"]
+    named = [replace(one, protocol="classifier", set="cifar10") for one in probed]
+    longer["lecture"] += clip
+    for name, like in {"batch_size": probed, "semi_supervised": named}.items():
+        rows = [row.name for row in study_named(name).rows]
+        longer[name] = [replace(one, row=row, value=one.value + 0.01 * i) for i, row in enumerate(rows) for one in like]
+    for name, results in longer.items():
+        written(tmp_path, name, "day", results)
+    for name in ("few_labels", "one_learner"):
+        written(tmp_path, name, "hour", committed.committed(name).results)
+        written(tmp_path, name, "minute", [])
+    monkeypatch.setattr(committed, "RESULTS", tmp_path)
+
+
+def test_a_section_comes_with_its_results_of_the_longest_run(run_whole):
+    pages = findings.pages()
+    for name, makers in {PAGES[0]: lecture.SECTIONS, PAGES[1]: body.SECTIONS}.items():
+        assert [title for title in makers if f"\n## {title} {{" not in pages[name]] == []
+        assert "Not run yet" not in pages[name]
+    assert "results/lecture-day/tables.md" in pages[PAGES[0]]
+    assert "results/one_learner-hour/tables.md" in pages[PAGES[1]]
+
+
+def test_a_section_without_results_is_left_out_and_its_study_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(committed, "RESULTS", tmp_path)
+    page = findings.pages()[PAGES[1]]
+    assert "\n## " not in page
+    assert "Touch (study `touch`)" in page
