@@ -1,94 +1,243 @@
-"""Images a second of the trainer, loader, views, loss and optimiser included, against a bare forward and backward.
+"""An update of every method by the trainer, against the bare forward and backward of its networks on the same views.
 
-python benchmarks/training.py
+OPENBLAS_NUM_THREADS=1 python benchmarks/training.py [training.md] [--methods simclr,byol] [--encoders resnet8]
 
-One thread, by processor time; DrLIM on pairs of frames of 64 px, as many as its recipe takes for the two small
-encoders, a quarter for the two large ones. What a run costs before its first update and after its last one is taken
-off: the rate is that of the updates between a short run and a longer one. Takes some minutes.
+One thread, by processor time. In an update of `train` all calls of networks are noted: their inputs (views, features),
+whether gradients were wanted, and the gradients that came back. Then the two take turns in one run: an update, with
+batches, views, loss, optimiser, teachers and logs, and those calls alone once more, forward and backward. The ratio is
+bare over update: 1 if nothing but networks took time. Images of 64 px, batches of the method's recipe, the studies'
+encoder, or that of the method where it takes no other; DrLIM on four encoders besides. Takes about half an hour.
 """
 
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from timing import options
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
 
 from embodied_ssl.datasets.collect.collection import collect
-from embodied_ssl.encoders import make_encoder
-from embodied_ssl.methods import make_method
+from embodied_ssl.datasets.read import batches
+from embodied_ssl.method import Method
+from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.parts.precision import Precision
+from embodied_ssl.training.callbacks import Callback
+from embodied_ssl.training.devices.compilation import compiled
+from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
 PRECISIONS: tuple[Precision, ...] = ("32", "bf16")
 SIZE = 64  # px
-PAIRS = {"conv4": 128, "kitti_net": 128, "resnet18_small": 32, "vit_tiny": 32}  # in an update
-LONG = {"conv4": 18, "kitti_net": 18, "resnet18_small": 6, "vit_tiny": 6}  # updates
-SHORT, ROUNDS = 2, 5
+STUDIES = "resnet8"
+DRLIM = {"conv4": 128, "kitti_net": 128, "resnet18_small": 32, "vit_tiny": 32}  # and pairs in an update
+KINDS = {"roam": {}, "hold": {"instance": True}, "grasp": {}, "push": {}, "poke": {}}
+TAKEN_FROM = {
+    batches.Grasps: "grasp", batches.Pushes: "push", batches.Pokes: "poke", batches.ObjectPairs: "hold",
+    batches.Tracks: "hold", batches.LabelledFrames: "hold",
+}  # fmt: skip
+BEFORE = 3  # updates: one to warm up, one that is noted, one after it
 
 
-def main() -> None:
-    options(__doc__).parse_args()
-    torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        collect("orbit", folder / "data", 20, size=SIZE, length=50, progress=False)
-        print("| encoder | precision | bare forward and backward | trainer | ratio |\n|---|---|---|---|---|")
-        for encoder in LONG:
-            for precision in PRECISIONS:
-                rates: dict[str, list[float]] = {"bare": [], "trainer": []}
-                for number in range(ROUNDS):  # side by side, so that both meet the same machine
-                    rates["bare"].append(bare(encoder, precision))
-                    rates["trainer"].append(trained(encoder, precision, folder, number))
-                one, other = (statistics.median(found) for found in rates.values())
-                print(f"| {encoder} | {precision} | {one:,.0f} /s | {other:,.0f} /s | {other / one:.2f} |", flush=True)
+@dataclass
+class Call:
+    """A call of a network while it trains."""
+
+    function: Callable[..., Any]  # of a module
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    with_gradient: bool
+    in_16_bits: bool
+    weights_learn: bool  # or gradients go through it alone, as to what is made for a discriminator
+    gradients: dict[int, Tensor] = field(default_factory=dict)
+    """What came back to each of its outputs, by its number."""
+
+    def again(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Those of its outputs that gradients came back to, made once more, and these."""
+        with (
+            torch.set_grad_enabled(self.with_gradient),
+            torch.autocast("cpu", torch.bfloat16, self.in_16_bits),
+            nullcontext() if self.weights_learn else held(self.function.__self__),  # type: ignore[attr-defined]
+        ):
+            outputs = tree_leaves(self.function(*self.arguments, **self.keywords))
+        return [outputs[number] for number in self.gradients], [*self.gradients.values()]
 
 
-def bare(name: str, precision: str) -> float:
-    """Images a second, forward and backward, of an encoder alone."""
-    encoder, images = make_encoder(name, SIZE), torch.rand(2 * PAIRS[name], 3, SIZE, SIZE)
-    images = images.contiguous(memory_format=torch.channels_last)
+class Notes:
+    """Notes the calls of functions of modules, but not those that they make themselves."""
 
-    def update() -> None:
-        encoder.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            features = encoder(images)
-        features.float().square().mean().backward()
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._within = False
+        self._weights_learn = True
 
-    update()
-    count = LONG[name] - SHORT
-    return count * 2 * PAIRS[name] / _seconds(lambda: [update() for _ in range(count)])
+    @contextmanager
+    def of(self, method: Method) -> Iterator[None]:
+        """Within it all calls of a method's networks are noted."""
+        gradients_of = torch.autograd.grad
+
+        def of_inputs(*arguments: Any, **keywords: Any) -> Any:
+            self._weights_learn = False  # from what gradients come back to now
+            found = gradients_of(*arguments, **keywords)
+            self._weights_learn = True
+            return found
+
+        torch.autograd.grad = of_inputs
+        try:
+            with compiled(method, self.noting):
+                yield
+        finally:
+            torch.autograd.grad = gradients_of
+
+    def noting(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function like this one whose calls are noted."""
+        own = any(each.requires_grad for each in function.__self__.parameters())  # type: ignore[attr-defined]
+
+        def noted(*arguments: Any, **keywords: Any) -> Any:
+            if self._within:
+                return function(*arguments, **keywords)
+            self._within = True
+            given = tree_map(alone, (arguments, keywords))
+            now = function.__self__.parameters()  # type: ignore[attr-defined]
+            learn = not own or any(each.requires_grad for each in now)
+            call = Call(function, *given, torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), learn)
+            try:
+                outputs = function(*arguments, **keywords)
+            finally:
+                self._within = False
+            self.calls.append(call)
+            for number, output in enumerate(tree_leaves(outputs)):
+                if isinstance(output, Tensor) and output.requires_grad:
+                    output.register_hook(partial(self._came_back, call, number))
+            return outputs
+
+        return noted
+
+    def _came_back(self, call: Call, number: int, gradient: Tensor) -> None:
+        call.gradients[number] = gradient
+        call.weights_learn &= self._weights_learn
+
+    def again(self) -> None:
+        """All calls once more, forward and backward."""
+        ends = [call.again() for call in self.calls]
+        outputs, gradients = ([each for end in ends for each in end[i]] for i in range(2))
+        torch.autograd.backward(outputs, gradients)
 
 
-def trained(name: str, precision: Precision, folder: Path, number: int) -> float:
-    """Images a second of the trainer."""
-
-    def run(steps: int) -> float:
-        method = make_method("drlim", name, SIZE)
-        recipe = replace(method.recipe, steps=steps, batch_size=PAIRS[name])
-        out = folder / f"{name}-{precision}-{steps}-{number}"
-        return _seconds(
-            lambda: train(
-                method,
-                out,
-                {"pairs": folder / "data"},
-                recipe,
-                TrainingSettings(progress=False),
-                Hardware("cpu", precision=precision),
-            )
-        )
-
-    return (LONG[name] - SHORT) * 2 * PAIRS[name] / (run(LONG[name]) - run(SHORT))
+@contextmanager
+def held(module: nn.Module) -> Iterator[None]:
+    """Within it the weights of a module get no gradient."""
+    learn = [each for each in module.parameters() if each.requires_grad]
+    for each in learn:
+        each.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in learn:
+            each.requires_grad_(True)
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def alone(value: Any) -> Any:
+    """A tensor by itself, that gradients end at."""
+    return value.detach().clone().requires_grad_(value.requires_grad) if isinstance(value, Tensor) else value
+
+
+class Beside(Callback):
+    """After each update the calls of its networks by themselves; processor seconds of both."""
+
+    def __init__(self) -> None:
+        self.update: list[float] = []
+        self.bare: list[float] = []
+        self._notes, self._noting = Notes(), ExitStack()
+        self._began = time.process_time()
+
+    def on_update(self, state: TrainingState, metrics: Any) -> None:
+        took = time.process_time() - self._began
+        if state.updates == 1:
+            self._noting.enter_context(self._notes.of(state.method))
+        elif state.updates == 2:
+            self._noting.close()
+        if state.updates >= BEFORE - 1:
+            bare = seconds(self._notes.again)
+            state.optimizer.zero_grad(set_to_none=True)
+        if state.updates > BEFORE:
+            self.update.append(took)
+            self.bare.append(bare)
+        self._began = time.process_time()
+
+
+def compared(method: Method, batch: int | None, precision: Precision, folder: Path, rounds: int) -> tuple[float, float]:
+    """Processor seconds of an update and of its bare networks, medians."""
+    recipe = replace(method.recipe, steps=rounds + BEFORE + 1, batch_size=batch or method.recipe.batch_size)
+    settings = TrainingSettings(monitor_every=10**6, checkpoint_every=10**6, progress=False)
+    data = {name: folder / TAKEN_FROM.get(spec.batch, "roam") for name, spec in method.input_streams().items()}
+    beside = Beside()
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        train(method, Path(out) / "run", data, recipe, settings, Hardware("cpu", precision=precision), [beside])
+    return statistics.median(beside.update[:rounds]), statistics.median(beside.bare[:rounds])
+
+
+def seconds(work: Callable[[], object]) -> float:
     started = time.process_time()
     work()
     return time.process_time() - started
+
+
+def usual_encoder(name: str) -> str:
+    """That of the studies, or a method's own where it is of another kind."""
+    own = method_class(name).usual_encoder
+    return STUDIES if own == "conv4" else own
+
+
+def rows(
+    names: list[str], encoders: list[str], precisions: list[Precision], folder: Path, rounds: int
+) -> Iterator[str]:
+    """A line of the table for each method, encoder and precision."""
+    yield "| method | encoder | precision | update, core ms | its networks alone | ratio |\n|---|---|---|---|---|---|"
+    asked = [(name, encoder, None) for name in names for encoder in encoders or [usual_encoder(name)]]
+    if "drlim" in names and not encoders:
+        asked += [("drlim", encoder, batch) for encoder, batch in DRLIM.items()]
+    for name, encoder, batch in asked:
+        for precision in precisions:
+            method = make_method(name, encoder, SIZE)
+            update, bare = compared(method, batch, precision, folder, rounds)
+            cells = f"{1000 * update:,.0f} | {1000 * bare:,.0f} | {bare / update:.2f}"
+            yield f"| {name} | {encoder} | {'float32' if precision == '32' else precision} | {cells} |"
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("table", nargs="?", type=Path, help="a file for the table")
+    parser.add_argument("--methods", default=",".join(method_names()), help="by name, with commas between; all of them")
+    parser.add_argument("--encoders", default="", help="by name, with commas between, for all of these methods")
+    parser.add_argument("--precisions", default=",".join(PRECISIONS), help="with commas between")
+    parser.add_argument("--rounds", type=int, default=5, help="updates that are measured")
+    given = parser.parse_args()
+    names, encoders, precisions = (
+        [part for part in given_words.split(",") if part]
+        for given_words in (given.methods, given.encoders, given.precisions)
+    )
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for kind, more in KINDS.items():
+            collect(kind, folder / kind, 16, size=SIZE, **({"length": 50} if kind in ("roam", "hold") else {}), **more,
+                    progress=False)  # fmt: skip
+        lines = []
+        for row in rows(names, encoders, precisions, folder, given.rounds):
+            print(row, flush=True)
+            lines.append(row)
+    if given.table is not None:
+        heading = "# Updates beside their bare networks\n\n`OPENBLAS_NUM_THREADS=1 python benchmarks/training.py`"
+        given.table.write_text("\n".join([heading, "", *lines]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
