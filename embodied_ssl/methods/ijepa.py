@@ -53,11 +53,12 @@ class IJEPA(Method):
             224,
             Recipe(
                 learning_rate=1e-3, reference_batch=2048, weight_decay=0.04, final_weight_decay=0.4, batch_size=2048,
-                steps=updates(600, 2048), warmup=40 / 600, initial_share=0.2, final_share=0.001,
+                steps=updates(600, 2048), warmup=15 / 600, initial_share=0.1, final_share=0.001,
             ),
             {"momentum": 0.996, "predictor_depth": 6, "predictor_width": 384},
-            "Assran et al. 2023, appendix A.1; configs/in1k_vith14_ep300.yaml of facebookresearch/ijepa",
-            "The encoder has a [CLS] token.",
+            "Assran et al. 2023, table 1 and appendix A.1",
+            "The encoder has a [CLS] token. The weight decay rises by a cosine, as in the authors' code "
+            "(facebookresearch/ijepa), whose settings for ViT-H warm up for 40 epochs from 2e-4.",
         ),
     }  # fmt: skip
 

@@ -43,11 +43,11 @@ class Jigsaw(Method):
             225,
             Recipe(
                 "sgd", learning_rate=0.01, weight_decay=5e-4, batch_size=256, steps=350_000, warmup=0.0,
-                schedule="constant",
+                schedule="step", milestones=(100 / 350, 200 / 350, 300 / 350),
             ),
             {"permutations": 1000, "tile": 64},
-            "Noroozi & Favaro 2016, section 4",
-            "Batch norm in the towers; the head is smaller. When the rate falls the paper does not say.",
+            "Noroozi & Favaro 2016, section 4; solver_cfn_jps.prototxt of MehdiNoroozi/JigsawPuzzleSolver",
+            "Batch norm in the towers; the head is smaller.",
         ),
     }  # fmt: skip
 

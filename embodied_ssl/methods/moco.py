@@ -92,8 +92,9 @@ class MoCo(TwoViews):
                 "sgd", learning_rate=0.06, weight_decay=5e-4, batch_size=512, steps=updates(200, 512, CIFAR),
                 warmup=0.0,
             ),
-            {"version": 1, "temperature": 0.1, "groups": 8},
-            "the CIFAR-10 demonstration of facebookresearch/moco",
+            {"version": 1, "views": {"least_crop": 0.08}, "temperature": 0.1, "groups": 8},
+            "colab/moco_cifar10_demo.ipynb of facebookresearch/moco, its asymmetric loss",
+            "Keys of images that the queue still holds are no negatives of them.",
         ),
     }  # fmt: skip
 
