@@ -77,18 +77,19 @@ def _hue_rotation(turn: Tensor) -> Tensor:
 
 @in_float32
 def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
-    """Drop the colours of some samples. images: float [B, 3, H, W]."""
+    """Drop the colours of some samples, in place. images: float [B, 3, H, W]."""
     luma = torch.tensor(LUMA, device=images.device, dtype=images.dtype)
     grey = chosen(len(images), probability, rng).nonzero().squeeze(1)
     brightness = torch.einsum("bchw,c->bhw", images[grey], luma)[:, None]
-    return images.index_copy(0, grey, brightness.expand(-1, 3, -1, -1).to(images.dtype))
+    return images.index_copy_(0, grey, brightness.expand(-1, 3, -1, -1).to(images.dtype))
 
 
 @in_float32
 def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
     """Gaussian blur with a random width per sample, px, by a kernel of an odd number of taps, mirrored at the border.
 
-    All channels of all samples are those of one image, each with a kernel of its own. images: float [B, 3, H, W].
+    In place. All channels of all samples are those of one image, each with a kernel of its own. images: float
+    [B, 3, H, W].
     """
     count, colors, height, width = images.shape
     offsets = torch.arange(kernel, device=images.device) - kernel // 2
@@ -101,14 +102,18 @@ def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probab
     mirrored = functional.pad(images[blurred], (kernel // 2,) * 4, mode="reflect").flatten(0, 1)[None]  # [1, 3 n, ...]
     squares = weights[blurred, :, None] * weights[blurred, None]  # [n, kernel, kernel]
     found = functional.conv2d(mirrored, squares.repeat_interleave(colors, 0)[:, None], groups=mirrored.shape[1])
-    return images.index_copy(0, blurred, found.view(-1, colors, height, width).to(images.dtype))
+    return images.index_copy_(0, blurred, found.view(-1, colors, height, width).to(images.dtype))
 
 
 @in_float32
 def solarize(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
-    """Turn what is brighter than a half into its negative, in some samples. images: float [B, 3, H, W] in [0, 1]."""
-    negative = chosen(len(images), probability, rng)[:, None, None, None] & (images >= 0.5)
-    return torch.where(negative, 1 - images, images)
+    """Turn what is brighter than a half into its negative, in some samples, in place.
+
+    images: float [B, 3, H, W] in [0, 1].
+    """
+    solarized = chosen(len(images), probability, rng).nonzero().squeeze(1)  # numbers of samples
+    found = images[solarized]
+    return images.index_copy_(0, solarized, torch.where(found >= 0.5, 1 - found, found))
 
 
 @dataclass(frozen=True)
