@@ -1,5 +1,8 @@
 """LeJEPA: views of an image agree, and the codes of all images are spread as a normal distribution is."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -102,7 +105,40 @@ def sigreg(codes: Tensor, directions: Tensor, knots: int = 17, furthest: float =
     """
     t = torch.linspace(0, furthest, knots, device=codes.device)
     normal = torch.exp(-t.square() / 2)  # [T], its characteristic function, and the weight of the integral
-    angles = (codes @ directions)[..., None] * t  # [..., N, M, T]
-    real, imaginary = angles.cos().mean(-3), angles.sin().mean(-3)  # [..., M, T]
+    real, imaginary = _Characteristic.apply(codes @ directions, t)  # [..., M, T]
     error = (real - normal).square() + imaginary.square()
     return (2 * codes.shape[-2] * torch.trapezoid(error * normal, t)).mean()
+
+
+class _Characteristic(torch.autograd.Function):
+    """The mean over values x [..., N, M] of cos(t x) and of sin(t x), [..., M, T] both, at even steps t [T] from 0.
+
+    Each step turns by the same angle, so that one cosine and one sine of each value are all that is taken, and no array
+    has the size of all values at all steps.
+    """
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        context.save_for_backward(values, t)
+        means = [(cosine.mean(-2), sine.mean(-2)) for cosine, sine in _turning(values, t)]
+        real, imaginary = (torch.stack(each, -1) for each in zip(*means, strict=True))
+        return real, imaginary
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        values, t = context.saved_tensors
+        of_real, of_imaginary = (each[..., None, :, :] * t / values.shape[-2] for each in gradients)  # [..., 1, M, T]
+        found = torch.zeros_like(values)
+        for i, (cosine, sine) in enumerate(_turning(values, t)):
+            found.addcmul_(cosine, of_imaginary[..., i]).addcmul_(sine, of_real[..., i], value=-1)
+        return found, None
+
+
+def _turning(values: Tensor, t: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """cos(t x) and sin(t x) of values x at each of even steps t from 0, by the angle between two of them."""
+    angle = values * t[-1] / max(1, len(t) - 1)
+    turn, lift = angle.cos(), angle.sin()
+    cosine, sine = torch.ones_like(turn), torch.zeros_like(turn)
+    for _ in t:
+        yield cosine, sine
+        cosine, sine = (cosine * turn).addcmul_(sine, lift, value=-1), (sine * turn).addcmul_(cosine, lift)

@@ -92,7 +92,7 @@ class LocalAgg(BankedMethod):
         """The loss of codes [B, dim] of images number `index` [B], and how many close neighbours they have."""
         scores = self.scores(codes)  # [B, n]
         nearest = scores.detach().scatter(1, index[:, None], torch.inf)  # the image itself first
-        background = nearest.topk(min(self.background, len(self.bank.codes))).indices  # [B, k]
+        background = nearest.topk(min(self.background, len(self.bank.codes)), sorted=False).indices  # [B, k]
         close = (self.clusters[:, background] == self.clusters[:, index, None]).any(0)  # [B, k]
         among = scores.gather(1, background)  # [B, k]
         loss = among.logsumexp(1) - among.masked_fill(~close, -torch.inf).logsumexp(1)

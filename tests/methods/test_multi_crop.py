@@ -7,7 +7,7 @@ import torch
 from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.method import Step
 from embodied_ssl.methods import make_method
-from embodied_ssl.methods.lejepa import sigreg
+from embodied_ssl.methods.lejepa import _Characteristic, sigreg
 
 SIZE, COUNT = 32, 6
 SMALL = {"prototypes": 10, "width": 32, "dim": 16, "local_crops": 2}
@@ -98,6 +98,15 @@ def test_sigreg_is_the_statistic_of_epps_and_pulley():
     assert sigreg(*given, knots=400, furthest=9.0).item() == pytest.approx(expected, rel=1e-4)
     usual = sigreg(*given).item()  # 17 points up to 3
     assert usual == pytest.approx(expected, rel=0.05)
+
+
+def test_the_gradient_of_sigreg_is_that_of_its_cosines_and_sines():
+    values, t = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True), torch.linspace(0, 3, 7).double()
+    angles = values[..., None] * t  # [2, 5, 3, T]
+    real, imaginary = _Characteristic.apply(values, t)
+    torch.testing.assert_close(real, angles.cos().mean(-3))
+    torch.testing.assert_close(imaginary, angles.sin().mean(-3))
+    assert torch.autograd.gradcheck(lambda x: _Characteristic.apply(x, t), values)
 
 
 def test_sigreg_is_small_for_normal_codes_alone():
