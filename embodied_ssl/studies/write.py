@@ -38,6 +38,9 @@ def _write_page(experiment: Experiment, found: Results) -> None:
     files = [f"{FIGURES}/{number + 1}_{file_name(answer.title)}.svg" for number, answer in enumerate(answers)]
     for file, answer in zip(files, answers, strict=True):
         write_atomically(experiment.out / file, [as_file(answer).encode()])
+    for path in (experiment.out / FIGURES).glob("*.svg"):  # of a declaration that has changed since
+        if f"{FIGURES}/{path.name}" not in files:
+            path.unlink()
     images = [f"![{answer.title}]({file})" for file, answer in zip(files, answers, strict=True)]
     write_atomically(experiment.out / TABLES, [tables(experiment, found, images).encode()])
     runs = [each for each in experiment.learning() if each.seed == 0]

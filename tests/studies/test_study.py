@@ -82,6 +82,8 @@ def test_a_study_that_is_killed_goes_on_and_ends_as_by_two_workers(here, monkeyp
     assert main(command[3:]) == 0
     assert "others by category" in capsys.readouterr().out
     assert [path.stat().st_mtime_ns for path in Path("killed").glob("choosing/*/*.json")] == chosen
+    Path("two/figures").mkdir(parents=True)
+    Path("two/figures/9_of_another_declaration.svg").touch()
     study("turning", "two", "minute", data="killed/data", workers=2, progress=False)
     numbers = Path("killed/results.csv").read_bytes()
     assert numbers == Path("two/results.csv").read_bytes()
