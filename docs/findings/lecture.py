@@ -82,9 +82,14 @@ def split_brain() -> Section:
     found, row = committed("lecture"), "split_brain"
     names = ("rooms", "materials", "CIFAR-10, 1 %", "CIFAR-10, 10 %")
     groups = _groups(found, names, row, "colorization", "labels")
+    rows = (PIXELS, found.untrained(row), "colorization", row, "labels")
+    photographs = found.curve("few_labels", "accuracy", "cifar10").of(*rows)
     return Section(
         "Zhang, Isola & Efros, CVPR 2017",
-        [_dots("Here: both halves, and one direction", groups, row, "colorization")],
+        [
+            _dots("Here: both halves, and one direction", groups, row, "colorization"),
+            curves("Photographs (CIFAR-10) over labels", photographs, IMAGES, row),
+        ],
         "One half of the network sees lightness and says colour, the other sees colour and says lightness. The paper's "
         "claim: together they carry further than colorization, which is one of the two directions. Random weights are "
         "those of the network in two halves.",

@@ -11,12 +11,13 @@ from embodied_ssl.datasets.gallery.template import Figure
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.tables import Cell, cells, row_order
 
-_STYLE = (
+STYLE = (
     "text{font:12px sans-serif;fill:#444}.tick,.label{text-anchor:middle}.tick.y{text-anchor:end}.tick.start"
     "{text-anchor:start}.grid{stroke:#ddd;fill:none}.rule{stroke:#333;fill:none}.whisker{stroke:#333;fill:none;"
     "stroke-opacity:.5}.curve{fill:none;stroke-width:2}.again{stroke-dasharray:5 3}.leader{fill:none;"
     "stroke-opacity:.6}.heading{font-weight:bold;text-anchor:middle}"
 )
+"""Of charts in a file of their own, on white."""
 _ROW, _LETTER = 22, 6.7  # px of a chart of bars: a row, and a letter of its names and numbers at most
 _GREY = "#7d838d"
 
@@ -108,7 +109,7 @@ def as_file(figure: Figure) -> str:
     fit = f' textLength="{WIDTH - 8}" lengthAdjust="spacingAndGlyphs"' if wide else ""
     whole = height + 30
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{whole:g}"><style>{_STYLE}</style>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{whole:g}"><style>{STYLE}</style>'
         f'<rect width="{WIDTH}" height="{whole:g}" fill="#fff"/>'
         f'<text class="heading" x="{WIDTH // 2}" y="15"{fit}>{escape(figure.title)}</text>{inner}</svg>\n'
     )
