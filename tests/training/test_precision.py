@@ -1,5 +1,7 @@
 """What is computed in 32 bits whatever the precision, and what a device is made for."""
 
+import logging
+
 import pytest
 import torch
 
@@ -9,6 +11,8 @@ from embodied_ssl.parts import precision
 from embodied_ssl.parts.colors import cell_colors, rgb_to_lab, soft_classes
 from embodied_ssl.parts.precision import resolved, slowness
 from embodied_ssl.training.devices.compilation import compiled
+from embodied_ssl.training.devices.fabric import launch
+from embodied_ssl.training.settings import Hardware
 from tests.methods.test_methods import given, ready, step
 
 
@@ -74,3 +78,12 @@ def test_what_a_precision_may_be():
         resolved("16", "cpu")
     assert "ten times as long" in (slowness("bf16", "mps") or "")
     assert precision.has_bf16("mps") is False
+
+
+def test_the_screen_hears_nothing_of_the_precision_that_was_asked_for(caplog):
+    logger = logging.getLogger("lightning_fabric")
+    logger.setLevel(logging.INFO)  # as importing it does
+    logger.addHandler(caplog.handler)
+    launch(Hardware(), "cpu", "bf16")
+    logger.removeHandler(caplog.handler)
+    assert not caplog.messages

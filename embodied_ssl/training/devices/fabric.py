@@ -1,5 +1,6 @@
 """The devices that train together, joined by Lightning's Fabric, and what one process does for all."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ def launch(hardware: Hardware, device: str, precision: str) -> "Fabric":
     """
     from lightning_fabric import Fabric  # it takes seconds to import, which `--help` should not
 
+    # Importing it has set this to INFO: it would tell the screen of every run which precision it was asked for.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     several = hardware.devices * hardware.nodes > 1
     try:
         fabric = Fabric(
