@@ -23,7 +23,6 @@ VIDEO = {"episodes": 20, "size": 24, "length": 4, "depth": True, "instance": Tru
 INTERACTIONS = {"episodes": 20, "size": 24, "depth": True, "instance": True}
 MANY = {"roam": VIDEO, "orbit": VIDEO, "hold": VIDEO, "grasp": INTERACTIONS, "push": INTERACTIONS, "poke": INTERACTIONS}
 ARITHMETICS = {  # what another processor would do; None: what there is
-    "as it is": {},
     "OpenBLAS for Nehalem": {"OPENBLAS_CORETYPE": "Nehalem"},
     "NumPy without AVX": {"NPY_DISABLE_CPU_FEATURES": None},
     "numba for any processor": {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": None},
@@ -64,24 +63,33 @@ def test_contents_are_the_committed_ones(data, kind):
 
 @pytest.mark.slow
 def test_every_arithmetic_gives_the_same_contents(tmp_path):
-    found = {}
-    for number, (name, settings) in enumerate(ARITHMETICS.items()):
-        given = {"NPY_DISABLE_CPU_FEATURES": levels_above_the_lowest(), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
-        changed = {key: given[key] if value is None else value for key, value in settings.items()}
-        result = subprocess.run(
-            [sys.executable, HERE / "contents.py", tmp_path / str(number), json.dumps(MANY)],
-            env={**os.environ, **changed}, capture_output=True, text=True,
-        )  # fmt: skip
-        assert result.returncode == 0, result.stderr
-        *told, printed = result.stdout.splitlines()
-        found[name], late = json.loads(printed).values()
-        assert not late, "what a collection needs is compiled before it begins"
-        if "NUMBA_CACHE_DIR" in changed:
-            assert told == ["compiling the simulator, once per machine: about 20 s"]
-    for name, kinds in found.items():
-        for kind, fields in kinds.items():
-            others = [field for field in fields if fields[field] != found["as it is"][kind][field]]
+    """All of them at once: where that gives other contents, each by itself tells which arithmetic it is."""
+    expected = collected_by({}, tmp_path / "as it is")
+    every = {key: value for settings in ARITHMETICS.values() for key, value in settings.items()}
+    if collected_by(every, tmp_path / "every") == expected:
+        return
+    for name, settings in ARITHMETICS.items():
+        for kind, fields in collected_by(settings, tmp_path / name).items():
+            others = [field for field in fields if fields[field] != expected[kind][field]]
             assert not others, f"{name}, {kind}: {others}"
+    pytest.fail("each arithmetic by itself gives the same contents, all of them together others")
+
+
+def collected_by(arithmetic: dict[str, str | None], folder: Path) -> dict[str, dict[str, str]]:
+    """The contents of a data set of each kind, by fields, as another processor would collect them."""
+    given = {"NPY_DISABLE_CPU_FEATURES": levels_above_the_lowest(), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    changed = {key: given[key] if value is None else value for key, value in arithmetic.items()}
+    result = subprocess.run(
+        [sys.executable, HERE / "contents.py", folder, json.dumps(MANY)],
+        env={**os.environ, **changed}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    *told, printed = result.stdout.splitlines()
+    found, late = json.loads(printed).values()
+    assert not late, "what a collection needs is compiled before it begins"
+    if "NUMBA_CACHE_DIR" in changed:
+        assert told == ["compiling the simulator, once per machine: about 20 s"]
+    return found
 
 
 CALCULATE = """
