@@ -60,6 +60,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs a simulator: pip install 'embodied-ssl[sim]'")
 
 
+@pytest.hookimpl(trylast=True)  # after those that are not asked for are gone
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow ones first, file by file in turn to both halves of the list, of which two processes begin with one each.
+
+    So what is left at the end is quick, and no process waits for another.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    files = list(dict.fromkeys(item.path for item in slow))
+    one, other = ([item for item in slow if files.index(item.path) % 2 == half] for half in (0, 1))
+    middle = max(0, len(items) // 2 - len(one))
+    items[:] = one + quick[:middle] + other + quick[middle:]
+
+
 @pytest.fixture(scope="session")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this session, which all processes share that test side by side."""
