@@ -10,7 +10,7 @@ $(VENV)/.installed: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --no-compile --editable ".[dev,docs,ray,dask]"
-	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true # by all cores, where pip takes one; some files are templates
+	$(BIN)/python -m compileall -qq -j 0 -x /tests/ $(VENV)/lib || true # by all cores, where pip takes one; some are templates
 	touch $@
 
 demo: $(VENV)/.installed
@@ -21,13 +21,17 @@ test: $(VENV)/.installed
 
 # The quick tests with the lowest version of everything that setup.py allows, laid over what is installed. Without those
 # that can hardly tell: of what is computed by torch alone, whose bound is the release that is installed (each method
-# keeps its contract here, and learns by the command line), of optional engines, of how the code reads, of examples and
-# pages.
+# learns by the command line here), of optional engines, of processes and signals, of how the code and the pages read, of
+# what is refused and said.
 LOWEST := tests/cli tests/datasets tests/encoders tests/envs tests/evaluation tests/exporting tests/training \
-	tests/methods/test_methods.py tests/methods/test_panels.py tests/studies/test_data.py tests/studies/test_study.py \
-	tests/test_plugins.py tests/test_without_simulator.py \
-	$(addprefix --ignore=tests/,training/test_compilation.py training/test_precision.py training/test_optimization.py \
-		datasets/test_slurm.py)
+	tests/studies/test_study.py tests/test_plugins.py tests/test_without_simulator.py \
+	$(patsubst %,--ignore=tests/%.py, \
+		cli/test_demo cli/test_documented cli/test_limits cli/test_refusals \
+		datasets/test_captions datasets/test_identity datasets/test_motor_signals datasets/test_slurm \
+		datasets/test_stopping envs/test_copies envs/test_exact envs/test_scenes \
+		evaluation/test_attention evaluation/test_classifier evaluation/test_detection evaluation/test_fine_tuning \
+		evaluation/test_imitation evaluation/test_made_again evaluation/test_touch evaluation/test_whose_numbers \
+		training/test_compilation training/test_learned_from training/test_optimization training/test_precision)
 
 lowest: $(VENV)/lowest/.installed
 	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow" $(or $(TESTS),$(LOWEST))
