@@ -31,7 +31,7 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # not.
 
 # %% tags=["figure:egomotion"]
-learn("egomotion", steps=40, pairs="data/roam")
+learn("egomotion", steps=25, pairs="data/roam")
 
 # %% [markdown]
 # ## What is near in time is alike
@@ -40,10 +40,10 @@ learn("egomotion", steps=40, pairs="data/roam")
 # together and push others apart. They use that the body moved little, and not how.
 
 # %% tags=["figure:temporal_coherence"]
-learn("temporal_coherence", steps=40, pairs="data/roam")
+learn("temporal_coherence", steps=25, pairs="data/roam")
 
 # %% tags=["figure:drlim"]
-learn("drlim", steps=40, pairs="data/roam")
+learn("drlim", steps=25, pairs="data/roam")
 
 # %% [markdown]
 # ## Motion as a map on features
@@ -53,14 +53,14 @@ learn("drlim", steps=40, pairs="data/roam")
 # the frames of the batch that lie nearest to where the map led.
 
 # %% tags=["figure:equivariance"]
-learn("equivariance", steps=40, pairs="data/roam")
+learn("equivariance", steps=25, pairs="data/roam")
 
 # %% [markdown]
 # [Continuous equivariance](../methods/continuous_equivariance.md) makes the map from the motion itself, so that no
 # patterns are needed.
 
 # %% tags=["figure:continuous_equivariance"]
-learn("continuous_equivariance", steps=40, pairs="data/roam")
+learn("continuous_equivariance", steps=25, pairs="data/roam")
 
 # %% [markdown]
 # ## What will I see?
@@ -69,7 +69,7 @@ learn("continuous_equivariance", steps=40, pairs="data/roam")
 # for every pixel, also those that no feature needs.
 
 # %% tags=["figure:view_prediction"]
-learn("view_prediction", steps=40, pairs="data/roam")
+learn("view_prediction", steps=25, pairs="data/roam")
 
 # %% [markdown]
 # ## What does it feel like?
@@ -78,7 +78,7 @@ learn("view_prediction", steps=40, pairs="data/roam")
 # image to the other, how hard something is to a finger, and which two images show one object.
 
 # %% tags=["figure:curious_robot"]
-learn("curious_robot", steps=40, grasps="data/grasp", pushes="data/push", pokes="data/poke", pairs="data/grasp")
+learn("curious_robot", steps=25, grasps="data/grasp", pushes="data/push", pokes="data/poke", pairs="data/grasp")
 
 # %% [markdown]
 # ## With labels, and together
@@ -87,4 +87,4 @@ learn("curious_robot", steps=40, grasps="data/grasp", pushes="data/push", pokes=
 # [Joint](../methods/joint.md) trains any of them on one encoder, each on its own data.
 
 # %% tags=["figure:labels"]
-learn("labels", steps=40, labelled="data/roam")
+learn("labels", steps=25, labelled="data/roam")

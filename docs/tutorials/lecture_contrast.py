@@ -29,7 +29,7 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # hue is not what makes an object what it is.
 
 # %% tags=["figure:simclr"]
-learn("simclr", steps=40, batch_size=32, frames="data/roam")
+learn("simclr", steps=25, batch_size=32, frames="data/roam")
 
 # %% [markdown]
 # ## MoCo: a longer memory
@@ -38,7 +38,7 @@ learn("simclr", steps=40, batch_size=32, frames="data/roam")
 # slowly, so that they stay comparable. The number of negatives no longer depends on the size of a batch.
 
 # %% tags=["figure:moco"]
-learn("moco", steps=40, batch_size=32, frames="data/roam")
+learn("moco", steps=25, batch_size=32, frames="data/roam")
 
 # %% [markdown]
 # ## DINO: a teacher without labels
@@ -47,7 +47,7 @@ learn("moco", steps=40, batch_size=32, frames="data/roam")
 # large ones. There are no negatives; the difficulty is to keep the teacher from giving the same answer for every image.
 
 # %% tags=["figure:dino"]
-learn("dino", steps=30, frames="data/roam")
+learn("dino", steps=20, frames="data/roam")
 
 # %% [markdown]
 # ## MAE: three quarters are missing
@@ -56,7 +56,7 @@ learn("dino", steps=30, frames="data/roam")
 # encoder never does any work for what is hidden.
 
 # %% tags=["figure:mae"]
-learn("mae", steps=30, encoder="vit_tiny", frames="data/roam")
+learn("mae", steps=20, encoder="vit_tiny", frames="data/roam")
 
 # %% [markdown]
 # ## CLIP: captions
@@ -66,7 +66,7 @@ learn("mae", steps=30, encoder="vit_tiny", frames="data/roam")
 # it, without any label.
 
 # %% tags=["figure:clip"]
-learn("clip", steps=40, batch_size=64, captions="data/roam")
+learn("clip", steps=25, batch_size=64, captions="data/roam")
 
 # %% [markdown]
 # ## Whose views?

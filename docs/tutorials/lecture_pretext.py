@@ -32,7 +32,7 @@ def learn(name, steps, batch_size=32, encoder="conv4", **data):
 # empty corner gives the angle away.
 
 # %% tags=["figure:rotation"]
-learn("rotation", steps=40, batch_size=16, frames="data/roam")
+learn("rotation", steps=25, batch_size=16, frames="data/roam")
 
 # %% [markdown]
 # ## Where does one patch lie beside another?
@@ -41,7 +41,7 @@ learn("rotation", steps=40, batch_size=16, frames="data/roam")
 # is. A gap and a jitter between them keep lines from running on; dropped colours hide the fringes that a lens leaves.
 
 # %% tags=["figure:relative_patch"]
-learn("relative_patch", steps=40, frames="data/roam")
+learn("relative_patch", steps=25, frames="data/roam")
 
 # %% [markdown]
 # ## A puzzle of nine tiles
@@ -50,7 +50,7 @@ learn("relative_patch", steps=40, frames="data/roam")
 # the same mean and contrast, so that brightness cannot tell its place.
 
 # %% tags=["figure:jigsaw"]
-learn("jigsaw", steps=40, batch_size=16, frames="data/roam")
+learn("jigsaw", steps=25, batch_size=16, frames="data/roam")
 
 # %% [markdown]
 # ## What stood in the hole?
@@ -59,7 +59,7 @@ learn("jigsaw", steps=40, batch_size=16, frames="data/roam")
 # blur, the mean of all that could be there; a discriminator beside it asks for one of them.
 
 # %% tags=["figure:context_encoder"]
-learn("context_encoder", steps=25, frames="data/roam")
+learn("context_encoder", steps=20, frames="data/roam")
 
 # %% [markdown]
 # ## Which colour?
@@ -68,14 +68,14 @@ learn("context_encoder", steps=25, frames="data/roam")
 # since a mug may be red or blue, but hardly the purple in between.
 
 # %% tags=["figure:colorization"]
-learn("colorization", steps=40, frames="data/roam")
+learn("colorization", steps=25, frames="data/roam")
 
 # %% [markdown]
 # [Split-brain](../methods/split_brain.md): two halves of a network, of which one sees lightness and predicts colours,
 # the other sees colours and predicts lightness. What is kept sees all of the image, half by half.
 
 # %% tags=["figure:split_brain"]
-learn("split_brain", steps=40, frames="data/roam")
+learn("split_brain", steps=25, frames="data/roam")
 
 # %% [markdown]
 # ## In which order?
@@ -84,4 +84,4 @@ learn("split_brain", steps=40, frames="data/roam")
 # drawn where something moves, for where nothing does, every order looks right.
 
 # %% tags=["figure:temporal_order"]
-learn("temporal_order", steps=40, batch_size=16, clips="data/roam")
+learn("temporal_order", steps=25, batch_size=16, clips="data/roam")
