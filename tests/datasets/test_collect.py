@@ -115,16 +115,15 @@ def _play(moment, stop: signal.Signals, whole_group: bool, folder: Path, workers
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("stop", "whole_group", "code"),
+    ("moment", "stop", "whole_group", "code"),
     [
-        (signal.SIGINT, True, 130),
-        (signal.SIGKILL, False, -9),
-        (signal.SIGTERM, True, 143),
-        (signal.SIGTERM, False, 143),
+        (a_worker_starts, signal.SIGINT, True, 130),
+        (a_worker_starts, signal.SIGTERM, False, 143),
+        (a_shard_is_there, signal.SIGTERM, True, 143),
+        (a_shard_is_there, signal.SIGKILL, False, -9),
     ],
 )
-@pytest.mark.parametrize("moment", [a_worker_starts, a_shard_is_there])
-def test_workers_end_with_their_parent(tmp_path, stop, whole_group, code, moment):
+def test_workers_end_with_their_parent(tmp_path, moment, stop, whole_group, code):
     """Ctrl-C reaches the whole group of processes, a kill only the parent, SIGTERM either. Nobody lives on."""
     ended, said = _play(moment, stop, whole_group, tmp_path / "orbit", workers=2)
     assert ended == code
