@@ -22,7 +22,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.store.files import file_sha256, write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
-from embodied_ssl.evaluation.candidates import Candidate, Untrained, fixed_encoders, learned_by
+from embodied_ssl.evaluation.candidates import Candidate, Untrained, fixed_encoders, learned_by, row_sha256
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.features import extract
 from embodied_ssl.evaluation.protocols import protocol_name
@@ -209,8 +209,10 @@ class Measuring:
         return Candidate(self.row, self.seed, fixed_encoders()[self.row]())
 
     def results(self) -> list[Result]:
-        """The numbers that are there."""
-        return [Result(**each) for each in json.loads(self.file.read_text(encoding="utf-8"))["results"]]
+        """The numbers that are there; what their run is called by its content, the present code says."""
+        told = json.loads(self.file.read_text(encoding="utf-8"))["results"]
+        own = {"row_sha256": row_sha256(read_configuration(self.run))} if self.run else {}
+        return [Result(**{**each, **own}) for each in told]
 
     def shown(self) -> list[Predictions]:
         """What a page shows of it."""
