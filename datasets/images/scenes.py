@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -171,23 +172,22 @@ class _Simulated:
 
     def labels(self, images: Index) -> Labels:
         seen = self.masks[self.rows[images]]  # [B, H, H]
-        found = np.take_along_axis(self._class_of[self._episode[images]], seen.reshape(len(images), -1), 1)
-        found = found.reshape(seen.shape)
+        found = np.empty(seen.shape, np.uint8)
+        for i, episode in enumerate(self._episode[images].tolist()):
+            cv2.LUT(seen[i], self._class_of[episode], found[i])
         if self._rest == ("floor", "wall"):
-            height, there = self._height(images)
-            found[(seen == 0) & (height > FLOOR_M)] = 1
-            found[(seen == 0) & ~there] = UNASKED
+            depth, bare = self.depth(images), seen == 0
+            np.putmask(found, bare & (self._height(images, depth) > FLOOR_M), 1)
+            np.putmask(found, bare & (depth <= 0), UNASKED)
         return found
 
-    def _height(self, images: Index) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
-        """Of what is seen above the floor, m, [B, H, H], and where anything is."""
-        depth = self.depth(images)
-        rows = np.arange(depth.shape[1])
-        at = np.stack([*np.meshgrid(rows, rows), np.ones(depth.shape[1:])], -1)  # [H, H, 3]: u, v, 1
-        ways = at @ np.linalg.inv(self.dataset.camera["intrinsics"]).T
+    def _height(self, images: Index, depth: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Of what is seen above the floor, m, [B, H, H], by its depth."""
         pose = self.dataset.array("frames/pose")[self.rows[images]].astype("f8")  # [B, 4, 4]
-        upwards = np.einsum("hwc,bc->bhw", ways, pose[:, 2, :3])
-        return depth * upwards + pose[:, 2, 3, None, None], depth > 0
+        # What is at (u, v) lies along K⁻¹ (u, v, 1) in the camera's axes, of which the pose says how far up they point.
+        u, v, one = (pose[:, 2, :3] @ np.linalg.inv(self.dataset.camera["intrinsics"])).T[:, :, None, None]
+        places = np.arange(depth.shape[1])
+        return depth * (u * places + (v * places[:, None] + one)) + pose[:, 2, 3, None, None]
 
     def boxes(self, image: int) -> Boxes:
         from scipy.ndimage import find_objects

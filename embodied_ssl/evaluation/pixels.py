@@ -100,14 +100,10 @@ def side_for(encoder: Encoder, side: int) -> int:
 
 
 @torch.no_grad()
-def maps_of(
+def stages_of(
     encoder: Encoder, scenes: Scenes, rows: Rows, device: str, batch: int = BATCH
-) -> Iterator[tuple[Rows, Tensor]]:
-    """Rows of images in batches, with all stages of an encoder at rest side by side, on one grid: [B, 2 D, g, g].
-
-    A cell of the grid has 4 px; finer maps are averaged over it, coarser ones interpolated. Behind them stand their
-    means over the image, as linear layers for dense tasks are given a [CLS] beside each patch (Oquab et al. 2023).
-    """
+) -> Iterator[tuple[Rows, dict[str, Tensor], int]]:
+    """Rows of images in batches, with all stages of an encoder at rest, and how many cells of 4 px a side has."""
     training = encoder.training
     encoder.eval().to(device)
     side = side_for(encoder, scenes.side)
@@ -115,13 +111,16 @@ def maps_of(
         for first in range(0, len(rows), batch):
             own = rows[first : first + batch]
             images = torch.from_numpy(scenes.images[own]).movedim(-1, -3).to(device)  # [B, 3, H, H]
-            yield own, with_means(joined(encoder.stages(to_float(images, side)), side // STRIDE))
+            yield own, encoder.stages(to_float(images, side)), side // STRIDE
     finally:  # also where not all of them were asked for
         encoder.train(training)
 
 
 def joined(stages: dict[str, Tensor], cells: int) -> Tensor:
-    """The maps of stages side by side on one grid, float32 [B, D, cells, cells]."""
+    """The maps of stages side by side on one grid, float32 [B, D, cells, cells].
+
+    Finer maps are averaged over its cells, coarser ones interpolated.
+    """
     found = []
     for maps in stages.values():
         if maps.shape[-1] > cells:
@@ -132,8 +131,39 @@ def joined(stages: dict[str, Tensor], cells: int) -> Tensor:
 
 
 def with_means(maps: Tensor) -> Tensor:
-    """Maps [B, D, g, g], and behind them their means over the image, [B, 2 D, g, g]."""
+    """Maps [B, D, g, g], and behind them their means over the image, [B, 2 D, g, g].
+
+    As linear layers for dense tasks are given a [CLS] beside each patch (Oquab et al. 2023).
+    """
     return torch.cat([maps, maps.mean((2, 3), keepdim=True).expand_as(maps)], 1)
+
+
+def linear_scores(stages: dict[str, Tensor], cells: int, weight: Tensor, bias: Tensor) -> Tensor:
+    """A linear layer, weight [2 D, K] and bias [K], on `with_means(joined(stages, cells))`: [B, cells, cells, K].
+
+    Interpolation is linear as well, so that each stage is scored as it is, and its few scores are brought to the grid.
+    """
+    found: Tensor | None = None
+    means, first = [], 0
+    for maps in stages.values():
+        maps = maps.float()
+        if maps.shape[-1] > cells:
+            maps = functional.adaptive_avg_pool2d(maps, cells)
+        means.append(_mean_on(maps, cells))
+        own = maps.movedim(1, -1) @ weight[first : first + maps.shape[1]]  # [B, h, w, K]
+        if maps.shape[-1] < cells:
+            own = upsampled(own.movedim(-1, 1), cells).movedim(1, -1)
+        found = own if found is None else found.add_(own)
+        first += maps.shape[1]
+    assert found is not None, "every encoder has a stage"
+    return found.add_((torch.cat(means, 1) @ weight[first:] + bias)[:, None, None])
+
+
+def _mean_on(maps: Tensor, cells: int) -> Tensor:
+    """The mean over the image of maps [B, C, h, h], brought to a grid that is not coarser: [B, C]."""
+    one = torch.eye(maps.shape[-1], device=maps.device)[None]
+    share = functional.interpolate(one, cells, mode="linear")[0].mean(-1)  # [h]
+    return (maps * share[:, None] * share).sum((2, 3))
 
 
 def upsampled(maps: Tensor, side: int) -> Tensor:
@@ -171,7 +201,8 @@ class Asked:
     def features(self, encoder: Encoder, device: str) -> NDArray[np.float32]:
         """All stages of an encoder there, [n · P, D]."""
         found, first = [], 0
-        for rows, maps in maps_of(encoder, self.scenes, self.rows, device):
+        for rows, stages, cells in stages_of(encoder, self.scenes, self.rows, device):
+            maps = with_means(joined(stages, cells))
             found.append(at_pixels(maps, self.places[first : first + len(rows)], self.scenes.side))
             first += len(rows)
         return np.concatenate(found).reshape(-1, found[0].shape[-1])
@@ -203,11 +234,6 @@ def asked_pixels(
     if not kept:
         raise DataError(f"{scenes.name}: no pixel of {len(rows):,} images can be asked about")
     return Asked(scenes, np.array(kept), np.stack(places), np.stack(found))
-
-
-def read_out(maps: Tensor, weight: Tensor, bias: Tensor, side: int) -> Tensor:
-    """What a linear layer, weight [D, K] and bias [K], says at each pixel of images: [B, K, side, side]."""
-    return upsampled(functional.conv2d(maps, weight.T[:, :, None, None], bias), side)
 
 
 def usual(scenes: Scenes, rows: Rows, truth: Truth) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -18,12 +18,13 @@ from embodied_ssl.evaluation.estimators.geometry import normals_of
 from embodied_ssl.evaluation.estimators.labelling import Confusion
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.features import Pixels
-from embodied_ssl.evaluation.pixels import at_pixels, joined, pictures_of, upsampled
+from embodied_ssl.evaluation.pixels import at_pixels, joined, linear_scores, pictures_of, upsampled, with_means
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet
 from embodied_ssl.evaluation.protocols.depth import Depth
 from embodied_ssl.evaluation.protocols.normals import Normals, angles
 from embodied_ssl.evaluation.protocols.segmentation import Segmentation, asked_often
 from embodied_ssl.evaluation.shown import read_shown, write_shown
+from embodied_ssl.evaluation.strongest import strongest
 from embodied_ssl.report.figures import Predictions, Tile
 
 SIDE = 32
@@ -111,6 +112,7 @@ def test_classes_that_training_hardly_shows_are_not_asked_about():
     assert asked.settings["IoU"].keys() == {"ground", "red"}
     pictures = asked_often(pictures_of(EvaluationSet(images=own), 30), 0.1)
     kept = pictures.scenes.labels(train)
+    assert pictures.scenes.classes == pictures.held_out.classes == ("ground", "red")
     assert set(np.unique(kept)) == {0, 1, UNASKED}
     np.testing.assert_array_equal(kept == UNASKED, (rare(train) == 2) | (rare(train) == UNASKED))
     with pytest.raises(DataError, match="give a smaller"):
@@ -169,6 +171,30 @@ def test_pixels_are_read_as_maps_are_drawn():
     side_by_side = joined({"fine": maps, "coarse": maps[..., :4, :4], "pooled": maps[..., :1, :1]}, 4)
     assert side_by_side.shape == (2, 15, 4, 4)
     torch.testing.assert_close(side_by_side[:, :5], maps.unflatten(3, (4, 2)).unflatten(2, (4, 2)).mean((3, 5)))
+
+
+@pytest.mark.parametrize(("cells", "side"), [(8, 32), (12, 32), (7, 50), (5, 15), (6, 6), (9, 7), (1, 4)])
+@pytest.mark.parametrize("smooth", [0, 4])
+def test_the_strongest_class_is_that_of_interpolated_scores(cells, side, smooth):
+    """Of scores that differ from cell to cell, and of some that hardly do, with ties in them."""
+    scores = torch.randn(3, cells, cells, 30, generator=torch.Generator().manual_seed(cells))
+    scores = scores + smooth * scores[:, :1, :1]
+    scores[0, :, :, 7] = scores[0, :, :, 3]
+    drawn = upsampled(scores.movedim(-1, 1), side)
+    highest, expected = drawn.max(1)
+    found = strongest(scores, side).long()
+    torch.testing.assert_close(drawn.gather(1, found[:, None])[:, 0], highest, rtol=1e-5, atol=1e-5)
+    assert (found == expected).float().mean() > 0.999
+    assert strongest(torch.full_like(scores, torch.nan), side).max() < 30  # of a network that has diverged
+
+
+def test_stages_are_scored_as_their_maps_on_one_grid_are():
+    generator = torch.Generator().manual_seed(0)
+    stages = {f"{i}": torch.randn(2, 3 + i, n, n, generator=generator) for i, n in enumerate((16, 8, 5, 4, 1))}
+    maps = with_means(joined(stages, 8))
+    weight, bias = torch.randn(maps.shape[1], 6, generator=generator), torch.randn(6, generator=generator)
+    found = linear_scores(stages, 8, weight, bias)
+    torch.testing.assert_close(found, maps.movedim(1, -1) @ weight + bias, rtol=1e-4, atol=1e-4)
 
 
 def test_who_sees_the_colours_tells_classes_and_depth_and_who_sees_nothing_does_not():

@@ -18,6 +18,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.estimators.fine_tuning import descend
 from embodied_ssl.evaluation.estimators.labelling import confusion_of
 from embodied_ssl.evaluation.pixels import BATCH, Pictures, Rows, side_for, upsampled
+from embodied_ssl.evaluation.strongest import strongest
 from embodied_ssl.parts.views import to_float, windows_at
 
 TRAINED_BATCH = 16
@@ -56,7 +57,7 @@ class FullyConvolutional(nn.Module):
         for first in range(0, len(rows), BATCH):
             own = rows[first : first + BATCH]
             images = torch.from_numpy(scenes.images[own]).movedim(-1, -3).to(device)
-            yield own, upsampled(self(to_float(images, self.side)), scenes.side).argmax(1)
+            yield own, strongest(self(to_float(images, self.side)).movedim(1, -1), scenes.side)
 
 
 def deepest_of_each_size(encoder: Encoder, side: int) -> list[str]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.estimators.regression import fit_ridge
-from embodied_ssl.evaluation.pixels import Asked, Rows, maps_of, read_out
+from embodied_ssl.evaluation.pixels import Asked, Rows, linear_scores, stages_of, upsampled
 
 BENT = 0.01
 """Of a depth: where a plane through 3 × 3 pixels misses one by more, they are of several surfaces."""
@@ -72,6 +72,7 @@ def predicted_numbers(
     scenes = validation.scenes
     first = torch.from_numpy(everywhere.astype("f4")).movedim(-1, 0).to(device)  # [K, H, H]
     found = (
-        (own, first + read_out(maps, weight, bias, scenes.side)) for own, maps in maps_of(encoder, scenes, rows, device)
+        (own, first + upsampled(linear_scores(stages, cells, weight, bias).movedim(-1, 1), scenes.side))
+        for own, stages, cells in stages_of(encoder, scenes, rows, device)
     )
     return found, ridge.strength

@@ -12,7 +12,8 @@ from torch import Tensor
 from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.estimators.logistic import fit, tell_unconverged
-from embodied_ssl.evaluation.pixels import Asked, Rows, maps_of, read_out
+from embodied_ssl.evaluation.pixels import Asked, Rows, linear_scores, stages_of
+from embodied_ssl.evaluation.strongest import strongest
 
 TAUS = (0.0, 0.5, 1.0)
 """How much of the frequency of classes is told to the layer, of which validation chooses (Menon et al. 2021)."""
@@ -35,9 +36,10 @@ class Confusion:
 
     def add(self, truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> None:
         """Count pixels, of which those that are true nothing, `UNASKED`, are left out."""
-        asked = truth != UNASKED
-        pairs = truth[asked].astype(np.int64) * len(self.counts) + predicted[asked]
-        self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(self.counts.shape)
+        classes = len(self.counts)
+        said, true = (torch.from_numpy(np.ascontiguousarray(each)).view(-1).int() for each in (predicted, truth))
+        found = torch.bincount(said.add_(true, alpha=classes), minlength=(UNASKED + 1) * classes)
+        self.counts += found[: classes * classes].view(classes, classes).numpy()
 
     @property
     def iou(self) -> NDArray[np.float64]:
@@ -66,9 +68,10 @@ class Layer:
     about: dict[str, Any] = field(default_factory=dict)
     """What it depends on."""
 
-    def __call__(self, maps: Tensor, side: int) -> Tensor:
-        """Classes of pixels, [B, side, side], of maps [B, D, g, g]."""
-        return self.classes[read_out(maps, self.weight, self.bias, side).argmax(1)]  # of [B, K, side, side]
+    def __call__(self, stages: dict[str, Tensor], cells: int, side: int) -> Tensor:
+        """Classes of pixels, uint8 [B, side, side], of the stages of an encoder."""
+        own = strongest(linear_scores(stages, cells, self.weight, self.bias), side)
+        return self.classes.index_select(0, own.view(-1)).view_as(own)
 
 
 def fit_layer(encoder: Encoder, train: Asked, validation: Asked, shares: NDArray[np.float64], device: str) -> Layer:
@@ -117,5 +120,5 @@ def predicted_by(
     encoder: Encoder, layer: Layer, scenes: Scenes, rows: Rows, device: str
 ) -> Iterable[tuple[Rows, Tensor]]:
     """What a layer on frozen stages says of images."""
-    for own, maps in maps_of(encoder, scenes, rows, device):
-        yield own, layer(maps, scenes.side)
+    for own, stages, cells in stages_of(encoder, scenes, rows, device):
+        yield own, layer(stages, cells, scenes.side)

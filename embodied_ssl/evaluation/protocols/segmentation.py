@@ -86,7 +86,7 @@ class Segmentation(Protocol):
 
 
 def asked_often(pictures: Pictures, least: float) -> Pictures:
-    """Pictures of which nobody is asked about classes that a smaller share of the training images shows.
+    """Pictures without the classes that a smaller share of the training images shows: nobody is asked about them.
 
     Raises DataError where fewer than two classes are left.
     """
@@ -102,12 +102,13 @@ def asked_often(pictures: Pictures, least: float) -> Pictures:
             "and telling classes apart takes two; give a smaller --segmentation.least_share, or more images"
         )
     found = np.full(UNASKED + 1, UNASKED, np.uint8)
-    found[often] = often
+    found[often] = np.arange(len(often))
+    classes = tuple(scenes.classes[each] for each in often)
 
     def asked(own: Scenes) -> Scenes:
         labels = own.labels
         assert labels is not None, "`takes_images` has looked"
-        return replace(own, labels=lambda rows: found[labels(rows)])
+        return replace(own, labels=lambda rows: found.take(labels(rows)), classes=classes)
 
     return replace(pictures, scenes=asked(scenes), held_out=asked(pictures.held_out))
 
