@@ -22,16 +22,14 @@ import findings
 from findings import body, committed, headline, lecture
 from findings.words import NOT, PARTLY, SHOWN, Comparison, verdict
 
-LENGTHS = ["minute", "hour", "day", "gpu"]
 NUMBER = re.compile(r"−?\d+\.\d{3} ± \d+\.\d{3}")
 PAGES = ("findings/lecture.md", "findings/body.md")
 
 
 def numbers(study):
-    """Each mean with its interval that a study has found, at its longest size, by NumPy and SciPy alone."""
-    folders = sorted(committed.RESULTS.glob(f"{study}-*"), key=lambda path: LENGTHS.index(path.name.split("-")[-1]))
+    """Each mean with its interval that a study of a size, `touch-hour`, has found, by NumPy and SciPy alone."""
     groups = defaultdict(dict)
-    with (folders[-1] / "results.csv").open(newline="", encoding="utf-8") as file:
+    with (committed.RESULTS / study / "results.csv").open(newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
             groups[line["row"], line["set"], line["protocol"], line["metric"]][line["seed"]] = float(line["value"])
     found = set()
@@ -46,7 +44,7 @@ def numbers(study):
 def test_every_number_on_a_page_is_one_of_the_results_that_its_section_names(name):
     page = findings.pages()[name].replace("\N{NO-BREAK SPACE}", " ")
     for section in page.split("\n## ")[1:]:
-        studies = re.findall(r"\.\./results/(\w+)-\w+/tables\.md", section)
+        studies = re.findall(r"\.\./results/(\w+-\w+)/tables\.md", section)
         shown = {*NUMBER.findall(section)}
         assert studies
         assert len(shown) > 3, section[:60]
@@ -57,7 +55,8 @@ def test_the_figure_of_the_readme_is_that_of_the_committed_results():
     drawn = Path(findings.__file__).parent.parent / "body.svg"
     assert drawn.read_text(encoding="utf-8") == headline.svg(), "newer results: draw it by python docs/headline.py"
     shown = {*NUMBER.findall(drawn.read_text(encoding="utf-8"))}
-    known = set().union(*map(numbers, ("positives", "carousel", "touch", "attention")))
+    used = [committed.committed(name) for name in ("positives", "carousel", "touch", "attention")]
+    known = set().union(*(numbers(f"{each.name}-{each.size}") for each in used))
     assert len(shown - known) == 2 < len(shown)  # means of four methods, by their own and by another's motor signals
 
 
@@ -116,14 +115,17 @@ def run_whole(tmp_path, monkeypatch):
     probed = [one for one in some if one.row == "simclr"]
     named = [replace(one, protocol="classifier", set="cifar10") for one in probed]
     longer["lecture"] += clip
-    for name, like in {"batch_size": probed, "semi_supervised": named}.items():
-        rows = [row.name for row in study_named(name).rows]
+    curve = [replace(one, metric=f"accuracy@{n}", set="cifar10") for n in (20, 100, 400) for one in probed]
+    photographs = [replace(one, protocol=way) for way in ("semi_supervised", "few_labels") for one in curve]
+    for name, like in {"batch_size": probed, "semi_supervised": named, "photographs": photographs}.items():
+        rows = ["raw pixels", "random resnet8", *(row.name for row in study_named(name).rows)]
         longer[name] = [replace(one, row=row, value=one.value + 0.01 * i) for i, row in enumerate(rows) for one in like]
     for name, results in longer.items():
         written(tmp_path, name, "day", results)
-    for name in ("few_labels", "one_learner"):
+    for name in ("few_labels", "one_learner", "touch"):
         written(tmp_path, name, "hour", committed.committed(name).results)
-        written(tmp_path, name, "minute", [])
+    begun = [one for one in committed.committed("one_learner").results if one.row != "all of them"]
+    written(tmp_path, "one_learner", "day", begun)
     monkeypatch.setattr(committed, "RESULTS", tmp_path)
 
 
@@ -137,7 +139,9 @@ def test_a_section_comes_with_its_results_of_the_longest_run(run_whole):
 
 
 def test_a_section_without_results_is_left_out_and_its_study_named(tmp_path, monkeypatch):
+    touch = committed.committed("touch").results
     monkeypatch.setattr(committed, "RESULTS", tmp_path)
+    written(tmp_path, "touch", "hour", [one for one in touch if one.row != "all senses"])  # not yet run
     page = findings.pages()[PAGES[1]]
     assert "\n## " not in page
     assert "Touch (study `touch`)" in page

@@ -81,27 +81,28 @@ def touch() -> Section:
     senses = found.has("grasping alone", "pushing alone", "poking alone", "seeing again alone", "all senses")
     rows = (PIXELS, found.untrained("all senses"), *senses, "labels")
     asked = {
-        "grasping alone": ("Whether a grasp holds", "senses", "area under curve", "tables_test", ""),
-        "poking alone": ("Stiffness", "physics", "R² log stiffness", "poke_test", ""),
-        "pushing alone": ("How far a push moves an object", "senses", "R² displacement", "push_test", ""),
-        "seeing again alone": ("The same object again", "retrieval", "instance recall@1", "tables_test", ""),
-        "all senses": ("Material, six labelled images", "few_labels", "accuracy@6", "poke_test", "material"),
+        "Whether a grasp holds": ("grasping alone", "senses", "area under curve", "tables_test", ""),
+        "Stiffness": ("poking alone", "physics", "R² log stiffness", "poke_test", ""),
+        "Which way a push went": ("pushing alone", "senses", "R² push", "push_test", ""),
+        "How far a push moves an object": ("pushing alone", "senses", "R² displacement", "push_test", ""),
+        "The same object again": ("seeing again alone", "retrieval", "instance recall@1", "tables_test", ""),
+        "Material, six labelled images": ("all senses", "few_labels", "accuracy@6", "poke_test", "material"),
     }
-    measures = {sense: (title, found.measure(*of).of(*rows)) for sense, (title, *of) in asked.items()}
+    measures = {title: (sense, found.measure(*of).of(*rows)) for title, (sense, *of) in asked.items()}
     grasps = found.curve("grasping", "success", "tables_test").of(
         PIXELS, found.untrained("all senses"), "grasping alone", "all senses"
     )
     return Section(
         "after Pinto et al., ECCV 2016",
         [
-            *(bars(title, measured, sense) for sense, (title, measured) in measures.items()),
+            *(bars(title, measured, sense) for title, (sense, measured) in measures.items()),
             curves("Grasps carried out", grasps, "labelled grasps", "grasping alone", "all senses"),
         ],
         "An arm grasps, pushes and pokes what lies on tables, and sees it again; each sense learns alone, or all "
         "together. Each figure asks for what one sense, in orange, should know, of objects never touched: "
-        + "; ".join(f"{title.lower()}: {said(own, sense, UNTRAINED)}" for sense, (title, own) in measures.items())
+        + "; ".join(f"{title.lower()}: {said(own, sense, UNTRAINED)}" for title, (sense, own) in measures.items())
         + ". At the end grasps are carried out, chosen by what was learned and a number of labelled tries.",
-        [each for sense, (title, own) in measures.items() for each in compare(own, sense, UNTRAINED, title.lower())],
+        [each for title, (sense, own) in measures.items() for each in compare(own, sense, UNTRAINED, title.lower())],
         [found],
     )
 

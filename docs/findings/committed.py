@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from embodied_ssl.evaluation.protocols import protocol_name
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.answers import place_of
 from embodied_ssl.report.tables import Cell, cells
@@ -25,6 +27,17 @@ class NotThere(Exception):
     """Results of a study that a section needs and nobody has committed yet: it is left out."""
 
 
+class Cells(dict[str, Cell]):
+    """Cells by row. Raises NotThere for a row that is not there."""
+
+    def __init__(self, study: str, of: Mapping[str, Cell]):
+        super().__init__(of)
+        self.study = study
+
+    def __missing__(self, row: str) -> Cell:
+        raise NotThere(self.study)
+
+
 @dataclass(frozen=True)
 class Measured:
     """Numbers of one measure on one set; of a curve, at each of its places."""
@@ -38,12 +51,17 @@ class Measured:
             raise NotThere(self.study)
 
     @cached_property
-    def cells(self) -> dict[str, Cell]:
+    def cells(self) -> "Cells":
         """Mean and interval of each row."""
-        return {row: next(iter(own.values())) for row, own in cells(self.results).items()}
+        return Cells(self.study, {row: next(iter(own.values())) for row, own in cells(self.results).items()})
 
     def of(self, *rows: str) -> "Measured":
-        """The numbers of some rows, those of encoders without training as `random weights`."""
+        """The numbers of some rows, those of encoders without training as `random weights`.
+
+        Raises NotThere where one of them is missing.
+        """
+        if {*rows} - {one.row for one in self.results}:
+            raise NotThere(self.study)
         own = (replace(one, row=plain(one.row)) for row in rows for one in self.results if one.row == row)
         return Measured(tuple(own), self.study)
 
@@ -91,6 +109,18 @@ class Committed:
         """Of how many seeds the results are."""
         return len({one.seed for one in self.results})
 
+    def covers(self, other: "Committed") -> bool:
+        """Whether it has, by two seeds at least, all that another size has: a study may be committed cell by cell."""
+        return self._measured(2) >= other._measured(1)
+
+    def _measured(self, seeds: int) -> set[tuple[str, str, str]]:
+        """Which rows were measured by which protocols on which sets by so many seeds, of all that is declared."""
+        own = {(one.row, one.set.partition(" by ")[0], one.protocol, one.seed) for one in self.results}
+        count = Counter(each[:3] for each in own)
+        rows = {row.name for row in self.study.rows}
+        asked = {(on.data, protocol_name(each)) for on in self.study.on for each in on.protocols}
+        return {each for each, of in count.items() if of >= seeds and each[0] in rows and each[1:] in asked}
+
     def _on(self, protocol: str, on: str, label: str) -> list[Result]:
         def is_meant(one: Result) -> bool:
             name, _, by = one.set.partition(" by ")
@@ -105,12 +135,18 @@ class Committed:
 
 
 def committed(name: str) -> Committed:
-    """What is committed of a study at its longest size. Raises NotThere where nothing is."""
-    for size in reversed(SIZES):
-        path = RESULTS / f"{name}-{size}" / "results.csv"
-        if path.is_file():
-            return Committed(name, size, read(path))
-    raise NotThere(name)
+    """What is committed of a study at its longest size, as soon as that has all that a shorter one has.
+
+    Raises NotThere where nothing is.
+    """
+    paths = {size: RESULTS / f"{name}-{size}" / "results.csv" for size in SIZES}
+    found = [Committed(name, size, read(path)) for size, path in paths.items() if path.is_file()]
+    if not found:
+        raise NotThere(name)
+    best, *longer = found
+    for each in longer:
+        best = each if each.covers(best) else best
+    return best
 
 
 @cache

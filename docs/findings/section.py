@@ -23,6 +23,10 @@ class Section:
     pictures: Sequence[str] = ()
     """HTML beside the figures."""
 
+    def __post_init__(self) -> None:
+        if not self.claims:  # none of the rows that it compares are there
+            raise NotThere(self.studies[0].name)
+
     @property
     def verdict(self) -> Verdict:
         """What came of the claims."""
