@@ -114,11 +114,18 @@ def run_whole(tmp_path, monkeypatch):
     clip = [replace(one, protocol="zero_shot") for one in some if one.row == "clip"]
     probed = [one for one in some if one.row == "simclr"]
     named = [replace(one, protocol="classifier", set="cifar10") for one in probed]
+    acted = [
+        replace(one, protocol="imitation", set=f"{on}_shown", metric=metric)
+        for on in ("press", "pick_place")
+        for metric in ("success@50", "success@200", "success by state@50", "success by state@200")
+        for one in probed
+    ]
     longer["lecture"] += clip
     curve = [replace(one, metric=f"accuracy@{n}", set="cifar10") for n in (20, 100, 400) for one in probed]
     photographs = [replace(one, protocol=way) for way in ("semi_supervised", "few_labels") for one in curve]
-    for name, like in {"batch_size": probed, "semi_supervised": named, "photographs": photographs}.items():
-        rows = ["raw pixels", "random resnet8", *(row.name for row in study_named(name).rows)]
+    others = {"batch_size": probed, "semi_supervised": named, "photographs": photographs, "imitation": acted}
+    for name, like in others.items():
+        rows = ["raw pixels", f"random {study_named(name).encoder}", *(row.name for row in study_named(name).rows)]
         longer[name] = [replace(one, row=row, value=one.value + 0.01 * i) for i, row in enumerate(rows) for one in like]
     for name, results in longer.items():
         written(tmp_path, name, "day", results)

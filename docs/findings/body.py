@@ -1,6 +1,7 @@
 """What a body adds: the studies whose rows differ in what a body saw, did and felt."""
 
 from embodied_ssl.datasets.gallery.charts import COLOURS
+from embodied_ssl.report.answers import place_of
 from findings.committed import PIXELS, UNTRAINED, committed
 from findings.drawing import BLUE, GREEN, GREY, LIGHT, ORANGE, bars, curves, dots
 from findings.pictures import pictures_of
@@ -84,6 +85,7 @@ def touch() -> Section:
         "Whether a grasp holds": ("grasping alone", "senses", "area under curve", "tables_test", ""),
         "Stiffness": ("poking alone", "physics", "R² log stiffness", "poke_test", ""),
         "Which way a push went": ("pushing alone", "senses", "R² push", "push_test", ""),
+        "Mass": ("pushing alone", "physics", "R² log mass", "poke_test", ""),
         "How far a push moves an object": ("pushing alone", "senses", "R² displacement", "push_test", ""),
         "The same object again": ("seeing again alone", "retrieval", "instance recall@1", "tables_test", ""),
         "Material, six labelled images": ("all senses", "few_labels", "accuracy@6", "poke_test", "material"),
@@ -102,7 +104,38 @@ def touch() -> Section:
         "together. Each figure asks for what one sense, in orange, should know, of objects never touched: "
         + "; ".join(f"{title.lower()}: {said(own, sense, UNTRAINED)}" for title, (sense, own) in measures.items())
         + ". At the end grasps are carried out, chosen by what was learned and a number of labelled tries.",
-        [each for title, (sense, own) in measures.items() for each in compare(own, sense, UNTRAINED, title.lower())],
+        [
+            *(
+                each
+                for title, (sense, own) in measures.items()
+                for each in compare(own, sense, UNTRAINED, title.lower())
+            ),
+            *compare(grasps.at(1000), "grasping alone", UNTRAINED, "grasps carried out"),
+        ],
+        [found],
+    )
+
+
+def shown() -> Section:
+    """Demonstrations."""
+    found, senses = committed("imitation"), "touch: all senses"
+    tasks = {"Pressing a button": "press_shown", "Picking and placing": "pick_place_shown"}
+    rows = found.has(*(each.name for each in found.study.rows))
+    own = {title: found.curve("imitation", "success", on) for title, on in tasks.items()}
+    measures = {title: each.of(PIXELS, found.untrained(senses), *rows) for title, each in own.items()}
+    state = {title: found.curve("imitation", "success by state", on).of(senses) for title, on in tasks.items()}
+    fewest = min(place for one in state["Pressing a button"].results for place in [place_of(one, "")] if place)
+    told = "; ".join(
+        f"{title.lower()}: {said(measures[title].at(fewest), senses, UNTRAINED)}, by the simulator's state "
+        f"{number(each.at(fewest).cells[senses])}"
+        for title, each in state.items()
+    )
+    return Section(
+        "",
+        [curves(title, each, "demonstrations", senses) for title, each in measures.items()],
+        "A policy is cloned from demonstrations on top of what was learned, which stays as it is, and then acts on "
+        f"tables never seen. Success after {fewest:.0f} demonstrations, {told}.",
+        [each for title, of in measures.items() for each in compare(of.at(fewest), senses, UNTRAINED, title.lower())],
         [found],
     )
 
@@ -210,6 +243,7 @@ SECTIONS: Makers = {
     "The kittens in the carousel": carousel,
     "Touch": touch,
     "From simulation to photographs": few_labels,
+    "Shown what to do": shown,
     "One learner": one_learner,
     "Attention without labels": attention,
 }
