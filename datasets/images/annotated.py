@@ -13,7 +13,7 @@ nobody is asked about. Where no part is called test, that which is called val is
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -189,6 +189,7 @@ class _Folder:
             classes=("background", *self.names), things=self.names,
             labels=(lambda rows: np.stack([self._labels(row) for row in rows.tolist()])) if masked.any() else None,
             boxes=self._boxes if self._has_boxes else None, masked=masked,
+            resized=lambda side: replace(self, side=side).scenes(part),
         )  # fmt: skip
 
     def _labels(self, row: int) -> Labels:

@@ -59,6 +59,8 @@ class Scenes:
     """The same, where objects that are in these images are not asked about."""
     masked: NDArray[np.bool_] | None = None
     """[N]: which of the images have labels; None: all."""
+    resized: "Callable[[int], Scenes] | None" = None
+    """The same in squares of another side, px, where they are made of files."""
 
     def __len__(self) -> int:
         return len(self.group)

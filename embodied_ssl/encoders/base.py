@@ -44,6 +44,13 @@ class Encoder(nn.Module):
         """The maps after the deepest stage, [B, channels, h, w]."""
         return list(self.stages(images).values())[-1]
 
+    def in_two(self) -> tuple[nn.Module, nn.Module] | None:
+        """All stages but the deepest as a module of images, and the deepest as one of the maps that it gives.
+
+        They share this encoder's weights. None: it cannot be taken apart.
+        """
+        return None
+
     @property
     def width(self) -> int:
         """Channels of the deepest stage."""
@@ -65,6 +72,20 @@ class Encoder(nn.Module):
     def settings(self) -> dict[str, Any]:
         """What `make_encoder` needs to make one like it."""
         return {"name": self.name, "image_size": self.image_size}
+
+
+class Normalised(nn.Module):
+    """Images as layers behind it take them."""
+
+    def __init__(self, mean: Tensor | float, deviation: Tensor | float):
+        super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
+        self.register_buffer("mean", torch.as_tensor(mean))
+        self.register_buffer("deviation", torch.as_tensor(deviation))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.deviation
 
 
 class Normalisation(NamedTuple):

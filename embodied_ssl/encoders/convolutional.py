@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from embodied_ssl.encoders.base import DEVIATION, MEAN, Encoder
+from embodied_ssl.encoders.base import DEVIATION, MEAN, Encoder, Normalised
 
 
 class ConvolutionalEncoder(Encoder):
@@ -28,6 +28,10 @@ class ConvolutionalEncoder(Encoder):
             maps = block(maps)  # [B, channels of the stage, h, w]
             found[name] = maps
         return found
+
+    def in_two(self) -> tuple[nn.Module, nn.Module]:
+        *before, deepest = self.blocks.values()
+        return nn.Sequential(Normalised(MEAN, DEVIATION), *before), deepest
 
 
 def conv4(image_size: int, share: float = 1.0) -> Encoder:

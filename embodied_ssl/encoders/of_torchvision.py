@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied_ssl.datasets.errors import unknown_name
-from embodied_ssl.encoders.base import Backbone, Normalisation
+from embodied_ssl.encoders.base import Backbone, Normalisation, Normalised
 from embodied_ssl.encoders.weights import REFUSALS, fill, no_weights, takes_no, without_classifier
 
 _HEADS = ("avgpool", "flatten", "dropout", "classifier", "fc", "head", "heads")
@@ -98,6 +98,14 @@ class TorchvisionEncoder(_OfTorchvision):
         if not any(isinstance(layer, nn.Flatten) for layer in rest):
             pooled = pooled.flatten(1)
         return rest(pooled).flatten(1)
+
+    def in_two(self) -> tuple[nn.Module, nn.Module] | None:
+        if self._relu or len(self._stages) < 2 or any(channels_last for _, channels_last in self._stages):
+            return None
+        *before, deepest = [
+            nn.Sequential(*(self.network.get_submodule(name) for name in names)) for names, _ in self._stages
+        ]
+        return nn.Sequential(Normalised(self.mean, self.deviation), *before), deepest
 
 
 class TorchvisionTransformer(_OfTorchvision):

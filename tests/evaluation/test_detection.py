@@ -3,7 +3,9 @@
 import contextlib
 import io
 from dataclasses import replace
+from itertools import islice
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -11,10 +13,12 @@ import torch
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import Boxes, Scenes
+from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.encoders import random_encoder
 from embodied_ssl.evaluation.estimators import average_precision as counting
 from embodied_ssl.evaluation.estimators.average_precision import Found, average_precision
-from embodied_ssl.evaluation.estimators.detector import Detector, levels_of, train_detector
+from embodied_ssl.evaluation.estimators.c4 import C4, Recipe, descent
+from embodied_ssl.evaluation.estimators.detector import Detector, found_by, levels_of, moco_detector, train_detector
 from embodied_ssl.evaluation.features import Pixels
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet
 from embodied_ssl.evaluation.protocols.detection import Detection
@@ -163,6 +167,84 @@ def test_anchors_of_small_images_are_of_8_to_64_px():
     sizes = [size for own in detector.network.rpn.anchor_generator.sizes for size in own]
     assert (min(sizes), max(sizes)) == (8, 64)
     assert levels_of(random_encoder("resnet8", 48, 0), 128) == {"layer1": 4, "layer2": 8, "layer3": 16}
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet8", "kitti_net", "torchvision/resnet18", "torchvision/squeezenet1_1"])
+def test_an_encoder_in_two_is_the_same_encoder(name):
+    encoder = random_encoder(name, 64, 0).eval()
+    trunk, deepest = encoder.in_two()
+    images = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(deepest(trunk(images)), encoder.last_maps(images))
+    assert {id(each) for each in (*trunk.parameters(), *deepest.parameters())} <= set(map(id, encoder.parameters()))
+
+
+def test_mocos_recipe_has_the_numbers_of_its_configuration():
+    """pascal_voc_R_50_C4_24k_moco.yaml and its bases; sides are those of squares about images of 4:3."""
+    recipe = Recipe()
+    assert (recipe.batch, recipe.updates, recipe.rate, recipe.momentum, recipe.decay) == (16, 24_000, 0.02, 0.9, 1e-4)
+    factors = [recipe.factor(update) for update in (0, 50, 100, 17_999, 18_000, 21_999, 22_000, 23_999)]
+    assert factors == pytest.approx([1e-3, 0.5005, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    assert [round(side * 3 / 4) for side in recipe.sides] == list(range(480, 801, 32))
+    detector = C4(random_encoder("torchvision/resnet50", 224, 0), 20, recipe)
+    network = detector.network
+    assert network.roi_heads.box_roi_pool.scale == 1 / 16
+    assert network.rpn.anchor_generator.sizes == ((32, 64, 128, 256, 512),)
+    assert network.rpn.head.cls_logits.out_channels == 15
+    assert (network.backbone.out_channels, network.roi_heads.box_predictor.cls_score.in_features) == (1024, 2048)
+    assert network.roi_heads.box_predictor.cls_score.out_features == 21
+    assert network.roi_heads.box_head.norm.num_features == 2048
+    assert network.roi_heads.fg_bg_sampler.batch_size_per_image == 512
+    assert all(parameter.requires_grad for parameter in detector.parameters())
+    others, norms = descent(detector, recipe)[0].param_groups
+    assert (others["weight_decay"], norms["weight_decay"]) == (1e-4, 0)
+    assert len(norms["params"]) == 2 * (53 + 1)  # of ResNet-50, and the one that MoCo adds
+    assert len(others["params"]) + len(norms["params"]) == len([*detector.parameters()])
+
+
+def voc(folder):
+    """Bright squares on dark noise, in the layout of VOC."""
+    rng = np.random.default_rng(0)
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    for i in range(12):
+        image = rng.integers(0, 60, (36, 48, 3)).astype(np.uint8)
+        left, top = (int(each) for each in rng.integers(2, 16, 2))
+        image[top : top + 16, left : left + 16] = 250
+        cv2.imwrite(str(folder / f"JPEGImages/{i:06d}.png"), image)
+        box = f"<xmin>{left + 1}</xmin><ymin>{top + 1}</ymin><xmax>{left + 16}</xmax><ymax>{top + 16}</ymax>"
+        (folder / f"Annotations/{i:06d}.xml").write_text(
+            f"<annotation><object><name>dog</name><bndbox>{box}</bndbox></object></annotation>"
+        )
+    for part, rows in (("trainval", range(9)), ("test", range(9, 12))):
+        (folder / f"ImageSets/Main/{part}.txt").write_text("".join(f"{i:06d}\n" for i in rows))
+    return folder
+
+
+def test_mocos_recipe_trains_on_voc(tmp_path):
+    images = image_set(f"voc:{voc(tmp_path / 'voc')}")
+    pictures = Detection(recipe="moco").prepare(EvaluationSet(images=images))
+    assert pictures.scenes.side == pictures.held_out.side == 1067
+    assert sorted([*pictures.parts.train, *pictures.parts.validation]) == list(range(9))
+    scenes = pictures.scenes.resized(96)
+    np.testing.assert_allclose(scenes.boxes(3).corners, pictures.scenes.boxes(3).corners * 96 / 1067, rtol=1e-5)
+    small = replace(pictures, scenes=scenes, held_out=scenes)
+    recipe = Recipe(batch=3, updates=6, warmup=2, sides=(80, 96), anchors=(16, 32), regions=16, statistics=3)
+    encoder = random_encoder("conv4", 48, 0)
+    before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
+    detector, about = moco_detector(encoder, small, recipe, False, "cpu")
+    assert all(torch.equal(tensor, before[key]) for key, tensor in encoder.state_dict().items())
+    assert (about["recipe"], about["updates"]) == ("moco", 6)
+    learned = detector.state_dict()
+    pairs = [(learned[key], tensor) for key, tensor in C4(encoder, 20, recipe).state_dict().items() if "weight" in key]
+    assert len(pairs) > 10
+    assert not any(torch.equal(now, then) for now, then in islice(pairs, 4))  # the trunk as well
+    tracked = [tensor for key, tensor in learned.items() if key.endswith("num_batches_tracked")]
+    assert {int(each) for each in tracked} == {3}  # statistics are those of the end alone
+    said = found_by(detector.network, 96, scenes, small.parts.test, "cpu", 1)
+    assert all(np.isfinite(each.corners).all() and each.corners.max(initial=0) <= 96 for each in said)
+    with pytest.raises(DataError, match="its deepest stage does not stand alone"):
+        moco_detector(random_encoder("vit_micro", 48, 0), small, recipe, False, "cpu")
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):

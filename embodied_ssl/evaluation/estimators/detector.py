@@ -13,6 +13,7 @@ from torch.nn import functional
 from embodied_ssl.datasets.images.scenes import Boxes, Scenes
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.estimators.average_precision import Found, average_precision
+from embodied_ssl.evaluation.estimators.c4 import C4, Draw, Recipe, train_c4
 from embodied_ssl.evaluation.estimators.fine_tuning import descend
 from embodied_ssl.evaluation.estimators.fully_convolutional import sizes_of
 from embodied_ssl.evaluation.pixels import BATCH, Pictures, Rows, side_for
@@ -109,14 +110,19 @@ class Detector(nn.Module):
     @torch.no_grad()
     def found_in(self, scenes: Scenes, rows: Rows, device: str) -> list[Found]:
         """What it finds in images, in px of these, at rest."""
-        self.eval()
-        found = []
-        for first in range(0, len(rows), BATCH):
-            images, scale = _seen(scenes, rows[first : first + BATCH], self.side, device)
-            for one in self.network([*images]):
-                boxes, label, score = (one[name].cpu().numpy() for name in ("boxes", "labels", "scores"))
-                found.append(Found(boxes.astype("f4") / scale, label.astype("i8") - 1, score.astype("f4")))
-        return found
+        return found_by(self.eval().network, self.side, scenes, rows, device, BATCH)
+
+
+@torch.no_grad()
+def found_by(network: Any, side: int, scenes: Scenes, rows: Rows, device: str, batch: int) -> list[Found]:
+    """What one of torchvision's detectors finds in images, in px of these, which it sees with a side of its own."""
+    found = []
+    for first in range(0, len(rows), batch):
+        images, scale = _seen(scenes, rows[first : first + batch], side, device)
+        for one in network([*images]):
+            boxes, label, score = (one[name].cpu().numpy() for name in ("boxes", "labels", "scores"))
+            found.append(Found(boxes.astype("f4") / scale, label.astype("i8") - 1, score.astype("f4")))
+    return found
 
 
 def best_detector(
@@ -151,29 +157,56 @@ def train_detector(
 
     rate: the peak of the learning rate, after a tenth of the updates.
     """
-    scenes, rows, seed = pictures.scenes, pictures.parts.train, pictures.seed
-    assert scenes.boxes is not None, "`takes_images` has looked"
-    known = {row: scenes.boxes(row) for row in rows.tolist()}
+    scenes, seed = pictures.scenes, pictures.seed
     things = 1 if agnostic else len(scenes.things)
     with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
         torch.manual_seed(seed)  # of heads, and of the proposals and regions that torchvision draws
         detector = Detector(copy.deepcopy(encoder), things, side_for(encoder, scenes.side), frozen).to(device)
         learned = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-        rng = np.random.default_rng([seed, 19])
+        draw = drawn_from(scenes, pictures.parts.train, detector.side, agnostic, seed, device)
         detector.train()
 
         def loss() -> Tensor:
-            chosen, mirrored = rng.choice(rows, TRAINED_BATCH), rng.random(TRAINED_BATCH) < 0.5
-            images, scale = _seen(scenes, chosen, detector.side, device)
-            images = torch.where(torch.from_numpy(mirrored).to(device)[:, None, None, None], images.flip(3), images)
-            targets = [
-                _target(known[row], scale, detector.side if flip else 0, agnostic, device)
-                for row, flip in zip(chosen.tolist(), mirrored.tolist(), strict=True)
-            ]
-            return torch.stack([*detector.network([*images], targets).values()]).sum()
+            return torch.stack([*detector.network(*draw(TRAINED_BATCH)).values()]).sum()
 
         descend(learned, rate, updates, loss, clip=5.0)
     return detector.eval()
+
+
+def moco_detector(
+    encoder: Encoder, pictures: Pictures, recipe: Recipe, agnostic: bool, device: str
+) -> tuple[C4, dict[str, Any]]:
+    """The detector of MoCo's recipe, trained on all that is not tested on, and what results say of it."""
+    scenes, parts, seed = pictures.scenes, pictures.parts, pictures.seed
+    rows = np.concatenate([parts.train, parts.validation])
+    things = 1 if agnostic else len(scenes.things)
+    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
+        torch.manual_seed(seed)
+        draw = drawn_from(scenes, rows, scenes.side, agnostic, seed, device)
+        detector = train_c4(encoder, things, recipe, draw, device)
+    return detector, {
+        "recipe": "moco", "learning_rate": recipe.rate, "updates": recipe.updates, "batch_size": recipe.batch,
+        "sides": list(recipe.sides),
+    }  # fmt: skip
+
+
+def drawn_from(scenes: Scenes, rows: Rows, side: int, agnostic: bool, seed: int, device: str) -> Draw:
+    """What draws so many of some images, half of them mirrored, and what is to be found in each, for torchvision."""
+    assert scenes.boxes is not None, "`takes_images` has looked"
+    known = {row: scenes.boxes(row) for row in rows.tolist()}
+    rng = np.random.default_rng([seed, 19])
+
+    def draw(count: int) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+        chosen, mirrored = rng.choice(rows, count), rng.random(count) < 0.5
+        images, scale = _seen(scenes, chosen, side, device)
+        images = torch.where(torch.from_numpy(mirrored).to(device)[:, None, None, None], images.flip(3), images)
+        targets = [
+            _target(known[row], scale, side if flip else 0, agnostic, device)
+            for row, flip in zip(chosen.tolist(), mirrored.tolist(), strict=True)
+        ]
+        return [*images], targets
+
+    return draw
 
 
 def _seen(scenes: Scenes, rows: Rows, side: int, device: str) -> tuple[Tensor, float]:

@@ -6,12 +6,15 @@ from typing import Literal
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.evaluation.drawing import SHOWN, boxes_on
 from embodied_ssl.evaluation.estimators.average_precision import average_precision, check_installed
-from embodied_ssl.evaluation.estimators.detector import best_detector
+from embodied_ssl.evaluation.estimators.c4 import Recipe
+from embodied_ssl.evaluation.estimators.detector import best_detector, found_by, moco_detector
 from embodied_ssl.evaluation.pixels import Pictures, pictures_of
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.limits import Count, Positive
 from embodied_ssl.report.figures import Tile
+
+UPDATES = 1000
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,11 @@ class Detection(Protocol):
     the rest. Validation chooses the learning rate by AP50, alike for every row; rows without weights, as raw pixels,
     have `frozen` alone. Boxes are those of the simulator's instance masks; things of which hardly anything is seen are
     neither asked for nor wrong.
+
+    `--detection.recipe moco` is MoCo's transfer to VOC (He et al. 2020): R50-C4 with batch norms trained on, 24,000
+    updates of 16 images at 640 to 1,067 px, as `--on voc:VOCdevkit --detection.pictures 30000
+    --detection.recipe moco` for an encoder such as torchvision/resnet50. Its numbers count in the place of `by`,
+    `rates` and, where none are given, `updates`; it is trained on what validates as well.
 
     Half of the images train, a fifth validates, the others test; they share no room, table or held object, and objects
     that training shows are not asked about. Takes data sets that were collected with `--instance`, VOC, COCO, and
@@ -37,10 +45,12 @@ class Detection(Protocol):
     """What is trained: the detector on frozen stages, or all."""
     kinds: bool = True
     """Whether things are told by their kind; else all are one: thing or no thing."""
+    recipe: Literal["small", "moco"] = "small"
+    """For small images, or as MoCo transfers to VOC."""
     pictures: Count = 1000
     """Images at most, of all parts."""
-    updates: Count = 1000
-    """For each learning rate."""
+    updates: Count | None = None
+    """For each learning rate. None: 1,000, of `moco` 24,000."""
     rates: tuple[Positive, ...] = (3e-4, 1e-3)
     """Learning rates, alike for every row, of which validation chooses."""
 
@@ -49,7 +59,11 @@ class Detection(Protocol):
 
     def prepare(self, on: EvaluationSet) -> Pictures:
         check_installed()
-        return pictures_of(on, self.pictures)
+        pictures = pictures_of(on, self.pictures)
+        if self.recipe == "moco" and pictures.scenes.resized is not None:
+            scenes = pictures.scenes.resized(Recipe.sides[-1])
+            return replace(pictures, scenes=scenes, held_out=scenes)
+        return pictures
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         pictures: Pictures = encoded.prepared
@@ -59,13 +73,20 @@ class Detection(Protocol):
         trains = any(parameter.requires_grad for parameter in encoded.encoder.parameters())
         tested = pictures.tested(encoded.images)
         found: list[Measure] = []
-        for by in self.by:
+        for by in self.by if self.recipe == "small" else ("whole",):
             if by == "whole" and not trains:
                 continue
-            detector, about = best_detector(
-                encoded.encoder, pictures, by == "frozen", self.rates, self.updates, not self.kinds, device
-            )
-            said = detector.found_in(scenes, rows, device)
+            if self.recipe == "moco":
+                recipe = Recipe(updates=self.updates or Recipe.updates)
+                detector, about = moco_detector(encoded.encoder, pictures, recipe, not self.kinds, device)
+                said = found_by(detector.network, scenes.side, scenes, rows, device, 1)
+            else:
+                updates = self.updates or UPDATES
+                frozen = by == "frozen"
+                small, about = best_detector(
+                    encoded.encoder, pictures, frozen, self.rates, updates, not self.kinds, device
+                )
+                said = small.found_in(scenes, rows, device)
             counted = average_precision(said, truth, len(scenes.things), not self.kinds)
             about |= {"kinds": self.kinds, "seed": encoded.seed, **pictures.parts.counts()}
             values = (("AP50", counted.ap50), ("AP75", counted.ap75), ("AP", counted.ap))
