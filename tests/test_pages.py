@@ -39,9 +39,14 @@ def test_links_that_lead_nowhere_and_what_is_fetched_from_elsewhere_are_told(tmp
     assert problem.endswith(said)
 
 
+@pytest.fixture(scope="module")
+def cards():
+    return methods.pages({})
+
+
 @pytest.mark.parametrize("name", method_names())
-def test_the_card_of_a_method_has_its_idea_its_loss_and_every_setting(name):
-    card = methods.pages({})[f"methods/{name}.md"]
+def test_the_card_of_a_method_has_its_idea_its_loss_and_every_setting(name, cards):
+    card = cards[f"methods/{name}.md"]
     assert "**Idea.**" in card
     assert 'class="formula"' in card
     rows = re.findall(r"^\| `([\w.]+)` \|.*\| (.*) \|$", card, re.MULTILINE)
