@@ -7,7 +7,7 @@ place for.
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,8 +146,8 @@ def _go_on(
         watched(callbacks, state),
         compiled(state.method) if hardware.compile else nullcontext(),
         postponed(word) as asked,
+        closing(load(micro_batches, first, end, hardware.workers, state.fabric.device)) as batches,
     ):
-        batches = load(micro_batches, first, end, hardware.workers, state.fabric.device)
         learn(state, batches, split, settings, monitor, callbacks, asked)
 
 

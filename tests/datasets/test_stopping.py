@@ -1,5 +1,6 @@
 """Runs that are asked to stop, and runs that two want to make: what is kept, what is said, who goes on."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -68,9 +69,10 @@ def weights(run):
 )
 def test_who_stops_a_run_hears_what_is_kept_and_goes_on_bit_for_bit(data, tmp_path, number, error, said, settings):
     whole = learn(data["roam"], tmp_path / "whole", **settings)
-    cut = tmp_path / "cut"
+    cut, before = tmp_path / "cut", {*multiprocessing.active_children()}
     with pytest.raises(error) as stop, terminable():
         learn(data["roam"], cut, number, **settings)
+    assert before.issuperset(multiprocessing.active_children())  # readers end, though the traceback is kept
     assert str(stop.value) == f"{said}: 7 of 12 updates are kept in {cut}; run the same command again to go on"
     assert load_state(cut / "state.pt")["step"] == 7  # the update that was under way, and no more
     assert not list(cut.glob(".*"))

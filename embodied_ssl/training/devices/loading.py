@@ -1,7 +1,7 @@
 """Batches for training: a function of (seed, number, rank), read by this process or by workers beside it."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -34,8 +34,11 @@ class MicroBatches(MapStyle[dict[str, Batch]]):
 
 def load(
     micro_batches: MicroBatches, first: int, end: int, workers: int, device: torch.device
-) -> Iterator[dict[str, Batch]]:
-    """The micro-batches `first` to `end`, one after the other, on the CPU. Raises DataError for what can't be read."""
+) -> Generator[dict[str, Batch], None, None]:
+    """The micro-batches `first` to `end`, one after the other, on the CPU. Raises DataError for what can't be read.
+
+    Closing it ends the workers; who keeps it, in a traceback say, would keep them, and this process could not end.
+    """
     loader = DataLoader(
         _Safely(micro_batches),
         batch_size=None,
@@ -44,7 +47,7 @@ def load(
         pin_memory=device.type == "cuda",
         worker_init_fn=_begin_reader,
     )
-    return map(_sound, iter(loader))  # `iter` draws from torch's generator: now, and not within the first update
+    return _sound(iter(loader))  # `iter` draws from torch's generator: now, and not within the first update
 
 
 def count_images(batches: Mapping[str, Batch]) -> int:
@@ -66,10 +69,11 @@ class _Safely(MapStyle[dict[str, Batch] | DataError]):
             return error
 
 
-def _sound(batches: dict[str, Batch] | DataError) -> dict[str, Batch]:
-    if isinstance(batches, DataError):
-        raise batches
-    return batches
+def _sound(loaded: Iterator[dict[str, Batch] | DataError]) -> Generator[dict[str, Batch], None, None]:
+    for batches in loaded:
+        if isinstance(batches, DataError):
+            raise batches
+        yield batches
 
 
 def _begin_reader(worker: int) -> None:
