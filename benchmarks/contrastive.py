@@ -4,16 +4,18 @@ OPENBLAS_NUM_THREADS=1 python benchmarks/contrastive.py [contrastive.md]
 
 Ours is `train`, from the mapped store to the update of the weights. lightly's side is the loop of its README: images
 in a folder, its transform, its loss, its projection head, SGD. Both have the same layers, batch, size of images and
-list of augmentations, one thread, and take turns. The README encodes each view by itself, so we do the same; rows where
-both views are encoded together, which gives batch norm twice the company, are apart. Peers are compared where they are
-installed: `pip install lightly kornia stable-pretraining`. Takes some minutes.
+list of augmentations, one thread, and take turns; times are of the processor. The README encodes each view by itself,
+so we do the same; rows where both views are encoded together, which gives batch norm twice the company, are apart. The
+floor is lightly's step over the forward and backward of our network alone: what the ratio would be if nothing else
+took time. Peers are compared where they are installed: `pip install lightly kornia stable-pretraining`. Takes some
+minutes.
 """
 
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,8 @@ from embodied_ssl.training.train import train
 SIZE, BATCH, TEMPERATURE, UPDATES, ROUNDS = 64, 64, 0.5, 2, 3
 WHOLE_BATCH = 256  # SimCLR's own
 SCALE, STRENGTH, GREY, BLUR = (0.08, 1.0), 1.0, 0.2, 0.5
-ENCODERS = ("conv4", "resnet18_small")
+ENCODERS = (("conv4", 64), ("resnet18_small", 64), ("torchvision/resnet18", 64), ("torchvision/resnet18", 32))
+"""And the size of the images, px: ResNet-18 for small images, and that of ImageNet, of fewer convolutions."""
 PRECISIONS: dict[Precision, str] = {"32": "float32", "bf16": "bf16"}  # and what they are called
 BARE: tuple[tuple[str, Precision, float], ...] = (  # encoder, precision, smallest crop; the last is of `positives`
     ("conv4", "32", 0.2), ("resnet18_small", "32", 0.2), ("resnet8", "bf16", 0.2), ("resnet8", "bf16", 1.0)
@@ -49,9 +52,9 @@ RARELY = TrainingSettings(monitor_every=10**6, checkpoint_every=10**6, progress=
 README = Recipe(optimizer="sgd", learning_rate=0.1, weight_decay=1e-6, batch_size=BATCH, steps=UPDATES + 2)
 
 
-def views(images: Tensor, rng: torch.Generator) -> Tensor:
+def views(images: Tensor, rng: torch.Generator, size: int = SIZE) -> Tensor:
     """Ours, of one list with lightly's."""
-    return augment(images, rng, SIZE, Augmentation(SCALE, STRENGTH, grey=GREY, blurred=BLUR))
+    return augment(images, rng, size, Augmentation(SCALE, STRENGTH, grey=GREY, blurred=BLUR))
 
 
 class Timed(SimCLR):
@@ -66,20 +69,22 @@ class Timed(SimCLR):
         return {}
 
     def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
-        images = views(torch.cat([frames.images, frames.images]), step.rng)
+        images = views(torch.cat([frames.images, frames.images]), step.rng, self.encoder.image_size)
         parts = [images] if self.together else images.chunk(2)
         codes = torch.cat([self.projection(self.encoder(part)) for part in parts])
         return {"loss": nt_xent(*codes.chunk(2), TEMPERATURE)}
 
     def after_step(self, step: Step) -> None:
-        self.ended.append(time.perf_counter())
+        self.ended.append(time.process_time())
 
 
-def ours(encoder: str, precision: Precision, together: bool, data: Path, runs: Iterator[int]) -> Callable[[], float]:
-    """Seconds of an update of `train`, its first one left out."""
+def ours(
+    encoder: str, size: int, precision: Precision, together: bool, data: Path, runs: Iterator[int]
+) -> Callable[[], float]:
+    """Core seconds of an update of `train`, its first one left out."""
 
     def work() -> float:
-        method = Timed(make_encoder(encoder, SIZE), together)
+        method = Timed(make_encoder(encoder, size), together)
         out = data.parent / f"run{next(runs)}"
         train(method, out, {"frames": data}, README, RARELY, Hardware("cpu", precision=precision))
         return (method.ended[-2] - method.ended[0]) / UPDATES
@@ -87,36 +92,54 @@ def ours(encoder: str, precision: Precision, together: bool, data: Path, runs: I
     return work
 
 
-def plain(encoder: str) -> nn.Module:
+def alone_of(encoder: str, size: int, precision: Precision, together: bool) -> Callable[[], float]:
+    """Core seconds of the forward and backward of our network alone, of as many views."""
+
+    def work() -> float:
+        network, images = make_encoder(encoder, size), torch.rand(2 * BATCH, 3, size, size)
+        ended = []
+        for _ in range(UPDATES + 1):
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                features = torch.cat([network(part) for part in ([images] if together else images.chunk(2))])
+            features.sum().backward()
+            network.zero_grad(set_to_none=True)
+            ended.append(time.process_time())
+        return (ended[-1] - ended[0]) / UPDATES
+
+    return work
+
+
+def plain(encoder: str, size: int) -> nn.Module:
     """The layers of an encoder of ours as one would write them."""
-    if encoder == "resnet18_small":
+    if "resnet18" in encoder:
         network = torchvision.models.resnet18(weights=None)
-        network.conv1 = nn.Conv2d(3, 64, 3, 2, 1, bias=False)
-        network.maxpool = nn.Identity()
+        if encoder == "resnet18_small":
+            network.conv1 = nn.Conv2d(3, 64, 3, 2, 1, bias=False)
+            network.maxpool = nn.Identity()
         return nn.Sequential(*list(network.children())[:-1], nn.Flatten())
-    blocks = make_encoder(encoder, SIZE).blocks.to(memory_format=torch.contiguous_format)
+    blocks = make_encoder(encoder, size).blocks.to(memory_format=torch.contiguous_format)
     return nn.Sequential(*blocks.values(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def lightlys_transform() -> Any:
+def lightlys_transform(size: int = SIZE) -> Any:
     from lightly.transforms import SimCLRTransform
 
     normalize = {"mean": [MEAN] * 3, "std": [DEVIATION] * 3}
-    return SimCLRTransform(SIZE, cj_strength=STRENGTH, min_scale=SCALE[0], random_gray_scale=GREY, gaussian_blur=BLUR,
+    return SimCLRTransform(size, cj_strength=STRENGTH, min_scale=SCALE[0], random_gray_scale=GREY, gaussian_blur=BLUR,
                            normalize=normalize)  # fmt: skip
 
 
-def lightlys(encoder: str, precision: Precision, together: bool, pictures: Path) -> Callable[[], float]:
-    """Seconds of an update of the README's loop, its first one left out."""
+def lightlys(encoder: str, size: int, precision: Precision, together: bool, pictures: Path) -> Callable[[], float]:
+    """Core seconds of an update of the README's loop, its first one left out."""
     from lightly.data import LightlyDataset
     from lightly.loss import NTXentLoss
     from lightly.models.modules import SimCLRProjectionHead
 
-    dim = make_encoder(encoder, SIZE).dim
-    dataset = LightlyDataset(str(pictures), transform=lightlys_transform())
+    dim = make_encoder(encoder, size).dim
+    dataset = LightlyDataset(str(pictures), transform=lightlys_transform(size))
 
     def work() -> float:
-        model = nn.Sequential(plain(encoder), SimCLRProjectionHead(dim, dim, 128))
+        model = nn.Sequential(plain(encoder, size), SimCLRProjectionHead(dim, dim, 128))
         criterion = NTXentLoss(temperature=TEMPERATURE)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-6, momentum=0.9)
         ended = []
@@ -127,7 +150,7 @@ def lightlys(encoder: str, precision: Precision, together: bool, pictures: Path)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            ended.append(time.perf_counter())
+            ended.append(time.process_time())
             if len(ended) > UPDATES:
                 return (ended[-1] - ended[0]) / UPDATES
         raise AssertionError("too few pictures")
@@ -137,23 +160,27 @@ def lightlys(encoder: str, precision: Precision, together: bool, pictures: Path)
 
 def steps(data: Path, pictures: Path, peers: list[str]) -> Iterator[str]:
     """A row for each encoder, precision and number of forwards; with lightly's columns where it is installed."""
-    columns = ["ours, ms", *(["lightly's README, ms", "ratio"] if "lightly" in peers else [])]
+    columns = [
+        "ours, core ms",
+        "network alone",
+        *(["lightly's README", "ratio", "floor"] if "lightly" in peers else []),
+    ]
     yield f"| one update of {BATCH} images | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}"
     runs = count()
-    for encoder in ENCODERS:
-        for precision in PRECISIONS:
-            for together in (False, True):
-                sides = {"ours": ours(encoder, precision, together, data, runs)}
-                if "lightly" in peers:
-                    sides["lightly"] = lightlys(encoder, precision, together, pictures)
-                found: dict[str, list[float]] = {name: [] for name in sides}
-                for _ in range(ROUNDS):
-                    for name, work in sides.items():
-                        found[name].append(work())
-                mine, *theirs = (1000 * statistics.median(seconds) for seconds in found.values())
-                cells = [f"{mine:,.0f}", *(f"{each:,.0f} | {each / mine:.2f}" for each in theirs)]
-                how = "both views at once" if together else "each view by itself"
-                yield f"| {encoder}, {PRECISIONS[precision]}, {how} | {' | '.join(cells)} |"
+    for (encoder, size), precision, together in product(ENCODERS, PRECISIONS, (False, True)):
+        what = (encoder, size, precision, together)
+        sides = {"ours": ours(*what, data, runs), "alone": alone_of(*what)}
+        if "lightly" in peers:
+            sides["lightly"] = lightlys(*what, pictures)
+        found: dict[str, list[float]] = {name: [] for name in sides}
+        for _ in range(ROUNDS):
+            for name, work in sides.items():
+                found[name].append(work())
+        mine, bare, *theirs = (1000 * statistics.median(seconds) for seconds in found.values())
+        cells = [f"{mine:,.0f}", f"{bare:,.0f}"]
+        cells += [f"{each:,.0f} | {each / mine:.2f} | {each / bare:.2f}" for each in theirs]
+        how = "both views at once" if together else "each view by itself"
+        yield f"| {encoder}, {size} px, {PRECISIONS[precision]}, {how} | {' | '.join(cells)} |"
 
 
 def over_bare(data: Path) -> Iterator[str]:

@@ -70,18 +70,18 @@ def test_the_columns_of_a_peer_that_is_missing_are_left_out(monkeypatch, tmp_pat
     monkeypatch.syspath_prepend(FOLDER)
     contrastive = import_module("contrastive")
     for name, value in {
-        "ENCODERS": ("conv4",),
+        "ENCODERS": (("conv4", 32),),
         "PRECISIONS": {"32": "float32"},
         "ROUNDS": 1,
         "UPDATES": 1,
-        "SIZE": 32,
     }.items():
         monkeypatch.setattr(contrastive, name, value)
     monkeypatch.setattr(contrastive, "README", replace(contrastive.README, batch_size=8, steps=3))
+    monkeypatch.setattr(contrastive, "BATCH", 8)
     peers = contrastive.installed("torchvision", "no_such_peer")
     assert peers == ["torchvision"]
     assert "no-such-peer" in capsys.readouterr().out
     collect("roam", tmp_path / "data", 1, size=32, length=16, progress=False)
     rows = "\n".join(contrastive.steps(tmp_path / "data", tmp_path / "pictures", peers)).splitlines()
-    assert {row.count("|") for row in rows} == {3}
+    assert {row.count("|") for row in rows} == {4}
     assert "lightly" not in rows[0]
