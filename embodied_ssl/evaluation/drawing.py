@@ -11,6 +11,7 @@ from torch import Tensor
 
 from embodied_ssl.datasets.images.scenes import UNASKED, Boxes
 from embodied_ssl.evaluation.estimators.average_precision import Found
+from embodied_ssl.evaluation.splits import Rows
 from embodied_ssl.parts.panels import PREDICTED, TRUE, with_lines
 from embodied_ssl.report.figures import Tile
 
@@ -21,6 +22,11 @@ SHOWN = 4
 """Images of the test that are shown."""
 LEAST_SCORE = 0.5
 """Of boxes that are drawn."""
+
+
+def shown_of(rows: Rows) -> Rows:
+    """Some of what is tested on, from all over it: neighbours are often of one object or room."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, SHOWN).round().astype(int))]
 
 
 def class_map(labels: NDArray[np.integer], things: Sequence[bool]) -> Images:

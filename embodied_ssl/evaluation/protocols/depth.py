@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import Scenes
-from embodied_ssl.evaluation.drawing import SHOWN, Tiles, beside, depth_map
+from embodied_ssl.evaluation.drawing import Tiles, beside, depth_map, shown_of
 from embodied_ssl.evaluation.estimators.geometry import predicted_numbers
 from embodied_ssl.evaluation.pixels import Rows, asked_pixels, pictures_of, usual
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -61,13 +61,12 @@ class Depth(Protocol):
         lowest, highest = train.truth.min(), train.truth.max()  # of what may be said
         own, blind = Errors(), Errors()
         shown: tuple[Tiles, ...] = ()
+        draw = partial(depth_map, nearest=float(np.exp(lowest)), farthest=float(np.exp(highest)))
         for batch, logs in predicted:
             truth = scenes.depth(batch)
             own.add(np.exp(logs[:, 0].cpu().numpy().clip(lowest, highest)), truth)
-            if not shown:
-                draw = partial(depth_map, nearest=float(np.exp(lowest)), farthest=float(np.exp(highest)))
-                said = logs[:SHOWN, 0].exp()
-                shown = beside(scenes.images[batch[:SHOWN]], said, draw, truth[:SHOWN], "depth")
+            if (few := np.isin(batch, shown_of(rows))).any():
+                shown += beside(scenes.images[batch[few]], logs[few, 0].exp(), draw, truth[few], "depth")
             blind.add(np.broadcast_to(np.exp(everywhere[..., 0]), truth.shape), truth)
         tested = pictures.tested(encoded.images)
         about = {"pixels": self.pixels, "seed": pictures.seed, **pictures.parts.counts()}

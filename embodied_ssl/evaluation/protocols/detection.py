@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from embodied_ssl.datasets.images.image_set import ImageSet
-from embodied_ssl.evaluation.drawing import SHOWN, boxes_on
+from embodied_ssl.evaluation.drawing import boxes_on, shown_of
 from embodied_ssl.evaluation.estimators.average_precision import average_precision, check_installed
 from embodied_ssl.evaluation.estimators.c4 import Recipe
 from embodied_ssl.evaluation.estimators.detector import best_detector, found_by, moco_detector
@@ -28,7 +30,7 @@ class Detection(Protocol):
     neither asked for nor wrong.
 
     `--detection.recipe moco` is MoCo's transfer to VOC (He et al. 2020): R50-C4 with batch norms trained on, 24,000
-    updates of 16 images at 640 to 1,067 px, as `--on voc:VOCdevkit --detection.pictures 30000
+    updates of 16 images at 640 to 1,067 px, as `--on voc:VOC0712 --detection.pictures 50000
     --detection.recipe moco` for an encoder such as torchvision/resnet50. Its numbers count in the place of `by`,
     `rates` and, where none are given, `updates`; it is trained on what validates as well.
 
@@ -90,10 +92,11 @@ class Detection(Protocol):
             counted = average_precision(said, truth, len(scenes.things), not self.kinds)
             about |= {"kinds": self.kinds, "seed": encoded.seed, **pictures.parts.counts()}
             values = (("AP50", counted.ap50), ("AP75", counted.ap75), ("AP", counted.ap))
-            first, *others = [Measure(f"{by} {name}", value, about, tested) for name, value in values]
+            places = shown_of(np.arange(len(rows)))
+            measures = [Measure(f"{by} {name}", value, about, tested) for name, value in values]
             shown = tuple(
                 (Tile(boxes_on(image, boxes), "there"), Tile(boxes_on(image, boxes, own), "found"))
-                for image, boxes, own in zip(scenes.images[rows[:SHOWN]], truth[:SHOWN], said[:SHOWN], strict=True)
+                for image, boxes, own in ((scenes.images[rows[i]], truth[i], said[i]) for i in places.tolist())
             )
-            found += [replace(first, shown=shown), *others]
+            found += [replace(measures[0], shown=shown), *measures[1:]]
         return found

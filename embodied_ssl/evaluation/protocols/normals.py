@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import Scenes
-from embodied_ssl.evaluation.drawing import SHOWN, Tiles, beside, normal_map
+from embodied_ssl.evaluation.drawing import Tiles, beside, normal_map, shown_of
 from embodied_ssl.evaluation.estimators.geometry import normals_of, predicted_numbers
 from embodied_ssl.evaluation.pixels import Rows, asked_pixels, pictures_of, usual
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -68,9 +68,9 @@ class Normals(Protocol):
         blind: list[Reals] = []
         for batch, said in predicted:
             normals, asked = truth(batch)
-            if not shown:
-                each = said[:SHOWN].movedim(1, -1)
-                shown = beside(pictures.scenes.images[batch[:SHOWN]], each, normal_map, normals[:SHOWN], "normals")
+            if (few := np.isin(batch, shown_of(rows))).any():
+                each = said[few].movedim(1, -1)
+                shown += beside(pictures.scenes.images[batch[few]], each, normal_map, normals[few], "normals")
             own.append(angles(said.movedim(1, -1).cpu().numpy()[asked], normals[asked]))
             blind.append(angles(np.broadcast_to(everywhere, normals.shape)[asked], normals[asked]))
         tested = pictures.tested(encoded.images)

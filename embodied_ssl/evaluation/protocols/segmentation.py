@@ -13,7 +13,7 @@ from torch import Tensor
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.images.scenes import UNASKED, Scenes
-from embodied_ssl.evaluation.drawing import SHOWN, Tiles, beside, class_map
+from embodied_ssl.evaluation.drawing import Tiles, beside, class_map, shown_of
 from embodied_ssl.evaluation.estimators.fine_tuning import RATES
 from embodied_ssl.evaluation.estimators.fully_convolutional import best_network
 from embodied_ssl.evaluation.estimators.labelling import Confusion, confusion_of, fit_layer, predicted_by
@@ -47,6 +47,8 @@ class Segmentation(Protocol):
 
     by: tuple[Literal["linear", "fcn"], ...] = ("linear", "fcn")
     """What is fitted: a layer on frozen stages, a network trained on."""
+    kinds: bool = True
+    """Whether things are told by their kind; else all are one class: where there is a thing, and what the rest is."""
     pictures: Count = 1000
     """Images at most, of all parts."""
     pixels: Count = 16
@@ -62,7 +64,8 @@ class Segmentation(Protocol):
         return images.scenes is not None and images.scenes().labels is not None
 
     def prepare(self, on: EvaluationSet) -> "Task":
-        return Task(asked_often(pictures_of(on, self.pictures, masked=True), self.least_share), self.pixels)
+        pictures = pictures_of(on, self.pictures, masked=True)
+        return Task(asked_often(pictures if self.kinds else alike(pictures), self.least_share), self.pixels)
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         task: Task = encoded.prepared
@@ -81,7 +84,7 @@ class Segmentation(Protocol):
                 continue
             confusion = confusion_of(said(pictures.parts.test), scenes, task.labels)
             first, *others = task.measures(by, confusion, about | {"pixels": self.pixels}, tested)
-            found += [replace(first, shown=task.shown(said(pictures.parts.test[:SHOWN]))), *others]
+            found += [replace(first, shown=task.shown(said(shown_of(pictures.parts.test)))), *others]
         return found + task.measures("blind", task.blind, {}, tested)
 
 
@@ -103,14 +106,31 @@ def asked_often(pictures: Pictures, least: float) -> Pictures:
         )
     found = np.full(UNASKED + 1, UNASKED, np.uint8)
     found[often] = np.arange(len(often))
-    classes = tuple(scenes.classes[each] for each in often)
+    return _renamed(pictures, found, tuple(scenes.classes[each] for each in often))
 
-    def asked(own: Scenes) -> Scenes:
+
+def alike(pictures: Pictures) -> Pictures:
+    """Pictures in which all things are of one class."""
+    scenes = pictures.scenes
+    rest = [name for name in scenes.classes if name not in scenes.things]
+    classes = (*rest, "thing")
+    found = np.full(UNASKED + 1, UNASKED, np.uint8)
+    found[: len(scenes.classes)] = [classes.index(name if name in rest else "thing") for name in scenes.classes]
+    return _renamed(pictures, found, classes, ("thing",))
+
+
+def _renamed(
+    pictures: Pictures, found: NDArray[np.uint8], classes: tuple[str, ...], things: tuple[str, ...] | None = None
+) -> Pictures:
+    """Pictures with other classes. found: which of them each value of labels is, [256]."""
+
+    def renamed(own: Scenes) -> Scenes:
         labels = own.labels
         assert labels is not None, "`takes_images` has looked"
-        return replace(own, labels=lambda rows: found.take(labels(rows)), classes=classes)
+        named = own.things if things is None else things
+        return replace(own, labels=lambda rows: found.take(labels(rows)), classes=classes, things=named)
 
-    return replace(pictures, scenes=asked(scenes), held_out=asked(pictures.held_out))
+    return replace(pictures, scenes=renamed(pictures.scenes), held_out=renamed(pictures.held_out))
 
 
 class Task:
