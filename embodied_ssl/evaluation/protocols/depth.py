@@ -61,7 +61,8 @@ class Depth(Protocol):
         lowest, highest = train.truth.min(), train.truth.max()  # of what may be said
         own, blind = Errors(), Errors()
         shown: tuple[Tiles, ...] = ()
-        draw = partial(depth_map, nearest=float(np.exp(lowest)), farthest=float(np.exp(highest)))
+        nearest, farthest = np.exp(np.percentile(train.truth, (2, 98))).tolist()
+        draw = partial(depth_map, nearest=nearest, farthest=farthest)
         for batch, logs in predicted:
             truth = scenes.depth(batch)
             own.add(np.exp(logs[:, 0].cpu().numpy().clip(lowest, highest)), truth)
