@@ -21,6 +21,8 @@ def _shown(kind: str, seed: int, hour: int, day: int, **settings: object) -> Sta
     return StandardData(kind, {"minute": 60, "hour": hour, "day": day}, seed, {**seen, **views, **settings})
 
 
+IN_AN_HOUR = ("touch: grasping", "touch: all senses", "touch: seeing again", "simclr: hold", "labels")
+
 STUDY = Study(
     question="What is a representation worth to a robot that is shown fifty times what to do?",
     data={
@@ -42,7 +44,7 @@ STUDY = Study(
     ),
     sizes={
         "minute": Size(samples=1024, seeds=1),
-        "hour": Size(samples=48_000, seeds=3),
+        "hour": Size(samples=48_000, seeds=5, rows=IN_AN_HOUR),
         "day": Size(samples=512_000, seeds=5),
         "gpu": Size(samples=2_000_000, seeds=5),
     },
