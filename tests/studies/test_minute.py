@@ -47,12 +47,12 @@ FEWER: dict[type[Protocol], dict[str, Any]] = {
 
 
 def smaller(asked: Study) -> Study:
-    """As many rows, sets, protocols and choices, on fewer samples, smaller sets and two divisions."""
+    """As many rows, sets, protocols and choices, on fewer samples, smaller sets and one division of them."""
 
     def fewer(protocol: Protocol) -> Protocol:
         return replace(protocol, **FEWER.get(type(protocol), {}))
 
-    on = (replace(one, splits=min(one.splits, 2), protocols=tuple(map(fewer, one.protocols))) for one in asked.on)
+    on = (replace(one, splits=1, protocols=tuple(map(fewer, one.protocols))) for one in asked.on)
     sizes = {"minute": replace(asked.sizes["minute"], samples=256)}
     data = {name: third(one) for name, one in asked.data.items()}
     return replace(asked, on=tuple(on), sizes=sizes, data=data)
