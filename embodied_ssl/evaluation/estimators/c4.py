@@ -124,7 +124,7 @@ def descent(detector: nn.Module, recipe: Recipe) -> tuple[torch.optim.SGD, torch
     norms = [parameter for norm in _norms(detector) for parameter in norm.parameters(recurse=False)]
     of_norms = {id(parameter) for parameter in norms}
     others = [parameter for parameter in detector.parameters() if id(parameter) not in of_norms]
-    groups = [{"params": others}, {"params": norms, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": others}, {"params": norms, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, recipe.rate, momentum=recipe.momentum, weight_decay=recipe.decay)
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, recipe.factor)
 
