@@ -84,7 +84,7 @@ def touch() -> Section:
     asked = {
         "Whether a grasp holds": ("grasping alone", "senses", "area under curve", "tables_test", ""),
         "Stiffness": ("poking alone", "physics", "R² log stiffness", "poke_test", ""),
-        "Which way a push went": ("pushing alone", "senses", "R² push", "push_test", ""),
+        "Which way a push went": ("pushing alone", "senses", "R² way of a push", "push_test", ""),
         "Mass": ("pushing alone", "physics", "R² log mass", "poke_test", ""),
         "How far a push moves an object": ("pushing alone", "senses", "R² displacement", "push_test", ""),
         "The same object again": ("seeing again alone", "retrieval", "instance recall@1", "tables_test", ""),

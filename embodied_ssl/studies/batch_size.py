@@ -19,7 +19,11 @@ def _moco(queue: int) -> Row:
 
 STUDY = Study(
     question="How many others does an object have to be told from: does a large batch help, and is a queue as good?",
-    rows=(*map(_simclr, (32, 64, 128, 256, 512)), *map(_moco, (128, 512, 2048, 8192))),
+    rows=(
+        *map(_simclr, (32, 64, 128, 256, 512)),
+        *map(_moco, (128, 512, 2048, 8192)),
+        Row("labels", "labels", {"labelled": "hold"}, RATES),
+    ),
     on=(On("yardstick", (LinearProbe(), KNN()), splits=5),),
     chosen_on=On("yardstick_choose", (LinearProbe(),)),
     encoder="resnet8",

@@ -42,7 +42,7 @@ STUDY = Study(
         Figure("Whether a grasp holds", "senses", "area under curve", "tables_test"),
         Figure("Grasps carried out", "grasping", "success", "tables_test", over="labelled grasps"),
         Figure("Stiffness felt by a poke", "senses", "R² log stiffness", "poke_test"),
-        Figure("Which way a push went, seen before and after", "senses", "R² push", "push_test"),
+        Figure("Which way a push went, seen before and after", "senses", "R² way of a push", "push_test"),
         Figure("How far a push moves an object", "senses", "R² displacement", "push_test"),
         Figure("Material, six labelled images of each", "few_labels", "accuracy@6", "poke_test", "material"),
     ),

@@ -124,7 +124,13 @@ def _ways(dataset: Dataset, parts: Split) -> Touches:
     start, end = (dataset.array(f"interactions/{name}")[:].astype("f8") for name in ("start_pixel", "end_pixel"))
     places = _places(dataset, "start_pixel", np.zeros(len(start), np.float32))
     return Touches(
-        places, parts, end - start, ("push",), np.empty((len(start), 0)), _regressed, ("rgb_before", "rgb_after")
+        places,
+        parts,
+        end - start,
+        ("way of a push",),
+        np.empty((len(start), 0)),
+        _regressed,
+        ("rgb_before", "rgb_after"),
     )
 
 
