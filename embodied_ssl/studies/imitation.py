@@ -51,8 +51,6 @@ STUDY = Study(
     figures=(
         Figure("Pressing a button", "imitation", "success", "press_shown", over="demonstrations"),
         Figure("Picking and placing", "imitation", "success", "pick_place_shown", over="demonstrations"),
-        Figure("Actions foreseen, pressing", "imitation", "R² of actions", "press_shown", over="demonstrations"),
-        Figure("Actions foreseen, picking", "imitation", "R² of actions", "pick_place_shown", over="demonstrations"),
     ),
     batch_size=128,
 )
