@@ -142,11 +142,10 @@ class Method(nn.Module):
         """Settings as `settings` said them when there were fewer: each that is missing has its default."""
         found = dict(settings)
         for name, parameter in settings_of(cls).items():
-            usual = _plain(name, parameter.default) if parameter.default is not parameter.empty else None
-            if isinstance(usual, dict) and isinstance(found.get(name), dict):
-                found[name] = usual | found[name]
-            else:
-                found.setdefault(name, usual)
+            if parameter.default is not parameter.empty:
+                usual = _plain(name, parameter.default)
+                given = found.get(name, usual)
+                found[name] = usual | given if isinstance(usual, dict) and isinstance(given, dict) else given
         return found
 
 

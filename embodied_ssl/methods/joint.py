@@ -73,9 +73,9 @@ class Joint(Method):
     def with_defaults(cls, settings: dict[str, Any]) -> dict[str, Any]:
         from embodied_ssl.methods import method_class
 
-        own = settings["method_settings"].items()
-        filled = {name: method_class(name).with_defaults(settings_of_one) for name, settings_of_one in own}
-        return super().with_defaults(settings) | {"method_settings": filled}
+        found = super().with_defaults(settings)
+        own = (found["method_settings"] or {}).items()
+        return found | {"method_settings": {name: method_class(name).with_defaults(given) for name, given in own}}
 
     def input_streams(self) -> dict[str, StreamSpec]:
         return {
