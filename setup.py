@@ -98,7 +98,7 @@ setup(
     python_requires=">=3.11",
     packages=[name for folder, name in FOLDERS.items() for name in packages(folder, name)],
     package_dir={name: folder for folder, name in FOLDERS.items()},
-    package_data={"": ["*.j2", "*.json", "*.safetensors", "py.typed"]},
+    package_data={"": ["*.j2", "*.json", "py.typed"], "embodied_ssl.zoo": ["*/*.json", "*/*.safetensors", "*/*.npy"]},
     install_requires=[
         *(f"{each}; {WHEELS}" for each in SIMULATION),
         "numpy>=1.26",

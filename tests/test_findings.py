@@ -113,7 +113,7 @@ def run_whole(tmp_path, monkeypatch):
     some = [one for one in longer["lecture"] if one.set.startswith("yardstick") and one.protocol == "linear_probe"]
     clip = [replace(one, protocol="zero_shot") for one in some if one.row == "clip"]
     probed = [one for one in some if one.row == "simclr"]
-    named = [replace(one, protocol="classifier", set="cifar10") for one in probed]
+    named = [replace(one, protocol="classifier", set=on) for on in ("cifar10", "roam_test") for one in probed]
     acted = [
         replace(one, protocol="imitation", set=f"{on}_shown", metric=metric)
         for on in ("press", "pick_place")

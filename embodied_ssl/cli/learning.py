@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from embodied_ssl.recipe import Preset
 
 _INIT = (
-    "what it begins with: `pretrained`, what timm or torchvision downloads for it; the directory of a run; or a file, "
-    ".safetensors or .pth, in the naming of the library or of ours; None: drawn at random by the seed"
+    "what it begins with: `pretrained`, what timm or torchvision downloads for it; the directory of a run, or "
+    "`zoo/NAME`; or a file, .safetensors or .pth, in the naming of the library or of ours; None: drawn by the seed"
 )
 _OUT = "the run directory; made if need be. One of another configuration, or of other first weights, is refused"
 

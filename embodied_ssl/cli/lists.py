@@ -107,16 +107,19 @@ def zoo_parser() -> Parser:
 
 def zoo_command(given: Mapping[str, Any]) -> int:
     """`embodied-ssl zoo`."""
+    from embodied_ssl.training.runs.run import load_run
     from embodied_ssl.zoo import zoo_card, zoo_names
 
     for name in zoo_names():
-        card = zoo_card(name)
-        encoder = card["run"]["encoder"]
+        card, encoder = zoo_card(f"zoo/{name}"), load_run(f"zoo/{name}").configuration["encoder"]
         print(f"zoo/{name}\n    {card['row']}, of the study {card['study']} at {card['size']}:\n    {card['command']}")
         print(f"    {encoder['name']}, images of {encoder['image_size']} px")
         for one in card["scores"]:
             print(f"    {one['set']}, {one['protocol']}: {one['metric']} {one['value']:.3f}")
-    print('load one with embodied_ssl.load_encoder("zoo/NAME"); `embodied-ssl verify zoo/NAME` makes it again')
+    print(
+        'load one with embodied_ssl.load_encoder("zoo/NAME"); `embodied-ssl evaluate zoo/NAME` measures it, `train` '
+        "learns on from it with --init zoo/NAME, `embodied-ssl verify zoo/NAME` makes it again"
+    )
     return 0
 
 

@@ -20,7 +20,7 @@ def evaluate_parser() -> Parser:
         "RUN ... --on SET ... [settings]",
         [
             "embodied-ssl evaluate runs/simclr-0 runs/simclr-1 --on data/held_out --out measured",
-            "embodied-ssl evaluate runs/simclr-0 --on images.zip --protocol knn few_labels",
+            "embodied-ssl evaluate runs/simclr-0 zoo/hold_and_path --on images.zip --protocol knn few_labels",
         ],
     )
     parser.positional = "runs"
@@ -40,9 +40,10 @@ def evaluate_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.evaluation.evaluate import evaluate
     from embodied_ssl.evaluation.panels import present
     from embodied_ssl.report.text import print_tables
+    from embodied_ssl.zoo import run_folder
 
     own = built(evaluate, _with_protocols(given))
-    out, runs = own.pop("out"), own["runs"]
+    out, runs = own.pop("out"), [run_folder(run) for run in own["runs"]]
     with nullcontext() if out is None else claim(out):  # before any work: it may not be writable, or held by another
         results = evaluate(**own)
         if out is not None:

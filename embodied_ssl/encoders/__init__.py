@@ -87,8 +87,8 @@ def make_encoder(name: str, image_size: int = 64, init: Path | str | None = None
     name: one of `encoder_names`; `module:Name` for an nn.Module of one's own (see OutsideEncoder); `timm/NAME` or
     `torchvision/NAME` for a backbone of theirs; `sine/NAME` for a plain transformer of timm with positions that do not
     learn; or `split/NAME` for conv4, resnet8 or alexnet in two halves.
-    init: what it begins with: `pretrained`, what the library of a backbone downloads for it; the directory of a run;
-    or a file, .safetensors or .pth, in the naming of that library or of ours. None: at random.
+    init: what it begins with: `pretrained`, what the library of a backbone downloads for it; the directory of a run,
+    or `zoo/NAME`; or a file, .safetensors or .pth, in the naming of that library or of ours. None: at random.
 
     Raises DataError for an unknown name, where it offers the near one, and for weights that can't be had or are of
     another network.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders.base import Encoder
+from embodied_ssl.zoo import run_folder
 
 _WRAPPED = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Where training scripts keep the weights in what they save, the best first."""
@@ -19,7 +20,7 @@ _PREFIXES = ("module.", "_orig_mod.")
 
 
 def start_from(encoder: Encoder, source: Path | str) -> None:
-    """Fill an encoder with weights of a run's directory or of a file, .safetensors or .pth.
+    """Fill an encoder with weights of a run's directory, of `zoo/NAME`, or of a file, .safetensors or .pth.
 
     A file names them as an encoder of ours does or, for `timm/NAME` and `torchvision/NAME`, as that library does; its
     classifier is left out. Nothing in a file is executed. Raises DataError where it is missing, damaged, or of another
@@ -48,12 +49,12 @@ def fill(encoder: Encoder, state: dict[str, Tensor], source: Path | str) -> None
 
 def read_weights(source: Path | str) -> dict[str, Tensor]:
     """The tensors of a run's encoder or of a file, by name. Raises DataError where there are none."""
-    path = Path(source).expanduser()
+    path = run_folder(source)
     if path.is_dir():
         path = path / "encoder.safetensors"
     if not path.is_file():
         raise DataError(
-            f"{path}: no weights there; give `pretrained`, the directory of a run that has ended, or a file"
+            f"{path}: no weights there; give `pretrained`, the directory of a run that has ended, `zoo/NAME`, or a file"
         )
     try:
         content: Any = load_file(path) if path.suffix == ".safetensors" else _load_pickled(path)

@@ -24,6 +24,7 @@ from embodied_ssl.evaluation.settings import USUAL, Settings, found_device
 from embodied_ssl.limits import within_limits
 from embodied_ssl.report.figures import Predictions
 from embodied_ssl.training.devices.memory import keep_memory
+from embodied_ssl.zoo import run_folder
 
 
 @within_limits
@@ -41,7 +42,7 @@ def evaluate(
     """Measure the encoders of runs on sets of images.
 
     Args:
-        runs: run directories. A row is a directory's name without the `-SEED` at its end.
+        runs: run directories, or `zoo/NAME`. A row is a directory's name without the `-SEED` at its end.
         on: sets of images: data sets of ours, folders, zip or tar archives of class folders.
         protocols: by name, by `module:Name`, or with settings of their own, as `KNN(neighbours=5)`; None: all but those
             that take long.
@@ -64,7 +65,7 @@ def evaluate(
     plans = plan(on, protocols, settings, device)
     if not runs:
         raise DataError("evaluate: name at least one run")
-    rows = candidates(runs, baselines, rescaled)
+    rows = candidates([run_folder(run) for run in runs], baselines, rescaled)
     for each in plans:
         each.prepare(sorted({row.seed for row in rows}))
         for row in rows:

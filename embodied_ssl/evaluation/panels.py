@@ -25,7 +25,7 @@ from embodied_ssl.parts.motions import sample_motions
 from embodied_ssl.parts.panels import panels_of, signed
 from embodied_ssl.report.figures import Figure
 from embodied_ssl.report.page import write_report
-from embodied_ssl.training.runs.checkpoint import load_encoder, load_method, read_configuration
+from embodied_ssl.training.runs.checkpoint import METHOD, load_encoder, load_method, read_configuration
 
 MOST_IMAGES = 1500
 BATCH = 24  # samples that a method compares to show its task
@@ -39,6 +39,8 @@ def figures_of(run: Path | str, on: Sequence[Path | str], most: int | None = Non
     shown: list[Figure] = []
     for images in named_sets(on[:most], skip_damaged=True):  # had it not been to be skipped, none would be measured
         shown += feature_figures(load_encoder(run), images)
+    if not (Path(run) / METHOD).is_file():  # as in the zoo, which keeps no heads
+        return shown
     method = load_method(run)
     on = _of_known_motions(method, on)
     shown += task_figures(method, on, set(read_configuration(run)["data"]))

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.store.files import write_atomically
+from embodied_ssl.zoo import run_folder
 
 CARD = "README.md"
 Format = Literal["timm", "onnx", "torch_export", "huggingface"]
@@ -18,7 +19,7 @@ def export(
     """Write the encoder of a run so that another library loads it, and a model card beside it.
 
     Args:
-        run: the directory of a run that has ended.
+        run: the directory of a run that has ended, or `zoo/NAME`.
         out: a new or an empty directory; of an earlier export what is in it is replaced.
         to: `timm`: a folder for `timm.create_model("local-dir:OUT")`, of timm's networks. `onnx`: a graph for ONNX
             Runtime; takes the extra `[export]`. `torch_export`: a program of `torch.export`, for torch alone.
@@ -39,6 +40,7 @@ def export(
     if to not in get_args(Format):
         raise unknown_name("format", to, get_args(Format))
     write = getattr(import_module(f"embodied_ssl.exporting.to_{to}"), f"to_{to}")
+    run = run_folder(run)
     encoder = load_encoder(run)
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CARD).is_file())):
         raise DataError(f"{out}: holds something else; name a new or an empty directory")

@@ -8,7 +8,7 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import Count, NonNegative, Share, SomeShare
 from embodied_ssl.method import Method, Panel, Recipe, Step
-from embodied_ssl.parts.augmentation import color_jitter, grayscale
+from embodied_ssl.parts.augmentation import color_jitter, grayscale_
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.gradient_cache import in_chunks
 from embodied_ssl.parts.heads import mlp
@@ -98,7 +98,7 @@ class Counting(Method):
         views = random_square(images, step.rng, 2 * self.side, (self.least_crop, 1.0))  # [B, 3, 2 t, 2 t]
         if self.training:
             views = color_jitter(views, step.rng, self.jitter, self.jitter, self.jitter, self.jitter / 4)
-            views = grayscale(views, step.rng, self.grey)
+            views = grayscale_(views, step.rng, self.grey)
         quarters = [half for row in views.chunk(2, 2) for half in row.chunk(2, 3)]
         return shrunk(views, self.side, step.rng), torch.cat(quarters)
 

@@ -13,7 +13,7 @@ from embodied_ssl.datasets.read.batches import Frames
 from embodied_ssl.encoders import DEVIATION, MEAN, Encoder
 from embodied_ssl.limits import Count, NonNegative, Several, Share, SomeShare
 from embodied_ssl.method import Method, Panel, Step
-from embodied_ssl.parts.augmentation import color_jitter, grayscale
+from embodied_ssl.parts.augmentation import color_jitter, grayscale_
 from embodied_ssl.parts.fitting import check_size
 from embodied_ssl.parts.heads import Tower, mlp
 from embodied_ssl.parts.losses import cross_entropy
@@ -114,7 +114,7 @@ class Jigsaw(Method):
         whole = tiles.transpose(1, 2).flatten(2, 3)  # [B, 3, 9 · t, t]
         if self.training and self.jitter:
             whole = color_jitter(whole, rng, self.jitter, self.jitter, self.jitter, self.jitter / 4)
-        whole = grayscale(whole, rng, self.grey) if self.training else whole
+        whole = grayscale_(whole, rng, self.grey) if self.training else whole
         each = whole.unflatten(2, (TILES, -1)).transpose(1, 2)
         return standardised(each) if self.normalise else each
 

@@ -76,7 +76,7 @@ def _hue_rotation(turn: Tensor) -> Tensor:
 
 
 @in_float32
-def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+def grayscale_(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
     """Drop the colours of some samples, in place. images: float [B, 3, H, W]."""
     luma = torch.tensor(LUMA, device=images.device, dtype=images.dtype)
     grey = chosen(len(images), probability, rng).nonzero().squeeze(1)
@@ -85,7 +85,7 @@ def grayscale(images: Tensor, rng: torch.Generator, probability: float) -> Tenso
 
 
 @in_float32
-def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
+def blur_(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probability: float) -> Tensor:
     """Gaussian blur with a random width per sample, px, by a kernel of an odd number of taps, mirrored at the border.
 
     In place. All channels of all samples are those of one image, each with a kernel of its own. images: float
@@ -106,7 +106,7 @@ def blur(images: Tensor, rng: torch.Generator, sigma: Range, kernel: int, probab
 
 
 @in_float32
-def solarize(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
+def solarize_(images: Tensor, rng: torch.Generator, probability: float) -> Tensor:
     """Turn what is brighter than a half into its negative, in some samples, in place.
 
     images: float [B, 3, H, W] in [0, 1].
@@ -161,7 +161,7 @@ def augment(images: Tensor, rng: torch.Generator, size: int, settings: Augmentat
         saturation, hue = settings.saturation * strength, settings.hue * strength
         views = color_jitter(views, rng, light, light, saturation, hue, settings.jittered)
     if settings.grey:
-        views = grayscale(views, rng, settings.grey)
+        views = grayscale_(views, rng, settings.grey)
     if settings.blurred:
-        views = blur(views, rng, (0.1, 2.0), size // 20 * 2 + 1, settings.blurred)
-    return solarize(views, rng, settings.solarized) if settings.solarized else views
+        views = blur_(views, rng, (0.1, 2.0), size // 20 * 2 + 1, settings.blurred)
+    return solarize_(views, rng, settings.solarized) if settings.solarized else views

@@ -37,6 +37,8 @@ from embodied_ssl.training.runs.run import ENCODER
 from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.train import train
 
+ENDED = ".ended.json"
+"""Of a run that has ended: what it was asked for, and the hash of its encoder. It stands for one that is elsewhere."""
 PROGRESS = ".progress.json"
 """Of a run under way or ended: updates, and the seconds of a core that they took."""
 _QUIETLY = ("--progress", "false", "--logger", "csv", "--checkpoint_every", "100")
@@ -72,7 +74,7 @@ class Try:
         _write(self.file, {"of": self._identity(), "choice": self.choice, **asdict(first)})
 
     def _identity(self) -> str:
-        return _digest({"command": self.learning.command, "on": self.on.said()})
+        return _digest({"command": self.learning.said, "on": self.on.said()})
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Learning:
     seed: int
     command: tuple[str, ...]
     """What follows `embodied-ssl train`."""
+    said: tuple[str, ...]
+    """The same by the names of data sets, wherever they and the run lie."""
     run: Path
     samples: int
     batch_size: int
@@ -93,20 +97,39 @@ class Learning:
         return all(each.is_done() for each in self.tries)
 
     def is_done(self) -> bool:
-        """Whether the run has ended."""
-        return is_finished(self.run)
+        """Whether the run has ended, here or elsewhere."""
+        return has_ended(self.run)
 
     def work(self) -> None:
         """Learn, or find that it was learned. Raises DataError where another run is there."""
         _wait(self.is_ready)
-        name, *options = [*self.command, *shlex.split(best_of(self.tries))]
+        chosen = shlex.split(best_of(self.tries))
+        said = [*self.said, *chosen]
+        if self.is_done() and not is_finished(self.run):
+            if (other := _ended(self.run)["said"]) != said:
+                raise DataError(
+                    f"{self.run}: has learned elsewhere by `{shlex.join(other)}`, not by `{shlex.join(said)}`; name "
+                    "another --out, or delete it"
+                )
+            return
+        name, *options = [*self.command, *chosen]
         given = arguments_of_train(name, train_parser(name, [*options, *_QUIETLY]).values([*options, *_QUIETLY]))
         steps = given["recipe"].steps
-        if self.is_done() and (ended := read_configuration(self.run)["recipe"]["steps"]) != steps:
+        if is_finished(self.run) and (ended := read_configuration(self.run)["recipe"]["steps"]) != steps:
             raise DataError(
                 f"{self.run}: holds a run whose recipe.steps is {ended}, not {steps}; name another --out, or delete it"
             )
         train(**given, callbacks=[_Told()])
+        _write(self.run / ENDED, {"said": said, "encoder_sha256": file_sha256(self.run / ENCODER)})
+
+
+def has_ended(run: Path) -> bool:
+    """Whether a run has ended, here or where nothing but its numbers was kept."""
+    return is_finished(run) or (run / ENDED).is_file()
+
+
+def _ended(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / ENDED).read_text(encoding="utf-8")))
 
 
 def best_of(tries: Sequence[Try]) -> str:
@@ -179,7 +202,7 @@ class Measuring:
 
     def is_ready(self) -> bool:
         """Whether what it needs is there."""
-        return self.run is None or is_finished(self.run)
+        return self.run is None or has_ended(self.run)
 
     def is_done(self) -> bool:
         """Whether its numbers are there, of the same weights, set and protocols."""
@@ -192,6 +215,11 @@ class Measuring:
         _wait(self.is_ready)
         if self.is_done():
             return
+        if self.run is not None and not is_finished(self.run):
+            raise DataError(
+                f"{self.run}: has learned elsewhere, and was not measured on this {self.on.name} by these protocols; "
+                "delete it, so that it learns again"
+            )
         started = time.process_time()
         found = self.on.measure(self.candidate())
         told = {"of": self._identity(), "results": [asdict(each) for each in found]}
@@ -209,9 +237,10 @@ class Measuring:
         return Candidate(self.row, self.seed, fixed_encoders()[self.row]())
 
     def results(self) -> list[Result]:
-        """The numbers that are there; what their run is called by its content, the present code says."""
+        """The numbers that are there; what their run is called by its content, the present code says where it can."""
         told = json.loads(self.file.read_text(encoding="utf-8"))["results"]
-        own = {"row_sha256": row_sha256(read_configuration(self.run))} if self.run else {}
+        there = self.run is not None and is_finished(self.run)
+        own = {"row_sha256": row_sha256(read_configuration(self.run))} if self.run and there else {}
         return [Result(**{**each, **own}) for each in told]
 
     def shown(self) -> list[Predictions]:
@@ -228,7 +257,12 @@ class Measuring:
 
     def _identity(self) -> str:
         untrained = self.untrained.said() if self.untrained else {}
-        weights = file_sha256(self.run / ENCODER) if self.run else json.dumps(untrained, sort_keys=True)
+        if self.run is None:
+            weights = json.dumps(untrained, sort_keys=True)
+        elif is_finished(self.run):
+            weights = file_sha256(self.run / ENCODER)
+        else:
+            weights = _ended(self.run)["encoder_sha256"]
         return _digest({"row": self.row, "seed": self.seed, "weights": weights, "on": self.on.said()})
 
 

@@ -22,6 +22,8 @@ from embodied_ssl.evaluation.settings import USUAL, Settings
 from embodied_ssl.studies.cells import Cell, Learning, MeasuredOn, Measuring, Try, split_seeds
 from embodied_ssl.studies.data import DATA, collect_standard, standard
 from embodied_ssl.studies.study import On, Row, Size, Study, file_name
+from embodied_ssl.training.runs.checkpoint import read_configuration
+from embodied_ssl.zoo import run_folder
 
 CHOOSING_SEED = 1000
 """Of the runs that choose settings; none of them is measured."""
@@ -69,6 +71,8 @@ class Experiment:
             _tell(f"{name} was not given (--sets {name}=PATH): what needs it is left out")
         if not self.rows or not self.on:
             raise DataError(f"{self.study.name}: needs {', '.join(left_out)}; give them by --sets NAME=PATH")
+        for name in self.study.learned:
+            read_configuration(run_folder(name))
         for row in self.rows:
             for choice in row.choices or ("",):
                 self._checked(row, choice)
@@ -117,17 +121,22 @@ class Experiment:
         return [each for row in self.rows for each in self._tries(row)]
 
     def _measuring(self, on: MeasuredOn) -> list[Measuring]:
-        places = {(row, seed): self.out / "measured" / f"{file_name(row)}-{seed}" / f"{file_name(on.name)}.json"
-                  for row in (*fixed_encoders(), *self._untrained, *(each.name for each in self.rows))
-                  for seed in self.seeds}  # fmt: skip
-        runs = {row.name: row for row in self.rows}
-        return [
-            Measuring(
-                row, seed, on, file, run=self.place_of_run(runs[row], seed) if row in runs else None,
-                untrained=self._untrained.get(row),
-            )
-            for (row, seed), file in places.items()
-        ]  # fmt: skip
+        def place(row: str, seed: int) -> Path:
+            return self.out / "measured" / f"{file_name(row)}-{seed}" / f"{file_name(on.name)}.json"
+
+        found = [
+            Measuring(row, seed, on, place(row, seed), untrained=self._untrained.get(row))
+            for row in (*fixed_encoders(), *self._untrained)
+            for seed in self.seeds
+        ]
+        learned = [(name, seed, run_folder(name)) for name in self.study.learned for seed in self.seeds]
+        learned += [
+            (row.name, seed, self.place_of_run(row, seed))
+            for row in self.rows
+            if on.name in (row.on or (on.name,))
+            for seed in self.seeds
+        ]
+        return [*found, *(Measuring(row, seed, on, place(row, seed), run=run) for row, seed, run in learned)]
 
     def _on_set(self, name: str) -> MeasuredOn:
         if name not in self._on_sets:
@@ -181,11 +190,13 @@ class Experiment:
         """A run as a command, whose updates follow from the samples and the batch."""
         batch = self._checked(row, choice)["recipe"].batch_size
         steps = max(1, math.ceil(self.size.samples * row.samples * share / batch))
-        command = [*self._command(row, choice), *self._streams(row), "--steps", str(steps), "--seed", str(seed)]
-        return Learning(row.name, seed, (*command, "--out", str(run)), run, steps * batch, batch, tries)
+        own, long = self._command(row, choice), ["--steps", str(steps), "--seed", str(seed)]
+        said = (*own, *_options(row.data), *long)
+        command = (*own, *self._streams(row), *long, "--out", str(run))
+        return Learning(row.name, seed, command, said, run, steps * batch, batch, tries)
 
     def _streams(self, row: Row) -> list[str]:
-        return [word for stream, name in row.data.items() for word in (f"--data.{stream}", str(self.place(name)))]
+        return _options({stream: str(self.place(name)) for stream, name in row.data.items()})
 
     def _command(self, row: Row, choice: str) -> list[str]:
         """What follows `embodied-ssl train`, without data, seed, updates and place: the study's own options first."""
@@ -224,6 +235,10 @@ class Experiment:
 
     def _is_known(self, name: str) -> bool:
         return name in DATA or name in self.study.data or name in self.sets
+
+
+def _options(streams: Mapping[str, str]) -> list[str]:
+    return [word for stream, source in streams.items() for word in (f"--data.{stream}", source)]
 
 
 def words_of(text: str) -> list[str]:

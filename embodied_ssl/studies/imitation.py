@@ -53,4 +53,5 @@ STUDY = Study(
         Figure("Picking and placing", "imitation", "success", "pick_place_shown", over="demonstrations"),
     ),
     batch_size=128,
+    learned=("zoo/hold_and_path", "zoo/dino_hold"),
 )

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from embodied_ssl.studies import study_named
 from embodied_ssl.studies.cells import Cell, Learning, Measuring, work
 from embodied_ssl.studies.experiment import Experiment
 from embodied_ssl.studies.progress import Progress
+from embodied_ssl.studies.record import go_on_from
 from embodied_ssl.studies.study import Row, Study, file_name
 from embodied_ssl.studies.write import write_study
 
@@ -40,6 +42,8 @@ def study(
     workers: Count = 1,
     engine: str = "loky",
     device: str = "auto",
+    begun: Path | None = None,
+    so_far: bool = False,
     progress: bool = True,
     slurm: Slurm = USUAL,
 ) -> Results:
@@ -57,12 +61,15 @@ def study(
         workers: processes that collect, train and measure side by side, each on one core. Numbers do not depend on it.
         engine: `loky`, or on a cluster `ray`, `dask` or `slurm` (a job for each run, at most `workers` at a time).
         device: to train and to measure on: `cpu`, `cuda`, `mps`, or `auto`, the best there is.
+        begun: the `cells.zip` that the same study left elsewhere: what it holds is not done again.
+        so_far: do nothing but write what has been measured, as of a study that was stopped or still runs elsewhere.
         progress: whether to show how far it is.
         slurm: what each job of the engine `slurm` asks of the cluster.
 
     Writes OUT/runs/ROW-SEED, OUT/measured, OUT/results.csv (every number with its settings and hashes), OUT/tables.md,
-    OUT/figures and OUT/report.html; returns the results. Raises DataError, before any work, for a study, a size, a row
-    or a set that is not there, and for rows that cannot learn from their data.
+    OUT/figures, OUT/report.html, and OUT/cells.zip, from which the study can be gone on with elsewhere; returns the
+    results. Raises DataError, before any work, for a study, a size, a row or a set that is not there, and for rows that
+    cannot learn from their data.
     """
     asked = study_named(name) if isinstance(name, str) else name
     if size not in asked.sizes:
@@ -74,7 +81,7 @@ def study(
     experiment = Experiment(
         replace(asked, rows=rows_named(asked, rows or how.rows)), size, how, folder, place, places, device=device
     )
-    return run_experiment(experiment, workers, engine, progress, slurm)
+    return run_experiment(experiment, workers, engine, progress, slurm, begun=begun, so_far=so_far)
 
 
 def run_experiment(
@@ -84,6 +91,8 @@ def run_experiment(
     progress: bool = True,
     slurm: Slurm = USUAL,
     page: bool = True,
+    begun: Path | None = None,
+    so_far: bool = False,
 ) -> Results:
     """Do all cells of a study that are not done yet, and write what was found. Raises DataError as `study` does.
 
@@ -100,8 +109,13 @@ def run_experiment(
         measured = len(list(experiment.out.glob("measured/*/*.json")))
         return f"{ended} runs have ended and {measured} are measured in {experiment.out}"
 
-    with saying_what_is_kept(kept), claim(experiment.out):
+    looks_on = so_far and (experiment.out / STUDY).is_file()  # while it may run
+    with saying_what_is_kept(kept), nullcontext() if looks_on else claim(experiment.out):
         _bind(experiment)
+        if begun is not None:
+            go_on_from(begun.expanduser(), experiment)
+        if so_far:
+            return write_study(experiment, page)
         experiment.collect(workers, engine, progress, slurm=slurm)
         cells = experiment.cells()
         left = [each for each in cells if isinstance(each, Learning) or not each.is_done()]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.limits import Count, Positive, SomeShare, hold_fields
 from embodied_ssl.parts.precision import Precision
@@ -31,6 +31,8 @@ class Row:
     """Further options, of which one is taken: the best on `Study.chosen_on`, after training by a seed apart."""
     samples: Positive = 1.0
     """How many it sees, in multiples of those of the study: for methods that make many views of each."""
+    on: tuple[str, ...] = ()
+    """The sets that it is measured on, by name; none: all."""
 
     def __post_init__(self) -> None:
         hold_fields(self)
@@ -110,6 +112,9 @@ class Study:
     """Data sets of its own, by name, beside the standard ones."""
     rescaled: bool = False
     """Whether there is a row `random ... rescaled`: weights before training, rescaled to what rows learn from."""
+    learned: tuple[str, ...] = ()
+    """Encoders that have learned already, `zoo/NAME` or the folder of a run: rows beside those that learn, for each
+    seed the same."""
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -122,6 +127,9 @@ class Study:
             raise DataError(f"two rows are called {both.pop()}; a row needs a name of its own")
         if choosing := [row.name for row in self.rows if row.choices and self.chosen_on is None]:
             raise DataError(f"the row {choosing[0]} has choices; say with chosen_on what they are tried on")
+        sets = [on.data for on in self.on]
+        if unknown := [name for row in self.rows for name in row.on if name not in sets]:
+            raise unknown_name("set to measure on", unknown[0], sets)
         if self.chosen_on is not None and self.chosen_on.data in {on.data for on in self.on}:
             raise DataError(f"{self.chosen_on.data}: is measured on, so that nothing may be chosen on it")
 

@@ -28,7 +28,7 @@ from embodied_ssl.studies.run import STUDY, rows_named, run_experiment
 from embodied_ssl.training.runs.checkpoint import ENCODER, is_finished, read_configuration
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
-from embodied_ssl.zoo import is_of_zoo, weights_of, zoo_card
+from embodied_ssl.zoo import is_of_zoo, run_folder, zoo_card
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,17 @@ def verify(
     hashes, and weights and numbers to the last bit: on another kind of processor they may differ. Raises DataError for
     a folder that is none of these.
     """
-    folder = Path(path).expanduser()
+    folder = run_folder(path)
     with _scratch(scratch) as fresh:
         if (folder / STUDY).is_file():
             return _verify_study(folder, fresh, rows, seeds, workers, device, progress)
-        if is_of_zoo(path):
-            card, weights = zoo_card(str(path)), weights_of(str(path))
-            return _verify_run(str(path), card["run"], card["data"], weights, fresh, workers, device, progress)
         if is_finished(folder):
-            told, name = read_configuration(folder), f"run {folder.resolve().name}"
-            data = {stream: _told_data(entry) for stream, entry in told["data"].items()}
+            told = read_configuration(folder)
+            if is_of_zoo(path):
+                name, data = str(path), zoo_card(path)["data"]
+            else:
+                name = f"run {folder.resolve().name}"
+                data = {stream: _told_data(entry) for stream, entry in told["data"].items()}
             return _verify_run(name, told, data, folder / ENCODER, fresh, workers, device, progress)
     raise DataError(f"{folder}: no study, and no run that has ended; name the --out of one")
 

@@ -1,13 +1,12 @@
 """What a study ends with: `results.csv`, `tables.md`, figures, and one page."""
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery.template import Figure as Drawn
 from embodied_ssl.datasets.store.files import write_atomically
-from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
 from embodied_ssl.evaluation.panels import equivariance_figures, figures_of
 from embodied_ssl.evaluation.results import Result, Results, write_results
 from embodied_ssl.report.answers import as_file, bars, curves, place_of
@@ -17,14 +16,23 @@ from embodied_ssl.report.tables import row_order
 from embodied_ssl.report.text import markdown_table
 from embodied_ssl.studies.cells import Learning, best_of, read_progress
 from embodied_ssl.studies.experiment import Experiment
+from embodied_ssl.studies.record import keep, known_data
 from embodied_ssl.studies.study import Figure, file_name
+from embodied_ssl.training.runs.checkpoint import is_finished, read_configuration
+from embodied_ssl.zoo import run_folder
 
 PAGE, TABLES, FIGURES = "report.html", "tables.md", "figures"
 
 
 def write_study(experiment: Experiment, page: bool = True) -> Results:
-    """Write everything that was found, from the files of its cells alone; without a page the numbers only."""
-    found = Results(one for cell in experiment.measuring() for one in cell.results())
+    """Write everything that was found so far, from the files of its cells alone; without a page the numbers only.
+
+    Raises DataError where nothing has been measured.
+    """
+    found = Results(one for cell in experiment.measuring() if cell.is_done() for one in cell.results())
+    if not found:
+        raise DataError(f"{experiment.out}: nothing was measured yet")
+    keep(experiment)
     write_results(found, experiment.out / "results.json")
     if page:
         _write_page(experiment, found)
@@ -43,11 +51,11 @@ def _write_page(experiment: Experiment, found: Results) -> None:
             path.unlink()
     images = [f"![{answer.title}]({file})" for file, answer in zip(files, answers, strict=True)]
     write_atomically(experiment.out / TABLES, [tables(experiment, found, images).encode()])
-    runs = [each for each in experiment.learning() if each.seed == 0]
+    runs = [each for each in experiment.learning() if each.seed == 0 and is_finished(each.run)]
     places = [experiment.place(name) for name in dict.fromkeys(on.data for on in experiment.on)]
     shown: dict[str, list[Any]] = {}
     for cell in experiment.measuring():
-        if cell.seed == 0 and (pictures := cell.shown()):
+        if cell.seed == 0 and cell.is_done() and (pictures := cell.shown()):
             shown.setdefault(cell.row, []).extend(pictures)
     for each in runs:
         shown.setdefault(each.row, []).extend(figures_of(each.run, places, most=1))
@@ -110,7 +118,8 @@ def tables(experiment: Experiment, found: Results, images: Sequence[str] = ()) -
 def _about(experiment: Experiment) -> str:
     study, size = experiment.study, experiment.size
     runs = [*experiment.learning(), *(one.learning for one in experiment.tries())]
-    seconds = [read_progress(each.run)[1] for each in runs] + [each.seconds() for each in experiment.measuring()]
+    seconds = [read_progress(each.run)[1] for each in runs]
+    seconds += [each.seconds() for each in experiment.measuring() if each.is_done()]
     return (
         f"Study {study.name}, size {experiment.size_name}: {size.seeds} seeds, {size.samples:,} samples a stream; "
         f"{study.encoder} at {study.image_size} px where a row says nothing else; {sum(seconds) / 3600:.2f} core hours."
@@ -119,11 +128,10 @@ def _about(experiment: Experiment) -> str:
 
 def _data(experiment: Experiment) -> str:
     lines = ["| data | kind | episodes | sha256 |", "|---|---|---|---|"]
+    known = known_data(experiment)
     for name in experiment.needed:
-        place = experiment.place(name)
-        if (place / MANIFEST).is_file():
-            told = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
-            lines.append(f"| {name} | {told['kind']} | {told['counts']['episodes']:,} | `{data_sha256(place)[:16]}` |")
+        if told := known.get(name):
+            lines.append(f"| {name} | {told['kind']} | {told['episodes']:,} | `{told['sha256'][:16]}` |")
         else:
             lines.append(f"| {name} | given | | |")
     return "\n".join(lines)
@@ -132,11 +140,16 @@ def _data(experiment: Experiment) -> str:
 def _rows(experiment: Experiment) -> str:
     lines = ["| row | samples seen | core hours a run | command |", "|---|---|---|---|"]
     for row in experiment.rows:
-        own = [each for each in experiment.learning() if each.row == row.name]
+        own = [each for each in experiment.learning() if each.row == row.name and each.is_done()]
+        if not own:
+            continue
         hours = sum(read_progress(each.run)[1] for each in own) / 3600 / len(own)
         chosen = best_of(own[0].tries)
         told = f" (`{chosen}` is the best of {len(row.choices)})" if chosen else ""
         lines.append(f"| {row.name} | {own[0].samples:,} | {hours:.2f} | `{command_of(experiment, own[0])}`{told} |")
+    for name in experiment.study.learned:
+        recipe = read_configuration(run_folder(name))["recipe"]
+        lines.append(f"| {name} | {recipe['steps'] * recipe['batch_size']:,} | | has learned before |")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ python -m embodied_ssl.zoo.adding studies/positives "simclr: hold, across scenes
 """
 
 import json
+import shutil
 import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
@@ -20,10 +21,12 @@ from embodied_ssl.studies.verify import experiment_in
 from embodied_ssl.studies.write import command_of
 from embodied_ssl.training.runs.checkpoint import ENCODER, FIRST_WEIGHTS, read_configuration
 from embodied_ssl.training.runs.outside import CODE
+from embodied_ssl.training.runs.run import CONFIGURATION
+from embodied_ssl.training.runs.samples import SAMPLES
 
 
 def add(study: Path | str, row: str, name: str, seed: int = 0) -> Path:
-    """Write the encoder of a row and seed of a study to the zoo, and its card beside it; the path of the card.
+    """Copy the run of a row and seed of a study into the zoo, without its heads, and write its card; its folder.
 
     Raises DataError where there is no such run, where it cannot be made again from what its card would say, and where
     the zoo would grow too large.
@@ -33,10 +36,10 @@ def add(study: Path | str, row: str, name: str, seed: int = 0) -> Path:
     told = read_configuration(run)
     if CODE in told or told[FIRST_WEIGHTS]["source"] is not None:
         raise DataError(f"{run}: has code or first weights from outside of the package; the zoo holds none such")
-    weights = (run / ENCODER).read_bytes()
-    others = sum((zoo.FOLDER / f"{each}.safetensors").stat().st_size for each in zoo.zoo_names() if each != name)
-    if others + len(weights) > zoo.MOST_BYTES:
-        raise DataError(f"{name}: the zoo would have {(others + len(weights)) / 1e6:.1f} MB of at most 8")
+    others = sum(_bytes_of(zoo.FOLDER / each) for each in zoo.zoo_names() if each != name)
+    if (together := others + sum((run / each).stat().st_size for each in (ENCODER, SAMPLES))) > zoo.MOST_BYTES:
+        most = zoo.MOST_BYTES / 1e6
+        raise DataError(f"{name}: the zoo would have {together / 1e6:.1f} MB of at most {most:g}")
     data = {stream: _data_of(entry) for stream, entry in told["data"].items()}
     scores = [
         asdict(one)
@@ -48,11 +51,18 @@ def add(study: Path | str, row: str, name: str, seed: int = 0) -> Path:
     for entry in told["data"].values():
         entry["source"] = _name_of(entry["source"])  # where it lay says nothing elsewhere
     card = {"row": row, "study": experiment.study.name, "size": experiment.size_name,
-            "command": command_of(experiment, learning), "run": told, "data": data, "scores": scores}  # fmt: skip
-    write_atomically(zoo.FOLDER / f"{name}.safetensors", [weights])
-    path = zoo.FOLDER / f"{name}.json"
-    write_atomically(path, [(json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode()])
-    return path
+            "command": command_of(experiment, learning), "data": data, "scores": scores}  # fmt: skip
+    place = zoo.FOLDER / name
+    place.mkdir(exist_ok=True)
+    for each in (ENCODER, SAMPLES):
+        shutil.copyfile(run / each, place / each)
+    for file, content in ((CONFIGURATION, told), (zoo.CARD, card)):
+        write_atomically(place / file, [(json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()])
+    return place
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
 
 
 def _data_of(entry: dict[str, Any]) -> list[dict[str, Any]]:

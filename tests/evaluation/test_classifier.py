@@ -77,9 +77,14 @@ def test_its_accuracy_is_that_of_its_own_classifier_on_test_images_alone(images,
 def test_classes_are_told_by_their_names(images, run, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(images, other)
-    for part in ("train", "test"):
-        (other / part / "dark").rename(other / part / "zebra")
-    with pytest.raises(DataError, match="few-3 has learned dark, grey, light and others, but no zebra"):
+    for number, name in enumerate(NAMES):
+        for part in ("train", "test"):
+            (other / part / name).rename(other / part / f"zebra{number}")
+        if number == 0:  # no answer is right of what was not learned
+            (one,) = [each for each in evaluate([run], [other], [Classifier()], progress=False) if each.row == "few"]
+            assert one.settings["not_learned"] == ["zebra0"]
+            assert one.value <= 2 / 3
+    with pytest.raises(DataError, match="few-3 has learned dark, grey, light and others, but no zebra0, zebra1"):
         evaluate([run], [other], [Classifier()], progress=False)
     fewer = tmp_path / "fewer"
     shutil.copytree(images, fewer)

@@ -10,7 +10,15 @@ from scipy.ndimage import map_coordinates
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as torchvision
 
-from embodied_ssl.parts.augmentation import Augmentation, augment, blur, color_jitter, frame_pair, grayscale, solarize
+from embodied_ssl.parts.augmentation import (
+    Augmentation,
+    augment,
+    blur_,
+    color_jitter,
+    frame_pair,
+    grayscale_,
+    solarize_,
+)
 from embodied_ssl.parts.views import (
     crop_at,
     random_resized_crop,
@@ -179,15 +187,15 @@ def test_a_turn_of_hue_leaves_brightness_and_grey_alone():
 def test_grey_and_blur_are_those_of_torchvision():
     images = to_float(pictures())
     grey = torchvision.rgb_to_grayscale(images, 3)
-    torch.testing.assert_close(grayscale(images.clone(), rng(), 1.0), grey, rtol=0, atol=1e-3)
+    torch.testing.assert_close(grayscale_(images.clone(), rng(), 1.0), grey, rtol=0, atol=1e-3)
     blurred = torchvision.gaussian_blur(images, [7, 7], [1.3, 1.3])
-    torch.testing.assert_close(blur(images, rng(), (1.3, 1.3), 7, 1.0), blurred, rtol=0, atol=1e-5)
+    torch.testing.assert_close(blur_(images, rng(), (1.3, 1.3), 7, 1.0), blurred, rtol=0, atol=1e-5)
 
 
 def test_what_is_solarised_is_torchvisions():
     images = to_float(pictures())
     expected = torchvision.solarize(images, 0.5)
-    torch.testing.assert_close(solarize(images, rng(), 1.0), expected)
+    torch.testing.assert_close(solarize_(images, rng(), 1.0), expected)
 
 
 def test_views_without_colours_and_blur_are_crops():
@@ -199,9 +207,9 @@ def test_views_without_colours_and_blur_are_crops():
     "view",
     [
         lambda images, rng, p: color_jitter(images, rng, 0.4, 0.4, 0.4, 0.1, p),
-        lambda images, rng, p: grayscale(images, rng, p),
-        lambda images, rng, p: solarize(images, rng, p),
-        lambda images, rng, p: blur(images, rng, (0.5, 2.0), 5, p),
+        lambda images, rng, p: grayscale_(images, rng, p),
+        lambda images, rng, p: solarize_(images, rng, p),
+        lambda images, rng, p: blur_(images, rng, (0.5, 2.0), 5, p),
         lambda images, rng, p: random_resolution(images, rng, (2, 4), p),
     ],
 )
@@ -217,7 +225,7 @@ def test_a_view_changes_the_share_of_samples_that_it_should(view):
     [
         lambda rng: random_resized_crop(pictures(), rng, 24),
         lambda rng: color_jitter(to_float(pictures()), rng, 0.4, 0.4, 0.4, 0.1, 0.8),
-        lambda rng: blur(to_float(pictures()), rng, (0.1, 2.0), 5, 0.5),
+        lambda rng: blur_(to_float(pictures()), rng, (0.1, 2.0), 5, 0.5),
         lambda rng: augment(pictures(), rng, 24),
         lambda rng: random_square(pictures(), rng, 24),
         lambda rng: random_resolution(to_float(pictures()), rng, (4, 8), 0.5),

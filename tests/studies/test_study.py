@@ -1,9 +1,11 @@
 """A small study from outside the package: killed and gone on with, by one worker and by two, made again, in the zoo."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,6 +15,8 @@ import torch
 from embodied_ssl import plugins, zoo
 from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.evaluation.evaluate import evaluate
+from embodied_ssl.evaluation.protocols.knn import KNN
 from embodied_ssl.evaluation.results import Result, read_results
 from embodied_ssl.evaluation.settings import USUAL
 from embodied_ssl.studies import study_named
@@ -20,6 +24,7 @@ from embodied_ssl.studies.cells import Learning, MeasuredOn, Measuring, Try, bes
 from embodied_ssl.studies.experiment import Experiment
 from embodied_ssl.studies.progress import Progress
 from embodied_ssl.studies.run import in_order, study
+from embodied_ssl.studies.study import Size
 from embodied_ssl.studies.verify import verify
 from embodied_ssl.training.runs.checkpoint import load_encoder
 from embodied_ssl.zoo.adding import add
@@ -101,6 +106,28 @@ def test_a_study_that_is_killed_goes_on_and_ends_as_by_two_workers(here, monkeyp
     assert sorted(path.name for path in Path("two/figures").iterdir()) == ["1_New_objects.svg", "2_Few.svg"]
     assert "Does turning an object teach more" in Path("two/report.html").read_text()
 
+    # From what it keeps it goes on elsewhere without learning again, and with one seed more.
+    shutil.copytree("killed/data", "moved")
+    asked = {"size": "minute", "data": "moved", "begun": Path("two/cells.zip"), "progress": False}
+    study("turning", "elsewhere", **asked)
+    assert Path("elsewhere/results.csv").read_bytes() == numbers
+    assert Path("elsewhere/cells.zip").read_bytes() == Path("two/cells.zip").read_bytes()
+    assert Path("elsewhere/tables.md").read_bytes() == Path("two/tables.md").read_bytes()
+    more = study("turning", "elsewhere", rows=["labels"], seeds=3, **asked)
+    assert {path.parent.name for path in Path("elsewhere").glob("runs/*/encoder.safetensors")} == {"labels-2"}
+    assert {(one.row, one.seed) for one in more if one.samples} == {("labels", seed) for seed in range(3)}
+    all_so_far = study("turning", "elsewhere", seeds=3, so_far=True, **asked)
+    assert {(one.row, one.seed) for one in all_so_far if one.samples} == {
+        *(("labels", seed) for seed in range(3)), *(("turned, twice", seed) for seed in range(2)),
+    }  # fmt: skip
+    longer = replace(asked_for := study_named("turning"), sizes={"minute": Size(samples=800, seeds=2)})
+    with pytest.raises(DataError, match=r"has learned elsewhere by .*--steps"):
+        study(longer, "elsewhere", rows=["labels"], **asked)
+    with pytest.raises(DataError, match="of the study turning at minute, not other at minute"):
+        study(replace(asked_for, name="other"), "third", **asked)
+    with pytest.raises(DataError, match="nothing was measured yet"):
+        study("turning", "fourth", "minute", data="moved", so_far=True, progress=False)
+
     # Made again it is equal, until something is changed that it was made of.
     asked = [
         "verify",
@@ -125,11 +152,25 @@ def test_a_study_that_is_killed_goes_on_and_ends_as_by_two_workers(here, monkeyp
         "numbers of turned, twice on others by category: DEPARTS at knn accuracy of seed 0" in capsys.readouterr().out
     )
 
-    # And its encoder can be put into the zoo, from where it is loaded and made again.
-    monkeypatch.setattr(zoo, "FOLDER", here)
+    # And its encoder can be put into the zoo, from where it is loaded, measured, learned on from, and made again.
+    monkeypatch.setattr(zoo, "FOLDER", here / "zoo")
+    zoo.FOLDER.mkdir()
     add("two", "turned, twice", "turned")
+    monkeypatch.chdir(here / "two")  # in `here` the name is that of a folder
     images = torch.rand(2, 3, 16, 16)
-    torch.testing.assert_close(load_encoder("zoo/turned")(images), load_encoder("two/runs/turned_twice-0")(images))
+    torch.testing.assert_close(load_encoder("zoo/turned")(images), load_encoder("runs/turned_twice-0")(images))
+    seen, unseen = here / "killed/data/turns-minute", here / "killed/data/others-minute"
+    by = {"protocols": [KNN(neighbours=3)], "baselines": False, "progress": False}
+    of_zoo, of_run = (evaluate([run], [seen, unseen], **by) for run in ("zoo/turned", "runs/turned_twice-0"))
+    assert [one.learned_from for one in of_zoo] == [1, 0]
+    assert [(one.value, one.weights_sha256) for one in of_zoo] == [(one.value, one.weights_sha256) for one in of_run]
+    asked = ["evaluate", "zoo/turned", "--on", str(unseen), "--protocol", "knn", "--out", "page", "--progress", "false"]
+    assert main(asked) == 0  # with a page, but for the task of heads that it has not
+    assert main(["export", "zoo/turned", "--to", "huggingface", "--out", "hub"]) == 0
+    more = ["train", "rotation", "--frames", str(unseen), "--init", "zoo/turned", "--image_size", "16", "--steps", "2"]
+    assert main([*more, "--out", "more", "--progress", "false"]) == 0
+    (share,) = {one.learned_from for one in evaluate(["more"], [seen], **by)}
+    assert share == 1  # what the encoder had learned from before counts
     assert main(["zoo"]) == 0
     assert "zoo/turned" in capsys.readouterr().out
     assert [str(one) for one in verify("zoo/turned", scratch="anew", progress=False)] == [
@@ -139,7 +180,7 @@ def test_a_study_that_is_killed_goes_on_and_ends_as_by_two_workers(here, monkeyp
         load_encoder("zoo/turnd")
     monkeypatch.setattr(zoo, "MOST_BYTES", 1000)
     with pytest.raises(DataError, match="the zoo would have"):
-        add("two", "turned, twice", "turned")
+        add(here / "two", "turned, twice", "turned")
 
 
 @pytest.mark.simulator
@@ -160,7 +201,7 @@ def test_what_does_not_fit_is_refused_before_any_work(here):
 
 def test_the_longest_run_comes_first_and_what_waits_for_nothing_before_what_waits(tmp_path):
     def run(name, samples, tries=()):
-        return Learning(name, 0, ("rotation",), tmp_path / name, samples, 8, tries)
+        return Learning(name, 0, ("rotation",), ("rotation",), tmp_path / name, samples, 8, tries)
 
     def order(*cells):
         return [cell.row for cell in in_order(cells, 1, Progress("study", cells, 1, shown=False))]

@@ -31,7 +31,7 @@ from embodied_ssl.methods import method_class
 from embodied_ssl.recipe import Recipe
 from embodied_ssl.training.runs.outside import CODE, PLUGINS, check_outside
 from embodied_ssl.training.runs.run import CONFIGURATION, ENCODER
-from embodied_ssl.zoo import is_of_zoo, load_from_zoo
+from embodied_ssl.zoo import run_folder
 
 METHOD = "method.safetensors"
 STATE = "state.pt"
@@ -49,11 +49,9 @@ def load_encoder(run: Path | str) -> Encoder:
 
     Raises DataError where there is none or it is damaged.
     """
-    if is_of_zoo(run):
-        return load_from_zoo(str(run))
-    configuration = read_configuration(run)
-    encoder = _encoder_of(run, configuration)
-    load_weights(encoder, Path(run) / ENCODER)
+    folder = run_folder(run)
+    encoder = _encoder_of(folder, read_configuration(folder))
+    load_weights(encoder, folder / ENCODER)
     encoder.init = str(run)  # what learns on from it has learned from the same images
     return encoder.eval()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.zoo import run_folder
 
 if TYPE_CHECKING:
     from embodied_ssl.encoders import Encoder
@@ -80,7 +81,7 @@ class Run:
 
 def load_run(path: Path | str) -> Run:
     """The run in a directory; `metrics.csv` may be missing. Raises DataError where there is none or it is damaged."""
-    directory = Path(path).expanduser()
+    directory = run_folder(path)
     file = directory / CONFIGURATION
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

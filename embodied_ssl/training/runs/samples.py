@@ -13,6 +13,7 @@ from embodied_ssl.datasets.images.digests import Digests, united
 from embodied_ssl.datasets.images.image_set import ImageSet
 from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.training.runs.run import CONFIGURATION
+from embodied_ssl.zoo import run_folder
 
 SAMPLES = "samples.npy"
 """Beside `run.json`: the digests of all images that a run may learn from, uint64, sorted, each once; also of those
@@ -46,7 +47,7 @@ def learned_from(run: Path | str, images: ImageSet, rows: NDArray[np.integer]) -
 
 def _run_of(init: str | None) -> Path | None:
     """The run that first weights are from: its directory was given, or its file; None: they are of no run."""
-    path = Path(init or "").expanduser()
+    path = run_folder(init or "")
     folder = path if path.is_dir() else path.parent
     return folder if init is not None and (folder / CONFIGURATION).is_file() else None
 
