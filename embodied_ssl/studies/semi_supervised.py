@@ -46,7 +46,7 @@ STUDY = Study(
     batch_size=128,
     sizes={
         "minute": Size(samples=512, seeds=1),
-        "hour": Size(samples=64_000, seeds=3, precision="bf16"),
+        "hour": Size(samples=128_000, seeds=3, precision="bf16"),
         "day": Size(samples=1_000_000, seeds=3, precision="bf16"),
         "gpu": Size(samples=10_000_000, seeds=5, precision="bf16"),
     },
