@@ -13,14 +13,14 @@ import pytest
 from scipy import stats
 
 from embodied_ssl.evaluation.results import Result, write_results
-from embodied_ssl.report.tables import Cell
+from embodied_ssl.report.tables import Cell, difference
 from embodied_ssl.studies import study_named
 
 sys.path.append(str(Path(__file__).parent.parent / "docs"))
 
 import findings
 from findings import body, committed, headline, lecture
-from findings.words import NOT, PARTLY, SHOWN, Comparison, verdict
+from findings.words import NOT, PARTLY, SHOWN, Comparison, compare, verdict
 
 NUMBER = re.compile(r"−?\d+\.\d{3} ± \d+\.\d{3}")
 PAGES = ("findings/lecture.md", "findings/body.md")
@@ -85,6 +85,28 @@ def test_a_sentence_says_what_the_intervals_say(claims, kind, said):
         assert verdict(turned).kind == NOT
 
 
+def test_a_lead_shows_seed_by_seed_where_divisions_move_both_rows_alike():
+    divisions = np.array([0.0, 0.1, 0.25, 0.4])
+
+    def row(name, values):
+        return [Result(name, seed, "x", "knn", "accuracy", float(value)) for seed, value in enumerate(values)]
+
+    ahead = 0.03 + 0.01 * np.array([1, -1, 0, 1])
+    measured = committed.Measured((*row("a", divisions + ahead), *row("b", divisions), *row("c", divisions[::-1])))
+    (claim,) = compare(measured, "a", "b", "x")
+    assert not claim.is_apart
+    assert claim.is_ahead_by_seed
+    interval = stats.ttest_rel(divisions + ahead, divisions).confidence_interval()
+    found = difference(claim.mine, claim.theirs)
+    assert [found.mean - found.half, found.mean + found.half] == pytest.approx(list(interval))
+    assert verdict([claim]).kind == SHOWN
+    assert "intervals apart in none, seed by seed in 1." in verdict([claim]).words
+    (other,) = compare(measured, "b", "a", "x")
+    assert not other.is_ahead_by_seed
+    (unclear,) = compare(measured, "a", "c", "x")
+    assert not unclear.is_ahead_by_seed
+
+
 def test_results_come_back_from_their_table(tmp_path):
     told = Result("a", 1, "x by y", "knn", "accuracy", 0.25, {"k": 5}, "s", "r", 0.5, True, "m", "w", 64)
     write_results([told], tmp_path / "results.json")
@@ -129,7 +151,7 @@ def run_whole(tmp_path, monkeypatch):
         longer[name] = [replace(one, row=row, value=one.value + 0.01 * i) for i, row in enumerate(rows) for one in like]
     for name, results in longer.items():
         written(tmp_path, name, "day", results)
-    for name in ("few_labels", "one_learner", "touch"):
+    for name in ("few_labels", "one_learner", "touch", "transfer"):
         written(tmp_path, name, "hour", committed.committed(name).results)
     begun = [one for one in committed.committed("one_learner").results if one.row != "all of them"]
     written(tmp_path, "one_learner", "day", begun)

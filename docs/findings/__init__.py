@@ -16,14 +16,16 @@ LECTURE = """# The lecture, reproduced
 Each figure and table of a lecture on self-supervised learning, the papers' numbers beside ours. Ours are of images that
 simulated bodies saw, small networks and hours of two cores, instead of ImageNet and weeks of GPUs: so what can be
 compared is which way a result goes, not how high it is. Every number is a mean over seeds with a 95 % interval; the
-sentences in coloured frames are made from these numbers, and say *the same way* only where intervals are apart."""
+sentences in coloured frames are made from these numbers, and say *the same way* only where intervals are apart, or
+that of the difference of runs with the same seed, which see the same divisions and labels, leaves out zero."""
 
 BODY = """# What a body adds
 
 Experiments in which the images are the same, or the budget is, and what differs is what a body gives: views of an
 object that it holds, motor signals that are its own, what it feels. Every number is a mean over seeds with a 95 %
 interval, measured on rooms and objects that were never seen; the sentences in coloured frames are made from these
-numbers, and say *shown* only where intervals are apart."""
+numbers, and say *shown* only where intervals are apart, or that of the difference of runs with the same seed, which
+see the same divisions and labels, leaves out zero."""
 
 
 def pages() -> dict[str, str | bytes]:

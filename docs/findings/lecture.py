@@ -1,6 +1,6 @@
 """The lecture, reproduced: all methods on all sets, and its figures and tables in their order."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from embodied_ssl.report.tables import row_order
 from findings import contrast, pretext
@@ -8,7 +8,7 @@ from findings.committed import Measured, committed, plain
 from findings.drawing import matrix
 from findings.groups import on_all_sets
 from findings.section import Makers, made_by
-from findings.words import compare
+from findings.words import Comparison, compare
 
 
 def overview() -> str:
@@ -17,8 +17,10 @@ def overview() -> str:
     measures = on_all_sets(found)
     rows = found.has(*(row.name for row in found.study.rows))
     untrained = {row: found.untrained(row) for row in rows}
-    won = {row: _won(measures, row, untrained[row]) for row in rows if row_order(row)[0] < 2}
-    twice = [row for row, count in won.items() if count >= 2]
+    methods = [row for row in rows if row_order(row)[0] < 2]
+    won = {row: _won(measures, row, untrained[row], lambda each: each.is_apart) for row in methods}
+    by_seed = {row: _won(measures, row, untrained[row], lambda each: each.is_ahead_by_seed) for row in methods}
+    twice, twice_by_seed = ([row for row, count in own.items() if count >= 2] for own in (won, by_seed))
     never = [plain(row) for row, count in won.items() if count == 0]
     not_one = f" On none of them: {', '.join(never)}." if never else ""
     return "\n\n".join(
@@ -29,8 +31,8 @@ def overview() -> str:
             "materials were never seen, and have all labels; of CIFAR-10 and clothes 50 (1 %) or 500 (10 %) images "
             "of each class. Point at a cell to see both numbers.</p>",
             f"**{len(twice)} of {len(won)} methods without labels are above their own untrained encoder on at least "
-            f"two of the {len(measures)} sets, intervals apart.**{not_one} Labels, the last row, are the names of "
-            "rooms.",
+            f"two of the {len(measures)} sets, intervals apart; {len(twice_by_seed)} by the interval of the "
+            f"difference, seed by seed.**{not_one} Labels, the last row, are the names of rooms.",
             made_by(found),
         ]
     )
@@ -39,6 +41,7 @@ def overview() -> str:
 SECTIONS: Makers = {
     "RotNet: which way up?": pretext.rotation,
     "RotNet: how many labels does it save?": pretext.saved_labels,
+    "Transfer: boxes, pixels, surfaces": pretext.transfer,
     "Split-brain: lightness and colour": pretext.split_brain,
     "Shuffle and learn: is a video in order?": pretext.temporal_order,
     "Ego-motion: six labelled images of each room": pretext.equivariance,
@@ -55,6 +58,6 @@ SECTIONS: Makers = {
 """In the order of the lecture."""
 
 
-def _won(measures: Mapping[str, Measured], row: str, base: str) -> int:
-    """On how many sets a row is above another, intervals apart."""
-    return sum(each.is_apart for measured in measures.values() for each in compare(measured, row, base, ""))
+def _won(measures: Mapping[str, Measured], row: str, base: str, how: Callable[[Comparison], bool]) -> int:
+    """On how many sets a row is above another."""
+    return sum(how(each) for measured in measures.values() for each in compare(measured, row, base, ""))

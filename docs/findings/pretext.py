@@ -51,6 +51,41 @@ def saved_labels() -> Section:
     )
 
 
+def transfer() -> Section:
+    """Boxes, pixels, surfaces."""
+    found, row = committed("transfer"), "rotation"
+    untrained = found.untrained(row)
+    rescaled = f"{untrained} rescaled"
+    rows = found.has(PIXELS, untrained, rescaled, *(one.name for one in found.study.rows))
+    measures = {
+        "boxes of things on a table": found.measure("detection", "frozen AP50", "tables_known"),
+        "pixels of things on a table": found.measure("segmentation", "linear mIoU", "tables_known"),
+        "pixels of things in rooms": found.measure("segmentation", "linear mIoU", "rooms_known"),
+        "pixels of the thing in a hand": found.measure("segmentation", "linear mIoU", "held_known"),
+        "how surfaces are turned in rooms": found.measure("normals", "mean angle", "rooms_known"),
+    }
+    shown = {
+        name: measured.of(*(each for each in rows if each in measured.cells)) for name, measured in measures.items()
+    }
+    return Section(
+        "Gidaris, Singh & Komodakis, ICLR 2018, its table of transfer; rescaled: Krähenbühl et al., ICLR 2016",
+        [
+            *(bars(f"The paper: {what}", papers.ROTATION[what], row) for what in ("detection", "segmentation")),
+            *(bars(name[0].upper() + name[1:], measured, row) for name, measured in shown.items()),
+        ],
+        "What the simulator knows exactly is asked of frozen features: boxes by Faster R-CNN, and by a 1 × 1 layer "
+        "the class of each pixel (thing, floor, wall) and the way a surface is turned. Rescaled are random weights "
+        "whose channels vary alike on images; labels are the categories of held objects.",
+        [
+            each
+            for name, measured in measures.items()
+            for than in (untrained, rescaled)
+            for each in compare(measured, row, than, name)
+        ],
+        [found],
+    )
+
+
 def split_brain() -> Section:
     """Split-brain."""
     found, row = committed("lecture"), "split_brain"

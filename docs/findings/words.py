@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from embodied_ssl.report.tables import Cell
+from embodied_ssl.report.tables import Cell, difference
 from findings.committed import Measured, plain
 
 SHOWN, PARTLY, NOT = "shown", "partly", "not"
@@ -32,6 +32,12 @@ class Comparison:
         return self.lead > self.mine.half + self.theirs.half
 
     @property
+    def is_ahead_by_seed(self) -> bool:
+        """Whether it is ahead by more than the interval of the difference of runs with the same seed."""
+        found = difference(self.mine, self.theirs)
+        return found is not None and self.lead > 0 and abs(found.mean) > found.half
+
+    @property
     def is_against(self) -> bool:
         """Whether it is behind by more than both intervals."""
         return -self.lead > self.mine.half + self.theirs.half
@@ -42,7 +48,7 @@ class Verdict:
     """Whether claims hold."""
 
     kind: str
-    """`SHOWN`: ahead in all, in most with intervals apart; `PARTLY`: more often so than behind; `NOT`."""
+    """`SHOWN`: ahead in all, in most with intervals apart or by seed; `PARTLY`: more often so than behind; `NOT`."""
     words: str
     """What came of them."""
 
@@ -59,19 +65,24 @@ def verdict(claims: Sequence[Comparison]) -> Verdict:
     """What came of claims."""
     count, ahead = len(claims), [claim for claim in claims if claim.lead > 0]
     apart, against = ([claim for claim in claims if getattr(claim, name)] for name in ("is_apart", "is_against"))
+    by_seed = [claim for claim in ahead if claim.is_ahead_by_seed and not claim.is_apart]
     of = f" in all {count} comparisons" if count > 1 else ""
     if len(apart) == count:
         return Verdict(SHOWN, f"ahead{of}, with intervals apart.")
     told = {
-        "Ahead, but not apart": [claim for claim in ahead if not claim.is_apart],
+        "Ahead, but not apart": [claim for claim in ahead if not claim.is_apart and claim not in by_seed],
         "Behind, but not apart": [claim for claim in claims if claim.lead <= 0 and not claim.is_against],
         "Behind, with intervals apart": against,
     }
     rest = "".join(f" {what}: {_grouped(own)}." for what, own in told.items() if own)
-    sentence = f"ahead in {len(ahead)} of {count} comparisons, with intervals apart in {len(apart) or 'none'}.{rest}"
-    if len(ahead) == count and 2 * len(apart) > count:
+    more = f", seed by seed in {len(by_seed)}{' more' if apart else ''}" if by_seed else ""
+    sentence = (
+        f"ahead in {len(ahead)} of {count} comparisons, with intervals apart in {len(apart) or 'none'}{more}.{rest}"
+    )
+    shown = len(apart) + len(by_seed)
+    if len(ahead) == count and 2 * shown > count:
         return Verdict(SHOWN, sentence)
-    return Verdict(PARTLY if len(apart) > len(against) else NOT, sentence)
+    return Verdict(PARTLY if shown > len(against) else NOT, sentence)
 
 
 def said(measured: Measured, *rows: str) -> str:

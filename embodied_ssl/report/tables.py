@@ -1,8 +1,8 @@
 """Results as tables: rows are methods, columns measures, cells a mean with its 95 % confidence interval over seeds."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class Cell:
     """The largest share, of any seed, of the test images that the run has learned from."""
     samples: int = 0
     """Of each stream that the run has seen."""
+    by_seed: Mapping[int, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -173,15 +174,31 @@ def _is_better(cell: Cell, other: Cell, column: Column) -> bool:
 
 
 def _cell(alike: list[Result]) -> Cell:
-    """Mean and half of Student's 95 % interval. One value that is no number makes none of the mean."""
-    values, learned_from = [result.value for result in alike], max(result.learned_from for result in alike)
+    """Mean and interval. One value that is no number makes none of the mean."""
+    learned_from, samples = (max(getattr(one, name) for one in alike) for name in ("learned_from", "samples"))
+    found, by_seed = _over_seeds([result.value for result in alike]), {result.seed: result.value for result in alike}
+    return replace(found, learned_from=learned_from, samples=samples, by_seed=by_seed)
+
+
+def _over_seeds(values: Sequence[float]) -> Cell:
+    """Mean and half of Student's 95 % interval."""
     mean, half = float(np.mean(values)), math.nan
     if len(values) > 1 and math.isfinite(mean):
         from scipy import stats  # takes longer to import than a card of a run takes in all
 
         error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
         half = error * float(stats.t.ppf(0.975, len(values) - 1))
-    return Cell(mean, half, len(values), learned_from=learned_from, samples=max(result.samples for result in alike))
+    return Cell(mean, half, len(values))
+
+
+def difference(mine: Cell, theirs: Cell) -> Cell | None:
+    """How much more one row has than another one, seed by seed, with the interval of that (the paired t interval).
+
+    Rows with the same seed were measured on the same division of a set, by the same labels: what these do to both is
+    no doubt about which is ahead. None where the two share no seed.
+    """
+    shared = sorted({*mine.by_seed} & {*theirs.by_seed})
+    return _over_seeds([mine.by_seed[seed] - theirs.by_seed[seed] for seed in shared]) if shared else None
 
 
 def _percent(share: float) -> str:
