@@ -31,8 +31,12 @@ STUDY = Study(
         _image("simclr"),
         _image("moco v2", "moco --version 2"),
         _image("moco v3", "moco --version 3"),
+        _image("byol"),
+        _image("vicreg"),
         _image("dino", f"dino {VIT}", samples=0.25),  # six views of each image
         _image("mae", f"mae {VIT}"),
+        _image("ijepa", f"ijepa {VIT}"),
+        Row("seq_jepa", "seq_jepa", {"clips": "roam"}),
         Row("clip", "clip", {"captions": "hold"}),
         Row("labels", "labels", {"labelled": "roam"}),
     ),

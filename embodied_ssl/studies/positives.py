@@ -21,7 +21,7 @@ SCENES = "--across scenes --together 2"  # all four scenes of an episode in one 
 
 
 def _rows(method: str) -> tuple[Row, ...]:
-    """All kinds of views for one method."""
+    """All kinds of views for one method that tells them from others by a temperature."""
 
     def row(name: str, options: str, data: dict[str, str], choices: tuple[str, ...] = ()) -> Row:
         return Row(f"{method}: {name}", f"{method} {options} --temperature 0.1 --grey 0.5 --lr 3e-3", data, choices)
@@ -42,6 +42,18 @@ def _rows(method: str) -> tuple[Row, ...]:
     )
 
 
+def _two(name: str, method: str) -> tuple[Row, Row]:
+    """Augmentation alone, and the views of a hand, for a method whose rate is not known: searched with the crops."""
+    choices = tuple(f"{crop} --lr {rate}" for crop in CROPS for rate in ("1e-3", "3e-3"))
+    return (
+        Row(f"{name}: augmentation", method, {"frames": "hold"}, choices),
+        Row(
+            f"{name}: hold, across scenes", f"{method} --source both {WHOLE} --across scenes", {"objects": "hold"},
+            choices,
+        ),
+    )  # fmt: skip
+
+
 HOLD = standard("hold")
 MASKS = replace(HOLD, settings={**HOLD.settings, "instance": True})  # the same pixels, and whose they are
 
@@ -52,6 +64,9 @@ STUDY = Study(
     rows=(
         *_rows("simclr"),
         *(row for row in _rows("moco") if row.name.endswith(("augmentation", "across scenes"))),
+        *_two("byol", "byol --grey 0.5"),
+        *_two("vicreg", "vicreg --grey 0.5"),
+        *_two("dino", "dino --encoder vit_micro --local_crops 0"),
         Row("labels", "labels --lr 3e-3", {"labelled": "hold"}),
     ),
     on=(
