@@ -10,7 +10,7 @@ from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
 __all__ = ["Figure", "On", "Row", "Size", "Study", "study_named", "study_names"]
 
-_MACHINERY = ("study", "data", "experiment", "cells", "run", "progress", "write", "verify")
+_MACHINERY = ("study", "data", "experiment", "cells", "run", "progress", "record", "write", "verify")
 """The files here that are no studies; a test holds that all others are."""
 
 
