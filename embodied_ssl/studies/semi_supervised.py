@@ -2,8 +2,8 @@
 
 The lecture's table of 1 % and 10 % of the labels: each method learns from the same few labelled images, and from all
 others without their labels; what is measured is the classifier that it learned, on images never seen. `labels` learned
-from the same few alone. Each begins with weights that were drawn, and with those of our best encoder, which a body
-taught in simulation.
+from the same few alone: by crops and changed colours, and by flips and shifts, which is how the methods see labelled
+images. Each begins with weights that were drawn, and with those of our best encoder, which a body taught in simulation.
 """
 
 from embodied_ssl.evaluation.protocols.classifier import Classifier
@@ -12,6 +12,7 @@ from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
 METHODS = {
     "labels": "labels",
+    "labels, flips and shifts": "pseudo_label --weight 0",
     "pseudo-label": "pseudo_label",
     "VAT": "vat",
     "UDA": "uda --annealing linear",
