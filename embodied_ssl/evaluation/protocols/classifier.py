@@ -8,7 +8,6 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.evaluation.features import answers
 from embodied_ssl.evaluation.protocol import EncodedSet, Protocol
 from embodied_ssl.evaluation.results import Measure
-from embodied_ssl.methods import method_class
 from embodied_ssl.parts.classification import ClassifierMethod
 from embodied_ssl.training.runs.checkpoint import load_method, read_configuration
 
@@ -28,10 +27,12 @@ class Classifier(Protocol):
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         if encoded.run is None:
             return []
-        configuration = read_configuration(encoded.run)
-        if not issubclass(method_class(configuration["method"]), ClassifierMethod):
+        told = read_configuration(encoded.run)["data"].get("labelled")
+        if told is None:
             return []
-        told = configuration["data"]["labelled"]
+        method = load_method(encoded.run).to(encoded.device)
+        if not isinstance(method, ClassifierMethod):
+            return []
         number = {name: place for place, name in enumerate(told["classes"])}
         unknown = [name for name in encoded.images.classes if name not in number]
         if len(unknown) == len(encoded.images.classes):
@@ -40,8 +41,7 @@ class Classifier(Protocol):
                 f"no {', '.join(unknown[:4])}; measure its classifier on images of the classes that it has learned"
             )
         known = np.array([number.get(name, -1) for name in encoded.images.classes])
-        method, images, test = load_method(encoded.run).to(encoded.device), encoded.images, encoded.split.test
-        assert isinstance(method, ClassifierMethod)
+        images, test = encoded.images, encoded.split.test
         said = answers(method.logits, images.images, test, method.encoder.image_size, encoded.device)
         value = float((np.concatenate([*said]).argmax(1) == known[images.label[test]]).mean())
         labelled = {"labelled_images": told["images"]}
