@@ -20,6 +20,7 @@ from embodied_ssl.studies.study import Row, Study
 RESULTS = Path(__file__).parent.parent / "results"
 UNTRAINED = "random weights"
 """What rows such as `random resnet8` are called in figures: the encoder as it is before any training."""
+RESCALED = f"{UNTRAINED}, rescaled"
 PIXELS = "raw pixels"
 
 
@@ -158,7 +159,9 @@ def read(path: Path) -> tuple[Result, ...]:
 
 def plain(row: str) -> str:
     """The name of a row in figures."""
-    return UNTRAINED if row.startswith("random ") else row.replace("_", " ")
+    if row.startswith("random "):
+        return RESCALED if row.endswith(" rescaled") else UNTRAINED
+    return row.replace("_", " ")
 
 
 def _result(line: Mapping[str, str]) -> Result:

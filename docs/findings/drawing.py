@@ -10,7 +10,7 @@ from embodied_ssl.datasets.gallery.charts import COLOURS, WIDTH, Axis, Chart
 from embodied_ssl.datasets.gallery.template import Figure
 from embodied_ssl.report import answers
 from embodied_ssl.report.tables import Cell, row_order
-from findings.committed import PIXELS, UNTRAINED, Measured, plain
+from findings.committed import PIXELS, RESCALED, UNTRAINED, Measured, plain
 from findings.words import number
 
 BLUE, ORANGE, GREEN = COLOURS[:3]
@@ -176,7 +176,7 @@ def _ends(cell: Cell) -> tuple[float, float]:
 def _colours(measured: Measured, ours: Sequence[str]) -> dict[str, str]:
     """Grey for what has learned nothing, green for labels, orange and others for what is asked about, else blue."""
     rows = list(dict.fromkeys(one.row for one in measured.results))
-    fixed = {PIXELS: LIGHT, UNTRAINED: GREY}
+    fixed = {PIXELS: LIGHT, UNTRAINED: GREY, RESCALED: GREY}
     bright = [ORANGE, *COLOURS[3:]]
     found = {row: bright[i % len(bright)] for i, row in enumerate(map(plain, ours))}
     return {row: found.get(row) or fixed.get(row) or (GREEN if row_order(row)[0] == 2 else BLUE) for row in rows}
