@@ -180,6 +180,15 @@ def semi_supervised() -> Section:
             for than in alone
             for each in _compared(measured, own[name], own[than], f"{title}, {share.format(of='')}", name, than)
         ]
+        claims += [
+            each
+            for percent in (f"1 %{of}", f"10 %{of}")
+            for name in names
+            for each in _compared(
+                measured, f"{name}, {percent}, from the zoo", f"{name}, {percent}", f"{title}, {percent}",
+                f"{name} from the zoo", f"{name} from random weights",
+            )
+        ]  # fmt: skip
     return Section(
         "Zhai, Oliver, Kolesnikov & Beyer, ICCV 2019",
         charts,

@@ -156,4 +156,6 @@ def _rows(experiment: Experiment) -> str:
 def command_of(experiment: Experiment, learning: Learning) -> str:
     """The command of a run, as in a folder that has the data sets in `data` and everything else beside it."""
     words = shlex.join(["embodied-ssl", "train", *learning.command, *shlex.split(best_of(learning.tries))])
+    for place in experiment.sets.values():
+        words = words.replace(shlex.quote(str(place)), shlex.quote(place.name))
     return words.replace(f"{experiment.data}/", "data/").replace(f"{experiment.out}/", "")

@@ -113,6 +113,7 @@ def test_a_study_runs_from_nothing_to_its_page(name, together, images, tmp_path)
     assert measured == {on.data for on in asked.on}
     assert asked.question in html.unescape((tmp_path / "out/report.html").read_text())
     assert len(list((tmp_path / "out/figures").iterdir())) >= len(asked.figures) > 0
+    assert str(tmp_path.parent.parent) not in (tmp_path / "out/tables.md").read_text(), "where it lay says nothing"
     pictured = {path.parent.name for path in (tmp_path / "out/measured").glob("*/*.npz")}
     if {Depth, Segmentation} & {type(protocol) for on in asked.on for protocol in on.protocols}:
         assert {"raw_pixels-0", "labels-0"} < pictured  # what is true, and what is predicted
