@@ -53,7 +53,7 @@ SECTIONS: Makers = {
     "DINO: attention finds objects": contrast.dino,
     "MAE: three quarters of an image are missing": contrast.mae,
     "CLIP: named without a label": contrast.clip,
-    "One label in ten": contrast.semi_supervised,
+    "One label in a hundred, one in ten": contrast.semi_supervised,
 }
 """In the order of the lecture."""
 
