@@ -111,7 +111,7 @@ def run_experiment(
 
     looks_on = so_far and (experiment.out / STUDY).is_file()  # while it may run
     with saying_what_is_kept(kept), nullcontext() if looks_on else claim(experiment.out):
-        _bind(experiment)
+        _bind(experiment, write=not looks_on)
         if begun is not None:
             go_on_from(begun.expanduser(), experiment)
         if so_far:
@@ -173,8 +173,11 @@ def rows_named(study: Study, names: Sequence[str]) -> tuple[Row, ...]:
     return tuple(found) if names else study.rows
 
 
-def _bind(experiment: Experiment) -> None:
-    """Make a folder that of a study of one size, or find that it is. Raises DataError for another's."""
+def _bind(experiment: Experiment, write: bool) -> None:
+    """Make a folder that of a study of one size, or find that it is. Raises DataError for another's.
+
+    write: whether to say anew with what it is run; whoever but looks on leaves that as it is.
+    """
     path = experiment.out / STUDY
     told: dict[str, Any] = {"study": experiment.study.name, "size": experiment.size_name}
     sets = {name: str(place.resolve()) for name, place in experiment.sets.items()}
@@ -189,4 +192,6 @@ def _bind(experiment: Experiment) -> None:
         if {name: there.get(name) for name in told} != told:
             raise DataError(f"{experiment.out}: holds the study {there.get('study')} of the size {there.get('size')}, "
                             f"not {told['study']} of {told['size']}; name another --out")  # fmt: skip
+    if not write:
+        return
     write_atomically(path, [json.dumps({**told, **more, "package_version": __version__}, indent=1).encode()])

@@ -71,6 +71,62 @@ def here(tmp_path, monkeypatch):
     sys.modules.pop("turning_study", None)
 
 
+def goes_on_elsewhere(numbers):
+    """From what it keeps a study goes on elsewhere without learning again, and with one seed more."""
+    shutil.copytree("killed/data", "moved")
+    asked = {"size": "minute", "data": "moved", "begun": Path("two/cells.zip"), "progress": False}
+    study("turning", "elsewhere", **asked)
+    assert Path("elsewhere/results.csv").read_bytes() == numbers
+    assert Path("elsewhere/cells.zip").read_bytes() == Path("two/cells.zip").read_bytes()
+    assert Path("elsewhere/tables.md").read_bytes() == Path("two/tables.md").read_bytes()
+    more = study("turning", "elsewhere", rows=["labels"], seeds=3, **asked)
+    assert {path.parent.name for path in Path("elsewhere").glob("runs/*/encoder.safetensors")} == {"labels-2"}
+    assert {(one.row, one.seed) for one in more if one.samples} == {("labels", seed) for seed in range(3)}
+    all_so_far = study("turning", "elsewhere", seeds=3, so_far=True, **asked)
+    assert {(one.row, one.seed) for one in all_so_far if one.samples} == {
+        *(("labels", seed) for seed in range(3)), *(("turned, twice", seed) for seed in range(2)),
+    }  # fmt: skip
+    longer = replace(asked_for := study_named("turning"), sizes={"minute": Size(samples=800, seeds=2)})
+    with pytest.raises(DataError, match=r"has learned elsewhere by .*--steps"):
+        study(longer, "elsewhere", rows=["labels"], **asked)
+    with pytest.raises(DataError, match="of the study turning at minute, not other at minute"):
+        study(replace(asked_for, name="other"), "third", **asked)
+    with pytest.raises(DataError, match="nothing was measured yet"):
+        study("turning", "fourth", "minute", data="moved", so_far=True, progress=False)
+
+
+def stands_in_the_zoo(here, monkeypatch, capsys):
+    """An encoder is put into the zoo, from where it is loaded, measured, learned on from, and made again."""
+    monkeypatch.setattr(zoo, "FOLDER", here / "zoo")
+    zoo.FOLDER.mkdir()
+    add("two", "turned, twice", "turned")
+    monkeypatch.chdir(here / "two")  # in `here` the name is that of a folder
+    images = torch.rand(2, 3, 16, 16)
+    torch.testing.assert_close(load_encoder("zoo/turned")(images), load_encoder("runs/turned_twice-0")(images))
+    seen, unseen = here / "killed/data/turns-minute", here / "killed/data/others-minute"
+    by = {"protocols": [KNN(neighbours=3)], "baselines": False, "progress": False}
+    of_zoo, of_run = (evaluate([run], [seen, unseen], **by) for run in ("zoo/turned", "runs/turned_twice-0"))
+    assert [one.learned_from for one in of_zoo] == [1, 0]
+    assert [(one.value, one.weights_sha256) for one in of_zoo] == [(one.value, one.weights_sha256) for one in of_run]
+    asked = ["evaluate", "zoo/turned", "--on", str(unseen), "--protocol", "knn", "--out", "page", "--progress", "false"]
+    assert main(asked) == 0  # with a page, but for the task of heads that it has not
+    assert main(["export", "zoo/turned", "--to", "huggingface", "--out", "hub"]) == 0
+    more = ["train", "rotation", "--frames", str(unseen), "--init", "zoo/turned", "--image_size", "16", "--steps", "2"]
+    assert main([*more, "--out", "more", "--progress", "false"]) == 0
+    (share,) = {one.learned_from for one in evaluate(["more"], [seen], **by)}
+    assert share == 1  # what the encoder had learned from before counts
+    assert main(["zoo"]) == 0
+    assert "zoo/turned" in capsys.readouterr().out
+    assert [str(one) for one in verify("zoo/turned", scratch="anew", progress=False)] == [
+        "data of pairs: equal (12 shards)", "zoo/turned: equal (24 tensors)",
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="did you mean 'turned'"):
+        load_encoder("zoo/turnd")
+    monkeypatch.setattr(zoo, "MOST_BYTES", 1000)
+    with pytest.raises(DataError, match="the zoo would have"):
+        add(here / "two", "turned, twice", "turned")
+
+
 @pytest.mark.slow
 @pytest.mark.simulator
 def test_a_study_that_is_killed_goes_on_and_ends_as_by_two_workers(here, monkeypatch, capsys):
@@ -106,27 +162,7 @@ def test_a_study_that_is_killed_goes_on_and_ends_as_by_two_workers(here, monkeyp
     assert sorted(path.name for path in Path("two/figures").iterdir()) == ["1_New_objects.svg", "2_Few.svg"]
     assert "Does turning an object teach more" in Path("two/report.html").read_text()
 
-    # From what it keeps it goes on elsewhere without learning again, and with one seed more.
-    shutil.copytree("killed/data", "moved")
-    asked = {"size": "minute", "data": "moved", "begun": Path("two/cells.zip"), "progress": False}
-    study("turning", "elsewhere", **asked)
-    assert Path("elsewhere/results.csv").read_bytes() == numbers
-    assert Path("elsewhere/cells.zip").read_bytes() == Path("two/cells.zip").read_bytes()
-    assert Path("elsewhere/tables.md").read_bytes() == Path("two/tables.md").read_bytes()
-    more = study("turning", "elsewhere", rows=["labels"], seeds=3, **asked)
-    assert {path.parent.name for path in Path("elsewhere").glob("runs/*/encoder.safetensors")} == {"labels-2"}
-    assert {(one.row, one.seed) for one in more if one.samples} == {("labels", seed) for seed in range(3)}
-    all_so_far = study("turning", "elsewhere", seeds=3, so_far=True, **asked)
-    assert {(one.row, one.seed) for one in all_so_far if one.samples} == {
-        *(("labels", seed) for seed in range(3)), *(("turned, twice", seed) for seed in range(2)),
-    }  # fmt: skip
-    longer = replace(asked_for := study_named("turning"), sizes={"minute": Size(samples=800, seeds=2)})
-    with pytest.raises(DataError, match=r"has learned elsewhere by .*--steps"):
-        study(longer, "elsewhere", rows=["labels"], **asked)
-    with pytest.raises(DataError, match="of the study turning at minute, not other at minute"):
-        study(replace(asked_for, name="other"), "third", **asked)
-    with pytest.raises(DataError, match="nothing was measured yet"):
-        study("turning", "fourth", "minute", data="moved", so_far=True, progress=False)
+    goes_on_elsewhere(numbers)
 
     # Made again it is equal, until something is changed that it was made of.
     asked = [
@@ -152,35 +188,7 @@ def test_a_study_that_is_killed_goes_on_and_ends_as_by_two_workers(here, monkeyp
         "numbers of turned, twice on others by category: DEPARTS at knn accuracy of seed 0" in capsys.readouterr().out
     )
 
-    # And its encoder can be put into the zoo, from where it is loaded, measured, learned on from, and made again.
-    monkeypatch.setattr(zoo, "FOLDER", here / "zoo")
-    zoo.FOLDER.mkdir()
-    add("two", "turned, twice", "turned")
-    monkeypatch.chdir(here / "two")  # in `here` the name is that of a folder
-    images = torch.rand(2, 3, 16, 16)
-    torch.testing.assert_close(load_encoder("zoo/turned")(images), load_encoder("runs/turned_twice-0")(images))
-    seen, unseen = here / "killed/data/turns-minute", here / "killed/data/others-minute"
-    by = {"protocols": [KNN(neighbours=3)], "baselines": False, "progress": False}
-    of_zoo, of_run = (evaluate([run], [seen, unseen], **by) for run in ("zoo/turned", "runs/turned_twice-0"))
-    assert [one.learned_from for one in of_zoo] == [1, 0]
-    assert [(one.value, one.weights_sha256) for one in of_zoo] == [(one.value, one.weights_sha256) for one in of_run]
-    asked = ["evaluate", "zoo/turned", "--on", str(unseen), "--protocol", "knn", "--out", "page", "--progress", "false"]
-    assert main(asked) == 0  # with a page, but for the task of heads that it has not
-    assert main(["export", "zoo/turned", "--to", "huggingface", "--out", "hub"]) == 0
-    more = ["train", "rotation", "--frames", str(unseen), "--init", "zoo/turned", "--image_size", "16", "--steps", "2"]
-    assert main([*more, "--out", "more", "--progress", "false"]) == 0
-    (share,) = {one.learned_from for one in evaluate(["more"], [seen], **by)}
-    assert share == 1  # what the encoder had learned from before counts
-    assert main(["zoo"]) == 0
-    assert "zoo/turned" in capsys.readouterr().out
-    assert [str(one) for one in verify("zoo/turned", scratch="anew", progress=False)] == [
-        "data of pairs: equal (12 shards)", "zoo/turned: equal (24 tensors)",
-    ]  # fmt: skip
-    with pytest.raises(DataError, match="did you mean 'turned'"):
-        load_encoder("zoo/turnd")
-    monkeypatch.setattr(zoo, "MOST_BYTES", 1000)
-    with pytest.raises(DataError, match="the zoo would have"):
-        add(here / "two", "turned, twice", "turned")
+    stands_in_the_zoo(here, monkeypatch, capsys)
 
 
 @pytest.mark.simulator
