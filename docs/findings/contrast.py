@@ -186,8 +186,8 @@ def semi_supervised() -> Section:
         charts,
         "A classifier learned from a few labelled images, and what images without labels add to it: begun with weights "
         "that were drawn, and with those of an encoder that a body taught in simulation. Labels alone learn from crops "
-        "with changed colours, or from flips and shifts, as the methods see labelled images. Where they began counts "
-        f"more than the method: with 1 % of CIFAR-10's labels {said(photographs, 'labels, 1 %', begun)}.",
+        "with changed colours, or from flips and shifts, as the methods see labelled images. Begun with drawn "
+        f"weights and from the zoo, on CIFAR-10: {said(photographs, 'labels, 1 %', begun)}.",
         claims,
         [found],
     )

@@ -14,7 +14,7 @@ from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.tables import row_order
 from embodied_ssl.report.text import markdown_table
-from embodied_ssl.studies.cells import Learning, best_of, read_progress
+from embodied_ssl.studies.cells import Learning, Measuring, best_of, read_progress
 from embodied_ssl.studies.experiment import Experiment
 from embodied_ssl.studies.record import keep, known_data
 from embodied_ssl.studies.study import Figure, file_name
@@ -29,17 +29,18 @@ def write_study(experiment: Experiment, page: bool = True) -> Results:
 
     Raises DataError where nothing has been measured.
     """
-    found = Results(one for cell in experiment.measuring() if cell.is_done() for one in cell.results())
+    measured = [cell for cell in experiment.measuring() if cell.is_done()]
+    found = Results(one for cell in measured for one in cell.results())
     if not found:
         raise DataError(f"{experiment.out}: nothing was measured yet")
     keep(experiment)
     write_results(found, experiment.out / "results.json")
     if page:
-        _write_page(experiment, found)
+        _write_page(experiment, found, measured)
     return found
 
 
-def _write_page(experiment: Experiment, found: Results) -> None:
+def _write_page(experiment: Experiment, found: Results, measured: Sequence[Measuring]) -> None:
     """Tables, figures as files, and one page of both with what the runs of the first seed make of held-out data."""
     answers = [drawn for figure in experiment.study.figures for drawn in draw(figure, found)]
     (experiment.out / FIGURES).mkdir(exist_ok=True)
@@ -50,12 +51,13 @@ def _write_page(experiment: Experiment, found: Results) -> None:
         if f"{FIGURES}/{path.name}" not in files:
             path.unlink()
     images = [f"![{answer.title}]({file})" for file, answer in zip(files, answers, strict=True)]
-    write_atomically(experiment.out / TABLES, [tables(experiment, found, images).encode()])
+    about = _about(experiment, measured)
+    write_atomically(experiment.out / TABLES, [tables(experiment, found, about, images).encode()])
     runs = [each for each in experiment.learning() if each.seed == 0 and is_finished(each.run)]
     places = [experiment.place(name) for name in dict.fromkeys(on.data for on in experiment.on)]
     shown: dict[str, list[Any]] = {}
-    for cell in experiment.measuring():
-        if cell.seed == 0 and cell.is_done() and (pictures := cell.shown()):
+    for cell in measured:
+        if cell.seed == 0 and (pictures := cell.shown()):
             shown.setdefault(cell.row, []).extend(pictures)
     for each in runs:
         shown.setdefault(each.row, []).extend(figures_of(each.run, places, most=1))
@@ -66,7 +68,7 @@ def _write_page(experiment: Experiment, found: Results) -> None:
         {**equivariance_figures(found), **shown},
         experiment.study.question,
         answers,
-        _about(experiment),
+        about,
         {each.run: each.row for each in runs},
     )
 
@@ -97,12 +99,12 @@ def _is_shown(figure: Figure, result: Result) -> bool:
     )
 
 
-def tables(experiment: Experiment, found: Results, images: Sequence[str] = ()) -> str:
-    """The tables in Markdown, after the images given, with what they rest on."""
+def tables(experiment: Experiment, found: Results, about: str, images: Sequence[str] = ()) -> str:
+    """The tables in Markdown, after a line about them and the images given, with what they rest on."""
     study, size = experiment.study.name, experiment.size_name
     parts = [
         f"# {experiment.study.question}",
-        _about(experiment),
+        about,
         *([] if experiment.asked else [f"```sh\nembodied-ssl study {study} --size {size} --out {study}\n```"]),
         *images,
         "Mean and 95 % interval over seeds; bold: the best without labels, if its interval is apart from all others.",
@@ -115,11 +117,11 @@ def tables(experiment: Experiment, found: Results, images: Sequence[str] = ()) -
     return "\n\n".join(parts) + "\n"
 
 
-def _about(experiment: Experiment) -> str:
+def _about(experiment: Experiment, measured: Sequence[Measuring]) -> str:
     study, size = experiment.study, experiment.size
     runs = [*experiment.learning(), *(one.learning for one in experiment.tries())]
     seconds = [read_progress(each.run)[1] for each in runs]
-    seconds += [each.seconds() for each in experiment.measuring() if each.is_done()]
+    seconds += [each.seconds() for each in measured]
     return (
         f"Study {study.name}, size {experiment.size_name}: {size.seeds} seeds, {size.samples:,} samples a stream; "
         f"{study.encoder} at {study.image_size} px where a row says nothing else; {sum(seconds) / 3600:.2f} core hours."
