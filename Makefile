@@ -24,14 +24,17 @@ test: $(VENV)/.installed
 # learns by the command line here), of optional engines, of processes and signals, of how the code and the pages read, of
 # what is refused and said.
 LOWEST := tests/cli tests/datasets tests/encoders tests/envs tests/evaluation tests/exporting tests/training \
-	tests/studies/test_study.py tests/test_plugins.py tests/test_without_simulator.py \
+	tests/studies/test_study.py tests/test_plugins.py \
 	$(patsubst %,--ignore=tests/%.py, \
-		cli/test_demo cli/test_documented cli/test_limits cli/test_refusals \
-		datasets/test_captions datasets/test_identity datasets/test_motor_signals datasets/test_slurm \
-		datasets/test_stopping envs/test_copies envs/test_exact envs/test_scenes \
-		evaluation/test_attention evaluation/test_classifier evaluation/test_detection evaluation/test_fine_tuning \
-		evaluation/test_imitation evaluation/test_made_again evaluation/test_touch evaluation/test_whose_numbers \
-		training/test_compilation training/test_learned_from training/test_optimization training/test_precision)
+		cli/test_demo cli/test_documented cli/test_learning_commands cli/test_limits cli/test_refusals \
+		cli/test_train_command datasets/test_captions datasets/test_identity datasets/test_motor_signals \
+		datasets/test_slurm datasets/test_stopping encoders/test_rescaling envs/test_compiled envs/test_control \
+		envs/test_copies envs/test_exact envs/test_raster envs/test_roam envs/test_scenes envs/test_world \
+		evaluation/test_attention evaluation/test_classifier evaluation/test_cloning evaluation/test_detection \
+		evaluation/test_fine_tuning evaluation/test_go_there evaluation/test_imitation evaluation/test_made_again \
+		evaluation/test_physics evaluation/test_relative_motion evaluation/test_touch evaluation/test_whose_numbers \
+		training/test_compilation training/test_distributed training/test_learned_from training/test_memory \
+		training/test_more_steps training/test_optimization training/test_precision)
 
 lowest: $(VENV)/lowest/.installed
 	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow" $(or $(TESTS),$(LOWEST))

@@ -101,6 +101,10 @@ class Method(nn.Module):
         """How streams are read from their data sets, by name of the stream: `{"pairs": {"max_gap_s": 1.0}}`."""
         return {}
 
+    def batch_shares(self) -> dict[str, float]:
+        """The share of a batch that comes of a stream, by its name, where that is not 1: `{"labelled": 1 / 7}`."""
+        return {}
+
     def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Infer from the data what the shapes of weights depend on, such as the number of classes.
 
@@ -157,7 +161,7 @@ def settings_of(method: type[Method]) -> dict[str, inspect.Parameter]:
     found: dict[str, inspect.Parameter] = {}
     for init in (vars(owner)["__init__"] for owner in method.__mro__ if "__init__" in vars(owner)):
         own = list(inspect.signature(init).parameters.values())[2:]
-        found |= {each.name: each for each in own if each.kind is not each.VAR_KEYWORD}
+        found |= {each.name: each for each in own if each.kind is not each.VAR_KEYWORD and each.name not in found}
         if all(each.kind is not each.VAR_KEYWORD for each in own):
             break
     return found

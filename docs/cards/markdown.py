@@ -48,7 +48,7 @@ def _settings(function: Any, skip: set[str], prefix: str = "", given: Any = None
     for name, parameter in inspect.signature(called).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD and inspect.isclass(function):  # the settings of what it extends
             base = next(each for each in function.__mro__[1:] if "__init__" in vars(each))
-            yield from _settings(base, skip, prefix)
+            yield from _settings(base, {*skip, *inspect.signature(called).parameters}, prefix)
         if name in skip or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         hint, default = hints.get(name, parameter.annotation), getattr(given, name, parameter.default)

@@ -10,13 +10,13 @@ from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Share
 from embodied_ssl.method import Recipe, Step
-from embodied_ssl.parts.classification import ClassifierMethod
+from embodied_ssl.parts.classification import SemiSupervisedMethod
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.random_augment import random_augment
 from embodied_ssl.parts.views import flip_and_shift
 
 
-class FixMatch(ClassifierMethod):
+class FixMatch(SemiSupervisedMethod):
     """FixMatch: simplifying semi-supervised learning with consistency and confidence. Sohn et al., NeurIPS 2020.
 
     Idea: An image without a label is seen twice, weakly augmented (a mirror and a shift) and strongly (RandAugment and
@@ -25,9 +25,9 @@ class FixMatch(ClassifierMethod):
     Loss: `−log p(y|x) + λ · 1[max p(weak u) ≥ τ] · (−log p(argmax p(weak u) | strong u))`, without gradient through the
     weak view.
 
-    Differs: As many images without labels as with labels in an update, where the paper has seven times as many, and
-    AdamW for short runs; the paper's optimiser is `--optimizer sgd --learning_rate 0.03 --weight_decay 5e-4`. Its
-    average of weights is `--ema 0.999`.
+    Differs: As many images without labels as with labels in an update, where the paper has 448 and 64
+    (`--batch_size 448 --unlabelled 7`), and AdamW for short runs; the paper's optimiser is `--optimizer sgd
+    --learning_rate 0.03 --weight_decay 5e-4`. Its average of weights is `--ema 0.999`.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)

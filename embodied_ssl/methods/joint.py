@@ -91,6 +91,13 @@ class Joint(Method):
             for stream, options in member.stream_options().items()
         }
 
+    def batch_shares(self) -> dict[str, float]:
+        return {
+            f"{name}.{stream}": share
+            for name, member in self._members()
+            for stream, share in member.batch_shares().items()
+        }
+
     def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         for name, member in self._members():
             member.infer_shapes(_own(name, streams), rng)

@@ -9,13 +9,13 @@ from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Share, SomeShare
 from embodied_ssl.method import Recipe, Step
-from embodied_ssl.parts.classification import ClassifierMethod
+from embodied_ssl.parts.classification import SemiSupervisedMethod
 from embodied_ssl.parts.gradient_cache import norms_of, without_statistics
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.views import flip_and_shift
 
 
-class PseudoLabel(ClassifierMethod):
+class PseudoLabel(SemiSupervisedMethod):
     """Pseudo-label: the simple and efficient semi-supervised learning method for deep neural networks. Lee, 2013.
 
     Idea: Of images without labels, those whose class a network is sure of are taken as labelled with it, ever more of

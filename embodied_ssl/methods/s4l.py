@@ -10,13 +10,13 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative
 from embodied_ssl.method import Recipe, Step
 from embodied_ssl.parts.adversarial import EPSILON, XI, entropy, virtual_adversarial
-from embodied_ssl.parts.classification import ClassifierMethod
+from embodied_ssl.parts.classification import SemiSupervisedMethod
 from embodied_ssl.parts.heads import Tower
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.views import random_square, rotations
 
 
-class S4L(ClassifierMethod):
+class S4L(SemiSupervisedMethod):
     """S4L: self-supervised semi-supervised learning. Zhai, Oliver, Kolesnikov & Beyer, ICCV 2019.
 
     Idea: One encoder learns the classes of a few labelled images and, of all images, by which of four angles they were

@@ -11,14 +11,14 @@ from embodied_ssl.datasets.read.batches import Frames, LabelledFrames
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive, Share
 from embodied_ssl.method import Recipe, Step
-from embodied_ssl.parts.classification import ClassifierMethod
+from embodied_ssl.parts.classification import SemiSupervisedMethod
 from embodied_ssl.parts.random_augment import random_augment
 from embodied_ssl.parts.views import flip_and_shift
 
 Annealing = Literal["none", "linear", "log", "exp"]
 
 
-class UDA(ClassifierMethod):
+class UDA(SemiSupervisedMethod):
     """Unsupervised data augmentation for consistency training. Xie, Dai, Hovy, Luong & Le, NeurIPS 2020.
 
     Idea: A strong augmentation changes an image as real images of a class differ. The answer to it is to be that to the
@@ -27,9 +27,9 @@ class UDA(ClassifierMethod):
     Loss: `−log p(y|x) + λ · 1[max p(u) > β] · CE(sharpened p(u), p(strong u))`, sharpened by a temperature T, without
     gradient.
 
-    Differs: As many images without labels as with labels in an update, where the paper has up to 15 times as many.
-    Training-signal annealing (`annealing`) leaves labelled images out of the loss whose class is more likely than a
-    threshold that rises from 1/K to 1.
+    Differs: As many images without labels as with labels in an update, where the paper has up to 15 times as many
+    (`--unlabelled 15`). Training-signal annealing (`annealing`) leaves labelled images out of the loss whose class is
+    more likely than a threshold that rises from 1/K to 1.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)

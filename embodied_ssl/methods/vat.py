@@ -9,12 +9,12 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative, Positive
 from embodied_ssl.method import Recipe, Step
 from embodied_ssl.parts.adversarial import EPSILON, XI, entropy, virtual_adversarial
-from embodied_ssl.parts.classification import ClassifierMethod
+from embodied_ssl.parts.classification import SemiSupervisedMethod
 from embodied_ssl.parts.losses import cross_entropy
 from embodied_ssl.parts.views import flip_and_shift
 
 
-class VAT(ClassifierMethod):
+class VAT(SemiSupervisedMethod):
     """Virtual adversarial training. Miyato, Maeda, Koyama & Ishii, TPAMI 2018.
 
     Idea: Around every image, labelled or not, the answer is to stay the same, also in the direction in which a small

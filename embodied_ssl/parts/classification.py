@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from embodied_ssl.datasets.read.batches import LabelledFrames
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import Count
+from embodied_ssl.limits import Count, Positive
 from embodied_ssl.method import Method, Panel, Step
 from embodied_ssl.parts.heads import count_classes, linear_classifier
 from embodied_ssl.parts.panels import ROWS, bars_chart
@@ -59,3 +59,21 @@ class ClassifierMethod(Method):
                 images, likely, likely.argmax(1).tolist(), labelled.label.tolist(), strict=False
             )
         ]
+
+
+class SemiSupervisedMethod(ClassifierMethod):
+    """A method whose stream `frames` has images without labels beside those with them."""
+
+    unlabelled: float
+
+    def __init__(self, encoder: Encoder, unlabelled: Positive = 1.0, **labels: Any):
+        """Softmax on the pooled features.
+
+        Args:
+            encoder: what is learned.
+            unlabelled: images without labels for each with one, in an update; a batch has its size of the former.
+        """
+        super().__init__(encoder, **labels)
+
+    def batch_shares(self) -> dict[str, float]:
+        return {"labelled": 1 / self.unlabelled}

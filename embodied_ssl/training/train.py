@@ -111,9 +111,9 @@ def train(
         if is_finished(out):
             return out
         state.begin(streams, np.random.default_rng([settings.seed, _PREPARE]))
-        micro_batches = MicroBatches(
-            streams, split.per_device_batch, settings.seed, fabric.global_rank, fabric.world_size
-        )
+        shares = {name: 1.0 for name in streams} | method.batch_shares()
+        samples = {name: max(1, round(share * split.per_device_batch)) for name, share in shares.items()}
+        micro_batches = MicroBatches(streams, samples, settings.seed, fabric.global_rank, fabric.world_size)
         with _told(taken, slowness(precision, device), settings.progress) if fabric.is_global_zero else nullcontext():
             _go_on(state, micro_batches, split, settings, hardware, configuration, probe, callbacks)
         fabric.barrier()

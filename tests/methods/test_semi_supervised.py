@@ -101,6 +101,15 @@ def test_uda():
     assert loss(method)["loss"] == pytest.approx(np.where(counted, -np.log(own), 0).mean() + consistent, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_of_many_images_few_have_labels(name):
+    """As FixMatch's μ says; of a joint method, its own streams."""
+    assert the_method(name).batch_shares() == {"labelled": 1.0}
+    assert the_method(name, unlabelled=4).batch_shares() == {"labelled": 0.25}
+    joint = make_method("joint", "conv4", SIZE, methods=("simclr", name), method_settings={name: {"unlabelled": 4}})
+    assert joint.batch_shares() == {f"{name}.labelled": 0.25}
+
+
 def test_training_signal_annealing_rises_from_chance_to_one():
     for schedule in ("linear", "log", "exp"):
         rising = [annealed(schedule, progress, 10) for progress in np.linspace(0, 1, 11)]

@@ -78,6 +78,18 @@ def test_a_method_that_extends_another_has_the_settings_of_both():
         Extended(encoder(), width=0)
 
 
+class Wider(Plain):
+    """With a default of its own for what it extends."""
+
+    def __init__(self, encoder, width: Count = 8, **settings):
+        super().__init__(encoder, width=width, **settings)
+
+
+def test_a_default_of_its_own_comes_before_that_of_the_class_it_extends():
+    assert {name: each.default for name, each in settings_of(Wider).items()} == {"width": 8}
+    assert Wider(encoder()).settings() == {"width": 8}
+
+
 def test_modules_are_registered_and_are_no_settings():
     teacher = nn.Linear(2, 2)
     method = Extended(encoder(), teacher=teacher)

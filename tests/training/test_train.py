@@ -82,6 +82,28 @@ def weights(run):
     return (run / "method.safetensors").read_bytes(), (run / "encoder.safetensors").read_bytes()
 
 
+class Bright(Method):
+    """Of two streams, of which one gives a quarter of a batch; it tells how many samples it was given of each."""
+
+    recipe = Recipe(steps=1, batch_size=16)
+
+    def loss(self, few: Frames, frames: Frames, step: Step) -> dict[str, Tensor]:
+        loss = self.encoder(frames.images.float() / 255).square().mean()
+        given = torch.tensor([float(len(few.images)), float(len(frames.images))])
+        return {"loss": loss, "few": given[0], "frames": given[1]}
+
+    def batch_shares(self) -> dict[str, float]:
+        return {"few": 0.25}
+
+
+@pytest.mark.parametrize(("accumulate", "few", "frames"), [(1, 4, 16), (4, 1, 4), (8, 1, 2)])
+def test_a_stream_gives_its_share_of_a_batch_and_never_nothing(roam, tmp_path, accumulate, few, frames):
+    how = TrainingSettings(progress=False, accumulate=accumulate)
+    out = train(method(Bright), tmp_path / "run", {"few": roam, "frames": roam}, settings=how)
+    (row,) = read_metrics(out)
+    assert (row["few"], row["frames"]) == (few, frames)
+
+
 @pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"recipe": Recipe(steps=12, batch_size=8, ema=0.9)}])
 def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
     whole = run(roam, tmp_path / "whole", **settings)

@@ -19,15 +19,15 @@ class MicroBatches(MapStyle[dict[str, Batch]]):
     """The micro-batches of one process by number, each with a batch of every stream by its name."""
 
     streams: Mapping[str, Stream]
-    per_device_batch: int
-    """Samples of each stream in one of them."""
+    samples: Mapping[str, int]
+    """Of each stream in one of them."""
     seed: int
     rank: int
     world_size: int
 
     def __getitem__(self, number: int) -> dict[str, Batch]:
         return {
-            name: Batches(stream, self.per_device_batch, self.seed, self.rank, self.world_size)[number]
+            name: Batches(stream, self.samples[name], self.seed, self.rank, self.world_size)[number]
             for name, stream in self.streams.items()
         }
 
