@@ -111,7 +111,7 @@ def train(
         if is_finished(out):
             return out
         state.begin(streams, np.random.default_rng([settings.seed, _PREPARE]))
-        shares = {name: 1.0 for name in streams} | method.batch_shares()
+        shares = dict.fromkeys(streams, 1.0) | method.batch_shares()
         samples = {name: max(1, round(share * split.per_device_batch)) for name, share in shares.items()}
         micro_batches = MicroBatches(streams, samples, settings.seed, fabric.global_rank, fabric.world_size)
         with _told(taken, slowness(precision, device), settings.progress) if fabric.is_global_zero else nullcontext():
