@@ -17,6 +17,7 @@ from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.evaluation.protocols.attention import Attention
 from embodied_ssl.evaluation.protocols.depth import Depth
 from embodied_ssl.evaluation.protocols.detection import Detection
+from embodied_ssl.evaluation.protocols.few_labels import FewLabels
 from embodied_ssl.evaluation.protocols.go_there import GoThere
 from embodied_ssl.evaluation.protocols.grasping import Grasping
 from embodied_ssl.evaluation.protocols.imitation import Imitation
@@ -32,6 +33,7 @@ from embodied_ssl.studies.run import study
 FEW_PICTURES = {"pictures": 30}
 FEWER: dict[type[Protocol], dict[str, Any]] = {
     Attention: {"pictures": 100},
+    FewLabels: {"draws": 1},
     GoThere: {"pairs": (100,), "walks": 10},
     Grasping: {"grasps": (20,), "tables": 5, "candidates": 20},
     Imitation: {"demonstrations": (2,), "episodes": 2, "updates": 20},
