@@ -19,22 +19,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow or not slow" $(TESTS)
 
-# The quick tests with the lowest version of everything that setup.py allows, laid over what is installed. Without those
-# that can hardly tell: of what is computed by torch alone, whose bound is the release that is installed (each method
-# learns by the command line here), of optional engines, of processes and signals, of how the code and the pages read, of
-# what is refused and said.
-LOWEST := tests/cli tests/datasets tests/encoders tests/envs tests/evaluation tests/exporting tests/training \
-	tests/studies/test_study.py tests/test_plugins.py \
-	$(patsubst %,--ignore=tests/%.py, \
-		cli/test_demo cli/test_documented cli/test_learning_commands cli/test_limits cli/test_refusals \
-		cli/test_train_command datasets/test_captions datasets/test_identity datasets/test_motor_signals \
-		datasets/test_slurm datasets/test_stopping encoders/test_rescaling envs/test_compiled envs/test_control \
-		envs/test_copies envs/test_exact envs/test_raster envs/test_roam envs/test_scenes envs/test_world \
-		evaluation/test_attention evaluation/test_classifier evaluation/test_cloning evaluation/test_detection \
-		evaluation/test_fine_tuning evaluation/test_go_there evaluation/test_imitation evaluation/test_made_again \
-		evaluation/test_physics evaluation/test_relative_motion evaluation/test_touch evaluation/test_whose_numbers \
-		training/test_compilation training/test_distributed training/test_learned_from training/test_memory \
-		training/test_more_steps training/test_optimization training/test_precision)
+# With the lowest version of everything that setup.py allows, laid over what is installed: tests of what asks libraries
+# for something, each of them in one file at least. torch's bound is the release that is installed.
+LOWEST := $(patsubst %,tests/%.py, \
+	cli/test_commands cli/test_config datasets/test_charts datasets/test_collect datasets/test_encoded \
+	datasets/test_exports datasets/test_images datasets/test_import_formats datasets/test_importing \
+	datasets/test_readers datasets/test_shards datasets/test_videos encoders/test_encoders envs/test_envs \
+	envs/test_objects evaluation/test_dense evaluation/test_evaluation evaluation/test_report exporting/test_export \
+	studies/test_study training/test_callbacks training/test_train test_plugins)
 
 lowest: $(VENV)/lowest/.installed
 	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow" $(or $(TESTS),$(LOWEST))

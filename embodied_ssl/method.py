@@ -102,7 +102,10 @@ class Method(nn.Module):
         return {}
 
     def batch_shares(self) -> dict[str, float]:
-        """The share of a batch that comes of a stream, by its name, where that is not 1: `{"labelled": 1 / 7}`."""
+        """How many samples of a stream come for each of a batch, by its name, where not one: `{"labelled": 1 / 7}`.
+
+        Rounded in each part of a batch that is encoded at a time (`accumulate`, devices), where there is at least one.
+        """
         return {}
 
     def infer_shapes(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
