@@ -56,20 +56,20 @@ def smaller(asked: Study) -> Study:
 
     on = (replace(one, splits=1, protocols=tuple(map(fewer, one.protocols))) for one in asked.on)
     sizes = {"minute": replace(asked.sizes["minute"], samples=256)}
-    data = {name: third(one) for name, one in asked.data.items()}
+    data = {name: fifth(one) for name, one in asked.data.items()}
     return replace(asked, on=tuple(on), sizes=sizes, data=data)
 
 
-def third(one: StandardData) -> StandardData:
-    """A set with a third of the episodes of its smallest size."""
-    return replace(one, episodes={"minute": one.episodes["minute"] // 3})
+def fifth(one: StandardData) -> StandardData:
+    """A set with a fifth of the episodes of its smallest size."""
+    return replace(one, episodes={"minute": one.episodes["minute"] // 5})
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_sets():
     with pytest.MonkeyPatch.context() as patch:
         for name, one in DATA.items():
-            patch.setitem(DATA, name, third(one))
+            patch.setitem(DATA, name, fifth(one))
         yield
 
 
