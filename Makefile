@@ -26,7 +26,7 @@ LOWEST := $(patsubst %,tests/%.py, \
 	datasets/test_exports datasets/test_images datasets/test_import_formats datasets/test_importing \
 	datasets/test_readers datasets/test_shards datasets/test_videos encoders/test_encoders envs/test_envs \
 	envs/test_objects evaluation/test_dense evaluation/test_evaluation evaluation/test_report exporting/test_export \
-	studies/test_study training/test_callbacks training/test_train test_plugins)
+	studies/test_study training/test_callbacks test_plugins)
 
 lowest: $(VENV)/lowest/.installed
 	$(VENV)/lowest/bin/python -m pytest -n auto --dist worksteal -m "not slow" $(or $(TESTS),$(LOWEST))
