@@ -46,11 +46,12 @@ def batch_size() -> Section:
     found = committed("batch_size")
     measured = found.measure("linear_probe", "accuracy", "yardstick")
     kinds = {"simclr": "batch", "moco": "queue"}
-    figures, claims, updates = [], [], {}
+    figures, claims, updates = [], [], []
     for method, what in kinds.items():
         own = _over_rows(measured, f"{method}, {what} of ")
         places = sorted({float(one.metric.partition("@")[2]) for one in own.results})
-        updates[method] = [f"{own.results[0].samples / place:,.0f} of {place:.0f}" for place in (places[-1], places[0])]
+        if what == "batch":
+            updates = [f"{own.results[0].samples / place:,.0f} of {place:.0f}" for place in (places[-1], places[0])]
         figures.append(curves(f"{plain(method)}: size of the {what}", own, f"size of the {what}", method))
         least, most = (own.at(place).cells[method] for place in (places[0], places[-1]))
         claims.append(
@@ -61,7 +62,7 @@ def batch_size() -> Section:
         figures,
         "The more others an image is told from, the better, say both papers: SimCLR by batches of up to 8,192, MoCo "
         "by a queue of up to 65,536 beside a batch of 256. All rows see as many samples, and each has the best of "
-        f"three rates; so a large batch makes few updates, here {' instead of '.join(updates['simclr'])}. The papers' "
+        f"three rates; so a large batch makes few updates, here {' instead of '.join(updates)}. The papers' "
         "runs are thousands of times as long.",
         claims,
         [found],

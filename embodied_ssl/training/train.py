@@ -111,8 +111,8 @@ def train(
         if is_finished(out):
             return out
         state.begin(streams, np.random.default_rng([settings.seed, _PREPARE]))
-        shares = dict.fromkeys(streams, 1.0) | method.batch_shares()
-        samples = {name: max(1, round(share * split.per_device_batch)) for name, share in shares.items()}
+        shares = method.batch_shares()
+        samples = {name: max(1, round(split.per_device_batch * shares.get(name, 1.0))) for name in streams}
         micro_batches = MicroBatches(streams, samples, settings.seed, fabric.global_rank, fabric.world_size)
         with _told(taken, slowness(precision, device), settings.progress) if fabric.is_global_zero else nullcontext():
             _go_on(state, micro_batches, split, settings, hardware, configuration, probe, callbacks)
