@@ -18,7 +18,7 @@ from torch import nn
 
 from embodied_ssl import __version__
 from embodied_ssl.data import Sources, Taken, take_streams
-from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.images.encoded import replaced
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.interrupts import postponed, saying_what_is_kept
@@ -96,6 +96,9 @@ def train(
     taken = take_streams(method, data, settings.decode_size, settings.skip_damaged, motor=motor, seed=settings.seed)
     streams = {name: each.stream for name, each in taken.items()}
     recipe = _with_steps(recipe, streams)
+    shares = method.batch_shares()
+    if unknown := shares.keys() - method.input_streams().keys():
+        raise unknown_name(f"stream in batch_shares of {type(method).__name__}", unknown.pop(), method.input_streams())
     method.infer_shapes(streams, np.random.default_rng([settings.seed, _INFER_SHAPES]))
     probe = _probe(settings)
     keep_memory()
@@ -111,7 +114,6 @@ def train(
         if is_finished(out):
             return out
         state.begin(streams, np.random.default_rng([settings.seed, _PREPARE]))
-        shares = method.batch_shares()
         samples = {name: max(1, round(split.per_device_batch * shares.get(name, 1.0))) for name in streams}
         micro_batches = MicroBatches(streams, samples, settings.seed, fabric.global_rank, fabric.world_size)
         with _told(taken, slowness(precision, device), settings.progress) if fabric.is_global_zero else nullcontext():

@@ -104,6 +104,12 @@ def test_a_stream_gives_its_share_of_a_batch_and_never_nothing(roam, tmp_path, a
     assert (row["few"], row["frames"]) == (few, frames)
 
 
+def test_a_share_of_no_stream_is_refused(roam, tmp_path, monkeypatch):
+    monkeypatch.setattr(Bright, "batch_shares", lambda self: {"fews": 0.25})
+    with pytest.raises(DataError, match=r"^unknown stream in batch_shares of Bright 'fews': did you mean 'few'\?"):
+        train(method(Bright), tmp_path / "run", {"few": roam, "frames": roam})
+
+
 @pytest.mark.parametrize("settings", [{}, {"accumulate": 2}, {"recipe": Recipe(steps=12, batch_size=8, ema=0.9)}])
 def test_an_interrupted_run_goes_on_bit_for_bit(roam, tmp_path, settings):
     whole = run(roam, tmp_path / "whole", **settings)
