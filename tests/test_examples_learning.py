@@ -160,7 +160,7 @@ def test_alignment_and_uniformity_are_those_of_their_closed_forms():
     images = np.zeros((2 * count, 1, 1, 3), np.uint8)
     given = ImageSet("circle", images, group % 2, ("a", "b"), group, np.full(2 * count, ""), "0")
     protocol = plugins.member("examples.own_protocol:Geometry")()
-    aligned, uniform = protocol.measure(EncodedSet(images=given, features=features, encoder=Pixels()))
+    aligned, uniform = protocol.measure(EncodedSet(images=given, features_of=lambda rows: features, encoder=Pixels()))
     assert aligned.value == pytest.approx(0, abs=1e-6)
     # E exp(−t(2 − 2 cos θ)) over the circle is exp(−2t) I_0(2t)
     assert uniform.value == pytest.approx(float(np.log(ive(0, 4.0))), abs=2e-3)

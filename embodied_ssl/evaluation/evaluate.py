@@ -15,7 +15,7 @@ from embodied_ssl.datasets.progress import progress_bar
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.evaluation.candidates import Candidate, candidates
-from embodied_ssl.evaluation.features import Features, extract
+from embodied_ssl.evaluation.features import FeaturesOf
 from embodied_ssl.evaluation.names import named_sets
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols import make_protocol, protocol_name, usual_protocols
@@ -77,7 +77,7 @@ def evaluate(
             for row in rows:
                 if row.encoder is not encoder:  # the seeds of a row that has but one encoder share its features
                     encoder = row.encoder
-                    features = extract(encoder, each.images, device=each.device, cache=cache)
+                    features = FeaturesOf(encoder, each.images, each.device, cache)
                 found.add(each.measure(row, features))
                 bar.update()
             if damaged := each.images.damaged():
@@ -127,10 +127,10 @@ class Plan:
                 self._tell_left_out(on.split.left_out, told and seed == seeds[0])
             self.prepared |= {(number, seed): each.prepare(on) for number, each in taken.items()}
 
-    def measure(self, row: Candidate, features: Features) -> Results:
+    def measure(self, row: Candidate, features: FeaturesOf) -> Results:
         """All numbers of a row, and what is shown of it."""
         encoded = EncodedSet(
-            images=self.images, seed=row.seed, settings=self.settings, dataset=self.dataset, features=features,
+            images=self.images, seed=row.seed, settings=self.settings, dataset=self.dataset, features_of=features,
             encoder=row.encoder, untrained=row.run is None, run=row.run, device=self.device,
         )  # fmt: skip
         measures = [

@@ -1,4 +1,4 @@
-"""Features, extracted once per encoder and set of images; every protocol then uses them."""
+"""Features, extracted once per encoder and set of images, where a protocol asks for them."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -30,6 +30,24 @@ class Pixels(Encoder):
 
     def pool(self, stages: dict[str, torch.Tensor]) -> torch.Tensor:
         return stages["pixels"].flatten(1)
+
+
+class FeaturesOf:
+    """The features of a set's images by one encoder: each is computed when it is first asked for, and kept."""
+
+    def __init__(self, encoder: Encoder, images: ImageSet, device: str = "cpu", cache: Path | None = None):
+        self._encoder, self._images, self._device, self._cache = encoder, images, device, cache
+        self._known = np.zeros(len(images), bool)
+        self._found = np.full((len(images), encoder.dim), np.nan, np.float32)
+
+    def __call__(self, rows: NDArray[np.int64] | None = None) -> Features:
+        """float32 [N, dim]: those of `rows` at their places (None: all), and nan where none has been asked for."""
+        wanted = np.zeros_like(self._known)
+        wanted[slice(None) if rows is None else rows] = True
+        if len(missing := np.flatnonzero(wanted & ~self._known)):
+            self._found[missing] = extract(self._encoder, self._images, missing, self._device, cache=self._cache)
+            self._known[missing] = True
+        return self._found
 
 
 def extract(

@@ -1,5 +1,6 @@
 """What a protocol is: one way to measure encoders, declared in one file."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation.features import Features
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.evaluation.settings import USUAL, Settings
-from embodied_ssl.evaluation.splits import Split, split
+from embodied_ssl.evaluation.splits import Rows, Split, split
 from embodied_ssl.limits import hold_fields
 
 
@@ -37,8 +38,9 @@ class EvaluationSet:
 class EncodedSet(EvaluationSet):
     """An evaluation set as one encoder sees it."""
 
-    features: Features
-    """float32 [N, D], of every image, in the order of the set; computed once for all protocols."""
+    features_of: Callable[[Rows | None], Features]
+    """Of rows of the set, float32 [N, D] with theirs at their places; None: of all, as `features`. Each is computed
+    once for all protocols, when one first asks."""
     encoder: Encoder
     """At rest; a protocol leaves it as it was."""
     untrained: bool = False
@@ -49,6 +51,11 @@ class EncodedSet(EvaluationSet):
     """To compute on."""
     prepared: Any = None
     """What `Protocol.prepare` returned."""
+
+    @property
+    def features(self) -> Features:
+        """float32 [N, D], of every image, in the order of the set."""
+        return self.features_of(None)
 
 
 @dataclass(frozen=True)

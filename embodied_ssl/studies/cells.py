@@ -24,7 +24,7 @@ from embodied_ssl.datasets.store.files import file_sha256, write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.evaluation.candidates import Candidate, Untrained, fixed_encoders, learned_by, row_sha256
 from embodied_ssl.evaluation.evaluate import plan
-from embodied_ssl.evaluation.features import extract
+from embodied_ssl.evaluation.features import FeaturesOf
 from embodied_ssl.evaluation.protocols import protocol_name
 from embodied_ssl.evaluation.results import Result, Results
 from embodied_ssl.evaluation.settings import Settings
@@ -155,7 +155,7 @@ class MeasuredOn:
 
     def measure(self, candidate: Candidate) -> Results:
         """All numbers of a row, each the mean over splits, and what is shown of the first of these."""
-        features: dict[str, Any] = {}
+        features: dict[str, FeaturesOf] = {}
         found = Results()
         for on in self.on:
             (whole,) = plan([self.source], on.protocols, replace(self.settings, label=on.label), self.device)
@@ -165,7 +165,7 @@ class MeasuredOn:
                 whole.images = replace(whole.images, name=self.name)
             seen = whole.images.fingerprint
             if seen not in features:
-                features[seen] = extract(candidate.encoder, whole.images, device=whole.device)
+                features[seen] = FeaturesOf(candidate.encoder, whole.images, whole.device)
             for divides in (True, False):
                 part = replace(whole, protocols=[one for one in whole.protocols if one.divides is divides], prepared={})
                 seeds = split_seeds(candidate.seed, on.splits if divides else 1)

@@ -73,7 +73,7 @@ def no_work(monkeypatch):
 
     monkeypatch.setattr(recorder.Recorder, "episode", works)
     monkeypatch.setattr(loop, "update", works)
-    monkeypatch.setattr("embodied_ssl.evaluation.evaluate.extract", works)
+    monkeypatch.setattr("embodied_ssl.evaluation.features.extract", works)
 
 
 def refused(command: list[str], capsys) -> str:

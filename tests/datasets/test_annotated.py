@@ -157,7 +157,7 @@ def test_protocols_measure_on_them_and_colours_tell_the_classes(laid_out):
         assert protocol.takes_images(images)
         features = np.zeros((COUNT, encoder.dim), np.float32)
         prepared = protocol.prepare(on)
-        own = EncodedSet(images=images, features=features, encoder=encoder, prepared=prepared)
+        own = EncodedSet(images=images, features_of=lambda rows: features, encoder=encoder, prepared=prepared)
         return {one.metric: one for one in protocol.measure(own)}
 
     found = measured(Segmentation(by=("linear",), pictures=60), Pixels())

@@ -95,7 +95,7 @@ def test_what_looks_at_no_picture_is_measured_beside_it(data, kind):
     """The disc whose radius is best on objects that validate; the whole picture, whose index is the mask's share."""
     dataset, images, encoder = Dataset.open(data[kind]), image_set(data[kind]), random_encoder("vit_micro", 32, 0)
     features = np.zeros((len(images), encoder.dim), np.float32)
-    on = EncodedSet(images=images, dataset=dataset, features=features, encoder=encoder)
+    on = EncodedSet(images=images, dataset=dataset, features_of=lambda rows: features, encoder=encoder)
     protocol = Attention(pictures=40)
     pictures = protocol.prepare(on)
     found = {m.metric: m for m in protocol.measure(EncodedSet(**{**vars(on), "prepared": pictures}))}

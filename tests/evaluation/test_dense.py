@@ -58,7 +58,9 @@ def measured(protocol, encoder, images, **given):
     on = EvaluationSet(images=images, **given)
     assert protocol.takes_images(images)
     features = np.zeros((len(images), encoder.dim), np.float32)
-    encoded = EncodedSet(images=images, features=features, encoder=encoder, prepared=protocol.prepare(on), **given)
+    encoded = EncodedSet(
+        images=images, features_of=lambda rows: features, encoder=encoder, prepared=protocol.prepare(on), **given
+    )
     return {each.metric: each for each in protocol.measure(encoded)}
 
 

@@ -127,7 +127,9 @@ def squares(count=40):
 def measured(protocol, encoder, images):
     on = EvaluationSet(images=images)
     features = np.zeros((len(images), encoder.dim), np.float32)
-    encoded = EncodedSet(images=images, features=features, encoder=encoder, prepared=protocol.prepare(on))
+    encoded = EncodedSet(
+        images=images, features_of=lambda rows: features, encoder=encoder, prepared=protocol.prepare(on)
+    )
     return {each.metric: each for each in protocol.measure(encoded)}
 
 

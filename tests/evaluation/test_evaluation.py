@@ -21,7 +21,7 @@ from embodied_ssl.evaluation import imagenet
 from embodied_ssl.evaluation.estimators import logistic, neighbours
 from embodied_ssl.evaluation.estimators.affine_maps import error, fits
 from embodied_ssl.evaluation.estimators.collapse import feature_deviation, rank_me
-from embodied_ssl.evaluation.features import Pixels, extract
+from embodied_ssl.evaluation.features import FeaturesOf, Pixels, extract
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols import few_labels as few_labels_module
 from embodied_ssl.evaluation.protocols import make_protocol, protocol_class, protocol_names, usual_protocols
@@ -60,7 +60,7 @@ def measured(protocol: Protocol, features, images, given=USUAL, seed=0):
     """What a protocol finds in features, whatever encoder they are of."""
     prepared = protocol.prepare(EvaluationSet(images=images, seed=seed, settings=given))
     encoded = EncodedSet(
-        images=images, seed=seed, features=features, encoder=Pixels(), settings=given, prepared=prepared
+        images=images, seed=seed, features_of=lambda rows: features, encoder=Pixels(), settings=given, prepared=prepared
     )
     return protocol.measure(encoded)
 
@@ -258,6 +258,34 @@ def test_features_are_of_an_encoder_at_rest_and_leave_it_as_it_was():
     assert encoder.training
     np.testing.assert_allclose(extract(encoder, images, batch_size=3), whole, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(extract(encoder, images, np.array([7, 2])).shape, (2, 256))
+
+
+class Reading:
+    """Images of which it is known which were read."""
+
+    def __init__(self, images: ImageSet):
+        self.pixels, self.read = images.images, []
+
+    def __getitem__(self, rows):
+        self.read += rows.tolist()
+        return self.pixels[rows]
+
+
+def test_an_image_is_encoded_once_and_only_where_a_protocol_asks_for_it():
+    images = labelled(np.arange(600) % 3, size=16)
+    reading = Reading(images)
+    features = FeaturesOf(Pixels(), replace(images, images=reading))
+    on = EncodedSet(images=images, features_of=features, encoder=Pixels())
+    assert reading.read == []  # nobody has asked
+    few = FewLabels(per_class=(2,), draws=3)
+    alone = few.measure(on)
+    assert len(reading.read) == len(set(reading.read)) <= len(on.split.test) + 3 * 3 * (2 + 2)
+    whole = extract(Pixels(), images)
+    np.testing.assert_array_equal(features()[reading.read], whole[reading.read])
+    np.testing.assert_array_equal(on.features, whole)
+    assert sorted(reading.read) == [*range(600)]
+    assert few.measure(on) == few.measure(replace(on, features_of=lambda rows: whole))
+    assert alone[0].value == few.measure(on)[0].value
 
 
 def test_features_are_kept_until_a_weight_changes(tmp_path):

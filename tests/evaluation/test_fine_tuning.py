@@ -18,7 +18,7 @@ from embodied_ssl.evaluation.splits import split
 
 def encoded(encoder, images, **given):
     """A set as an encoder sees it."""
-    return EncodedSet(images=images, features=extract(encoder, images), encoder=encoder, **given)
+    return EncodedSet(images=images, features_of=lambda rows: extract(encoder, images), encoder=encoder, **given)
 
 
 def stripes(count=240, size=16):

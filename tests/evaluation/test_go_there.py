@@ -68,7 +68,8 @@ def test_the_state_arrives_in_rooms_made_anew_and_shuffled_features_do_not(rooms
 def walked(rooms, task, features):
     return SMALL.measure(
         EncodedSet(
-            images=rooms.images, dataset=rooms.dataset, features=features, encoder=Pixels(), prepared=task
+            images=rooms.images, dataset=rooms.dataset, features_of=lambda rows: features,
+            encoder=Pixels(), prepared=task,
         )
     )  # fmt: skip
 

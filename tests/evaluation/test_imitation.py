@@ -43,7 +43,11 @@ def measured(folder, protocol: Imitation, encoder: Encoder) -> dict[str, float]:
     (made,) = plan([folder], [protocol])
     made.prepare([0])
     encoded = EncodedSet(
-        images=made.images, dataset=made.dataset, features=np.empty(0), encoder=encoder, prepared=made.prepared[0, 0]
+        images=made.images,
+        dataset=made.dataset,
+        features_of=lambda rows: np.empty(0),
+        encoder=encoder,
+        prepared=made.prepared[0, 0],
     )
     return {one.metric: one.value for one in protocol.measure(encoded)}
 

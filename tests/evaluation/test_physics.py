@@ -33,7 +33,7 @@ def encoded(path, features=None, encoder: Encoder | None = None, seed=0) -> Enco
     encoder = encoder or Pixels()
     images, dataset = image_set(path), Dataset.open(path)
     features = extract(encoder, images) if features is None else features
-    on = EncodedSet(images=images, dataset=dataset, seed=seed, features=features, encoder=encoder)
+    on = EncodedSet(images=images, dataset=dataset, seed=seed, features_of=lambda rows: features, encoder=encoder)
     return replace(on, prepared=Physics().prepare(on))
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -37,8 +38,12 @@ def touched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def measured(protocol: Protocol, folder: Path, encoder: Encoder, seed: int = 0) -> list[Measure]:
     on = EvaluationSet(images=image_set(folder), dataset=Dataset.open(folder), seed=seed)
-    made = partial(EncodedSet, features=np.empty((0, 0), "f4"), encoder=encoder, prepared=protocol.prepare(on))
+    made = partial(EncodedSet, features_of=not_read, encoder=encoder, prepared=protocol.prepare(on))
     return protocol.measure(made(images=on.images, dataset=on.dataset, seed=seed))
+
+
+def not_read(rows: object) -> NoReturn:
+    raise AssertionError("features of whole images were read")
 
 
 def test_the_area_under_the_curve_is_that_of_scikit_learn():

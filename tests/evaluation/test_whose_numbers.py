@@ -228,7 +228,7 @@ def test_what_can_not_be_measured_is_refused_before_any_work(tmp_path, monkeypat
     def work(*given, **named):
         raise AssertionError("work was begun")
 
-    monkeypatch.setattr("embodied_ssl.evaluation.evaluate.extract", work)
+    monkeypatch.setattr("embodied_ssl.evaluation.features.extract", work)
     monkeypatch.setattr("embodied_ssl.studies.cells.train", work)
     good = {"on": [tmp_path / "good"], "protocols": ["knn"], "device": "cpu"}
     for wrong, told in refusals(tmp_path):

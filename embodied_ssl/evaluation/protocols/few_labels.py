@@ -33,10 +33,11 @@ class FewLabels(Protocol):
         return [self._with_labels(k, encoded) for k in self.per_class]
 
     def _with_labels(self, k: int, encoded: EncodedSet) -> Measure:
-        features, label, parts = encoded.features, encoded.images.label, encoded.split
+        label, parts = encoded.images.label, encoded.split
         rngs = [np.random.default_rng([encoded.seed, k, draw]) for draw in range(self.draws)]
         group = encoded.images.group if self.of == "objects" else None
         drawn = [[draw_rows(label, part, k, rng, group) for part in (parts.train, parts.validation)] for rng in rngs]
+        features = encoded.features_of(np.concatenate([parts.test, *(rows for both in drawn for rows in both)]))
         tried = [fit(features, label, train, STRENGTHS, encoded.device) for train, _ in drawn]
         scores = np.array(  # [draw, strength]
             [[one.accuracy(features, label, validation) for one in own]
