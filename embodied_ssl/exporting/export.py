@@ -1,15 +1,17 @@
 """Export what a run has learned, with a card made from the run."""
 
+import tempfile
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
-from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.zoo import run_folder
 
 CARD = "README.md"
+_FILES = {CARD, "config.json", "model.safetensors", "encoder.onnx", "encoder.pt2"}
+"""All that formats write."""
 Format = Literal["timm", "onnx", "torch_export", "huggingface"]
 
 
@@ -42,17 +44,32 @@ def export(
     write = getattr(import_module(f"embodied_ssl.exporting.to_{to}"), f"to_{to}")
     run = run_folder(run)
     encoder = load_encoder(run)
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / CARD).is_file())):
+    if out.exists() and not _is_replaceable(out):
         raise DataError(f"{out}: holds something else; name a new or an empty directory")
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
-        loading = write(encoder.eval(), out)
-    except DataError:
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:  # until all of it is there
+            loading = write(encoder.eval(), Path(folder))
+            top = front_matter(run, encoder, to, license)
+            text = model_card(run, encoder, loading, results, license)
+            (Path(folder) / CARD).write_text(f"---\n{top}---\n\n{text}", encoding="utf-8")
+            for path in sorted(Path(folder).iterdir(), key=lambda each: each.name != CARD):  # it tells an export
+                path.replace(out / path.name)
+    except BaseException:
         if made and not any(out.iterdir()):
             out.rmdir()
         raise
-    top = front_matter(run, encoder, to, license)
-    text = model_card(run, encoder, loading, results, license)
-    write_atomically(out / CARD, [f"---\n{top}---\n\n{text}".encode()])
     return out
+
+
+def _is_replaceable(out: Path) -> bool:
+    """Whether a directory is empty, or holds what an earlier export has written and nothing else."""
+    if not out.is_dir():
+        return False
+    seen = {path.name for path in out.iterdir() if not path.name.startswith(".")}  # of git, or of an export cut off
+    if not seen:
+        return True
+    card = (out / CARD).read_text(encoding="utf-8", errors="replace") if CARD in seen else ""
+    top = card.removeprefix("---\n").partition("\n---\n")[0] if card.startswith("---\n") else ""
+    return seen <= _FILES and "embodied-ssl" in top

@@ -128,8 +128,30 @@ def test_what_a_format_can_not_say_is_refused_before_anything_is_written(runs, t
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     with pytest.raises(DataError, match="full: holds something else"):
         es.export(runs("conv4"), tmp_path / "full", "torch_export")
-    es.export(runs("conv4"), tmp_path / "twice", "torch_export")
-    es.export(runs("conv4"), tmp_path / "twice", "torch_export")  # in the place of the first
+    own = tmp_path / "project"  # which has a README as well
+    own.mkdir()
+    (own / CARD).write_text("three years of notes, by embodied-ssl")
+    with pytest.raises(DataError, match="project: holds something else"):
+        es.export(runs("conv4"), own, "torch_export")
+    assert [path.name for path in own.iterdir()] == [CARD]
+    assert (own / CARD).read_text() == "three years of notes, by embodied-ssl"
+
+
+def test_an_export_is_whole_or_not_there_and_takes_the_place_of_an_earlier_one(runs, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match=r"typo\.json"):
+        es.export(runs("conv4"), out, "torch_export", results=[tmp_path / "typo.json"])
+    assert not out.exists()
+    es.export(runs("conv4"), out, "torch_export")
+    card = (out / CARD).read_bytes()
+    with pytest.raises(DataError, match=r"typo\.json"):
+        es.export(runs("conv4"), out, "torch_export", results=[tmp_path / "typo.json"])
+    assert {path.name for path in out.iterdir()} == {CARD, "encoder.pt2"}
+    es.export(runs("conv4"), out, "torch_export", license="mit")
+    assert (out / CARD).read_bytes() != card
+    (out / "thesis.tex").touch()
+    with pytest.raises(DataError, match="out: holds something else"):
+        es.export(runs("conv4"), out, "torch_export")
 
 
 @pytest.mark.parametrize("name", [name for name, formats in FORMATS.items() if "timm" in formats])
