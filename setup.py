@@ -105,7 +105,7 @@ setup(
         "scipy>=1.11.1",
         "gymnasium>=1.4",
         "opencv-python>=4.8.0.76",
-        "av>=14.0",
+        "av>=14.1",
         "pillow>=11.3",
         "h5py>=3.10",
         "hdf5plugin>=4.3",

@@ -17,9 +17,20 @@ REMEDY = "make it anew, as with ffmpeg -i OLD -c:v libx264 NEW.mp4"
 
 @lru_cache(maxsize=16)
 def frame_times(path: Path) -> NDArray[np.float64]:
-    """When each frame of a video is shown, s, [n], ascending; nothing is decoded. Raises DataError."""
+    """When each frame of a video is shown, s, [n], by its time stamp, ascending; nothing is decoded.
+
+    Raises DataError.
+    """
     stamps, base = _stamps(path)
     return np.multiply(stamps, base, dtype=np.float64)
+
+
+@lru_cache(maxsize=16)
+def start_of(path: Path) -> float:
+    """The time stamp that a player begins at, s; of a part that was cut out of a stream it is not 0."""
+    with _opened(path) as container:
+        microseconds = container.start_time
+    return float(frame_times(path)[0]) if microseconds is None else microseconds * 1e-6
 
 
 @lru_cache(maxsize=16)
@@ -36,7 +47,10 @@ def _stamps(path: Path) -> tuple[NDArray[np.int64], float]:
 
 
 def decoded(path: Path, rows: NDArray[np.int64]) -> Images:
-    """The frames number `rows`, which ascend, uint8 [H, W, 3] each. Raises DataError where one cannot be decoded."""
+    """The frames number `rows`, which ascend, uint8 [H, W, 3] each, upright where the file says how it was held.
+
+    Raises DataError where one cannot be decoded.
+    """
     stamps, base = _stamps(path)
     wanted = stamps[rows]
     with _opened(path) as container:
@@ -45,7 +59,8 @@ def decoded(path: Path, rows: NDArray[np.int64]) -> Images:
             frame = next((each for each in frames if each.pts is not None and each.pts >= stamp), None)
             if frame is None or frame.pts != stamp:
                 raise DataError(f"{path}: its frame at {stamp * base:.3f} s cannot be decoded; {REMEDY}")
-            yield frame.to_ndarray(format="rgb24")
+            image = frame.to_ndarray(format="rgb24")
+            yield np.ascontiguousarray(np.rot90(image, quarters)) if (quarters := round(frame.rotation / 90)) else image
 
 
 def _from(container: Any, stamp: int, path: Path) -> Iterator[Any]:

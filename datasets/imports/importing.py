@@ -180,8 +180,21 @@ def _make_shards(folder: Path, work: Work, workers: int, progress: bool) -> tupl
     return [entries[index] for index in range(work.shards)], made_now
 
 
+_works: dict[str, Work] = {}  # of this process, at most one: with what its source has looked up, as all signals
+
+
+def _opened(work: Work) -> Work:
+    """The same work as this process has it already, from its shard before."""
+    key = f"{text_of_shards(work.spec)} {work.source!r}"
+    if key not in _works:
+        _works.clear()
+        _works[key] = work
+    return _works[key]
+
+
 def make_shard(folder: Path, work: Work, index: int) -> tuple[int, ShardEntry, bool]:
     """Read and write shard `index`, unless it is there and intact: (index, what it holds, whether it was made)."""
+    work = _opened(work)
     path, text, episodes = folder / f"shard-{index:05d}.h5", text_of_shards(work.spec), work.of_shard(index)
     identity = shard_identity(text, embodied_ssl.__version__, index, len(episodes))
     if path.exists():

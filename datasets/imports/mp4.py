@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.imports.decoding import decoded, frame_times
+from embodied_ssl.datasets.imports.decoding import decoded, frame_times, start_of
 from embodied_ssl.datasets.imports.source import Images, MotorIs, Reals, Recording, Source, Timeline, came_to, natural
 
 ENDINGS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
@@ -65,7 +65,7 @@ class Mp4(Source):
 
     def timeline(self, number: int) -> Timeline:
         path, (time, values) = self._of(number)
-        shown = frame_times(path)[self._within(number)]
+        shown = _shown(path)[self._within(number)]
         travelled = came_to(values, self.motor_is, time, self.signal_names)
         columns = [np.interp(shown, time, column) for column in travelled.T]
         return Timeline(shown, np.stack(columns, axis=1))
@@ -86,7 +86,7 @@ class Mp4(Source):
     def _within(self, number: int) -> slice:
         """Which frames lie within the times of their signals."""
         path, (time, _) = self._of(number)
-        shown = frame_times(path)
+        shown = _shown(path)
         first, end = np.searchsorted(shown, (time[0] - _SLACK_S, time[-1] + _SLACK_S)).tolist()
         return slice(first, end)
 
@@ -116,6 +116,8 @@ class Mp4(Source):
                 names = tuple(name for name in reader.fieldnames or () if name not in KEYS)
                 if missing := [key for key in KEYS if key not in (reader.fieldnames or ())]:
                     raise DataError(f"{place}: no column {missing[0]}; its columns are video, time and the signals")
+                if twice := [name for name in names if names.count(name) > 1]:
+                    raise DataError(f"{place}: two columns are called {twice[0]}; give each a name of its own")
                 if not names:
                     raise DataError(f"{place}: no motor signals; give each a column of its own beside video and time")
                 for row in reader:
@@ -123,6 +125,11 @@ class Mp4(Source):
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{place}: cannot be read ({error})") from error
         return names, {name: _checked(np.array(own), f"{place}: {name}") for name, own in rows.items()}
+
+
+def _shown(path: Path) -> Reals:
+    """When each frame is shown, s from the start of the video."""
+    return frame_times(path) - start_of(path)
 
 
 def _numbers(row: dict[str, Any], names: Sequence[str], where: str) -> list[float]:

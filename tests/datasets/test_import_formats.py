@@ -2,6 +2,9 @@
 
 import json
 import pickle
+import struct
+from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -10,6 +13,7 @@ import numpy as np
 import pytest
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.imports import importing
 from embodied_ssl.datasets.imports.decoding import decoded, frame_times
 from embodied_ssl.datasets.imports.importing import import_recordings
 from embodied_ssl.datasets.imports.kitti import Kitti
@@ -31,13 +35,36 @@ def numbers(images):
     return np.round((images[:, 8, 8, 0].astype(float) - 20) / 8).astype(int).tolist()
 
 
-def film(path, frames, rate=10, apart=5, backwards=0, first=0):
+def cornered(number):
+    """Such a frame whose left upper corner is bright."""
+    frame = grey(number)
+    frame[:8, :16] = 240
+    return frame
+
+
+class Counted:
+    """A method that tells of which paths it was called."""
+
+    def __init__(self, method):
+        self.method, self.paths = method, []
+
+    def __get__(self, path, kind=None):
+        def called(*given, **named):
+            self.paths.append(path)
+            return self.method(path, *given, **named)
+
+        return called
+
+
+def film(path, frames, rate=10, apart=5, backwards=0, first=0, begin=0, picture=grey):
     """A video: a frame that stands alone every so many, and others that refer backwards and forwards."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate, options={"crf": "1", "g": str(apart), "bf": str(backwards)})
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
         for number in range(first, first + frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(number), format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame.pts, frame.time_base = begin + number - first, Fraction(1, rate)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
@@ -53,6 +80,55 @@ def test_frames_of_a_video_are_found_by_number(tmp_path, backwards):
     np.testing.assert_allclose(frame_times(tmp_path / "a.mp4"), np.arange(23) / 10, atol=1e-4)
     for rows in ([0], [22], [3, 4, 5], [1, 7, 8, 19], list(range(23))):
         assert numbers(np.stack(list(decoded(tmp_path / "a.mp4", np.array(rows))))) == rows
+
+
+QUARTERS = {0: (1, 0, 0, 1, 0, 0), 1: (0, -1, 1, 0, 0, 48), 2: (-1, 0, 0, -1, 48, 32), 3: (0, 1, -1, 0, 32, 0)}
+"""a, b, c, d, x, y by quarters against the clock; ISO/IEC 14496-12 shows (p, q) at (a p + c q + x, b p + d q + y)."""
+
+
+@pytest.mark.parametrize("quarters", QUARTERS)
+def test_a_video_that_was_held_sideways_is_upright(tmp_path, quarters):
+    film(tmp_path / "a.mp4", 12, picture=cornered)
+    a, b, c, d, x, y = QUARTERS[quarters]
+    matrix = [struct.pack(">9i", *(each << 16 for each in own[:-1]), 1 << 30)
+              for own in ((1, 0, 0, 0, 1, 0, 0, 0, 0), (a, b, 0, c, d, 0, x, y, 0))]  # fmt: skip
+    content = (tmp_path / "a.mp4").read_bytes()
+    header = content.index(b"tkhd")
+    place = content.index(matrix[0], header)
+    (tmp_path / "a.mp4").write_bytes(content[:place] + matrix[1] + content[place + len(matrix[1]) :])
+    rows = np.array([1, 7, 11])
+    found = np.stack(list(decoded(tmp_path / "a.mp4", rows)))
+    assert found.shape == ((3, 48, 32, 3) if quarters % 2 else (3, 32, 48, 3))
+    v, u = np.mgrid[:32, :48]
+    for number, image in zip(rows, found, strict=True):
+        mark = cornered(number)
+        shown = np.zeros_like(image)
+        shown[b * u + d * v + y - (b + d < 0), a * u + c * v + x - (a + c < 0)] = mark
+        assert np.abs(image.astype(int) - shown).mean() < 8
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_times_count_from_the_start_of_a_video_whatever_its_stamps(tmp_path, ending):
+    (tmp_path / "cut").mkdir()
+    film(tmp_path / f"cut/a.{ending}", 24, begin=20)
+    assert frame_times(tmp_path / f"cut/a.{ending}")[0] == pytest.approx(2, abs=1e-3)
+    lines = [f"a.{ending},{number / 10},{number}" for number in range(24)]
+    (tmp_path / "cut.csv").write_text("\n".join(["video,time,way (m)", *lines]))
+    source = Mp4([tmp_path / "cut"], signals=tmp_path / "cut.csv", motor_is="position")
+    assert source.notes == []
+    frames = imported(source, tmp_path / "set").frames[:]
+    assert numbers(frames["rgb"]) == [*range(24)]
+    np.testing.assert_allclose(frames["travelled"][:, 0], np.arange(24), atol=0.02)
+
+
+def test_each_process_reads_the_signals_once(walks, tmp_path, monkeypatch):
+    work = importing._plan(walks, 16, "crop", 1, 4, "none")
+    monkeypatch.setattr(Path, "open", (opened := Counted(Path.open)))
+    jobs = [pickle.loads(pickle.dumps(work)) for _ in range(3)]  # as they come to a process
+    for _ in range(2):
+        for job in jobs:
+            importing._opened(job).source.timeline(0)
+    assert opened.paths.count(tmp_path / "signals.csv") == 1
 
 
 @pytest.fixture
@@ -89,6 +165,7 @@ def test_videos_and_the_signals_between_their_frames(walks, tmp_path):
         ("video,time", "film,time", "no column video; its columns are video, time and the signals"),
         (",forward (m),yaw (rad)", "", "no motor signals; give each a column of its own"),
         ("b.mp4", "c.mp4", r"has rows of c\.mp4, which is not in .*: b\.mp4, kitchen/a\.mp4"),
+        ("yaw (rad)", "forward (m)", r"two columns are called forward \(m\)"),
         ("kitchen/a.mp4,0.3", "b.mp4,0.3", r"b\.mp4: time .* s comes after .* s; sort its rows"),
         ("0.300,2.0", "0.300,two", r"line 3: forward \(m\) is 'two', not a number"),
         ("0.300,2.0", "0.300,nan", "line 3: not a finite number"),
