@@ -4,6 +4,7 @@ A stream has a length and `batch(index, rng)`: the batch of its elements number 
 (the gap of a pair) comes from `rng`. `Batches` turns a stream into a sequence of batches by step.
 """
 
+import sys
 from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from embodied_ssl.datasets.read.readers import Dataset
 
 Index = NDArray[np.int64]
+_SLACK_S = 1e-6  # times are sums
 _IMAGES = {"images": "rgb_before", "before": "rgb_before", "after": "rgb_after"}
 
 
@@ -106,7 +108,10 @@ class Runs:
 
 
 class Pairs:
-    """Two frames of one episode, as `FramePairs`: every frame but the last is a first one; the gap is drawn evenly."""
+    """Two frames of one episode, as `FramePairs`: every frame with one near enough behind it is a first one.
+
+    The gap is drawn evenly, in frames.
+    """
 
     def __init__(
         self,
@@ -118,20 +123,20 @@ class Pairs:
     ):
         self._dataset = dataset
         self._motions = Motions(dataset, motor, seed)
-        self._runs = Runs(dataset, 1, "pairs of frames")
-        if (max_gap is None) == (max_gap_s is None):
+        if max_gap is None and max_gap_s is not None:
+            self._first, self._most = followed(dataset, "pairs", max_gap_s)
+        elif max_gap is not None and max_gap_s is None:
+            self._first, self._most = followed(dataset, "pairs", max_gap=max_gap)
+        else:
             raise DataError("pairs: give either max_gap (frames) or max_gap_s (seconds)")
-        self.max_gap = max_gap if max_gap is not None else int(max_gap_s / period_s(self._runs) + 1e-6)  # type: ignore[operator]
-        if self.max_gap < 1:
-            raise DataError("pairs: the largest gap is shorter than one frame; give a longer one")
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._first)
 
     def draw(self, index: Index, rng: np.random.Generator) -> tuple[Index, Index]:
         """Rows of the first and the second frames of pairs, int64 [B] each."""
-        first, end = self._runs.locate(index)
-        return first, first + rng.integers(1, np.minimum(self.max_gap, end - 1 - first), endpoint=True)
+        first = self._first[index]
+        return first, first + rng.integers(1, self._most[index], endpoint=True)
 
     def motion(self, first: Index, second: Index) -> NDArray[np.float32]:
         """What the motor signals say that the body did between the frames at these rows, [B, A]."""
@@ -232,11 +237,29 @@ def batch_class(name: str) -> "type[batches.Batch]":
     return getattr(import_module(module), own)
 
 
-def period_s(runs: Runs) -> float:
-    """Seconds from a frame to the next."""
-    first = runs.locate(np.zeros(1, np.int64))[0][0]
-    time = runs.dataset.array("frames/time")[[first, first + 1]]
-    return float(time[1] - time[0])
+def followed(
+    dataset: "Dataset", what: str, max_gap_s: float | None = None, max_gap: int = sys.maxsize
+) -> tuple[Index, Index]:
+    """The rows of all frames that others follow within so many seconds and frames, and how many; int64 [n] each.
+
+    Those that follow are of the same episode, and of the same visit if it has several. What is asked for by seconds
+    holds of every frame, whatever the rate of each recording. Raises DataError where no frame is followed.
+    """
+    Runs(dataset, 1, what)
+    start, length = dataset.segments
+    segment = np.repeat(np.arange(len(start)), length)
+    number = np.arange(len(segment)) - (np.cumsum(length) - length)[segment]  # within its segment
+    rows, most = start[segment] + number, np.minimum(length[segment] - 1 - number, max_gap)
+    if max_gap_s is not None:
+        time = dataset.array("frames/time")[:]
+        since = time[rows] - time[start[segment]]
+        ascending = since + segment * (since.max() + max_gap_s + 1)  # no segment reaches into the next
+        near = np.searchsorted(ascending, ascending + max_gap_s + _SLACK_S, side="right") - 1
+        most = np.minimum(most, near - np.arange(len(near)))
+    if not (most > 0).any():
+        least = f"no two frames are within {max_gap_s:g} s" if max_gap_s is not None else "it is less than one frame"
+        raise DataError(f"{what}: the largest gap is too short, {least}; give a longer one")
+    return rows[most > 0], most[most > 0]
 
 
 def image_tensor(images: NDArray[np.uint8]) -> "Tensor":

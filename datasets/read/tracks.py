@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.read.streams import Index, Runs, image_tensor, period_s, tensor
+from embodied_ssl.datasets.read.streams import Index, followed, image_tensor, tensor
 
 if TYPE_CHECKING:
     from embodied_ssl.datasets.read import batches
@@ -23,20 +22,18 @@ WINDOW = (15, 15)
 
 
 class Tracks:
-    """Both ends of tracks, as `Tracks`; every frame but the last of an episode is where one begins.
+    """Both ends of tracks, as `Tracks`; every frame with one near enough behind it is where one begins.
 
-    By the instance masks, where they are stored: an object that is in sight `max_gap_s` later as well, and the middle
-    of what is seen of it. Where there is none in sight, or there are no masks, by optical flow: a corner of the image
-    (Shi & Tomasi 1994), followed from frame to frame by the flow that was logged, else by that of Lucas & Kanade 1981.
-    Such a track ends earlier where its point is lost or leaves the image.
+    By the instance masks, where they are stored: an object that is in sight as long as `max_gap_s` later, and the
+    middle of what is seen of it. Where there is none in sight, or there are no masks, by optical flow: a corner of the
+    image (Shi & Tomasi 1994), followed from frame to frame by the flow that was logged, else by that of Lucas & Kanade
+    1981. Such a track ends earlier where its point is lost or leaves the image.
     """
 
     def __init__(self, dataset: "Dataset", max_gap_s: float = 1.0):
-        self._runs = Runs(dataset, 1, "tracks")
         self._dataset = dataset
-        self._max_gap = int(max_gap_s / period_s(self._runs) + 1e-6)
-        if self._max_gap < 1:
-            raise DataError("tracks: the longest gap is shorter than one frame; give a longer one")
+        self._first, most = followed(dataset, "tracks", max_gap_s)
+        self._last = self._first + most
         self._rgb = dataset.array("frames/rgb")
         self._masks, self._flow = (
             dataset.array(f"frames/{name}") if f"frames/{name}" in dataset.fields else None
@@ -44,7 +41,7 @@ class Tracks:
         )
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._first)
 
     @property
     def episodes(self) -> int:
@@ -54,8 +51,7 @@ class Tracks:
     def batch(self, index: Index, rng: np.random.Generator) -> "batches.Tracks":
         from embodied_ssl.datasets.read.batches import Tracks
 
-        first, end = self._runs.locate(index)
-        last = np.minimum(first + self._max_gap, end - 1)
+        first, last = self._first[index], self._last[index]
         chance = rng.random(len(index))
         pixels = self._by_masks(first, last, chance)  # [2, B, 2]
         lost = np.flatnonzero(np.isnan(pixels).any((0, 2)))

@@ -117,8 +117,8 @@ def test_segments_of_any_length_have_another(data, tmp_path):
     stream = dataset.pairs(max_gap=16, motor=MotorSignals("yoked"))
     motion = whole(stream).motion
     assert motion.isfinite().all()
-    first, end = stream._runs.locate(np.arange(len(stream)))
-    at, then = stream._motions._elsewhere(first, end - 1)
+    first, last = stream._first, stream._first + stream._most
+    at, then = stream._motions._elsewhere(first, last)
     owner = [np.searchsorted(start, rows, side="right") - 1 for rows in (first, at, then)]
     assert (owner[0] != owner[1]).all()
     assert (owner[1] == owner[2]).all()

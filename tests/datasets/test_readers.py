@@ -91,10 +91,38 @@ def test_motions_of_an_orbit_add_up_along_the_way(data):
 def test_pairs_by_seconds_are_pairs_by_frames(data):
     dataset = Dataset.open(data["roam"])
     by_time, by_frames = dataset.pairs(max_gap_s=0.3), dataset.pairs(max_gap=3)
-    assert by_time.max_gap == 3
+    assert len(by_time) == len(by_frames)
     batch = Batches(by_time, batch_size=32)[0]
     assert torch.equal(batch.first, Batches(by_frames, batch_size=32)[0].first)
     torch.testing.assert_close(batch.gap_s, batch.gap / 10)
+
+
+@pytest.mark.parametrize("first", ["fast", "slow"])
+def test_seconds_are_seconds_at_the_rate_of_each_recording(data, first):
+    """One at 24 frames per second, one at two, one whose frames come when they come; then each frame by hand."""
+    dataset = Dataset.open(data["roam"])
+    times = {
+        "fast": np.arange(9) / 24,
+        "slow": np.arange(9) / 2,
+        "any": np.array([0, 0.1, 0.9, 1.0, 2, 3, 3.4, 3.5, 9]),
+    }
+    order = ["fast", "slow", "any", "fast", "any"] if first == "fast" else ["slow", "any", "fast", "slow", "fast"]
+    time = np.concatenate([times[name] for name in order])
+    array = dataset.array
+    dataset.array = lambda path: time if path == "frames/time" else array(path)
+    pairs = dataset.pairs(max_gap_s=0.5)
+    near = [(row, then) for row in range(45) for then in range(row + 1, 9 * (row // 9 + 1))
+            if time[then] - time[row] <= 0.5 + 1e-9]  # fmt: skip
+    assert len(pairs) == len({row for row, _ in near})
+    index = np.repeat(np.arange(len(pairs)), 200)
+    drawn = pairs.draw(index, np.random.default_rng(0))
+    assert set(zip(*(each.tolist() for each in drawn), strict=True)) == set(near)
+    tracks = dataset.tracks(max_gap_s=0.5)
+    assert dict(zip(tracks._first.tolist(), tracks._last.tolist(), strict=True)) == dict(near)
+    with pytest.raises(DataError, match=r"^pairs: the largest gap is too short, no two frames are within 0.01 s; give"):
+        dataset.pairs(max_gap_s=0.01)
+    with pytest.raises(DataError, match=r"^pairs: the largest gap is too short, it is less than one frame; give"):
+        dataset.pairs(max_gap=0)
 
 
 def test_clips_stay_within_their_episode(data):

@@ -115,5 +115,5 @@ def test_a_track_ends_where_its_point_leaves_the_image(data):
 def test_what_has_no_tracks_is_refused(data):
     with pytest.raises(DataError, match="a grasp data set has no tracks"):
         Dataset.open(data["grasp"]).tracks()
-    with pytest.raises(DataError, match="the longest gap is shorter than one frame"):
+    with pytest.raises(DataError, match="tracks: the largest gap is too short, no two frames"):
         Dataset.open(data["roam"]).tracks(0.01)
