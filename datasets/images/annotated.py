@@ -7,12 +7,14 @@ made, `instances/NAME.png`, whose values are instances, 0 none; and `classes.txt
 folders of parts: `images/train/NAME.jpg`.
 
 Images are not cropped: the longer side is resized, and the square filled up with black at the right or below, which
-nobody is asked about. Where no part is called test, that which is called val is.
+nobody is asked about. Where no part is called test, that which is called val is. Images in which nothing is marked are
+of the class `nothing`.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.archives import listed, reason
 from embodied_ssl.datasets.images.decoding import read_header
 from embodied_ssl.datasets.images.digests import Digests, digest_of
+from embodied_ssl.datasets.images.encoded import damage
 from embodied_ssl.datasets.images.image_set import PART_TYPE, ImageSet, Index
 from embodied_ssl.datasets.images.scenes import UNASKED, Boxes, Labels, Scenes
 
@@ -34,6 +38,7 @@ VOC = (
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 """In the order of the values of its masks, from 1 on."""
+NOTHING = "nothing"
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _PARTS = {"train": "train", "trainval": "train", "val": "validation", "valid": "validation", "test": "test"}
 
@@ -80,23 +85,34 @@ def split_layout(source: Path | str) -> tuple[str | None, Path]:
     return layout, Path(rest)
 
 
-def annotated_set(path: Path, side: int) -> ImageSet:
+def annotated_set(path: Path, side: int, skip_damaged: bool = False) -> ImageSet:
     """The images of such a folder in squares of a side, px: each of the class of which there is most in it.
 
-    Raises DataError where it holds no images, or they cannot be read.
+    Raises DataError where it holds no images, they or what is said of them cannot be read, or, unless they are to be
+    skipped, where images are damaged.
     """
     layout = layout_of(path)
     assert layout is not None, "the caller has looked"
-    names, found = _READERS[layout](path)
+    names, found, absent = _READERS[layout](path)
+    damaged = {str(one.image.relative_to(path)): why for one in found if (why := _damage(one.image))}
+    if damaged and not skip_damaged:
+        raise damage(path, damaged)
+    found = [one for one in found if str(one.image.relative_to(path)) not in damaged]
     if not found:
         raise DataError(f"{path}: no annotated images in it, as {layout} has them")
     folder = _Folder(path, found, names, side)
+    empty = int((folder.label == len(names)).sum())
+    notes = [f"{path.name}: {len(found):,} images laid out as {layout}, whole, in squares of {side} px"]
+    notes += [f"{empty:,} of them, in which nothing is marked, are of the class {NOTHING}"] if empty else []
+    notes += [f"{len(damaged):,} damaged skipped: {listed(sorted(damaged))}"] if damaged else []
+    notes += [f"{len(absent):,} annotated images are not there: {listed(absent)}"] if absent else []
     test = "test" if any(each.part == "test" for each in found) else "validation"
     part = np.array(["test" if each.part == test else each.part for each in found], PART_TYPE)
     return ImageSet(
-        name=path.name, images=folder, label=folder.label, classes=names, group=np.arange(len(found)), part=part,
+        name=path.name, images=folder, label=folder.label, classes=(*names, NOTHING) if empty else names,
+        group=np.arange(len(found)), part=part,
         fingerprint=folder.fingerprint, find_digests=lambda: folder.digests(np.arange(len(found))), side=side,
-        told=f"{path.name}: {len(found):,} images laid out as {layout}, whole, in squares of {side} px",
+        told="; ".join(notes),
         scenes=lambda: folder.scenes(part),
     )  # fmt: skip
 
@@ -148,15 +164,15 @@ class _Folder:
 
     @cached_property
     def label(self) -> Index:
-        """Of each image the class of which there is most, by boxes or else by its mask."""
-        found = np.zeros(len(self), np.int64)
+        """Of each image the class of which there is most, by boxes or else by its mask; behind all: there is none."""
+        found = np.full(len(self), len(self.names), np.int64)
         for row, one in enumerate(self.found):
             if one.things:
                 found[row] = np.bincount([self.names.index(each.name) for each in one.things], _areas(one)).argmax()
             elif one.mask is not None:
                 values = _values(one.mask)
-                counted = np.bincount(values[(values > 0) & (values < UNASKED)], minlength=2)
-                found[row] = counted[1:].argmax()
+                counted = np.bincount(values[(values > 0) & (values < UNASKED)])
+                found[row] = counted.argmax() - 1 if len(counted) else len(self.names)
         return found
 
     @cached_property
@@ -213,7 +229,30 @@ class _Folder:
         return Boxes(corners, label, area, np.array([thing.unasked for thing in things], bool))
 
 
-def _voc(path: Path) -> tuple[tuple[str, ...], list[Annotated]]:
+Read = tuple[tuple[str, ...], list[Annotated], list[str]]
+"""Names of classes, annotated images, and the names of those that are not there."""
+
+
+def _damage(image: Path) -> str | None:
+    """Why an image cannot be used; None: it can, as far as its first bytes tell."""
+    try:
+        read_header(image.read_bytes())
+    except (OSError, ValueError) as error:
+        return reason(error)
+    return None
+
+
+@contextmanager
+def _reading(annotations: Path) -> Iterator[None]:
+    """Whatever is wrong with a file of annotations is told with its name."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, ElementTree.ParseError) as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        raise DataError(f"{annotations}: its annotations cannot be read ({why}); mend or remove it") from error
+
+
+def _voc(path: Path) -> Read:
     """JPEGImages, Annotations, ImageSets/Main"""
     parts: dict[str, str] = {}
     for file in sorted((path / "ImageSets" / "Main").glob("*.txt"), key=lambda each: each.stem == "trainval"):
@@ -221,16 +260,21 @@ def _voc(path: Path) -> tuple[tuple[str, ...], list[Annotated]]:
             for line in file.read_text(encoding="utf-8").split("\n"):
                 if line.strip():
                     parts.setdefault(line.split()[0], _PARTS[file.stem])
-    found = []
+    found, absent = [], []
     for file in sorted((path / "Annotations").glob("*.xml")):
+        if parts and file.stem not in parts:
+            continue
         images = [path / "JPEGImages" / f"{file.stem}{ending}" for ending in _ENDINGS]
         image = next((each for each in images if each.is_file()), None)
-        if image is not None and (not parts or file.stem in parts):
-            mask = path / "SegmentationClass" / f"{file.stem}.png"
+        if image is None:
+            absent.append(file.stem)
+            continue
+        mask = path / "SegmentationClass" / f"{file.stem}.png"
+        with _reading(file):
             things = tuple(_voc_thing(each) for each in ElementTree.parse(file).iter("object"))
-            found.append(Annotated(image, parts.get(file.stem, ""), things, mask if mask.is_file() else None))
+        found.append(Annotated(image, parts.get(file.stem, ""), things, mask if mask.is_file() else None))
     names = {thing.name for one in found for thing in one.things}
-    return VOC if names <= set(VOC) else tuple(sorted(names)), found
+    return VOC if names <= set(VOC) else tuple(sorted(names)), found, absent
 
 
 def _voc_thing(node: ElementTree.Element) -> Thing:
@@ -242,27 +286,31 @@ def _voc_thing(node: ElementTree.Element) -> Thing:
     return Thing(node.findtext("name", ""), corners, area, node.findtext("difficult", "0").strip() == "1")
 
 
-def _coco(path: Path) -> tuple[tuple[str, ...], list[Annotated]]:
+def _coco(path: Path) -> Read:
     """annotations/instances_PART.json, and the images in PART, images/PART or images"""
     names: dict[int, str] = {}
-    found = []
+    found, absent = [], []
     for file in sorted((path / "annotations").glob("*.json")):
-        told = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(told, dict) or "annotations" not in told or "categories" not in told:
-            continue  # captions, or what else there is
-        names |= {each["id"]: each["name"] for each in told["categories"]}
-        things: dict[int, list[Thing]] = {}
-        for each in told["annotations"]:
-            if "bbox" in each:
-                things.setdefault(each["image_id"], []).append(_coco_thing(each, names))
+        with _reading(file):
+            told = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(told, dict) or "annotations" not in told or "categories" not in told:
+                continue  # captions, or what else there is
+            names |= {each["id"]: each["name"] for each in told["categories"]}
+            things: dict[int, list[Thing]] = {}
+            for each in told["annotations"]:
+                if "bbox" in each:
+                    things.setdefault(each["image_id"], []).append(_coco_thing(each, names))
+            listed_images = [(each["file_name"], tuple(things.get(each["id"], ()))) for each in told["images"]]
         folder = file.stem.removeprefix("instances_")
         part = next((part for start, part in _PARTS.items() if folder.startswith(start)), "")
-        for each in told["images"]:
-            places = (path / folder, path / "images" / folder, path / "images", path)
-            image = next((at / each["file_name"] for at in places if (at / each["file_name"]).is_file()), None)
-            if image is not None:
-                found.append(Annotated(image, part, tuple(things.get(each["id"], ()))))
-    return tuple(names[number] for number in sorted(names)), found
+        places = (path / folder, path / "images" / folder, path / "images", path)
+        for name, own in listed_images:
+            image = next((at / name for at in places if (at / name).is_file()), None)
+            if image is None:
+                absent.append(name)
+            else:
+                found.append(Annotated(image, part, own))
+    return tuple(names[number] for number in sorted(names)), found, absent
 
 
 def _coco_thing(told: dict[str, Any], names: dict[int, str]) -> Thing:
@@ -273,7 +321,7 @@ def _coco_thing(told: dict[str, Any], names: dict[int, str]) -> Thing:
     )  # fmt: skip
 
 
-def _masks(path: Path) -> tuple[tuple[str, ...], list[Annotated]]:
+def _masks(path: Path) -> Read:
     """images/NAME and masks/NAME.png, in folders of parts or not"""
     found = []
     for image in sorted(each for each in (path / "images").rglob("*") if each.suffix.lower() in _ENDINGS):
@@ -285,14 +333,14 @@ def _masks(path: Path) -> tuple[tuple[str, ...], list[Annotated]]:
     told = path / "classes.txt"
     if told.is_file():
         names = tuple(line.strip() for line in told.read_text(encoding="utf-8").splitlines() if line.strip())
-        return names[1:], found
+        return names[1:], found, []
     most = max(
         (int(values[values < UNASKED].max(initial=0)) for values in (_values(one.mask) for one in found)), default=0
     )
-    return tuple(f"class {value}" for value in range(1, most + 1)), found
+    return tuple(f"class {value}" for value in range(1, most + 1)), found, []
 
 
-_READERS: dict[str, Callable[[Path], tuple[tuple[str, ...], list[Annotated]]]] = {
+_READERS: dict[str, Callable[[Path], Read]] = {
     "voc": _voc,
     "coco": _coco,
     "masks": _masks,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -79,7 +80,7 @@ class EncodedImages:
             except (OSError, ValueError) as error:
                 self._damaged[each] = 1
                 why[self._store.names[self._rows[each]]] = reason(error)
-        raise damage(self._store, why)
+        raise damage(self._store.path, why)
 
     def _in_turn(self, row: int) -> Iterator[int]:
         """What may stand for an image: it, and if damage is skipped those of its kind after it, around to it."""
@@ -89,13 +90,13 @@ class EncodedImages:
             yield from np.roll(alike, -int(np.searchsorted(alike, row)))[1:].tolist()
 
 
-def damage(store: Store, damaged: dict[str, str]) -> DataError:
+def damage(path: Path, damaged: dict[str, str]) -> DataError:
     """The error about images that cannot be used, by name, and why."""
     count = len(damaged)
     named = "; ".join(f"{name} {why}" for name, why in sorted(damaged.items())[:3])
     more = f"; and {count - 3:,} others" if count > 3 else ""
     mend = "mend or remove it, or skip it" if count == 1 else "mend or remove them, or skip them"
-    return DataError(f"{store.path}: {named}{more}; {mend} with --skip_damaged")
+    return DataError(f"{path}: {named}{more}; {mend} with --skip_damaged")
 
 
 def replaced(damaged: list[str]) -> str:

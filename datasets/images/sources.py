@@ -57,12 +57,12 @@ def image_set(
 
     Raises DataError where there are no images, damaged ones, or an unknown label.
     """
-    _, path = split_layout(source)
+    path = split_layout(source)[1].expanduser()
     if label not in (None, *LABELS):
         raise unknown_name("label", str(label), LABELS)
     try:
         if layout_of(path) is not None:
-            return annotated_set(path.expanduser(), side or usual_side)
+            return annotated_set(path, side or usual_side, skip_damaged)
         if (store := _store_of(path)) is not None:
             return _of_files(store, side, usual_side, skip_damaged)
         return _of_arrays(path, label)
@@ -177,7 +177,7 @@ def _of_files(store: Store, side: int | None, usual_side: int, skip_damaged: boo
     found, scanned = arrange(store.names), scan(store)
     damaged = store.damaged | {store.names[row]: why for row, why in scanned.damaged.items()}
     if damaged and not skip_damaged:
-        raise damage(store, damaged)
+        raise damage(store.path, damaged)
     sound = np.array([row not in scanned.damaged for row in found.rows], bool)
     if not sound.any():
         raise DataError(f"{store.path}: no images ({', '.join(ENDINGS)}) in it; name a folder of class folders")

@@ -148,6 +148,59 @@ def test_boxes_masks_and_parts_are_those_that_were_written(laid_out):
             assert near.mean() > (0.9 if layout == "coco" else 0.999)  # polygons are filled to within a pixel
 
 
+def emptied(layout, folder):
+    """The first image has nothing in it."""
+    image = sorted(folder.glob("JPEGImages/*") if layout == "voc" else folder.glob("**/train*/*.png"))[0]
+    if layout == "voc":
+        (folder / "Annotations/000000.xml").write_text("<annotation/>")
+        (folder / "SegmentationClass/000000.png").unlink()
+    elif layout == "coco":
+        place = folder / "annotations/instances_train2017.json"
+        told = json.loads(place.read_text())
+        told["annotations"] = [each for each in told["annotations"] if each["image_id"] != 0]
+        place.write_text(json.dumps(told))
+    else:
+        for kind in ("masks", "instances"):
+            save(folder / f"{kind}/train/000.png", np.zeros((HEIGHT, WIDTH), np.uint8))
+    return image
+
+
+def test_an_image_with_nothing_in_it_has_no_class_of_another(laid_out):
+    layout, folder = laid_out
+    before = image_set(folder, side=SIDE)
+    assert "nothing" not in (*before.classes, before.told)
+    emptied(layout, folder)
+    images = image_set(folder, side=SIDE)
+    assert images.classes == (*before.classes, "nothing")
+    assert images.label.tolist() == [len(before.classes), *before.label[1:].tolist()]
+    assert "1 of them, in which nothing is marked, are of the class nothing" in images.told
+    assert (images.scenes().things, len(images.scenes().boxes(0).label)) == (before.scenes().things, 0)
+
+
+def test_damage_is_told_with_its_name_or_skipped_and_what_is_not_there_is_counted(laid_out):
+    layout, folder = laid_out
+    images = sorted(folder.glob("JPEGImages/*") if layout == "voc" else folder.glob("**/train*/0*.png"))
+    images = [path for path in images if "masks" not in path.parts and "instances" not in path.parts]
+    images[0].write_bytes(b"")
+    images[1].write_bytes(images[1].read_bytes()[:60])
+    with pytest.raises(DataError, match=rf"{images[0].name} is empty; .*{images[1].name} .* skip them with --skip_dam"):
+        image_set(folder, side=SIDE)
+    found = image_set(folder, side=SIDE, skip_damaged=True)
+    assert (len(found), len(found.images[:])) == (COUNT - 2, COUNT - 2)
+    assert "2 damaged skipped" in found.told
+    images[0].unlink()
+    found = image_set(folder, side=SIDE, skip_damaged=True)
+    assert ("1 annotated images are not there" in found.told) == (layout != "masks")
+    if layout == "masks":
+        return
+    told = sorted((folder / ("Annotations" if layout == "voc" else "annotations")).iterdir())[-1]
+    whole = told.read_text()
+    for broken in (whole[:-9], whole.replace("name", "nome")) if layout == "coco" else (whole[:-9],):
+        told.write_text(broken)
+        with pytest.raises(DataError, match=rf"{told.name}: its annotations cannot be read \(.*; mend or remove it"):
+            image_set(folder, side=SIDE, skip_damaged=True)
+
+
 def test_protocols_measure_on_them_and_colours_tell_the_classes(laid_out):
     layout, folder = laid_out
     images, encoder = image_set(folder, side=SIDE), random_encoder("conv4", 32, 0)
