@@ -151,8 +151,10 @@ def _write(folder: Path, parts: Any, name: str, workers: int, progress: bool) ->
     jobs = [(folder, part) for part in parts if not (folder / part.path).exists()]
     total = sum(part.steps for _, part in jobs)
     with progress_bar(total, "steps", f"export {name}", shown=progress) as bar:
-        for steps in run_jobs(_write_part, jobs, workers):
-            bar.update(steps)
+        for last in (False, True):
+            if own := [job for job in jobs if job[1].last is last]:
+                for steps in run_jobs(_write_part, own, workers):
+                    bar.update(steps)
 
 
 def _write_part(folder: Path, part: Part) -> int:

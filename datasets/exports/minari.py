@@ -32,7 +32,7 @@ class Minari(Target):
 
     def parts(self) -> Sequence[Part]:
         steps = int(self.episodes.length.sum())
-        return [Part("data/main_data.hdf5", self._write, steps), Part("data/metadata.json", self._tell)]
+        return [Part("data/main_data.hdf5", self._write, steps), Part("data/metadata.json", self._tell, last=True)]
 
     @property
     def notes(self) -> Sequence[str]:
@@ -80,7 +80,6 @@ class Minari(Target):
     def _tell(self, path: Path) -> None:
         """Write `metadata.json`."""
         steps = sum(int(self.episodes.length[number]) - 1 for number in self._numbers)
-        main = self.folder / "data/main_data.hdf5"
         content = {
             "total_episodes": len(self._numbers),
             "total_steps": steps,
@@ -90,7 +89,7 @@ class Minari(Target):
             "action_space": json.dumps(_box(self.episodes.action)),
             "dataset_id": f"embodied_ssl/{self.episodes.dataset.kind}-v0",
             "minari_version": _READERS,
-            "dataset_size": round(main.stat().st_size / 1e6, 1) if main.exists() else 0.0,
+            "dataset_size": round((self.folder / "data/main_data.hdf5").stat().st_size / 1e6, 1),
             "description": f"Exported by embodied_ssl {embodied_ssl.__version__}.",
             **({"env_spec": spec} if (spec := self._environment()) else {}),
         }

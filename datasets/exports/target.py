@@ -17,9 +17,12 @@ class Part:
     path: str
     """Within the folder."""
     write: Callable[[Path], None]
-    """Writes it to a place; a function of the data set and the settings alone. It is pickled."""
+    """Writes it to a place; a function of the data set, the settings and, where it is `last`, of the other files. It is
+    pickled."""
     steps: int = 0
     """Of the data set that are read for it."""
+    last: bool = False
+    """Whether it says something of the other files, and is written when they are there."""
 
 
 @dataclass(frozen=True)

@@ -339,6 +339,15 @@ IN_HDF5 = (
 )
 
 
+@pytest.mark.parametrize("to", ["webdataset", "robomimic", "minari"])
+def test_two_processes_write_the_same_bytes(to, sources, tmp_path):
+    one, two = (exported(sources["hold"], tmp_path / f"{workers}", to, workers=workers) for workers in (1, 2))
+    assert hashes(one) == hashes(two)
+    if to == "minari":
+        told = json.loads((two / "data/metadata.json").read_text())["dataset_size"]
+        assert told == round((two / "data/main_data.hdf5").stat().st_size / 1e6, 1) > 0
+
+
 def test_hdf5_refers_to_images_or_copies_them(sources, tmp_path):
     """Each by itself: references follow the data set when both move; a copy does without it."""
     shutil.copytree(sources["grasp"], tmp_path / "here/data")
