@@ -79,6 +79,10 @@ class ImageSet:
             images = images.images
         return images.damaged() if isinstance(images, EncodedImages) else []
 
+    def showing(self, digests: Digests) -> Index:
+        """The rows whose images have one of these digests."""
+        return np.flatnonzero(np.isin(self.digests, digests))
+
     def only(self, part: str) -> "ImageSet":
         """The images of one part, where the source has parts, else all: `train` is what may be learned from.
 

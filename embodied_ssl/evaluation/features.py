@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from embodied_ssl.datasets.images.sources import ImageSet
 from embodied_ssl.datasets.store.files import write_atomically
@@ -104,8 +103,9 @@ def answers(
         yield function(to_float(batch, size)).float().cpu().numpy()
 
 
-def _fingerprint(encoder: nn.Module, images: ImageSet, rows: NDArray[np.int64]) -> str:
-    digest = hashlib.sha256(images.fingerprint.encode() + rows.tobytes())
+def _fingerprint(encoder: Encoder, images: ImageSet, rows: NDArray[np.int64]) -> str:
+    about = f"{images.fingerprint} {encoder.name} {encoder.image_size} "  # weights alone do not tell how they are used
+    digest = hashlib.sha256(about.encode() + rows.tobytes())
     for name, tensor in encoder.state_dict().items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -41,7 +41,7 @@ class Pictures:
 
     def tested(self, images: ImageSet) -> Rows:
         """The rows of an image set that show what is tested on."""
-        return np.flatnonzero(np.isin(images.digests, self.scenes.find_digests(self.parts.test)))
+        return images.showing(self.scenes.find_digests(self.parts.test))
 
 
 def pictures_of(on: EvaluationSet, most: int, masked: bool = False) -> Pictures:

@@ -300,6 +300,15 @@ def test_features_are_kept_until_a_weight_changes(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize(("one", "other"), [(("conv4", 32), ("conv4", 24)), (("vit_tiny", 32), ("vit_tiny_cls", 32))])
+def test_the_same_weights_used_otherwise_have_features_of_their_own(tmp_path, one, other):
+    images = labelled(np.arange(8) % 2, size=32)
+    kept = [extract(random_encoder(*each, 0), images, cache=tmp_path) for each in (one, other)]
+    for each, found in zip((one, other), kept, strict=True):
+        np.testing.assert_array_equal(found, extract(random_encoder(*each, 0), images))
+    assert not np.array_equal(*kept)
+
+
 def test_results_survive_a_file(tmp_path):
     results = [Result("a", 0, "set", "knn", "accuracy", 0.5, {"k": 20}), Result("b", 1, "set", "knn", "accuracy", 0.25)]
     write_results(results, tmp_path / "results.json")

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from embodied_ssl.datasets.collect.collection import collect
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.digests import digests_of
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.encoders import Encoder, random_encoder
@@ -20,6 +21,7 @@ from embodied_ssl.evaluation.features import Pixels
 from embodied_ssl.evaluation.interactions import Places, area_under_curve, parts_of, patch_features
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols.grasping import Grasping
+from embodied_ssl.evaluation.protocols.physics import Physics
 from embodied_ssl.evaluation.protocols.senses import Senses
 from embodied_ssl.evaluation.results import Measure
 from embodied_ssl.parts.views import crop_at
@@ -40,6 +42,25 @@ def measured(protocol: Protocol, folder: Path, encoder: Encoder, seed: int = 0) 
     on = EvaluationSet(images=image_set(folder), dataset=Dataset.open(folder), seed=seed)
     made = partial(EncodedSet, features_of=not_read, encoder=encoder, prepared=protocol.prepare(on))
     return protocol.measure(made(images=on.images, dataset=on.dataset, seed=seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("protocol", [Senses(), Physics()])
+def test_what_is_tested_are_tables_of_the_test(touched, kind, protocol):
+    """By which it is told whether a run has learned from them."""
+    dataset, images = Dataset.open(touched[kind]), image_set(touched[kind])
+    found = measured(protocol, touched[kind], Pixels())
+    assert found
+    before, first = dataset.array("interactions/rgb_before"), dataset.episodes["start"]
+    of_image = dict(zip(digests_of(before[first]).tolist(), range(len(first)), strict=True))
+    table = np.array([of_image[digest] for digest in images.digests.tolist()])
+    whole = protocol.prepare(EvaluationSet(images=images, dataset=dataset))
+    if kind == "grasp" and isinstance(protocol, Senses):
+        (touches,) = whole
+        tested = set(dataset.array("interactions/episode")[:][touches.parts.test].tolist())
+        assert {*table[found[0].tested].tolist()} <= tested
+    for measure in found:
+        assert 0 < len(measure.tested) < len(images)
 
 
 def not_read(rows: object) -> NoReturn:

@@ -83,8 +83,7 @@ class Attention(Protocol):
             ("Jaccard of a disc in the middle", discs[:, radius], {**about, "radius": round(RADII[radius], 2)}),
             ("Jaccard of the whole picture", whole, about),
         ]
-        digests = encoded.images.digests
-        tested = np.flatnonzero(np.isin(digests, pictures.digests[testing]))
+        tested = encoded.images.showing(pictures.digests[testing])
         return [Measure(name, float(each[testing].mean()), own, tested) for name, each, own in values]
 
 

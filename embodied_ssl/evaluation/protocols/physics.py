@@ -1,12 +1,13 @@
 """Physics from pixels: what an object weighs, how it gives way and slides, and what it is made of, from its image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.digests import digests_of
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.evaluation.estimators.logistic import STRENGTHS, fit, tell_unconverged
 from embodied_ssl.evaluation.estimators.regression import fit_ridge, r2
@@ -45,19 +46,24 @@ class Physics(Protocol):
 
     def prepare(self, on: EvaluationSet) -> "Things":
         assert on.dataset is not None, "`takes` has looked"
-        return _things(on.dataset, on.seed, on.settings.most)
+        things = _things(on.dataset, on.seed, on.settings.most)
+        if things.places is None:
+            return replace(things, tested=things.parts.test)
+        seen = np.unique(things.places.image[things.parts.test])
+        return replace(things, tested=on.images.showing(digests_of(on.dataset.array("interactions/rgb_before")[seen])))
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         things: Things = encoded.prepared
         assert encoded.dataset is not None, "`takes` has looked"
         about: dict[str, Any] = {"seed": encoded.seed, "objects": things.objects, **things.parts.counts()}
-        features, tested = encoded.features, things.parts.test
-        if things.places is not None:
+        if things.places is None:
+            features = encoded.features
+        else:
             images = encoded.dataset.array("interactions/rgb_before")
             features = patch_features(encoded.encoder, images, things.places, self.crop, encoded.device)
-            about, tested = {"crop": self.crop, **about}, np.empty(0, np.int64)
-        found = [_regressed(features, name, things, about, tested) for name in things.numbers]
-        return [*found, _classified(features, things, about, encoded.device, tested)]
+            about = {"crop": self.crop, **about}
+        found = [_regressed(features, name, things, about) for name in things.numbers]
+        return [*found, _classified(features, things, about, encoded.device)]
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class Things:
     objects: int
     """How many are of a part."""
     parts: Split
+    tested: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    """The rows of the image set that show what is tested."""
 
 
 def _things(dataset: Dataset, seed: int, most: int | None) -> Things:
@@ -116,17 +124,17 @@ def _lying(dataset: Dataset) -> tuple[Places, Rows]:
     return Places(image, pixel[row], np.zeros(len(row), np.float32)), row
 
 
-def _regressed(features: Features, name: str, things: Things, about: dict[str, Any], tested: Rows) -> Measure:
+def _regressed(features: Features, name: str, things: Things, about: dict[str, Any]) -> Measure:
     """R² of a number, on test rows."""
     parts, truth = things.parts, things.numbers[name][:, None]
     in_order = (parts.train, parts.validation, parts.test)
     train, validation, test = ((features[own].astype("f8"), truth[own]) for own in in_order)
     head = fit_ridge(train, validation)
     value = float(r2(head(test[0]), test[1])[0])
-    return Measure(f"R² {name}", value, {**about, "ridge": head.strength}, tested)
+    return Measure(f"R² {name}", value, {**about, "ridge": head.strength}, things.tested)
 
 
-def _classified(features: Features, things: Things, about: dict[str, Any], device: str, tested: Rows) -> Measure:
+def _classified(features: Features, things: Things, about: dict[str, Any], device: str) -> Measure:
     """The accuracy of the material, on test rows."""
     parts, label = things.parts, things.material
     tried = fit(features, label, parts.train, STRENGTHS, device)
@@ -139,4 +147,4 @@ def _classified(features: Features, things: Things, about: dict[str, Any], devic
         "converged": tell_unconverged(tried, "physics"),
         "most_frequent": float(np.bincount(label[parts.test]).max() / len(parts.test)),
     }
-    return Measure("material accuracy", best.accuracy(features, label, parts.test), about, tested)
+    return Measure("material accuracy", best.accuracy(features, label, parts.test), about, things.tested)

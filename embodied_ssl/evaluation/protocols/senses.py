@@ -1,13 +1,14 @@
 """Senses: what comes of a touch, told by how the place looks before it; and a push, by what it has changed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from embodied_ssl.datasets.images.digests import digests_of
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.evaluation.estimators.regression import fit_ridge
 from embodied_ssl.evaluation.features import Features
@@ -57,7 +58,9 @@ class Senses(Protocol):
         tasks, dataset = _tasks_of(on.dataset), on.dataset
         assert dataset is not None, "`takes` has looked"
         parts = parts_of(dataset, on.seed, on.settings.most)
-        return [task(dataset, parts) for task in tasks]
+        before = dataset.array("interactions/rgb_before")
+        tested = on.images.showing(digests_of(before[parts.test]))
+        return [replace(task(dataset, parts), tested=tested) for task in tasks]
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         return [each for touches in encoded.prepared for each in self._measured(encoded, touches)]
@@ -69,7 +72,7 @@ class Senses(Protocol):
         each = [patch_features(encoded.encoder, one, touches.places, crop, encoded.device) for one in images]
         found = touches.judge(np.concatenate(each, 1), touches, encoded.device)
         about = {"crop": crop, "seed": encoded.seed, **touches.parts.counts()}
-        return [Measure(name, value, {**about, **more}) for name, value, more in found]
+        return [Measure(name, value, {**about, **more}, touches.tested) for name, value, more in found]
 
 
 Found = list[tuple[str, float, dict[str, Any]]]
@@ -92,6 +95,8 @@ class Touches:
     """How well features, float32 [N, D], tell the outcome."""
     seen: tuple[str, ...] = ("rgb_before",)
     """The images whose patches the head sees, one after the other."""
+    tested: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    """The rows of the image set that show tested tables."""
 
 
 def _grasps(dataset: Dataset, parts: Split) -> Touches:
