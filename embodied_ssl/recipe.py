@@ -58,7 +58,7 @@ class Recipe:
     clip_each: Positive | None = None
     """Largest norm of the gradient of each parameter (Caron et al. 2021); None: as it is."""
     ema: Share | None = None
-    """Decay of a moving average of the encoder's weights, which is then the result of the run; None: none."""
+    """Decay of a moving average of the weights, of heads as well, which is then the result of the run; None: none."""
 
     def __post_init__(self) -> None:
         hold_fields(self)

@@ -45,12 +45,13 @@ class FixMatch(SemiSupervisedMethod):
     def loss(self, labelled: LabelledFrames, frames: Frames, step: Step) -> dict[str, Tensor]:
         size = self.encoder.image_size
         weak = flip_and_shift(torch.cat([labelled.images, frames.images]), step.rng, size)
+        strong = random_augment(flip_and_shift(frames.images, step.rng, size), step.rng)  # another mirror and shift
         few = len(labelled.images)
-        logits = self.logits(torch.cat([weak, random_augment(weak[few:], step.rng)]))  # [B + 2 U, classes]
-        known, (guesses, strong) = logits[:few], logits[few:].chunk(2)
+        logits = self.logits(torch.cat([weak, strong]))  # [B + 2 U, classes]
+        known, (guesses, answers) = logits[:few], logits[few:].chunk(2)
         likely, guess = guesses.detach().softmax(1).max(1)
         sure = (likely >= self.threshold).float()
-        unlabelled = (sure * functional.cross_entropy(strong, guess, reduction="none")).mean()
+        unlabelled = (sure * functional.cross_entropy(answers, guess, reduction="none")).mean()
         accuracy = (known.argmax(1) == labelled.label).float().mean()
         loss = cross_entropy(known, labelled.label) + self.weight * unlabelled
         return {"loss": loss, "accuracy": accuracy, "sure": sure.mean()}

@@ -29,7 +29,8 @@ class UDA(SemiSupervisedMethod):
 
     Differs: As many images without labels as with labels in an update, where the paper has up to 15 times as many
     (`--unlabelled 15`). Training-signal annealing (`annealing`) leaves labelled images out of the loss whose class is
-    more likely than a threshold that rises from 1/K to 1.
+    more likely than a threshold that rises from 1/K to 1; the mean counts them as nothing, as in USB, where the authors
+    divide by those that are left.
     """
 
     recipe = Recipe(learning_rate=1e-3, batch_size=128, steps=2000)
@@ -57,13 +58,14 @@ class UDA(SemiSupervisedMethod):
     def loss(self, labelled: LabelledFrames, frames: Frames, step: Step) -> dict[str, Tensor]:
         size = self.encoder.image_size
         weak = flip_and_shift(torch.cat([labelled.images, frames.images]), step.rng, size)
+        strong = random_augment(flip_and_shift(frames.images, step.rng, size), step.rng)  # another mirror and shift
         few = len(labelled.images)
-        logits = self.logits(torch.cat([weak, random_augment(weak[few:], step.rng)]))  # [B + 2 U, classes]
-        known, (guesses, strong) = logits[:few], logits[few:].chunk(2)
+        logits = self.logits(torch.cat([weak, strong]))  # [B + 2 U, classes]
+        known, (guesses, answers) = logits[:few], logits[few:].chunk(2)
         guesses = guesses.detach()
         sure = (guesses.softmax(1).amax(1) > self.threshold).float()
         target = (guesses / self.temperature).softmax(1)
-        unlabelled = (sure * functional.cross_entropy(strong, target, reduction="none")).mean()
+        unlabelled = (sure * functional.cross_entropy(answers, target, reduction="none")).mean()
         own = functional.cross_entropy(known, labelled.label, reduction="none")  # [B]
         if self.annealing != "none":
             own = own * (own.detach().neg().exp() < annealed(self.annealing, step.progress, logits.shape[1]))

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from embodied_ssl.parts.gradient_cache import norms_of, without_statistics
 
+_SCALE = 2.0**10  # of what is differentiated: only its direction counts, and 16 bits have nothing as small
 EPSILON, XI = 0.03, 0.01
 """Usual sizes of a change and of the one that its search begins with: root mean squares over images in [0, 1]."""
 
@@ -36,9 +37,10 @@ def virtual_adversarial(
     with without_statistics(norms):
         clean = logits(images)  # [B, C]
         target = clean.detach().log_softmax(1)
-        change = xi * _unit(torch.randn(images.shape, generator=rng, device=rng.device)).requires_grad_()
+        change = (xi * _unit(torch.randn(images.shape, generator=rng, device=rng.device))).requires_grad_()
         with torch.enable_grad():  # also where nothing is learned, as in evaluation
-            gradient = torch.autograd.grad(_divergence(target, logits(images + change)), change)[0]
+            divergence = _SCALE * _divergence(target, logits(images + change))
+            gradient = torch.autograd.grad(divergence, change)[0]
         change = epsilon * _unit(gradient.detach())
         return _divergence(target, logits(images + change)), clean
 

@@ -101,7 +101,7 @@ def update(
     state.optimizer.zero_grad(set_to_none=True)
     method.after_step(now)
     if state.average is not None and recipe.ema is not None:
-        follow(state.average, method.encoder, recipe.ema)
+        follow(state.average, method, recipe.ema)
     state.updates = step + 1
     return metrics
 

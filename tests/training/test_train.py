@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 
 from embodied_ssl.datasets.collect.collection import collect
@@ -283,12 +284,45 @@ def test_a_directory_with_something_else_is_refused(roam, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_what_is_kept_is_the_average_of_the_encoder(roam, tmp_path):
-    recipe = Recipe(steps=12, batch_size=8, learning_rate=1e-2, ema=0.0)
-    average = load_encoder(run(roam, tmp_path / "average", recipe=recipe)).state_dict()
-    last = load_encoder(run(roam, tmp_path / "last")).state_dict()
-    for name in last:  # an average without memory is the last encoder
-        torch.testing.assert_close(average[name], last[name])
+def test_what_is_kept_is_the_average_of_the_encoder_and_of_its_heads(roam, tmp_path):
+    """An average without memory is the last; of one with some, each update by hand."""
+    recipe = Recipe(steps=3, batch_size=8, learning_rate=1e-2, ema=0.0)
+    kept = []
+    for steps in (1, 2, 3):
+        once = replace(recipe, steps=steps, schedule="constant", warmup=0.0)
+        out = run(roam, tmp_path / f"{steps}", recipe=once)
+        kept.append(load_file(out / "method.safetensors"))
+        last = load_file(run(roam, tmp_path / f"last {steps}", recipe=replace(once, ema=None)) / "method.safetensors")
+        for name in last:
+            torch.testing.assert_close(kept[-1][name], last[name])
+    averaged = run(roam, tmp_path / "average", recipe=replace(once, ema=0.7))
+    found, encoder = load_file(averaged / "method.safetensors"), load_encoder(averaged).state_dict()
+    torch.manual_seed(0)
+    first = method().state_dict()
+    for name, tensor in found.items():
+        if tensor.is_floating_point() and "running" not in name:
+            expected = 0.343 * first[name] + 0.3 * (0.49 * kept[0][name] + 0.7 * kept[1][name] + kept[2][name])
+            torch.testing.assert_close(tensor, expected, rtol=1e-4, atol=1e-6)
+            assert not torch.equal(tensor, kept[2][name])
+    for name, tensor in encoder.items():
+        assert torch.equal(found[f"encoder.{name}"], tensor)
+
+
+class Prepared(Bright):
+    """Learns something before the first update."""
+
+    def prepare(self, streams, rng):
+        self.encoder(torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))).sum().backward()
+
+
+def test_what_was_learned_before_leaves_no_gradient(roam, tmp_path):
+    """A run that is killed before its first update has none either."""
+    data, found = {"few": roam, "frames": roam}, []
+    for kind in (Bright, Prepared):
+        found.append(load_encoder(train(method(kind), tmp_path / kind.__name__, data, settings=QUIET)).state_dict())
+    for name in found[0]:
+        if "running" not in name and "tracked" not in name:
+            assert torch.equal(found[0][name], found[1][name])
 
 
 def test_parts_of_a_batch_hold_the_same_samples(roam, tmp_path):

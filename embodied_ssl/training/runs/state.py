@@ -1,4 +1,4 @@
-"""The state of training: the weights, the optimiser and the averaged encoder, and what of them must survive a kill."""
+"""The state of training: the weights, their optimiser and average, and what of them must survive a kill."""
 
 import copy
 from collections.abc import Callable, Mapping
@@ -36,8 +36,8 @@ class TrainingState:
     forward: Any
     """A call of a method's loss, with the precision and the devices that Lightning gives it."""
     optimizer: Any
-    average: Encoder | None
-    """The moving average of the encoder, where the recipe asks for one."""
+    average: Method | None
+    """The moving average of the method, with its heads, where the recipe asks for one."""
     example: Mapping[str, Batch]
     """The first batch of each stream, on the CPU: of the main process, to look at."""
 
@@ -53,7 +53,7 @@ class TrainingState:
     @property
     def output_encoder(self) -> Encoder:
         """The encoder that the run leaves behind: the averaged one where the recipe asks for one."""
-        return self.average if self.average is not None else self.method.output_encoder
+        return self.average.encoder if self.average is not None else self.method.output_encoder
 
     def begin(self, streams: dict[str, Stream], rng: np.random.Generator) -> None:
         """Prepare a new run by `rng`, or take up the state of an interrupted one."""
@@ -76,7 +76,7 @@ class TrainingState:
     def finish(self) -> None:
         """Write the last state and the weights; the encoder last, since its file says that the run has ended."""
         self.save()  # from which the run can go on with more updates
-        save_weights(self.method, self.out / METHOD)
+        save_weights(self.average or self.method, self.out / METHOD)
         save_weights(self.output_encoder, self.out / ENCODER)
 
     def told(self) -> str:
@@ -94,7 +94,8 @@ class TrainingState:
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             synchronize_batch_norm(method)
         skip_blocks(method.encoder, recipe.stochastic_depth)
-        self.average = copy.deepcopy(method.encoder).requires_grad_(False) if recipe.ema is not None else None
+        method.zero_grad()  # what was learned on the way to here leaves no gradient to the first update
+        self.average = copy.deepcopy(method).requires_grad_(False) if recipe.ema is not None else None
         optimizer = make_optimizer(method, recipe, fused=fabric.strategy.precision.precision != PRECISIONS["16"])
         self.forward, self.optimizer = fabric.setup(_Forward(method), optimizer)
 
