@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from embodied_ssl.parts.precision import in_float32
-from embodied_ssl.training.devices.distributed import gather, rank
+from embodied_ssl.training.devices.distributed import gather, mean_over_processes, rank
 
 
 def contrastive_margin(distance: Tensor, same: Tensor, margin: float) -> Tensor:
@@ -29,8 +29,11 @@ def cosine_embedding(first: Tensor, second: Tensor, same: Tensor, margin: float 
 
 
 def mean_where(values: Tensor, chosen: Tensor) -> Tensor:
-    """The mean of the values that are chosen; 0 where none is. values: float, chosen: bool of the same shape."""
-    return (values * chosen).sum() / chosen.sum().clamp(min=1)
+    """The mean of the values that are chosen; 0 where none is. values: float, chosen: bool of the same shape.
+
+    Its mean over processes, as of their gradients, is that of all values, however many each has chosen.
+    """
+    return (values * chosen).sum() / mean_over_processes(chosen.sum().float()).clamp(min=1e-9)
 
 
 def spread(codes: Tensor) -> Tensor:

@@ -29,9 +29,11 @@ from embodied_ssl.parts.losses import nt_xent, symmetric_info_nce
 folder, rank = sys.argv[1], int(sys.argv[2])
 group.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
 found = {"mean": mean_over_processes(torch.tensor(float(rank))), "rows": gather(torch.full((2, 3), float(rank)))}
-for name, loss in (("nt_xent", nt_xent), ("symmetric", symmetric_info_nce)):
+again = torch.tensor([0, 0, 1, 1, 2, 3, 4, 5])[4 * rank :][:4]
+for name, loss, numbers in (("nt_xent", nt_xent, None), ("symmetric", symmetric_info_nce, None),
+                            ("repeated", nt_xent, again), ("symmetric, repeated", symmetric_info_nce, again)):
     first, second = (each[4 * rank :][:4].requires_grad_() for each in torch.load(f"{folder}/codes.pt"))
-    value = loss(first, second, 0.2)
+    value = loss(first, second, 0.2, numbers)
     value.backward()
     found[name] = value.detach(), first.grad, second.grad
 torch.save(found, f"{folder}/found{rank}.pt")
@@ -59,9 +61,15 @@ def test_two_processes_contrast_all_samples_with_all(tmp_path):
     found = [torch.load(tmp_path / f"found{rank}.pt") for rank in range(2)]
     assert [each["mean"].item() for each in found] == [0.5, 0.5]
     assert found[1]["rows"].tolist() == [[0.0] * 3] * 2 + [[1.0] * 3] * 2
-    for name, loss in (("nt_xent", nt_xent), ("symmetric", symmetric_info_nce)):
+    again = torch.tensor([0, 0, 1, 1, 2, 3, 4, 5])  # one process has more positives than the other
+    for name, loss, numbers in (
+        ("nt_xent", nt_xent, None),
+        ("symmetric", symmetric_info_nce, None),
+        ("repeated", nt_xent, again),
+        ("symmetric, repeated", symmetric_info_nce, again),
+    ):
         first, second = (each.clone().requires_grad_() for each in codes)
-        whole = loss(first, second, 0.2)
+        whole = loss(first, second, 0.2, numbers)
         whole.backward()
         shares = [each[name] for each in found]
         torch.testing.assert_close(torch.stack([share[0] for share in shares]).mean(), whole.detach())
