@@ -175,4 +175,5 @@ def _result(line: Mapping[str, str]) -> Result:
         learned_from=float(line["learned_from"]),
         lower_is_better=line["lower_is_better"] == "True",
         samples=int(line["samples"]),
+        from_labels=line.get("from_labels") == "True",
     )

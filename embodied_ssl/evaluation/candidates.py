@@ -44,6 +44,8 @@ class Candidate:
     """Where it was learned; None: nowhere."""
     samples: int = 0
     """Of each stream that it has seen."""
+    from_labels: bool = False
+    """Whether it learned from labels."""
     rescaled_by: Digests | None = None
     """The images by which its weights were rescaled, where they were."""
 
@@ -105,7 +107,11 @@ def candidates(runs: Sequence[Path | str], baselines: bool, rescaled: bool = Fal
     if not baselines:
         return learned
     fixed = {row: make() for row, make in fixed_encoders().items()}
-    others = [Candidate(row, seed, encoder) for row, encoder in fixed.items() for seed in sorted(set(seeds))]
+    others = [
+        Candidate(row, seed, encoder, from_labels=row == imagenet.ROW)
+        for row, encoder in fixed.items()
+        for seed in sorted(set(seeds))
+    ]
     return [*others, *_untrained(settings, seeds, rescaled), *learned]
 
 
@@ -113,7 +119,8 @@ def learned_by(run: Path | str, row: str) -> Candidate:
     """What a run has learned, in a row of this name. Raises DataError where it is none, or has not ended."""
     told = read_configuration(run)
     samples = int(told["recipe"]["steps"]) * int(told["recipe"]["batch_size"])
-    return Candidate(row, int(told["seed"]), load_encoder(run), row_sha256(told), Path(run), samples)
+    from_labels = any(stream.rpartition(".")[2] == "labelled" for stream in told["data"])
+    return Candidate(row, int(told["seed"]), load_encoder(run), row_sha256(told), Path(run), samples, from_labels)
 
 
 def fixed_encoders() -> dict[str, Callable[[], Encoder]]:

@@ -144,7 +144,7 @@ class Plan:
                 self.images.fingerprint, row.sha256, share,
                 protocol.lower_is_better if measure.lower_is_better is None else measure.lower_is_better,
                 protocol.unit if measure.unit is None else measure.unit,
-                row.weights_sha256, row.samples,
+                row.weights_sha256, row.samples, row.from_labels,
             )
             for name, (protocol, measure), share in zip(names, measures, shares, strict=True)
         )  # fmt: skip

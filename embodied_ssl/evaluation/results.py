@@ -61,6 +61,8 @@ class Result:
     """Of the encoder's tensors; nothing for raw pixels."""
     samples: int = 0
     """Of each stream that the run has seen."""
+    from_labels: bool = False
+    """Whether the run learned from labels, of few images or of all."""
 
 
 class Results(list[Result]):

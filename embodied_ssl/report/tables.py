@@ -44,14 +44,16 @@ class Cell:
     half: float
     seeds: int
     best: bool = False
-    """Of the rows that saw no labels, or of all where there are none such, if its interval is apart from those of all
-    the others; never one that learned from the test."""
+    """Of the rows that saw no labels, or of all where nothing has learned without, if its interval is apart from those
+    of all the others; never one that learned from the test."""
     share: float = 0.0
     """Length of the bar behind the number: 0 to 1, of the largest in its column."""
     learned_from: float = 0.0
     """The largest share, of any seed, of the test images that the run has learned from."""
     samples: int = 0
     """Of each stream that the run has seen."""
+    from_labels: bool = False
+    """Whether the run learned from labels."""
     by_seed: Mapping[int, float] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -160,7 +162,8 @@ def _marked(found: dict[str, dict[Column, Cell]], row: str, column: Column) -> C
     if not math.isfinite(cell.mean):
         return cell
     honest = [row for row, own in found.items() if column in own and not own[column].learned_from]
-    fair = [row for row in honest if row_order(row)[0] < 2] or honest
+    unlabelled = [row for row in honest if row_order(row)[0] < 2 and not found[row][column].from_labels]
+    fair = unlabelled if any(row_order(row)[0] == 1 for row in unlabelled) else honest
     rivals = [found[one][column] for one in fair if one != row and math.isfinite(found[one][column].mean)]
     best = row in fair and bool(rivals) and all(_is_better(cell, rival, column) for rival in rivals)
     share = min(max(cell.mean / (max(means) if max(means) > 0 else 1), 0), 1)
@@ -177,7 +180,8 @@ def _cell(alike: list[Result]) -> Cell:
     """Mean and interval. One value that is no number makes none of the mean."""
     learned_from, samples = (max(getattr(one, name) for one in alike) for name in ("learned_from", "samples"))
     found, by_seed = _over_seeds([result.value for result in alike]), {result.seed: result.value for result in alike}
-    return replace(found, learned_from=learned_from, samples=samples, by_seed=by_seed)
+    from_labels = any(one.from_labels for one in alike)
+    return replace(found, learned_from=learned_from, samples=samples, from_labels=from_labels, by_seed=by_seed)
 
 
 def _over_seeds(values: Sequence[float]) -> Cell:

@@ -16,6 +16,7 @@ from embodied_ssl.datasets.store.files import write_atomically
 from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256, read_json
 from embodied_ssl.studies.cells import ENDED, PROGRESS
 from embodied_ssl.studies.experiment import Experiment
+from embodied_ssl.training.runs.checkpoint import is_finished
 
 CELLS, DATA = "cells.zip", "data.json"
 _WHAT = "study.json"
@@ -32,6 +33,22 @@ def known_data(experiment: Experiment) -> dict[str, dict[str, Any]]:
             told = read_json(place)
             known[name] = {"kind": told["kind"], "episodes": told["counts"]["episodes"], "sha256": data_sha256(place)}
     return known
+
+
+def check_data(experiment: Experiment) -> None:
+    """Raise DataError where runs have ended elsewhere that learned from other data than those of the name here."""
+    path = experiment.out / DATA
+    recorded: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    here = known_data(experiment)
+    elsewhere = {each.row for each in experiment.learning() if each.is_done() and not is_finished(each.run)}
+    for row in experiment.study.rows:
+        for name in row.data.values() if row.name in elsewhere else ():
+            was, now = (known.get(name, {}).get("sha256", "") for known in (recorded, here))
+            if was and was != now:
+                raise DataError(
+                    f"{experiment.place(name)}: {row.name} has learned elsewhere from other data called {name} "
+                    f"({was[:12]}, here {now[:12]}); give the same, or begin anew in another --out"
+                )
 
 
 def keep(experiment: Experiment) -> Path:

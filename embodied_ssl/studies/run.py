@@ -22,7 +22,7 @@ from embodied_ssl.studies import study_named
 from embodied_ssl.studies.cells import Cell, Learning, Measuring, work
 from embodied_ssl.studies.experiment import Experiment
 from embodied_ssl.studies.progress import Progress
-from embodied_ssl.studies.record import go_on_from
+from embodied_ssl.studies.record import check_data, go_on_from
 from embodied_ssl.studies.study import Row, Study, file_name
 from embodied_ssl.studies.write import write_study
 
@@ -117,6 +117,7 @@ def run_experiment(
         if so_far:
             return write_study(experiment, page)
         experiment.collect(workers, engine, progress, slurm=slurm)
+        check_data(experiment)
         cells = experiment.cells()
         left = [each for each in cells if isinstance(each, Learning) or not each.is_done()]
         plugged = bool(os.environ.get(VARIABLE))

@@ -154,6 +154,18 @@ def test_the_best_is_the_best_of_those_that_saw_no_labels():
     assert not any(cell.best for _, [cell] in alone.rows)  # one seed has no interval, and tells nothing apart
 
 
+def test_what_learned_from_few_labels_is_told_from_what_learned_from_none():
+    values = {"raw pixels": 0.2, "drlim": 0.5, "fixmatch": 0.7, "labels, 1 %": 0.8}
+    seen = [
+        replace(result(row, seed, value + 0.001 * seed), from_labels=row in ("fixmatch", "labels, 1 %"))
+        for row, value in values.items()
+        for seed in range(2)
+    ]
+    assert [row for row, [cell] in tables(seen)[0].rows if cell.best] == ["drlim"]
+    taught = [one for one in seen if one.row != "drlim"]  # nothing has learned without labels: the best of all
+    assert [row for row, [cell] in tables(taught)[0].rows if cell.best] == ["labels, 1 %"]
+
+
 def test_tables_say_how_many_samples_a_row_has_seen(tmp_path):
     seen = {"raw pixels": 0, "drlim": 1_280, "simclr": 128_000}
     found = [replace(result(row, 0, 0.5), samples=samples) for row, samples in seen.items()]

@@ -182,6 +182,7 @@ def test_who_has_learned_from_what_is_measured_on_is_marked_everywhere(tmp_path,
     assert read_results(tmp_path / "results.json") == results
     assert {one.learned_from for one in results if one.row == "labels"} == {share}
     assert {one.learned_from for one in results if one.row != "labels"} == {0.0}
+    assert {one.row for one in results if one.from_labels} - {imagenet.ROW} == {"labels"}
     with (tmp_path / "results.csv").open(newline="") as file:
         assert {float(row["learned_from"]) for row in csv.DictReader(file) if row["row"] == "labels"} == {share}
     warning = f"learned from {100 * share:.0f} % of the test images"

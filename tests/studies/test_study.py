@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -89,6 +90,13 @@ def goes_on_elsewhere(numbers):
     longer = replace(asked_for := study_named("turning"), sizes={"minute": Size(samples=800, seeds=2)})
     with pytest.raises(DataError, match=r"has learned elsewhere by .*--steps"):
         study(longer, "elsewhere", rows=["labels"], **asked)
+    with zipfile.ZipFile("two/cells.zip") as kept, zipfile.ZipFile("other.zip", "w") as other:
+        for name in kept.namelist():
+            content = kept.read(name)
+            hashed = json.loads(content) if name == "data.json" else {}
+            other.writestr(name, content.replace(hashed["turns"]["sha256"].encode(), b"0" * 64) if hashed else content)
+    with pytest.raises(DataError, match=r"turns-minute: .* has learned elsewhere from other data called turns"):
+        study("turning", "fifth", **asked | {"begun": Path("other.zip")})
     with pytest.raises(DataError, match="of the study turning at minute, not other at minute"):
         study(replace(asked_for, name="other"), "third", **asked)
     with pytest.raises(DataError, match="nothing was measured yet"):
