@@ -147,7 +147,7 @@ def refuse_too_large(kind: str, settings: dict[str, Any], episodes: int) -> None
 def _row_bytes(kind: str, settings: dict[str, Any]) -> int:
     declared, options = kind_of(kind), options_of(settings)
     sizes = {"H": settings["size"], "W": settings["size"], "A": len(declared.motor_signals), "T": 64}
-    cameras = settings["cameras"] if "trajectory" in options else []
+    cameras = [name for name in settings["cameras"] if name in settings] if "trajectory" in options else []
     sizes |= {f"{side} of {name}": settings[name]["image_size"] for name in cameras for side in "HW"}
     sizes |= {"K": settings.get("clutter", 2), "J": 9, "F": 2, "G": 4, "D": 48, "U": 9}
     tables = {declared.rows: 1.0, "steps": _USUAL_ACT_S * settings.get("rate", 0.0)}  # so many rows of each

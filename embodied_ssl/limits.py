@@ -57,7 +57,7 @@ Angle = Annotated[float, Limits(0, math.pi, least_too=False, most_too=False)]
 def within_limits(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """A function that raises DataError where an argument is outside its limits; numbers of NumPy come in as Python's.
 
-    Held are numbers, which are always finite ones, and choices (Literal), by the annotations of the function.
+    Held are numbers, which are always finite ones, booleans, and choices (Literal), by the annotations of the function.
     """
     signature = inspect.signature(function)
 
@@ -102,7 +102,16 @@ def _held(name: str, hint: Any, value: Any) -> Any:
         if not isinstance(value, list | tuple):
             raise DataError(f"{name}: {value!r}; give a list")
         return tuple(_held(name, options[0], each) for each in value)
+    if hint is bool:
+        return _boolean(name, value)
     return _number(name, hint, value) if hint in (int, float) else value
+
+
+def _boolean(name: str, value: Any) -> bool:
+    """NumPy's, and 0 and 1, count as well; no text, which would always be true."""
+    if isinstance(value, str) or value not in (False, True):
+        raise DataError(f"{name}: {value!r}; give True or False")
+    return bool(value)
 
 
 def _dataclass(name: str, kind: type, value: Any) -> Any:

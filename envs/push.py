@@ -37,8 +37,8 @@ class PushEnv(TableEnv):
         self.finish()
         after = self.poses()
         moved = {instance: exact.length(after[instance][:3] - pose[:3]) for instance, pose in before.items()}
-        most = max(moved, key=moved.__getitem__)
-        named = most if moved[most] > NOTICED_M else target
+        most = max(moved, key=moved.__getitem__, default=target)
+        named = most if moved.get(most, 0.0) > NOTICED_M else target
         contact = started if touch.place is None else touch.place
         record = {
             "pixel": self._pixel(contact),
@@ -50,7 +50,7 @@ class PushEnv(TableEnv):
             "start_pixel": self._pixel(started),
             "end_pixel": self._pixel(ended),
         }
-        return moved[most], record
+        return moved.get(most, 0.0), record
 
     def _on_table(self, pixel: NDArray[np.float64]) -> NDArray[np.float64]:
         """The place at the height of a push that lies behind a pixel."""

@@ -6,6 +6,7 @@ two apart.
 """
 
 import copy
+import inspect
 import pickle
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -103,7 +104,11 @@ class SimulatedEnv(gymnasium.Env[Any, Any]):
         self._assume(copy.deepcopy(saved.state))
 
     def _setting(self) -> dict[str, Any]:
-        return copy.deepcopy(self._settings) | {"observes": self.observation_space}
+        """All that was given to the constructor and is kept as it was, but for how it is shown."""
+        given = [name for name in inspect.signature(type(self)).parameters if name != "render_mode"]
+        kept = {name: vars(self)[place] for name in given for place in (name, f"_{name}") if place in vars(self)}
+        plain = {name: value for name, value in kept.items() if isinstance(value, bool | int | float | str | tuple)}
+        return copy.deepcopy(plain | self._settings) | {"observes": self.observation_space}
 
     def close(self) -> None:
         self.world.close()

@@ -29,6 +29,7 @@ from embodied_ssl.limits import Count, Limits, Positive, within_limits
 
 WORK_M = 0.23  # half the side of the square where objects are put
 MOST_WIDE_M = 0.22  # wider objects stay in the cupboard
+MOST_TRIES = 100  # to find one object that is not
 DROP_M = 0.0002  # objects are let go this far above the table
 ABOVE_M = 0.015  # the gripper starts an interaction this far above what is highest below it
 TRAVEL_MPS = 0.6
@@ -204,11 +205,19 @@ class TableEnv(SimulatedEnv):
         raise NotImplementedError
 
     def _put_clutter(self, rng: np.random.Generator) -> None:
-        """Stand objects side by side; what finds no room in a few tries stays away."""
+        """Stand objects side by side; what finds no room in a few tries stays away, but for one.
+
+        Raises ValueError where none of them fits.
+        """
         taken: list[tuple[float, float, float]] = []
-        for _ in range(3 * self.clutter):
-            if len(taken) == self.clutter:
-                break
+        tries = 0
+        while len(taken) < self.clutter and (tries < 3 * self.clutter or not taken):
+            tries += 1
+            if tries > MOST_TRIES:
+                raise ValueError(
+                    f"objects: none of {MOST_TRIES} fits the table, where an object is at most "
+                    f"{130 * MOST_WIDE_M:.0f} cm across; give smaller ones, or other categories"
+                )
             category = self.objects.categories[rng.integers(len(self.objects.categories))]
             asset = self.objects.make(category, int(rng.integers(*self.instances)))
             low, high = asset.bounds

@@ -106,11 +106,19 @@ def collect(
                 "package version": embodied_ssl.__version__,
                 "libraries": _libraries(spec),
             }
+            is_new = bound_to(folder) is None
             open_directory(folder, bound, spec.unidentified)
             if _is_unfinished(folder) or not all(_shard_path(folder, index).exists() for index in range(spec.shards)):
                 _compile(workers, progress)
             started = time.perf_counter()
-            entries, made = _make_shards(folder, spec, player, progress, workers=workers, engine=engine, slurm=slurm)
+            try:
+                entries, made = _make_shards(
+                    folder, spec, player, progress, workers=workers, engine=engine, slurm=slurm
+                )
+            except DataError:  # what cannot be collected does not keep the folder for itself
+                if is_new and not any(folder.glob("shard-*.h5")):
+                    (folder / UNFINISHED).unlink(missing_ok=True)
+                raise
             _refuse_what_changed(folder, spec, made)
             _let_longer_take_their_places(folder)
             write_places(folder, spec.env, spec.contents)

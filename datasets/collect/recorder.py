@@ -59,10 +59,10 @@ class Recorder:
         """Play one episode to its end and store it. `rng` is the policy's."""
         try:
             observation, info = env.reset(seed=seed)
+            if hasattr(policy, "reset"):
+                policy.reset(env, rng)
         except (ValueError, OSError) as error:  # such as a mesh file of one's own that holds nothing
             raise DataError(f"{self.kind}: {error}") from error
-        if hasattr(policy, "reset"):
-            policy.reset(env, rng)
         description = env.unwrapped.describe()  # type: ignore[attr-defined]
         objects_start = len(self._objects)
         self._objects += [(len(self._episodes), one) for one in description["objects"]]

@@ -5,7 +5,7 @@ import inspect
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import gymnasium
 import numpy as np
@@ -60,7 +60,18 @@ def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         if is_dataclass(kept := parameters[name].default):  # given in part
             given = {**given, name: hold({name: type(kept)}, {name: value})[name]}
     settings = {name: plain(name, given.get(name, each.default)) for name, each in parameters.items()}
-    return hold({"size": Annotated[int, Limits(8, MOST_PIXELS)], declared.rows_setting: Count}, settings)
+    numbers = _numbers(environment_class(kind))  # 40 is 40.0 where a float is asked for: not another collection
+    return hold({**numbers, "size": Annotated[int, Limits(8, MOST_PIXELS)], declared.rows_setting: Count}, settings)
+
+
+def _numbers(environment: type) -> dict[str, Any]:
+    """The settings of a constructor that are floats or booleans, with their annotations."""
+    hints: dict[str, Any] = {}
+    for each in reversed(environment.__mro__):
+        if "__init__" in vars(each):
+            hints |= get_type_hints(vars(each)["__init__"], include_extras=True)
+    kinds = {name: get_args(hint)[0] if get_origin(hint) is Annotated else hint for name, hint in hints.items()}
+    return {name: hints[name] for name, kind in kinds.items() if kind in (float, bool)}
 
 
 def named_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:

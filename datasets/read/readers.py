@@ -28,7 +28,7 @@ from embodied_ssl.datasets.read.streams import Clips, Images, Interactions, Pair
 from embodied_ssl.datasets.read.tables import Table, text
 from embodied_ssl.datasets.read.tracks import Tracks
 from embodied_ssl.datasets.schema import Field
-from embodied_ssl.datasets.store.manifest import IMAGES, Manifest, read_manifest
+from embodied_ssl.datasets.store.manifest import IMAGES, MANIFEST, Manifest, read_manifest
 from embodied_ssl.datasets.store.shards import OpenShard
 from embodied_ssl.limits import Count
 
@@ -254,8 +254,13 @@ class Dataset:
         return Captions(self, vocabulary)
 
     def shard(self, index: int) -> OpenShard:
-        """Shard `index`, opened in this process."""
-        shard = self._open.pop(index, None) or OpenShard(self.path, self.manifest.shards[index], self.fields)
+        """Shard `index`, opened in this process. Raises DataError where its file is not the one that it was."""
+        try:
+            shard = self._open.pop(index, None) or OpenShard(self.path, self.manifest.shards[index], self.fields)
+        except DataError:
+            if (self.path / MANIFEST).is_file() and read_manifest(self.path) != self.manifest:
+                raise DataError(f"{self.path}: was enlarged or made anew meanwhile; open it again") from None
+            raise
         self._open[index] = shard
         if len(self._open) > MOST_OPEN_SHARDS:
             self._open.pop(next(iter(self._open)), None)

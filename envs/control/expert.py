@@ -19,7 +19,7 @@ class Expert:
         """Begin an episode. Raises ValueError for an environment whose actions are of other things than the tip."""
         plain = env.unwrapped
         if not isinstance(plain, ControlEnv) or plain.control != "tip":
-            raise ValueError("control: an expert moves the tip; make the environment with control='tip'")
+            raise ValueError("control: an expert moves the tip; give control='tip', or another policy, as 'random'")
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
         raise NotImplementedError

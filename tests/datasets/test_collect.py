@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import psutil
 import pytest
+import trimesh
 from conftest import SMALL
 
 from embodied_ssl.datasets import progress
@@ -360,12 +361,49 @@ def test_any_callable_is_a_policy(tmp_path):
         ("roam", {"compression": "gzip"}, "lz4"),
         ("roam", {"engine": "spark"}, "loky"),
         ("orbit", {"categories": "cpu"}, "did you mean 'cup'"),
+        ("roam", {"depth": "false"}, "depth: 'false'; give True or False"),
+        ("push", {"trajectory": True, "cameras": ("frontal",)}, "frontal"),
+        ("press", {"control": "joints", "size": 16}, "give control='tip', or another policy, as 'random'"),
     ],
 )
 def test_what_cannot_be_collected_is_refused_before_anything_is_written(tmp_path, kind, settings, message):
     with pytest.raises(DataError, match=message):
         collect(kind, tmp_path / "out", **{"episodes": 1, "progress": False, **settings})
-    assert not list((tmp_path / "out").glob("*.h5"))
+    assert not list((tmp_path / "out").glob("[!.]*"))  # and nothing is bound to it
+
+
+@pytest.mark.parametrize("kind", ["push", "grasp", "poke"])
+def test_objects_that_fit_no_table_are_refused_and_one_that_does_is_waited_for(tmp_path, kind):
+    (tmp_path / "objects").mkdir()
+    trimesh.creation.box((0.36, 0.06, 0.04)).export(tmp_path / "objects/plank.stl")
+    settings = {"size": 16, "clutter": 1, "interactions": 1, "progress": False}
+    with pytest.raises(DataError, match="none of 100 fits the table, where an object is at most 29 cm across"):
+        collect(kind, tmp_path / "planks", 1, objects=str(tmp_path / "objects"), **settings)
+    collect(kind, tmp_path / "pans", 6, categories="pan", **settings)  # of which some fit
+    objects = read_manifest(tmp_path / "pans").count("objects")
+    assert objects == 6
+
+
+def test_whole_numbers_and_floats_are_the_same_settings(tmp_path):
+    settings = {"episodes": 2, "length": 2, "size": 16, "scenes": "corridor", "progress": False}
+    collect("roam", tmp_path, **settings, slip=0, depth=1)
+    before = hashes(tmp_path)
+    assert collect("roam", tmp_path, **settings, slip=0.0, depth=True).shards_kept == 2
+    assert hashes(tmp_path) == before
+
+
+def test_whoever_reads_what_is_enlarged_is_told_to_open_it_again(tmp_path):
+    from embodied_ssl.datasets.read.readers import Dataset
+
+    settings = {"length": 2, "size": 16, "scenes": "corridor", "shard_episodes": 2, "progress": False}
+    collect("roam", tmp_path, 3, **settings)
+    dataset = Dataset.open(tmp_path)
+    first = dataset.frames[0]["rgb"]
+    collect("roam", tmp_path, 4, **settings)
+    np.testing.assert_array_equal(dataset.frames[0]["rgb"], first)  # of a shard that is as it was
+    with pytest.raises(DataError, match="was enlarged or made anew meanwhile; open it again"):
+        dataset.frames[-1]
+    assert len(Dataset.open(tmp_path).frames[-1]["rgb"])
 
 
 def test_a_foreign_directory_is_not_touched(tmp_path):

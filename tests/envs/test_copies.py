@@ -195,9 +195,14 @@ def test_a_moment_of_another_kind_or_other_settings_is_refused():
     roam, orbit = make("Roam"), make("Orbit")
     larger = gymnasium.make("embodied_ssl/Roam-v0", **SETTINGS["Roam"] | {"size": 32})
     roam.reset(seed=0)
-    for other in (orbit, larger):
+    others = [
+        gymnasium.make("embodied_ssl/Roam-v0", **SETTINGS["Roam"] | more) for more in ({"slip": 0.5}, {"length": 3})
+    ]
+    for other in (orbit, larger, *others):
         with pytest.raises(ValueError, match="settings"):
             other.unwrapped.restore(roam.unwrapped.save())
+    shown = gymnasium.make("embodied_ssl/Roam-v0", **SETTINGS["Roam"], render_mode="rgb_array")
+    shown.unwrapped.restore(roam.unwrapped.save())  # how it is shown is no setting of the world
 
 
 @pytest.mark.parametrize("name", ["Roam", "Orbit", "Grasp"])

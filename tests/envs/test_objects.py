@@ -400,6 +400,46 @@ def test_what_is_scaled_keeps_its_density(tmp_path):
     assert big.mass == pytest.approx(2.5 * 0.15**3)
 
 
+def test_a_mesh_in_millimetres_leaves_the_kilograms_alone(tmp_path):
+    trimesh.creation.box((120, 60, 50)).export(tmp_path / "box.stl")
+    (tmp_path / "box.urdf").write_text(
+        '<robot name="box"><link name="box"><inertial><mass value="0.25"/></inertial>'
+        '<visual><geometry><mesh filename="box.stl"/></geometry></visual></link></robot>'
+    )
+    (tmp_path / "box.stl").rename(tmp_path / "box.mesh.stl")
+    (tmp_path / "box.urdf").write_text((tmp_path / "box.urdf").read_text().replace("box.stl", "box.mesh.stl"))
+    with pytest.warns(UserWarning, match="it is 120 m long; it is read as millimetres"):
+        box = object_set(str(tmp_path)).make("box", 0)
+    assert box.mass == pytest.approx(0.25)
+    assert np.ptp(box.bounds, axis=0) == pytest.approx([0.12, 0.06, 0.05])
+
+
+def faces_outwards(asset):
+    """How many of its triangles show their outside, seen from its middle."""
+    found = []
+    for part in asset.parts:
+        corners = part.mesh.vertices[part.mesh.triangles]
+        across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        found.append((across * corners.mean(1)).sum(1) > 0)
+    return np.concatenate(found).mean()
+
+
+def test_what_is_mirrored_keeps_its_outside_outside(tmp_path):
+    box = trimesh.creation.box((0.12, 0.08, 0.05))
+    box.export(tmp_path / "mesh.stl")
+    for name, scale in (("plain", "1 1 1"), ("mirrored", "1 -1 1"), ("turned", "-1 -1 1")):
+        (tmp_path / f"{name}.urdf").write_text(
+            f'<robot name="{name}"><link name="{name}"><visual><geometry><mesh filename="mesh.stl" scale="{scale}"/>'
+            "</geometry></visual></link></robot>"
+        )
+    scene = trimesh.Scene()
+    scene.add_geometry(box, transform=np.diag([-1.0, 1, 1, 1]))
+    scene.export(tmp_path / "glass.glb")
+    things = object_set(str(tmp_path))
+    for name in ("plain", "mirrored", "turned", "glass"):
+        assert faces_outwards(things.make(name, 0)) == 1, name
+
+
 @pytest.mark.parametrize(
     ("suffix", "factor", "length", "said"),
     [

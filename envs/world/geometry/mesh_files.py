@@ -47,6 +47,11 @@ def plain(corners: NDArray[np.float64]) -> Triangles:
     )  # fmt: skip
 
 
+def mirrored(triangles: Triangles) -> Triangles:
+    """The same with the outside inside: of what a mirroring has turned inside out."""
+    return replace(triangles, corners=triangles.corners[:, ::-1], uv=triangles.uv[:, ::-1])
+
+
 def joined(several: Sequence[Triangles]) -> Triangles:
     """All of them as one, in the unit of the first."""
     images, first = [each.images for each in several], np.cumsum([0, *(len(each.images) for each in several)])
@@ -105,7 +110,8 @@ def _pieces(scene: Any, suffix: str) -> Iterator[Triangles]:
             vertices = placed.astype(np.float32).astype(np.float64)  # how a processor rounded the matrix is no matter
         if suffix in _UPWARDS_Y:
             vertices = np.stack([vertices[:, 0], -vertices[:, 2], vertices[:, 1]], axis=1)
-        yield _dressed(plain(vertices[np.array(mesh.faces, np.int64)]), mesh)
+        found = _dressed(plain(vertices[np.array(mesh.faces, np.int64)]), mesh)
+        yield mirrored(found) if np.linalg.det(np.asarray(matrix)[:3, :3]) < 0 else found
 
 
 def _dressed(bare: Triangles, mesh: Any) -> Triangles:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.geometry.mesh import box, cylinder, rotation_x, rotation_y, rotation_z, sphere
-from embodied_ssl.envs.world.geometry.mesh_files import Triangles, plain, read_triangles
+from embodied_ssl.envs.world.geometry.mesh_files import Triangles, mirrored, plain, read_triangles
 
 
 def read_urdf(path: Path) -> "ElementTree.ElementTree[ElementTree.Element]":
@@ -60,8 +60,11 @@ def triangles_of(path: Path, visual: ElementTree.Element) -> Triangles:
     if shape is None:
         raise ValueError(f"{path}: a visual has no geometry")
     if shape.tag == "mesh":
-        found = read_triangles(mesh_path(path, shape.get("filename") or ""))
-        return replace(found, corners=found.corners * numbers(path, shape, "scale", 3, (1, 1, 1)))
+        found, scale = (
+            read_triangles(mesh_path(path, shape.get("filename") or "")), numbers(path, shape, "scale", 3, (1, 1, 1))
+        )  # fmt: skip
+        scaled = replace(found, corners=found.corners * scale)
+        return mirrored(scaled) if np.prod(scale) < 0 else scaled
     if shape.tag == "box":
         mesh = box(numbers(path, shape, "size", 3))
     elif shape.tag == "sphere":

@@ -34,6 +34,7 @@ TEXTURE_TILE_M = 0.1
 MOST_TEXELS = 8  # log2 of the side of a texture
 NAMES = {1.0: "metres", 0.001: "millimetres", 0.01: "centimetres"}
 UNITS = list(NAMES)  # that a file without one may mean
+MILLIMETRE = 0.001
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,9 @@ def _load_shape(path: Path, stamp: int, shape_only: bool) -> Shape:
     if not said.touched and len(pieces) < 2:
         hulls = (few_corners(points[whole.vertices] - center),)
     parts = tuple(_parts(shown, corners, center))
-    mass = None if said.mass is None else said.mass * scale * scale * scale
+    mass = said.mass  # kg, whatever the unit of lengths; what is made smaller keeps its density
+    if mass is not None and scale not in UNITS:
+        mass *= scale * scale * scale
     return Shape(parts, hulls, volume, mass, said.surface)
 
 
@@ -132,6 +135,8 @@ def _scale(shown: Triangles) -> tuple[float, str]:
             named = "" if unit == (given or 1.0) else f"it is {longest:g} long, in no unit; it is read as {NAMES[unit]}"
             return unit, named
     size = f"{longest * given:.3g} m long" if given else f"{longest:.3g} long, in no unit"
+    if given == 1.0 and SMALLEST_M <= longest * MILLIMETRE <= LARGEST_M:
+        return MILLIMETRE, f"it is {size}; it is read as {NAMES[MILLIMETRE]}"
     return USUAL_M / longest, f"it is {size}; it is scaled to {USUAL_M:g} m, for a table"
 
 
