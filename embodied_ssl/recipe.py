@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.limits import Count, NonNegative, Positive, Share, ShareButAll, SomeShare, hold_fields
 
 IMAGENET, CIFAR = 1_281_167, 50_000
@@ -62,6 +63,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         hold_fields(self)
+        if self.nesterov and self.momentum == 0:
+            raise DataError("nesterov: looks ahead along the momentum, which is 0; give a momentum, or leave it out")
 
 
 @dataclass(frozen=True)

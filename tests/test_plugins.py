@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from embodied_ssl import plugins
+from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import encoder_names, make_encoder
 from embodied_ssl.evaluation.protocols import (
@@ -113,6 +114,36 @@ def test_a_module_adds_all_that_it_declares_and_a_name_of_it_that_alone(here):
     assert make_method("grey:GreyWorld", "grey:Tiny", 8, width=3).width == 3
     assert "grey_world" in method_names()  # so that what it leaves behind is found again, and by workers as well
     assert os.environ[plugins.VARIABLE].split(",") == ["grey:GreyWorld", "grey:Tiny"]
+
+
+def test_what_type_checkers_alone_know_is_no_matter(here):
+    """Of a helper beside an encoder, and of arguments of what makes one."""
+    write(
+        here / "typed.py",
+        """
+        from __future__ import annotations
+        from typing import TYPE_CHECKING
+        from torch import nn
+        if TYPE_CHECKING:
+            from numpy.typing import NDArray
+
+        def helper(x: NDArray) -> NDArray: ...
+
+        def typed_net(weights: NDArray | None = None) -> nn.Module:
+            return nn.Conv2d(3, 8, 3)
+        """,
+    )
+    plugins.use("typed")
+    assert "typed_net" in encoder_names()
+    assert "helper" not in encoder_names()
+
+
+def test_a_file_of_settings_names_one_plugin_or_several(here, capsys):
+    write(here / "own.py", GREY)
+    for said in ("own", "[own]"):
+        (here / "settings.yaml").write_text(f"plugin: {said}\nout: run\ndata: {{frames: [x]}}\n")
+        assert main(["train", "grey_world", "--config", "settings.yaml", "--steps", "0"]) == 2
+        assert "steps: 0" in capsys.readouterr().err  # the method is known, and the value is what is wrong
 
 
 def test_an_installed_package_adds_by_entry_points(here):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -85,7 +86,7 @@ def read_config(file: str) -> dict[str, Any]:
 def told_by_config(file: str, whole: Iterable[str] = ()) -> list[Given]:
     """The settings of a file. whole: names of those whose values are taken as they are, mappings as well."""
     return [
-        Given(name, value if isinstance(value, str) else json.dumps(value))
+        Given(name, str(value) if isinstance(value, str | date) else json.dumps(value, default=str))
         for name, value in flat(read_config(file), {*whole}).items()
     ]
 
@@ -149,7 +150,8 @@ def _joined(parser: "Parser", name: str, values: list[str]) -> str:
     if len(values) == 1 and values[0].startswith("["):
         return values[0]
     inner = elements(parser.hints()[name])
-    apart = values if Path in inner else [each for value in values for each in value.split(",")]
+    whole = {value for value in values if Path in inner or Path(value).expanduser().exists()}  # with commas in its name
+    apart = [each for value in values for each in ([value] if value in whole else value.split(","))]
     return json.dumps(apart) if {str, Path} & inner else f"[{','.join(apart)}]"
 
 
@@ -157,6 +159,8 @@ def _check_config(parser: "Parser", file: str) -> set[str]:
     """The settings that a file has values for. Raises DataError for unknown ones, and for values of other types."""
     hints, there = parser.hints(), set()
     for name, value in told_by_config(file, hints):
+        if name == "plugin":
+            continue  # they are used already, one as well as several
         if name not in hints:
             raise parser.refusal(f"--config {file}: unknown setting {name}{near(name, hints)}")
         if value == "null" and parser.names()[name].required:

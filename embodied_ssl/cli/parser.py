@@ -12,7 +12,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
-from embodied_ssl.cli.arguments import CONFIG, PRINT, check_arguments, near, read_arguments, told_by_config
+from embodied_ssl.cli.arguments import CONFIG, PRINT, Given, check_arguments, near, read_arguments, told_by_config
 from embodied_ssl.cli.words import Help, parameters_of
 from embodied_ssl.datasets.errors import DataError
 
@@ -94,8 +94,9 @@ class Parser(ArgumentParser):
         if not {"-h", "--help"} & {*arguments}:
             given = read_arguments(self, arguments)
             check_arguments(self, given)
-            given.sort(key=lambda each: each.name != CONFIG)  # files first, so that options count
-            tokens = [each.token for each in given]
+            known = self.names()
+            said = [each for each in self._in_files(given) if each.value != "null" or not known[each.name].required]
+            tokens = [each.token for each in (*said, *given) if each.name != CONFIG]  # files first: options count
         try:
             found = (top or self).parse_args([*path, *tokens])
         except ArgumentError as error:
@@ -107,9 +108,13 @@ class Parser(ArgumentParser):
     def known_values(self, arguments: Sequence[str]) -> dict[str, Any]:
         """The values of the settings that there are up to now; all others are passed over."""
         given = read_arguments(self, arguments, strict=False)
-        told = [each for one in given if one.name == CONFIG for each in told_by_config(one.value, self.hints())]
-        tokens = [each.token for each in [*told, *given] if each.name in self.hints()]
+        tokens = [each.token for each in [*self._in_files(given), *given] if each.name in self.hints()]
         return dict(self.parse_args(tokens).as_dict())
+
+    def _in_files(self, given: Sequence[Given]) -> list[Given]:
+        """What the files of settings among the options say, but for plugins, which are used already."""
+        told = [each for one in given if one.name == CONFIG for each in told_by_config(one.value, self.hints())]
+        return [each for each in told if each.name != "plugin"]
 
     def names(self) -> dict[str, Any]:
         """The actions of all options, by full name without its hyphens."""

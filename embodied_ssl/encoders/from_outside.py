@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 import torch
@@ -93,12 +94,21 @@ def _makes_one(make: Any) -> bool:
     if isinstance(make, type):
         made: Any = make
     else:
-        made = get_type_hints(make).get("return") if inspect.isfunction(make) else None
+        made = _returned(make) if inspect.isfunction(make) else None
     if not (isinstance(made, type) and issubclass(made, nn.Module)):
         return False
     parameters = inspect.signature(make).parameters.values()
     needed = {each.name for each in parameters if each.default is each.empty and each.kind not in _OPEN}
     return needed <= {"image_size"}
+
+
+def _returned(function: Any) -> Any:
+    """What a function says that it returns; None where it says nothing, or what is known to type checkers alone."""
+    said = {name: hint for name, hint in function.__annotations__.items() if name == "return"}
+    try:
+        return get_type_hints(SimpleNamespace(__annotations__=said), function.__globals__).get("return")
+    except NameError:
+        return None
 
 
 _OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

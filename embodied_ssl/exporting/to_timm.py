@@ -63,8 +63,8 @@ features = network((images - mean) / std)  # {images_in_words(encoder)}"""
 
 def _architecture(encoder: TimmEncoder) -> tuple[str, dict[str, Any]]:
     """The name by which timm makes the network, and with which arguments."""
-    library, _, name = encoder.name.partition("/")
-    if library != "timm":  # the small transformers of ours, in timm's own class
+    name = encoder.name.rpartition("/")[2]  # of `timm/NAME`, or of `sine/NAME`, whose positions are among its weights
+    if not timm.is_model(name):  # the small transformers of ours, in timm's own class
         network: Any = encoder.network
         (side, _) = network.patch_embed.patch_size
         return "vit_tiny_patch16_224", {

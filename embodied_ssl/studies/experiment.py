@@ -3,12 +3,13 @@
 import math
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from embodied_ssl.cli.arguments import read_arguments
 from embodied_ssl.cli.learning import arguments_of_train, train_parser
 from embodied_ssl.data import check_streams
 from embodied_ssl.datasets.collect.collection import collect
@@ -214,8 +215,7 @@ class Experiment:
         if key not in self._known:
             name, *own = self._command(row, choice)
             options: list[str] = [*own, *self._streams(row), "--out", "out"]
-            if any(word.partition("=")[0].endswith("steps") for word in options if word.startswith("--")):
-                raise DataError(f"{row.name}: how many updates it makes follows from the samples of the study")
+            _refuse(row, name, [*words_of(row.method)[1:], *words_of(choice)])
             given = arguments_of_train(name, train_parser(name, options).values(options))
             check_streams(given["method"], given["data"])
             self._known[key] = given
@@ -235,6 +235,17 @@ class Experiment:
 
     def _is_known(self, name: str) -> bool:
         return name in DATA or name in self.study.data or name in self.sets
+
+
+def _refuse(row: Row, method: str, words: Sequence[str]) -> None:
+    """Raise DataError where a row says itself what the study says of all rows."""
+    if any(word.partition("=")[0] == "--config" for word in words):
+        raise DataError(f"{row.name}: --config: a row is told by its options; give them instead")
+    for name in (given.name for given in read_arguments(train_parser(method, words), words)):
+        if name in ("optimizer.steps", "optimizer.epochs"):
+            raise DataError(f"{row.name}: how many updates it makes follows from the samples of the study")
+        if name in ("training.seed", "out") or name.startswith("data."):
+            raise DataError(f"{row.name}: --{name}: the study says that of all rows; leave it out")
 
 
 def _options(streams: Mapping[str, str]) -> list[str]:

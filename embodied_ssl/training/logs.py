@@ -112,8 +112,8 @@ class MLflow(MetricsLog):
         query = f"tags.directory = '{tags['directory']}'"
         there = self._client.search_runs([experiment], query)
         self._run = there[0].info.run_id if there else self._client.create_run(experiment, tags=tags).info.run_id
-        for name, value in configuration.items():
-            self._client.log_param(self._run, name, value)
+        for name, value in configuration.items():  # parameters stay what they were, though a run gets longer
+            (self._client.set_tag if there else self._client.log_param)(self._run, name, value)
 
     def log(self, step: int, metrics: Metrics) -> None:
         for name, value in metrics.items():

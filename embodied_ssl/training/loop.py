@@ -20,6 +20,7 @@ from embodied_ssl.training.devices.distributed import Agreement
 from embodied_ssl.training.devices.fabric import by_main_process
 from embodied_ssl.training.monitor import Monitor
 from embodied_ssl.training.optimization import clip_each, follow, set_schedules
+from embodied_ssl.training.runs.checkpoint import is_finished
 from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.settings import TrainingSettings
 
@@ -70,6 +71,8 @@ def learn(
             _save(state, callbacks)
         if stops:
             return _stop(state, asked)
+    if main and not is_finished(state.out):  # it was killed between its last state and its weights
+        _save(state, callbacks)
 
 
 def update(
@@ -92,11 +95,12 @@ def update(
     metrics = _averaged(state, step, losses) if logged else {}  # before the weights move, so that none are spoilt
 
     # The weights, then what follows them: a teacher, a queue, the average that is kept.
+    if recipe.clip_each is not None or recipe.clip is not None:  # the scaler knows the optimiser itself, and once
+        fabric.strategy.precision.unscale_gradients(state.optimizer.optimizer)
     if recipe.clip_each is not None:
-        fabric.strategy.precision.unscale_gradients(state.optimizer)
         clip_each(method.parameters(), recipe.clip_each)
     if recipe.clip is not None:
-        fabric.clip_gradients(state.forward, state.optimizer, max_norm=recipe.clip)
+        torch.nn.utils.clip_grad_norm_(method.parameters(), recipe.clip)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     method.after_step(now)

@@ -130,6 +130,20 @@ def test_a_wrong_file_is_one_clear_line(content, said, tmp_path, capsys):
     assert str(file) in line
 
 
+def test_values_of_plain_yaml_are_what_they_say(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("out: 2024-05-01\nhardware: {precision: 32}\ndata: {frames: [x]}\n")
+    given = train_parser("simclr", ["--config", str(file)]).values(["--config", str(file)])
+    assert (str(given["out"]), given["hardware"]["precision"]) == ("2024-05-01", "32")
+
+
+def test_a_path_with_a_comma_is_one_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b").mkdir()
+    arguments = ["--frames", "a,b", "c,d", "--out", "run"]
+    assert train_parser("simclr", arguments).values(arguments)["data"]["frames"] == ["a,b", "c", "d"]
+
+
 def test_values_are_at_home_in_files_as_well(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "settings.yaml").write_text("out: ~/run\ndata: {frames: [~/rooms]}\n")

@@ -30,6 +30,7 @@ FORMATS = {
     "vit_tiny_cls": ["timm", "onnx"],
     "timm/resnet10t": ["huggingface", "torch_export"],
     "timm/vit_tiny_patch16_224": ["timm"],
+    "sine/vit_wee_patch16_reg1_gap_256": ["timm"],
     "torchvision/mobilenet_v3_small": ["huggingface"],
 }
 QUICK = {("conv4", "onnx"), ("conv4", "torch_export"), ("conv4", "huggingface"), ("vit_tiny_cls", "timm")}

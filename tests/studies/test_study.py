@@ -210,6 +210,17 @@ def test_what_does_not_fit_is_refused_before_any_work(here):
     ]:
         with pytest.raises(DataError, match=told):
             study("turning", "out", **({"size": "minute", "progress": False} | wrong))
+    asked = study_named("turning")
+    for options, told in [
+        ("--epochs 2", "how many updates it makes follows from the samples of the study"),
+        ("--steps=2", "how many updates it makes follows from the samples of the study"),
+        ("--seed 1", "--training.seed: the study says that of all rows; leave it out"),
+        ("--labelled x", "--data.labelled: the study says that"),
+        ("--config x.yaml", "--config: a row is told by its options"),
+    ]:
+        rows = tuple(replace(row, method=f"{row.method} {options}") for row in asked.rows)
+        with pytest.raises(DataError, match=told):
+            study(replace(asked, rows=rows), "out", rows=["labels"], size="minute", progress=False)
     assert not Path("out/runs").exists()
     with pytest.raises(DataError, match="no study, and no run that has ended"):
         verify(here)

@@ -62,6 +62,11 @@ def test_the_weight_decay_rises_by_half_a_cosine_and_only_where_there_is_one():
         assert [group["weight_decay"] for group in optimizer.param_groups] == pytest.approx([expected, 0.0])
 
 
+def test_nesterov_without_momentum_is_refused():
+    with pytest.raises(DataError, match=r"nesterov: .* give a momentum"):
+        Recipe(optimizer="sgd", nesterov=True, momentum=0.0)
+
+
 @pytest.mark.parametrize("name", ["sgd", "lars"])
 def test_nesterovs_momentum_follows_its_recursion(name):
     """Of biases, which LARS leaves as they are: w ← w − lr (g + m v), v ← m v + g (Sutskever et al. 2013)."""

@@ -11,6 +11,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
@@ -22,6 +24,7 @@ from embodied_ssl.encoders import Encoder, random_encoder
 from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.logs import read_metrics
+from embodied_ssl.training.runs import state
 from embodied_ssl.training.runs.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
@@ -282,6 +285,43 @@ def test_a_directory_with_something_else_is_refused(roam, tmp_path):
     with pytest.raises(DataError, match="holds something else"):
         run(roam, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_that_is_killed_before_its_weights_are_written_has_them_in_the_end(roam, tmp_path, monkeypatch):
+    whole = weights(run(roam, tmp_path / "whole"))
+
+    def killed(*given):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "save_weights", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(roam, tmp_path / "killed")
+    assert weights(run(roam, tmp_path / "killed")) == whole
+    (tmp_path / "killed/encoder.safetensors").unlink()
+    assert weights(run(roam, tmp_path / "killed")) == whole
+
+
+@pytest.mark.parametrize("clips", [{}, {"clip_each": 1e9}, {"clip": 1e9}, {"clip_each": 1e9, "clip": 1e9}])
+def test_gradients_of_16_bits_are_unscaled_once(roam, tmp_path, monkeypatch, clips):
+    """With the scaler of a GPU without bf16, on the CPU; a clip that cuts nothing changes nothing."""
+
+    def launch(*given):
+        scaler = torch.amp.GradScaler("cpu", init_scale=256.0)  # of 65,536 the first steps are skipped
+        fabric = Fabric(accelerator="cpu", devices=1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+        fabric.launch()
+        return fabric
+
+    monkeypatch.setattr("embodied_ssl.training.train.launch", launch)
+    recipe = Recipe(optimizer="sgd", learning_rate=0.1, momentum=0.0, warmup=0.0, batch_size=8, steps=1)
+    found = []
+    for name, more in (("plain", {}), ("clipped", clips)):
+        learner = make_method("simclr", "conv4", 32, seed=0)
+        train(learner, tmp_path / name, {"frames": roam}, replace(recipe, **more), QUIET, Hardware("cpu"))
+        found.append(learner.encoder.blocks["block4"][0].weight.detach())
+    first = make_method("simclr", "conv4", 32, seed=0).encoder.blocks["block4"][0].weight
+    assert (found[0] - first).abs().max() > 1e-3
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_what_is_kept_is_the_average_of_the_encoder_and_of_its_heads(roam, tmp_path):
