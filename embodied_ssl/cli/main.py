@@ -134,6 +134,6 @@ def _plugins(arguments: Sequence[str]) -> Iterable[str]:
     given = early.parse_known_args(list(arguments))[0]
     told = [read_config(file).get("plugin") or [] for file in given.config]
     told = [[plugins] if isinstance(plugins, str) else plugins for plugins in told]
-    if wrong := [plugins for plugins in told if not all(isinstance(each, str) for each in plugins)]:
+    if wrong := [one for one in told if not isinstance(one, list) or not all(isinstance(each, str) for each in one)]:
         raise DataError(f"--config: plugin: {wrong[0]}; give names of modules")
     return dict.fromkeys(each for plugins in [*told, given.plugin] for plugin in plugins for each in plugin.split(","))
