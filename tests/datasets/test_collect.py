@@ -424,5 +424,5 @@ def test_a_full_disk_leaves_no_broken_shard(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, previous)
-    assert not [path for path in (tmp_path / "roam").iterdir() if ".h5" in path.name]
+    assert not (tmp_path / "roam").exists()  # nothing was finished
     collect("roam", tmp_path / "roam", **SETTINGS)  # and goes on where there is room again

@@ -316,7 +316,7 @@ def test_results_survive_a_file(tmp_path):
     head, first, _ = (tmp_path / "results.csv").read_text().splitlines()
     assert head == (
         "row,seed,set,protocol,metric,value,set_sha256,row_sha256,learned_from,lower_is_better,unit,"
-        "weights_sha256,samples,settings"
+        "weights_sha256,samples,from_labels,settings"
     )
     assert first.startswith("a,0,set,knn,accuracy,0.5")
     (tmp_path / "results.json").write_text("{")

@@ -111,7 +111,12 @@ def _pieces(scene: Any, suffix: str) -> Iterator[Triangles]:
         if suffix in _UPWARDS_Y:
             vertices = np.stack([vertices[:, 0], -vertices[:, 2], vertices[:, 1]], axis=1)
         found = _dressed(plain(vertices[np.array(mesh.faces, np.int64)]), mesh)
-        yield mirrored(found) if np.linalg.det(np.asarray(matrix)[:3, :3]) < 0 else found
+        yield mirrored(found) if _turns_inside_out(np.asarray(matrix, np.float64)[:3, :3]) else found
+
+
+def _turns_inside_out(matrix: NDArray[np.float64]) -> bool:
+    """Whether a mirror is among what a matrix [3, 3] does: whether its determinant is negative."""
+    return float((exact.cross(matrix[0], matrix[1]) * matrix[2]).sum()) < 0
 
 
 def _dressed(bare: Triangles, mesh: Any) -> Triangles:
