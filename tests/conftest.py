@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from docstring_parser.attrdoc import AttributeDocstrings
 
@@ -14,6 +15,8 @@ from docstring_parser.attrdoc import AttributeDocstrings
 # wait for each other, and a test of seconds takes minutes. Before anything imports torch; subprocesses have it as well.
 for library in ("OMP", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+hypothesis.settings.register_profile("untimed", deadline=None)  # how busy a machine is tells nothing of the code
+hypothesis.settings.load_profile("untimed")
 
 # Parsers of commands are made hundreds of times here, and a quarter of that is reading what stands under the fields of
 # the same few dataclasses, out of their source: each is read once.

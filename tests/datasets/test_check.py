@@ -129,7 +129,7 @@ def victims(data, tmp_path_factory):
     return root
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(draw=st.data())
 def test_hundreds_of_mutations_are_all_noticed(victims, draw):
     folder = victims / draw.draw(st.sampled_from(["roam", "poke", "packed"]))

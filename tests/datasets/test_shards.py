@@ -113,7 +113,7 @@ def test_a_shard_of_somebody_else_is_told_from_a_damaged_one(tmp_path):
         read_entry(tmp_path / "b.h5", "me")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_damage_gets_past_the_footer(tmp_path_factory, draw):
     folder = tmp_path_factory.getbasetemp() / "damage"

@@ -69,7 +69,7 @@ def evaluation_set(folder, **given):
     return EvaluationSet(images=image_set(folder), dataset=Dataset.open(folder), **given)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(classes=st.integers(2, 5), groups=st.integers(3, 9), each=st.integers(1, 4), seed=st.integers(0, 99))
 def test_parts_share_no_group_and_hold_every_class(classes, groups, each, seed):
     _, images = clusters(classes, groups, each)
