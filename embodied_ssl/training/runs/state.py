@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
+from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
@@ -113,6 +114,10 @@ class TrainingState:
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average is not None:
+            if state["average"].keys() != self.average.state_dict().keys():
+                raise DataError(
+                    f"{self.out}: was begun when the average was of the encoder alone; begin it anew in another --out"
+                )
             self.average.load_state_dict(state["average"])
         self.updates = self._saved = int(state["step"])
 
