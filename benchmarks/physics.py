@@ -1,4 +1,4 @@
-"""Interactions against slower physics: nothing sleeps, twice the iterations, a second to settle; half the step too.
+"""Interactions against slower physics: nothing sleeps, twice the iterations, two seconds to settle; half the step too.
 
 OPENBLAS_NUM_THREADS=1 python benchmarks/physics.py > benchmarks/physics.md
 
@@ -45,7 +45,7 @@ def slowly(env: TableEnv) -> TableEnv:
         )
         add_clutter(rng)
 
-    def settle(most_steps: int = 240) -> None:
+    def settle(most_steps: int = 480) -> None:
         for instance in env.world.assets:
             pybullet.changeDynamics(
                 env.world.body(instance),

@@ -17,7 +17,17 @@ from embodied_ssl.envs.observation import (
     observe,
 )
 from embodied_ssl.envs.simulated import SimulatedEnv
-from embodied_ssl.envs.tabletop import FIELD_OF_VIEW_RAD, VIEW_M, draw_light, draw_top, put_around, slab, table_top
+from embodied_ssl.envs.tabletop import (
+    FIELD_OF_VIEW_RAD,
+    VIEW_M,
+    draw_light,
+    draw_top,
+    floor,
+    put_around,
+    settle,
+    slab,
+    table_top,
+)
 from embodied_ssl.envs.trajectory import Trajectory
 from embodied_ssl.envs.views import OVERHEAD, SCENE, WRIST, Overhead, Vector, View, Wrist, known_cameras, vector
 from embodied_ssl.envs.world import exact
@@ -33,7 +43,6 @@ MOST_TRIES = 100  # to find one object that is not
 DROP_M = 0.0002  # objects are let go this far above the table
 ABOVE_M = 0.015  # the gripper starts an interaction this far above what is highest below it
 TRAVEL_MPS = 0.6
-RESTING_MPS = 0.02  # slower objects have come to rest
 
 Outcome = tuple[float, dict[str, Any]]  # the reward of an interaction, and the record of it
 
@@ -179,6 +188,7 @@ class TableEnv(SimulatedEnv):
         self.world.reset(draw_light(rng))
         side, height = self._settings["table"]
         self.world.add(slab(side), structure=True)
+        self.world.add(floor(height), structure=True)
         self.world.add(table_top(draw_top(rng), side), structure=True)
         self._put_clutter(rng)
         self.gripper.load(self.world)
@@ -232,14 +242,9 @@ class TableEnv(SimulatedEnv):
                     taken.append((x, y, radius))
                     break
 
-    def settle(self, most_steps: int = 120) -> None:
-        """Step until everything has come to rest, or for at most some steps."""
-        for _ in range(most_steps // 12):
-            self.world.step(12)
-            if all(self.world.speed(instance) < RESTING_MPS for instance in self.world.assets):
-                break
-        for instance in self.world.assets:
-            self.world.rest(instance)
+    def settle(self) -> None:
+        """Step until everything has come to rest, or for 2 s."""
+        settle(self.world, self.world.assets, every=12, most=480)
 
     def look(self) -> Frame:
         """The image from above."""

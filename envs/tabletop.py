@@ -1,11 +1,13 @@
 """What stands around all that happens on a table: the table itself, its light, the floor, what an arm stands on."""
 
+from collections.abc import Collection
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from embodied_ssl.envs.bodies.arm import Arm
+from embodied_ssl.envs.bodies.gripper import steps_of
 from embodied_ssl.envs.bodies.looks import part_of_robot
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Light, Part
@@ -18,6 +20,7 @@ TOPS = ("planks", "laminate", "marble", "terrazzo", "cloth", "plaster", "concret
 VIEW_M = 0.56  # side of the square of table that the overhead image shows
 FIELD_OF_VIEW_RAD = 0.6  # of it
 FLOOR_SIDE_M = 4.0  # of what is drawn around the table
+RESTING_MPS = 0.02  # slower objects have come to rest
 
 
 class Top(NamedTuple):
@@ -51,6 +54,12 @@ def slab(side: float = 1.0) -> Asset:
     return Asset("table", 0, MATERIALS["wood"], (), (box((side, side, 0.5), (0, 0, -0.25)).vertices,))
 
 
+@cache
+def floor(height: float) -> Asset:
+    """What is felt of the floor that a table of some height (m) stands on: what falls off the table lies on it."""
+    return Asset("floor", 0, MATERIALS["stone"], (), (box((40, 40, 0.5), (0, 0, -height - 0.25)).vertices,))
+
+
 def table_top(look: Top, side: float) -> Asset:
     """What is seen of a slab whose top is z = 0, larger than the view. It lies below all that a shadow falls on."""
     worn = texture(look.family, look.variant)
@@ -64,6 +73,22 @@ def put_around(world: World, gripper: object, side: float, height: float) -> Non
     if isinstance(gripper, Arm):
         x, y, z = gripper.base
         world.add_to_robot(_pedestal(height + z), position=(x, y, z), robot=False)
+
+
+def settle(world: World, instances: Collection[int], every: int, most: int) -> None:
+    """Step until objects have come to rest, for at most `most` steps of the usual length; look `every` so many.
+
+    What has come to rest loses what speed is left, which would wake with it, and costs nothing until it is touched.
+    What still moves goes on moving.
+    """
+    for _ in range(most // every):
+        world.step(steps_of(every, world))
+        if all(world.speed(instance) < RESTING_MPS for instance in instances):
+            break
+    for instance in instances:
+        if world.speed(instance) < RESTING_MPS:
+            world.set_pose(instance, *world.pose(instance))
+            world.rest(instance)
 
 
 @cache

@@ -9,12 +9,22 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embodied_ssl.envs.bodies.gripper import GRIP_N, OPENING_M, steps_of
+from embodied_ssl.envs.bodies.gripper import GRIP_N, OPENING_M
 from embodied_ssl.envs.control.driven import make_driven
 from embodied_ssl.envs.control.sensed import Place, Sensed
 from embodied_ssl.envs.observation import checked_action, checked_instances, describe_objects, observe
 from embodied_ssl.envs.simulated import SimulatedEnv
-from embodied_ssl.envs.tabletop import FIELD_OF_VIEW_RAD, VIEW_M, draw_light, draw_top, put_around, slab, table_top
+from embodied_ssl.envs.tabletop import (
+    FIELD_OF_VIEW_RAD,
+    VIEW_M,
+    draw_light,
+    draw_top,
+    floor,
+    put_around,
+    settle,
+    slab,
+    table_top,
+)
 from embodied_ssl.envs.trajectory import Trajectory, steps_between
 from embodied_ssl.envs.views import OVERHEAD, SCENE, WRIST, Overhead, Vector, View, Wrist, known_cameras, vector
 from embodied_ssl.envs.world import exact
@@ -37,7 +47,6 @@ START_YAW = np.pi / 2
 WIDEST_M, SHARE_OF_GRIP = 0.068, 0.6  # of objects that the fingers hold; more weight slips when it is moved
 MOST_DRAWS = 1000  # for one of them
 DROP_M = 0.0002  # objects are let go this far above the table
-RESTING_MPS, SETTLING = 0.02, 24  # slower objects have come to rest; usual steps until then, at most
 PROPRIOCEPTION = 9  # numbers that a body feels of itself
 FAR = 1e6  # no number of a state is larger
 
@@ -235,6 +244,7 @@ class ControlEnv(SimulatedEnv):
         self.world.reset(light)
         side, height = self._settings["table"]
         self.world.add(slab(side), structure=True)
+        self.world.add(floor(height), structure=True)
         if self._draws:
             self.world.add(table_top(top, side), structure=True)
         self._sizes: list[list[float]] = []
@@ -247,20 +257,8 @@ class ControlEnv(SimulatedEnv):
             self.world.add(_marker(self.MARKER_M, len(self.GOAL) < 3), (*self.goal.tolist(), 0.001)[:3], structure=True)
         self.driven.start(START, START_YAW, OPENING_M if self.FINGERS else 0.0)
         self._told, self._told_angles = [*START, START_YAW], self.driven.angles().tolist()
-        self._settle()
+        settle(self.world, range(1, len(self._sizes) + 1), every=4, most=24)
         self.act.begin()
-
-    def _settle(self) -> None:
-        """Step until what was put on the table rests, or for a tenth of a second."""
-        steps = steps_of(4, self.world)
-        for _ in range(SETTLING // 4):
-            self.world.step(steps)
-            if all(self.world.speed(instance) < RESTING_MPS for instance in range(1, len(self._sizes) + 1)):
-                break
-        for instance in range(1, len(self._sizes) + 1):
-            if self.world.speed(instance) < RESTING_MPS:
-                self.world.set_pose(instance, *self.world.pose(instance))  # what speed it has left, it would keep
-                self.world.rest(instance)
 
     def _put(self, asset: Asset, place: NDArray[np.float64], turn: float) -> int:
         """Stand an asset on the table: its instance id. place: [2], m. turn: about z, rad."""

@@ -34,6 +34,11 @@ def alone(env, material: str, size=(0.05, 0.05, 0.05), mass=0.2):
     return env
 
 
+def wake(env, instance: int) -> None:
+    awake = pybullet.ACTIVATION_STATE_WAKE_UP
+    pybullet.changeDynamics(env.world.body(instance), -1, activationState=awake, physicsClientId=env.world.client)
+
+
 def middle(env) -> float:
     return (env.camera.width - 1) / 2
 
@@ -56,6 +61,38 @@ def test_a_block_too_wide_for_the_fingers_is_not_held():
     env = alone(GraspEnv(), "wood", (0.15, 0.15, 0.03), 0.5)
     c = middle(env)
     assert env.step(env.action_of(c, c, 0.0))[1] == 0
+
+
+@pytest.mark.parametrize(("kind", "environment"), [("grasp", GraspEnv), ("push", PushEnv)])
+def test_what_an_act_moved_has_come_to_rest_in_its_record(kind, environment):
+    """A hundred steps more, awake, change nothing, but for what rolls for longer than anyone waits."""
+    env, policy, moved = environment(size=64), next(iter(policies_of(kind).values()))(), 0
+    for seed in range(12):
+        observation, _ = env.reset(seed=seed)
+        policy.reset(env, np.random.default_rng(seed))
+        env.step(policy(observation))
+        after = env.poses()
+        for instance in after:
+            wake(env, instance)
+        env.world.step(100)
+        moved += any(np.abs(pose[:3] - after[instance][:3]).max() > 4e-3 for instance, pose in env.poses().items())
+    assert moved <= 1
+
+
+def test_what_falls_off_the_table_lies_on_the_floor_and_what_still_moves_is_not_put_to_sleep():
+    env = PushEnv(table_height=0.5)
+    env.reset(seed=0)
+    env.world.set_pose(1, (0.7, 0, -0.2), (0, 0, 0, 1))
+    wake(env, 1)
+    env.settle()
+    assert -0.5 < env.poses()[1][2] < -0.5 + np.linalg.norm(env.world.assets[1].bounds, axis=1).max()
+    assert env.world.speed(1) == 0
+    env.world.set_pose(1, (0, 0, 30.0), (0, 0, 0, 1))  # falls for longer than 2 s
+    wake(env, 1)
+    env.settle()
+    speed = env.world.speed(1)
+    env.world.step()
+    assert env.world.speed(1) > speed > 15
 
 
 @pytest.mark.parametrize("direction", [0.0, 1.0, -2.5])
