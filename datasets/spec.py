@@ -19,7 +19,7 @@ from embodied_ssl.datasets.store.shards import ShardEntry
 
 MOST_SHARD_BYTES = 8e9
 TARGET_SHARD_BYTES = 32e6  # large enough to write at the disk's speed, small enough to lose little when interrupted
-_USUAL_ACT_S = 1.0  # long
+_USUAL_ACT_S = 1.0  # long; of a task of control, as many samples as its `length`
 _MOST_SHARDS_OF_SMALL_SETS = 16  # so that small sets, too, keep several workers busy
 
 
@@ -150,7 +150,10 @@ def _row_bytes(kind: str, settings: dict[str, Any]) -> int:
     cameras = [name for name in settings["cameras"] if name in settings] if "trajectory" in options else []
     sizes |= {f"{side} of {name}": settings[name]["image_size"] for name in cameras for side in "HW"}
     sizes |= {"K": settings.get("clutter", 2), "J": 9, "F": 2, "G": 4, "D": 48, "U": 9}
-    tables = {declared.rows: 1.0, "steps": _USUAL_ACT_S * settings.get("rate", 0.0)}  # so many rows of each
+    samples = _USUAL_ACT_S * settings.get("rate", 0.0)
+    if declared.closed_loop:
+        samples = settings.get("length", samples)
+    tables = {declared.rows: 1.0, "steps": samples}  # so many rows of each
     fields = declared.fields_for(options, cameras).values()
     return int(sum(tables[field.table] * field.row_bytes(sizes) for field in fields if field.table in tables))
 

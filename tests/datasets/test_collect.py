@@ -19,7 +19,7 @@ import trimesh
 from conftest import SMALL
 
 from embodied_ssl.datasets import progress
-from embodied_ssl.datasets.collect.collection import collect
+from embodied_ssl.datasets.collect.collection import collect, make_spec
 from embodied_ssl.datasets.collect.slurm import Slurm
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import collected_kinds, kind_of
@@ -426,3 +426,10 @@ def test_a_full_disk_leaves_no_broken_shard(tmp_path):
         signal.signal(signal.SIGXFSZ, previous)
     assert not (tmp_path / "roam").exists()  # nothing was finished
     collect("roam", tmp_path / "roam", **SETTINGS)  # and goes on where there is room again
+
+
+def test_long_episodes_of_control_make_small_shards_as_short_ones_do():
+    """Their samples are as many as their steps, however long a usual act takes."""
+    short, long = (make_spec("press", 10_000, length=length, size=48)[0].shard_episodes for length in (50, 1000))
+    assert 10 * long < short
+    assert long * 1000 * 2 * 3 * 48**2 < 32e6  # two cameras see every sample
