@@ -43,7 +43,7 @@ STUDY = Study(
     batch_size=128,
     sizes={
         "minute": Size(samples=2048, seeds=1, choosing=0.5),
-        "hour": Size(samples=48_000, seeds=3, choosing=0.5, precision="bf16"),
+        "hour": Size(samples=48_000, seeds=3, choosing=1.0, precision="bf16"),
         "day": Size(samples=1_000_000, seeds=5, choosing=0.125, precision="bf16"),
         "gpu": Size(samples=4_000_000, seeds=3, choosing=0.125, precision="bf16"),
     },
