@@ -10,6 +10,7 @@ A chart has axes in data units; its marks are added one kind at a time and `svg(
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from markupsafe import Markup, escape
@@ -19,6 +20,8 @@ WIDTH, HEIGHT = 420, 290
 NAME_PX = 13
 """What a name at a curve's end takes of the height."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 16, 14, 44
+_LETTER = 6.2  # px, at most
+_MOST_LETTERS = 26  # of the names of lying bars
 
 COLOURS = (
     "#2f7fd6", "#e2570c", "#0f9f92", "#d6569b", "#d69a00", "#7a5bd0", "#5c9e31", "#a0692f", "#c8321f", "#0e9bc4",
@@ -53,16 +56,17 @@ class Axis:
         low, high = sorted((self.low, self.high))
         step = round_step((high - low) / 5)
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        return [(index * step, number(index * step)) for index in range(first, last + 1)]
+        return [(index * step, _tick(index * step, step)) for index in range(first, last + 1)]
 
 
 class Chart:
     """One pair of axes and what is drawn between them."""
 
-    def __init__(
-        self, x: Axis, y: Axis, height: int = HEIGHT, left: int = _LEFT, grid: bool = True, right: int = _RIGHT
-    ):
-        self.x, self.y, self.height, self.left, self.grid, self.right = x, y, height, left, grid, right
+    def __init__(self, x: Axis, y: Axis, height: int = HEIGHT, left: int = 0, grid: bool = True, right: int = _RIGHT):
+        """left: px beside the drawing; 0: what the numbers there take, beside the name of the axis."""
+        self.x, self.y, self.height, self.grid, self.right = x, y, height, grid, right
+        longest = max((len(label) for _, label in y.marks()), default=0)
+        self.left = left or max(_LEFT, math.ceil(28 + _LETTER * longest))
         self._marks: list[str] = []
 
     def across(self, values: ArrayLike) -> NDArray[np.float64]:
@@ -179,13 +183,13 @@ class Chart:
 
     @staticmethod
     def _path(across: NDArray[np.float64], down: NDArray[np.float64]) -> str:
-        out, pen_up = [], True
-        for x, y in zip(across.tolist(), down.tolist(), strict=True):
-            if not (math.isfinite(x) and math.isfinite(y)):
-                pen_up = True
-                continue
-            out.append(f"{'M' if pen_up else 'L'}{x:.1f} {y:.1f}")
-            pen_up = False
+        """The path of a curve; what has no neighbour is a dash."""
+        out: list[str] = []
+        places = zip(across.tolist(), down.tolist(), strict=True)
+        for finite, piece in groupby(places, lambda place: math.isfinite(place[0]) and math.isfinite(place[1])):
+            points = [f"{x:.1f} {y:.1f}" for x, y in piece] if finite else []
+            if points:
+                out.append(f"M{'L'.join(points)}" + ("m-1.5 0h3" if len(points) == 1 else ""))
         return "".join(out)
 
 
@@ -201,7 +205,8 @@ def rows_chart(
 
     label: what the bars count. most: the value of a full bar, if not the largest. spans: an interval for each bar.
     """
-    row, left, right = 20, 106, 88
+    names = shortened(names, _MOST_LETTERS)
+    row, left, right = 20, max(106, math.ceil(16 + _LETTER * max(map(len, names), default=0))), 88
     highest = most if most is not None else max([*values, 1e-9])
     scale = (WIDTH - left - right) / highest
     parts = []
@@ -265,6 +270,32 @@ def number(value: float) -> str:
         return "0" if value == 0 else "–"
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return text.replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """The same with its sign: `+0.12`, `−0.05`."""
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def shortened(names: Sequence[str], most: int) -> list[str]:
+    """Names of at most so many letters, their middles left out; of more, where two would else be the same."""
+    while True:
+        found = [_cut(name, most) for name in names]
+        if len(set(found)) == len(set(names)):
+            return found
+        most += 1
+
+
+def _cut(name: str, most: int) -> str:
+    return name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - (most - 1) // 2 :]}"
+
+
+def _tick(value: float, step: float) -> str:
+    """A round value of an axis, with as many decimals as its steps need."""
+    decimals = -math.floor(math.log10(step) + 1e-9)
+    if value == 0 or decimals > 4:
+        return number(value)
+    return f"{value:,.{max(decimals, 0)}f}".replace("-", "−")
 
 
 def words(name: bytes | str) -> str:

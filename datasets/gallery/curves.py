@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.gallery.charts import COLOURS, Axis, Chart, ends
 
-_HEIGHT, _LEFT = 168, 62  # px
+_HEIGHT, _LEFT = 168, 62  # px; more at the left where the numbers of one of the charts take it
 _MOST_POINTS = 600  # of a curve; of longer ones the least and the most of each piece are drawn
 _MOST_DIGITS = 6
 
@@ -50,9 +50,10 @@ def curves(panels: Sequence[Panel], time: NDArray[np.floating], shown: NDArray[n
     axis = Axis("time (s)", float(time[0]), float(time[-1]) if time[-1] > time[0] else float(time[0]) + 1)
     signals = [signal for panel in panels for signal in panel.signals]
     numbers = iter(range(len(signals)))
+    left = max([_LEFT, *(Chart(axis, Axis(panel.unit, *_range(panel))).left for panel in panels)])
     return {
-        "curves": "".join(_figure(panel, axis, time, numbers) for panel in panels),
-        "across": rounded(Chart(axis, axis, left=_LEFT).across(time[shown]), 1),
+        "curves": "".join(_figure(panel, axis, time, numbers, left) for panel in panels),
+        "across": rounded(Chart(axis, axis, left=left).across(time[shown]), 1),
         "values": [rounded(signal.values[shown], _MOST_DIGITS + 1) for signal in signals],
     }
 
@@ -64,10 +65,10 @@ def rounded(values: NDArray[np.floating], digits: int) -> list[Any]:
     return [round(float(value), digits) if np.isfinite(value) else None for value in values]
 
 
-def _figure(panel: Panel, axis: Axis, time: NDArray[np.floating], numbers: Any) -> str:
+def _figure(panel: Panel, axis: Axis, time: NDArray[np.floating], numbers: Any, left: int) -> str:
     """A chart below the names of its signals, beside each a place for its value at the frame that is shown."""
     low, high = _range(panel)
-    chart = Chart(axis, Axis(panel.unit, low, high), _HEIGHT, _LEFT)
+    chart = Chart(axis, Axis(panel.unit, low, high), _HEIGHT, left)
     if low < 0 < high:
         chart.rule(y=0.0)
     alone = len(panel.signals) == 1 and " " not in panel.unit  # then the value has its unit beside it

@@ -29,7 +29,7 @@ how to write one: [the guide](../guide/studies.md). What they learn from and are
 def _card(name: str, study: Study) -> str:
     module = sys.modules[f"embodied_ssl.studies.{name}"]
     about = "\n\n".join(inspect.cleandoc(module.__doc__ or "").split("\n\n")[1:])
-    command = f"```sh\nembodied-ssl study {name} --size hour --workers 2 --out {name}\n```"
+    command = f"```sh\n{study.command(name, 'hour', workers=2)}\n```"
     usual = f"Encoder {code(study.encoder)} at {study.image_size} px, batches of {study.batch_size}"
     rows = table(
         ["row", "method", "learns from"],

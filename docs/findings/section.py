@@ -58,9 +58,7 @@ def page(head: str, makers: Makers, says: Mapping[str, str], first: str = "") ->
 
 def made_by(found: Committed) -> str:
     """The command that makes the results of a study, and where all of them are."""
-    given = sorted({on.data for on in found.study.on} & {"cifar10", "fashion_mnist"})
-    sets = f" --sets {' '.join(f'{name}={name}.zip' for name in given)}" if given else ""
-    command = f"embodied-ssl study {found.name} --size {found.size} --workers 2 --out {found.name}{sets}"
+    command = found.study.command(found.name, found.size, workers=2)
     return (
         f"```sh\n{command}\n```\n\n{found.seeds()} seeds, up to {found.samples():,} samples of each stream: "
         f"[all numbers, hashes and commands](../results/{found.name}-{found.size}/tables.md)."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied_ssl.datasets.gallery.charts import words
+from embodied_ssl.datasets.gallery.charts import signed, words
 from embodied_ssl.method import Panel
 from embodied_ssl.report.figures import Equivariance, FeatureMap, MotionClusters, RetrievalWall, TaskPanels, Tile
 
@@ -91,7 +91,7 @@ def motion_clusters(
     centres: NDArray[np.floating],
     names: Sequence[str] | None = None,
 ) -> MotionClusters:
-    """Motions [N, 2] with the nearest of the patterns' centres [G, 2], both in units of the motions' deviation.
+    """Motions [N, A] with the nearest of the patterns' centres [G, A], both in units of the motions' deviation.
 
     names: of the patterns; None: the motion at their centres.
     """
@@ -99,14 +99,16 @@ def motion_clusters(
     distance = np.linalg.norm((motion[:, None] - centres[None]) / scale, axis=2)
     units = [signal.partition("(")[2].rstrip(")") for signal in signals]
     shown = names or [
-        ", ".join(f"{value:+.2f} {unit}".replace("-", "−") for value, unit in zip(centre, units, strict=True))
-        for centre in centres
+        ", ".join(f"{signed(value)} {unit}" for value, unit in zip(centre, units, strict=True)) for centre in centres
     ]
     return MotionClusters(tuple(signals), motion.astype("f4"), distance.argmin(axis=1), tuple(shown))
 
 
-def equivariance(rho: Mapping[str, Mapping[str, Sequence[float]]], seen: Sequence[str]) -> Equivariance:
-    """The mean of ρ over seeds, with its 95 % interval: `rho[row][motion]` has a value for each seed."""
+def equivariance(rho: Mapping[str, Mapping[str, Sequence[float]]], names: Mapping[str, str]) -> Equivariance:
+    """The mean of ρ over seeds, with its 95 % interval: `rho[row][motion]` has a value for each seed.
+
+    names: of the motions that maps were fitted to, by what `rho` calls them.
+    """
     from scipy import stats
 
     motions = list(dict.fromkeys(motion for own in rho.values() for motion in own))
@@ -117,7 +119,8 @@ def equivariance(rho: Mapping[str, Mapping[str, Sequence[float]]], seen: Sequenc
             mean[r, g] = np.mean(values)
             if count > 1:
                 half[r, g] = np.std(values, ddof=1) / np.sqrt(count) * stats.t.ppf(0.975, count - 1)
-    return Equivariance(tuple(rho), tuple(motions), np.isin(motions, list(seen)), mean, half)
+    shown = tuple(names.get(motion, motion) for motion in motions)
+    return Equivariance(tuple(rho), shown, np.isin(motions, list(names)), mean, half)
 
 
 def _first_of_each(group: NDArray[np.integer], order: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -16,6 +16,7 @@ from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.evaluation import figures
+from embodied_ssl.evaluation.candidates import row_sha256
 from embodied_ssl.evaluation.features import extract
 from embodied_ssl.evaluation.names import named_sets, shortest
 from embodied_ssl.evaluation.results import Result, Results, told_apart, write_results
@@ -103,11 +104,11 @@ def equivariance_figures(results: Sequence[Result]) -> dict[str, list[Figure]]:
         rho: dict[str, dict[str, list[float]]] = {}
         for result in mine:
             if result.metric in motions:
-                rho.setdefault(result.row, {}).setdefault(motions[result.metric], []).append(result.value)
+                rho.setdefault(result.row, {}).setdefault(result.metric, []).append(result.value)
         for result in mine:
             if result.metric == "ρ composed":  # the last of the bars
                 rho.setdefault(result.row, {}).setdefault("composed", []).append(result.value)
-        found[name] = [figures.equivariance(rho, list(motions.values()))]
+        found[name] = [figures.equivariance(rho, motions)]
     return found
 
 
@@ -124,7 +125,9 @@ def present(out: Path, results: Sequence[Result], runs: Sequence[Path], shown: M
     shown_of = {name: figures_of(run, on) for name, (run, on) in zip(names, shown.items(), strict=True)}
     measured = results.shown if isinstance(results, Results) else {}
     of_rows = {row: [*measured.get(row, ()), *shown_of.get(row, ())] for row in (*measured, *shown_of)}
-    return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **of_rows})
+    row_of = {result.row_sha256: result.row for result in told_apart(results)}
+    rows = {run: row for run in runs if (row := row_of.get(row_sha256(read_configuration(run))))}
+    return write_report(out / "report.html", results, runs, {**equivariance_figures(results), **of_rows}, rows=rows)
 
 
 def _of_known_motions(method: Method, on: Sequence[Path | str]) -> list[Path | str]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from embodied_ssl.datasets.gallery import charts
 from embodied_ssl.datasets.read.batches import Batch, FramePairs
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.encoders.of_timm import TransformerEncoder
@@ -108,7 +109,7 @@ def nearest_frames(pairs: FramePairs, size: int, predicted: Tensor, after: Tenso
 
 def signed(values: Sequence[float]) -> str:
     """Numbers with their signs: `+0.12, −0.05`."""
-    return ", ".join(f"{value:+.2f}".replace("-", "−") for value in values)
+    return ", ".join(map(charts.signed, values))
 
 
 def saliency(encoder: Encoder, images: Tensor) -> tuple[Tensor, str]:

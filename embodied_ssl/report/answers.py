@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from embodied_ssl.datasets.gallery.charts import HEIGHT, NAME_PX, WIDTH, Axis, Chart, number, words
+from embodied_ssl.datasets.gallery.charts import HEIGHT, NAME_PX, WIDTH, Axis, Chart, number, shortened, words
 from embodied_ssl.datasets.gallery.template import Figure
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.tables import Cell, cells, row_order
@@ -19,6 +19,7 @@ STYLE = (
 )
 """Of charts in a file of their own, on white."""
 _ROW, _LETTER = 22, 6.7  # px of a chart of bars: a row, and a letter of its names and numbers at most
+_MOST_LETTERS = 30  # of the name of a row
 _GREY = "#7d838d"
 
 
@@ -28,7 +29,7 @@ def bars(title: str, results: Sequence[Result], colours: Mapping[str, str], capt
     rows = sorted((row for row in found if math.isfinite(found[row].mean)), key=row_order)
     ends = [_ends(found[row]) for row in rows]
     low, high = min([0.0, *(low for low, _ in ends)]), max([1e-9, *(high for _, high in ends)])
-    names, numbers = [_short(row) for row in rows], [f"{found[row].text} {found[row].interval}" for row in rows]
+    names, numbers = shortened(rows, _MOST_LETTERS), [f"{found[row].text} {found[row].interval}" for row in rows]
     left, right = (14 + _LETTER * max(map(len, texts), default=0) for texts in (names, numbers))
     width = WIDTH - left - right
 
@@ -71,9 +72,10 @@ def curves(title: str, results: Sequence[Result], over: str, colours: Mapping[st
     ticks = tuple((place, number(place)) for place in _apart(places, log))
     axis = Axis(f"{words(over)}{' (logarithmic)' if log else ''}", *x_ends, log=log, ticks=ticks)
     rows = sorted(points, key=row_order)
+    short = dict(zip(rows, shortened(rows, _MOST_LETTERS), strict=True))
     chart = Chart(
         axis, Axis(_label(results), max(0.0, low - margin) if low >= 0 else low - margin, high + margin),
-        height=max(HEIGHT, NAME_PX * len(rows) + 60), right=42 + math.ceil(_LETTER * max(map(len, map(_short, rows)))),
+        height=max(HEIGHT, NAME_PX * len(rows) + 60), right=42 + math.ceil(_LETTER * max(map(len, short.values()))),
     )  # fmt: skip
     used: set[str] = set()
     for row in rows:
@@ -87,7 +89,7 @@ def curves(title: str, results: Sequence[Result], over: str, colours: Mapping[st
         )
         used.add(colour)
     ends_of = {row: points[row][max(points[row])].mean for row in rows}
-    chart.names(places[-1], [(_short(row), ends_of[row], colours.get(row, _GREY)) for row in rows])
+    chart.names(places[-1], [(short[row], ends_of[row], colours.get(row, _GREY)) for row in rows])
     return Figure(title, chart.svg(title), caption)
 
 
@@ -142,10 +144,6 @@ def _label(results: Sequence[Result]) -> str:
     unit = f" [{first.unit}]" if first.unit else ""
     better = ", lower is better" if first.lower_is_better else ""
     return f"{words(first.protocol)}: {words(first.metric.partition('@')[0])}{unit}{better}"
-
-
-def _short(row: str, most: int = 30) -> str:
-    return row if len(row) <= most else f"{row[: most - 1]}…"
 
 
 def _widened(places: Sequence[float]) -> tuple[float, float]:

@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Sequence
 
 from embodied_ssl.datasets.gallery.charts import COLOURS
-from embodied_ssl.report.tables import LEAVE_OUT
+from embodied_ssl.report.tables import row_order
 
-_BASELINES = {"pixel": "#a9adb5", "random": "#7d838d", "imagenet": "#857a12"}
+_OF_BASELINES = {row_order(row): colour for row, colour in (
+    ("raw pixels", "#a9adb5"), ("random", "#7d838d"), ("imagenet", "#857a12"),
+)}  # fmt: skip
 
 
 def row_colours(rows: Iterable[str]) -> dict[str, str]:
-    """A colour for each row: greys for raw pixels and random features; a task left out keeps its method's colour."""
+    """A colour for each row: greys for raw pixels and random features."""
     found: dict[str, str] = {}
-    rows = list(rows)
-    for row in dict.fromkeys(row.split(LEAVE_OUT)[0] for row in rows):
-        grey = next((colour for word, colour in _BASELINES.items() if word in row.lower()), None)
+    for row in dict.fromkeys(rows):
         used = sum(colour in COLOURS for colour in found.values())
-        found[row] = grey or COLOURS[used % len(COLOURS)]
-    return found | {row: found[row.split(LEAVE_OUT)[0]] for row in rows}
+        found[row] = _OF_BASELINES.get(row_order(row)) or COLOURS[used % len(COLOURS)]
+    return found
 
 
 def class_colours(classes: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.gallery.charts import Axis, Chart, number, words
 from embodied_ssl.datasets.gallery.template import Figure
-from embodied_ssl.report.tables import LEAVE_OUT, Cell, cells, row_order
+from embodied_ssl.report.tables import Cell, cells, row_order
 from embodied_ssl.training.runs.run import Run
 
 if TYPE_CHECKING:
@@ -37,12 +37,18 @@ def learning_curves(runs: Sequence[Run], colours: Mapping[str, str]) -> tuple[li
 
 
 def few_label_curves(results: Sequence["Result"], colours: Mapping[str, str]) -> list[Figure]:
-    """Accuracy over labels per class with 95 % bands, a figure for each set; sets with one number have none."""
+    """Accuracy over labels per class with 95 % bands, a figure for each set and what is labelled (`@6 objects`).
+
+    Sets with one number have none.
+    """
     figures = []
-    curves = dict.fromkeys((result.set, result.protocol) for result in results if is_few_label(result))
-    for place, protocol in curves:
-        own = [r for r in results if (r.set, r.protocol) == (place, protocol) and is_few_label(r)]
-        name = place if protocol == "few_labels" else f"{place}, {words(protocol)}"
+    alike: dict[tuple[str, str, str], list[Result]] = {}
+    for result in results:
+        if is_few_label(result):
+            of = result.metric.partition("@")[2].partition(" ")[2]
+            alike.setdefault((result.set, result.protocol, of), []).append(result)
+    for (place, protocol, of), own in alike.items():
+        name = ", ".join([place, *([] if protocol == "few_labels" else [words(protocol)]), *([of] if of else [])])
         points = _by_labels(own)
         shown = sorted({labels for row in points.values() for labels in row})
         if len(shown) < 2:
@@ -64,8 +70,7 @@ def few_label_curves(results: Sequence["Result"], colours: Mapping[str, str]) ->
 
 def is_few_label(result: "Result") -> bool:
     """Whether a result belongs to a few-label curve."""
-    of_labels = "label" in result.protocol.lower() or result.protocol in ("semi_supervised", "fine_tune")
-    return of_labels and LEAVE_OUT not in result.row
+    return "label" in result.protocol.lower() or result.protocol in ("semi_supervised", "fine_tune")
 
 
 def _curve(name: str, runs: Sequence[Run], colours: Mapping[str, str]) -> Figure | None:
@@ -110,7 +115,7 @@ def _by_labels(results: Sequence["Result"]) -> dict[str, dict[float, Cell]]:
             numbers = [
                 float(value) for name, value in column.settings if "label" in name and isinstance(value, int | float)
             ]
-            numbers += [float(text) for text in re.findall(r"@(\d+)$", column.metric)]
+            numbers += [float(text) for text in re.findall(r"@(\d+)\b", column.metric)]
             if len(numbers) == 1 and "accuracy" in column.metric and numbers[0] > 0:
                 found.setdefault(row, {})[numbers[0]] = cell
     return found

@@ -41,10 +41,13 @@ def tiles(rows: Sequence[Sequence[Tile]]) -> list[list[Shown]]:
 
 
 def clusters_chart(figure: MotionClusters) -> tuple[Markup, Key]:
-    """Motor signals as dots, coloured by their pattern."""
+    """The first two motor signals as dots, coloured by their pattern; of one signal alone, a line for each pattern."""
     motion = np.asarray(figure.motion, "f8")
     finite = np.isfinite(motion).all(axis=1)
-    axes = [Axis(figure.signals[i], *ends(motion[finite, i])) for i in range(2)]
+    if motion.shape[1] == 1:
+        motion = np.column_stack([motion, figure.cluster + 1])
+    signals = [*figure.signals, "pattern"]
+    axes = [Axis(signals[i], *ends(motion[finite, i])) for i in range(2)]
     chart = Chart(axes[0], axes[1], height=330)
     for across, low, high in ((True, axes[0].low, axes[0].high), (False, axes[1].low, axes[1].high)):
         if low < 0 < high:

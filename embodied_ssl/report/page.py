@@ -84,6 +84,7 @@ def write_report(
     answers: Sequence[Drawn] = (),
     about: str = "",
     rows: Mapping[Path, str] | None = None,
+    command: str = "evaluate",
 ) -> Path:
     """Write the page and return its path.
 
@@ -96,6 +97,7 @@ def write_report(
         answers: charts that come before all others.
         about: a line or two under the title.
         rows: what runs are called in tables, where it is not by their methods.
+        command: that made it, which its last line says.
 
     Raises DataError where a run is damaged, or the page cannot be written.
     """
@@ -109,7 +111,7 @@ def write_report(
     names += [row for _, one in shown if isinstance(one, Equivariance) for row in one.rows]
     colours = row_colours(sorted(names, key=row_order))
     content = _contents(found, read, shown, colours) | {"answers": answers, "about": about}
-    text = render("report.html.j2", Path(__file__).parent, title=title, command="evaluate", **content)
+    text = render("report.html.j2", Path(__file__).parent, title=title, command=command, **content)
     write_atomically(page, [text.encode()])
     return page
 
@@ -147,18 +149,20 @@ def _tiles(results: list[Result], found: list[Table], runs: list[Run]) -> list[t
 
 
 def _gain(table: Table) -> tuple[str, str, str] | None:
-    """The best of what learned without labels, with 6 labels per class or on the first measure, against random."""
+    """The best of what learned without labels, with 6 labels per class or on the first measure, against the best of
+    the encoders with random weights."""
     if not table.columns:
         return None
     first = next((i for i, column in enumerate(table.columns) if column.metric == "accuracy@6"), 0)
     column, found = table.columns[first], {row: own[first] for row, own in table.rows}
     honest = {row: cell for row, cell in found.items() if cell and not cell.learned_from}
     means = {row: cell.mean for row, cell in honest.items() if math.isfinite(cell.mean)}
-    learned = {row: mean for row, mean in means.items() if row_order(row)[0] == 1}
-    random = next((mean for row, mean in means.items() if "random" in row.lower()), 0.0)
+    learned = {row: mean for row, mean in means.items() if row_order(row)[0] == 1 and not honest[row].from_labels}
+    better = min if column.lower_is_better else max
+    random = better((mean for row, mean in means.items() if row_order(row) == row_order("random")), default=0.0)
     if not learned or random <= 0:
         return None
-    best = (min if column.lower_is_better else max)(learned, key=lambda row: learned[row])
+    best = better(learned, key=lambda row: learned[row])
     times = learned[best] / random
     return (
         f"{table.title}: {_measure(column)}",

@@ -1,6 +1,7 @@
 """Results as tables: rows are methods, columns measures, cells a mean with its 95 % confidence interval over seeds."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,11 +11,9 @@ import numpy as np
 from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.evaluation.results import Result, told_apart
 
-LEAVE_OUT = " without "
-"""Rows named `curious_robot without push` make the leave-one-task-out table, beside the row `curious_robot`."""
+_ORDER = {"raw pixels": (0, 0), "random": (0, 1), "labels": (2, 0), "imagenet": (2, 1)}
+"""Where rows come that begin with these words: before all methods, or after them."""
 
-_FIRST = ("pixel", "random")  # rows that come before all methods, by what their names contain, in this order
-_LAST = ("label", "imagenet")  # and those after them
 _IN_A_CHART = "ρ of motion"  # too many for a table
 
 
@@ -105,16 +104,8 @@ class Table:
 
 
 def tables(results: Sequence[Result]) -> list[Table]:
-    """A table for each set, and those of the leave-one-task-out comparison after them."""
-    results = told_apart(results)
-    left_out = [result for result in results if LEAVE_OUT in result.row]
-    bases = {result.row.split(LEAVE_OUT)[0] for result in left_out}
-    whole = [result for result in results if LEAVE_OUT not in result.row]
-    measured = {(result.set, result.protocol) for result in left_out}
-    with_bases = [result for result in whole if result.row in bases and (result.set, result.protocol) in measured]
-    return [_table(name, own) for name, own in _by_set(whole)] + [
-        _table(f"{name}: one task left out", own) for name, own in _by_set(with_bases + left_out)
-    ]
+    """A table for each set."""
+    return [_table(name, own) for name, own in _by_set(told_apart(results))]
 
 
 def cells(results: Iterable[Result]) -> dict[str, dict[Column, Cell]]:
@@ -132,15 +123,12 @@ def cells(results: Iterable[Result]) -> dict[str, dict[Column, Cell]]:
 
 
 def row_order(name: str) -> tuple[int, int]:
-    """What rows are sorted by: raw pixels and random features first, then methods, then those that saw labels."""
+    """What rows are sorted by: raw pixels and random features first, then methods, then those that saw labels.
+
+    By the words that a name begins with, as those of `random resnet8` and `labels, 1 %`: `random_crops` is a method.
+    """
     low = name.lower()
-    for place, word in enumerate(_FIRST):
-        if word in low:
-            return 0, place
-    for place, word in enumerate(_LAST):
-        if low.startswith(word) or (word == "imagenet" and word in low) or low == f"all {word}s":
-            return 2, place
-    return 1, 0
+    return next((place for word, place in _ORDER.items() if re.match(rf"{word}(?![\w/-])", low)), (1, 0))
 
 
 def _table(title: str, results: Sequence[Result]) -> Table:

@@ -1,9 +1,14 @@
 """Tables of results for a terminal."""
 
+import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 
+from embodied_ssl.datasets.gallery.charts import words
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.report.tables import Table, tables
+
+_WIDE = 18  # letters of a column
 
 
 def print_tables(results: Sequence[Result]) -> None:
@@ -24,7 +29,7 @@ def markdown_table(results: Sequence[Result]) -> str:
     sections = []
     for table in tables(results):
         heads = ["samples seen"] if table.samples else []
-        heads += [f"{column.protocol.replace('_', ' ')}: {column.label}" for column in table.columns]
+        heads += [f"{words(column.protocol)}: {column.label}" for column in table.columns]
         lines = [f"## {table.title}", "", f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
         for row, cells in table.rows:
             shown = [f"{table.samples[row]:,}"] if table.samples else []
@@ -41,11 +46,16 @@ def _lines(table: Table) -> list[str]:
     width = max(map(len, marked.values()))
     # A measure a line would be hard to compare: measures are columns, in blocks that fit a terminal.
     for first in range(0, len(table.columns), 5):
-        columns = table.columns[first : first + 5]
-        heads = [f"{column.protocol.replace('_', ' ')}" for column in columns]
-        lines.append(" " * width + "".join(f"  {head[:18]:>18}" for head in heads))
-        lines.append(" " * width + "".join(f"  {column.label[:18]:>18}" for column in columns))
+        columns, first_line = table.columns[first : first + 5], len(lines)
+        heads = [[*_wrapped(words(column.protocol)), *_wrapped(column.label)] for column in columns]
+        for texts in zip_longest(*(head[::-1] for head in heads), fillvalue=""):
+            lines.insert(first_line, " " * width + "".join(f"  {text:>{_WIDE}}" for text in texts))
         for row, cells in table.rows:
             shown = [f"{c.text} {c.interval}{'*' if c.best else ' '}" if c else "" for c in cells[first : first + 5]]
-            lines.append(f"{marked[row]:{width}}" + "".join(f"  {text:>18}" for text in shown))
+            lines.append(f"{marked[row]:{width}}" + "".join(f"  {text:>{_WIDE}}" for text in shown))
     return lines + [f"⚠ {row}: {warning}" for row, warning in table.warnings.items()]
+
+
+def _wrapped(head: str) -> list[str]:
+    """The head of a column over as many lines as it takes."""
+    return textwrap.wrap(head, _WIDE)

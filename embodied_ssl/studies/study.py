@@ -12,7 +12,7 @@ from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.limits import Count, Positive, SomeShare, hold_fields
 from embodied_ssl.parts.precision import Precision
-from embodied_ssl.studies.data import StandardData
+from embodied_ssl.studies.data import DATA, StandardData
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,13 @@ class Study:
     def data_of(self, rows: "tuple[Row, ...] | None" = None) -> list[str]:
         """The names of the data sets that rows learn from, and are chosen and measured on, each once."""
         return list(dict.fromkeys(self._data_of(self.rows if rows is None else rows)))
+
+    def command(self, name: str, size: str, workers: int = 1) -> str:
+        """The command line that does the study of this name, with the sets that whoever runs it gives."""
+        given = [each for each in self.data_of() if each not in DATA and each not in self.data]
+        sets = f" --sets {' '.join(f'{each}={each}.zip' for each in given)}" if given else ""
+        side_by_side = f" --workers {workers}" if workers > 1 else ""
+        return f"embodied-ssl study {name} --size {size}{side_by_side} --out {name}{sets}"
 
     def _data_of(self, rows: tuple[Row, ...]) -> Iterator[str]:
         for row in rows:

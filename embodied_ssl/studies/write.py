@@ -70,6 +70,7 @@ def _write_page(experiment: Experiment, found: Results, measured: Sequence[Measu
         answers,
         about,
         {each.run: each.row for each in runs},
+        "compare" if experiment.asked else f"study {experiment.study.name}",
     )
 
 
@@ -101,11 +102,12 @@ def _is_shown(figure: Figure, result: Result) -> bool:
 
 def tables(experiment: Experiment, found: Results, about: str, images: Sequence[str] = ()) -> str:
     """The tables in Markdown, after a line about them and the images given, with what they rest on."""
-    study, size = experiment.study.name, experiment.size_name
+    study = experiment.study
+    command = f"```sh\n{study.command(study.name, experiment.size_name)}\n```"
     parts = [
-        f"# {experiment.study.question}",
+        f"# {study.question}",
         about,
-        *([] if experiment.asked else [f"```sh\nembodied-ssl study {study} --size {size} --out {study}\n```"]),
+        *([] if experiment.asked else [command]),
         *images,
         "Mean and 95 % interval over seeds; bold: the best without labels, if its interval is apart from all others.",
         markdown_table(found),

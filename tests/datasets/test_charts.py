@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from embodied_ssl.datasets.gallery.charts import NAME_PX, Axis, Chart, number, round_step, rows_chart, wilson
+from embodied_ssl.datasets.gallery.charts import (
+    NAME_PX,
+    Axis,
+    Chart,
+    number,
+    round_step,
+    rows_chart,
+    shortened,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 5), (3, 7), (50, 80), (9, 9)])
@@ -37,10 +46,29 @@ def test_axes_put_values_where_they_belong():
     assert [round_step(step) for step in (0.9, 1.1, 30, 0.0021)] == [1, 2, 50, 0.005]
 
 
+def test_ticks_have_as_many_decimals_as_their_steps_need():
+    assert [label for _, label in Axis("yaw", 1.562, 1.58).marks()] == ["1.565", "1.570", "1.575", "1.580"]
+    assert [label for _, label in Axis("loss", 48.31, 48.52).marks()] == ["48.35", "48.40", "48.45", "48.50"]
+    assert next(label for _, label in Axis("force", -200_000, 200_000).marks()) == "−200,000"
+    few, many = (Chart(Axis("x", 0, 1), Axis("y", -most, most)).left for most in (2, 200_000))
+    assert few < many
+
+
+def test_long_names_are_cut_in_their_middle_and_stay_different():
+    names = ["labels, flips and shifts, 1 %, from the zoo", "labels, flips and shifts, 1 %", "short"]
+    cut = shortened(names, 20)
+    assert len(set(cut)) == 3
+    assert cut[0].startswith("labels, fl")
+    assert cut[0].endswith("m the zoo")
+    assert cut[2] == "short"
+    assert len(set(shortened([f"{'a' * 30}{i}{'b' * 30}" for i in range(3)], 10))) == 3
+
+
 def test_places_that_are_not_finite_break_a_line():
     chart = Chart(Axis("x", 0, 3), Axis("y", 0, 1))
     chart.lines([([0, 1, 2, 3], [0, np.nan, 1, 0])], "red", "line")
     assert chart.svg("").count("M") - Chart(chart.x, chart.y).svg("").count("M") == 2
+    assert chart.svg("").count("h3") == 1  # the first place has no neighbour: a dash
 
 
 def test_names_of_curves_stand_apart_in_their_order():

@@ -21,6 +21,8 @@ from embodied_ssl.evaluation import figures as computed
 from embodied_ssl.evaluation.panels import equivariance_figures
 from embodied_ssl.evaluation.results import Result
 from embodied_ssl.method import Panel
+from embodied_ssl.report.curves import few_label_curves
+from embodied_ssl.report.drawings import clusters_chart
 from embodied_ssl.report.figures import (
     Equivariance,
     FeatureMap,
@@ -30,9 +32,9 @@ from embodied_ssl.report.figures import (
     TaskPanels,
     Tile,
 )
-from embodied_ssl.report.page import write_report
+from embodied_ssl.report.page import _gain, write_report
 from embodied_ssl.report.tables import cells, row_order, tables
-from embodied_ssl.report.text import markdown_table
+from embodied_ssl.report.text import markdown_table, plain_tables
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<script>document.title='broken'</script>\"'&"
@@ -187,6 +189,50 @@ def test_rows_stand_in_the_order_of_what_they_know():
     ]
 
 
+def test_what_a_row_is_goes_by_the_words_it_begins_with():
+    """Not by letters within a name: `simclr_imagenette` is a method, and nobody's baseline."""
+    values = {"random": 0.3, "rotation": 0.4, "simclr": 0.5, "simclr_imagenette": 0.6, "random_crops": 0.2,
+              "simclr without colours": 0.45, "label_smoothing": 0.35}  # fmt: skip
+    seen = [result(row, seed, value + 0.001 * seed) for row, value in values.items() for seed in range(3)]
+    (table,) = tables(seen)
+    assert {row for row, _ in table.rows} == set(values)
+    assert [row for row, [cell] in table.rows if cell.best] == ["simclr_imagenette"]
+    assert [row for row in values if row_order(row)[0] != 1] == ["random"]
+    assert row_order("ImageNet labels (another architecture)")[0] == row_order("labels, 1 %")[0] == 2
+
+
+def test_the_gain_is_over_the_best_of_the_random_encoders():
+    values = {"random resnet8": 0.25, "random split/resnet8": 0.4, "drlim": 0.5, "fixmatch": 0.9}
+    seen = [replace(result(row, 0, value), from_labels=row == "fixmatch") for row, value in values.items()]
+    _what, gain, note = _gain(tables(seen)[0])
+    assert (gain, note) == ("1.25 × random", "drlim, 0.500 against 0.400")
+
+
+def test_heads_of_a_terminals_table_are_whole():
+    metrics = ("R² of actions by state@50", "R² of actions by state@200")
+    text = plain_tables([replace(result("drlim", 0, 0.5), metric=metric) for metric in metrics])
+    assert "state@50" in text
+    assert "state@200" in text
+    assert len({len(line) for line in text.splitlines()[1:] if line.strip()}) == 1  # as wide as one another
+
+
+def test_few_labels_of_objects_have_a_curve_of_their_own():
+    of = [
+        replace(result("drlim", 0, 0.1 * k), protocol="few_labels", metric=f"accuracy@{k} {what}")
+        for k in (1, 5) for what in ("objects", "images")
+    ]  # fmt: skip
+    assert [figure.title.rpartition(", ")[2] for figure in few_label_curves(of, {})] == ["objects", "images"]
+
+
+def test_one_signal_alone_has_its_chart_of_patterns():
+    motion = np.array([[-0.0092], [0.0011], [0.0012], [0.0093]])
+    clusters = computed.motion_clusters(("forward (m)",), motion, motion[[0, 1, 3]])
+    assert clusters.names == ("−0.0092 m", "+0.0011 m", "+0.0093 m")
+    chart, key = clusters_chart(clusters)
+    assert str(chart).count("<circle") == 4
+    assert len(key) == 3
+
+
 def test_one_seed_has_no_interval_and_what_is_no_number_is_a_dash(tmp_path):
     found = [result("random", 0, 0.25), result("drlim", 0, math.nan), result("equivariance", 0, 0.5)]
     texts = Page(write_report(tmp_path / "report.html", found)).texts
@@ -201,14 +247,6 @@ def test_seeds_that_differ_in_a_setting_share_a_column():
     chosen = cells([result("random", seed, 0.1 * seed, regularisation=10.0**seed) for seed in range(3)])
     [(column, cell)] = chosen["random"].items()
     assert (column.settings, cell.seeds) == ((), 3)
-
-
-def test_a_task_left_out_gets_a_table_of_its_own(results):
-    more = [result("curious_robot", 0, 0.6), result("curious_robot without push", 0, 0.55)]
-    whole, left_out = tables(results + more)
-    assert "curious_robot without push" not in dict(whole.rows)
-    assert list(dict(left_out.rows)) == ["curious_robot", "curious_robot without push"]
-    assert [column.protocol for column in left_out.columns] == ["linear_probe"]
 
 
 def test_a_page_is_balanced_and_needs_nothing_else(tmp_path, results, run):
@@ -328,7 +366,8 @@ def test_patterns_are_the_nearest_centres():
 
 
 def test_errors_get_students_interval():
-    shown = computed.equivariance({"random": {"left": [0.9, 1.0, 1.1], "up": [0.5]}}, seen=["left"])
+    shown = computed.equivariance({"random": {"left": [0.9, 1.0, 1.1], "up": [0.5]}}, {"left": "+1"})
+    assert shown.motions == ("+1", "up")
     np.testing.assert_allclose(shown.rho, [[1.0, 0.5]])
     np.testing.assert_allclose(shown.half, [[4.302653 * 0.1 / math.sqrt(3), np.nan]], rtol=1e-6)
     assert shown.seen.tolist() == [True, False]
@@ -343,7 +382,7 @@ def test_motions_of_a_set_have_a_chart_and_no_column():
         for metric, about in (("ρ", {}), ("ρ of motion 1", about), ("ρ composed", {}))
     ]
     (chart,) = equivariance_figures(found)["rooms by scene"]
-    assert chart.motions == ("+0.20, −0.60", "composed")
+    assert chart.motions == ("+0.2, −0.6", "composed")
     assert chart.seen.tolist() == [True, False]
     np.testing.assert_allclose(chart.rho, [[0.95, 0.95], [0.75, 0.75]])
     (table,) = tables(found)

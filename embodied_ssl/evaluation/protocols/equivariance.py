@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.readers import Dataset
+from embodied_ssl.datasets.read.streams import Pairs
 from embodied_ssl.evaluation.estimators.affine_maps import AffineMap, error, fit_map, moving, patterns_of, ratio
 from embodied_ssl.evaluation.features import Features
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
@@ -77,10 +78,10 @@ def motion_pairs(on: EvaluationSet, motions: int = 6, max_gap_s: float = 1.0) ->
     assert dataset is not None, "`takes` has looked"
     rng = np.random.default_rng([on.seed, 2])
     pairs = dataset.pairs(max_gap_s=max_gap_s)
+    centres, scale = _patterns(pairs, motions, on.settings.most)
     index = np.sort(rng.permutation(len(pairs))[: on.settings.most])
     first, second = pairs.draw(index, rng)
     motion = pairs.motion(first, second)
-    centres, scale = cluster_motions(motion.astype("f8"), motions, rng), motion.std(0) + 1e-9
     pattern = patterns_of(motion, centres, scale)
     part = divide_groups(images.group[first], rng)
     measured = [
@@ -101,6 +102,13 @@ def motion_pairs(on: EvaluationSet, motions: int = 6, max_gap_s: float = 1.0) ->
     chains = goes_on[fitted], third[fitted], pattern[goes_on][fitted], then[fitted]
     about = {"motions": len(measured), "max_gap_s": max_gap_s, "seed": on.seed}
     return MotionPairs(first, second, pattern, part, centres, measured, chains, about)
+
+
+def _patterns(pairs: Pairs, motions: int, most: int | None) -> tuple[Reals, NDArray[np.float32]]:
+    """Centres [G, A] of the patterns, and the deviation [A] of the motions: of one draw, so the same for every seed."""
+    rng = np.random.default_rng(0)
+    motion = pairs.motion(*pairs.draw(np.sort(rng.permutation(len(pairs))[:most]), rng))
+    return cluster_motions(motion.astype("f8"), motions, rng), motion.std(0) + 1e-9
 
 
 def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
@@ -134,7 +142,7 @@ def equivariance_error(features: Features, pairs: MotionPairs) -> list[Measure]:
             Measure(
                 f"ρ of motion {g + 1}",
                 errors[g],
-                {"motion": [round(float(v), 3) for v in pairs.centres[g]], "ridge": ridges[g],
+                {"motion": [float(f"{v:.4g}") for v in pairs.centres[g]], "ridge": ridges[g],
                  "train": own[0], "validation": own[1], "test": own[2], "seed": pairs.about["seed"]},
                 tested,
             )
