@@ -8,7 +8,6 @@ minutes.
 """
 
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pybullet
@@ -16,9 +15,8 @@ from numpy.typing import NDArray
 from timing import options
 
 from embodied_ssl.datasets.collect.policies import policies_of
-from embodied_ssl.envs import poke
 from embodied_ssl.envs.grasp import GraspEnv
-from embodied_ssl.envs.poke import POKE_SAMPLES, PokeEnv
+from embodied_ssl.envs.poke import PokeEnv
 from embodied_ssl.envs.push import PushEnv
 from embodied_ssl.envs.table import TableEnv
 from embodied_ssl.envs.tabletop import slab
@@ -86,15 +84,14 @@ def interactions(
     """Outcomes [seeds] of one interaction per table. chosen: actions by seed; the policy fills what is missing."""
     policy: Any = next(iter(policies_of(kind).values()))()
     outcomes = []
-    with mock.patch.object(poke, "POKE_SAMPLES", POKE_SAMPLES * parts(env)):
-        for seed in seeds:
-            observation, _ = env.reset(seed=seed)
-            if seed not in chosen:
-                policy.reset(env, np.random.default_rng(seed))
-                chosen[seed] = policy(observation)
-            action = chosen[seed].copy()
-            action[:2] = np.clip(action[:2] + aside, -1, 1)
-            outcomes.append(outcome(kind, env, env.step(action)[4]["record"]))
+    for seed in seeds:
+        observation, _ = env.reset(seed=seed)
+        if seed not in chosen:
+            policy.reset(env, np.random.default_rng(seed))
+            chosen[seed] = policy(observation)
+        action = chosen[seed].copy()
+        action[:2] = np.clip(action[:2] + aside, -1, 1)
+        outcomes.append(outcome(kind, env, env.step(action)[4]["record"]))
     env.close()
     return np.array(outcomes)
 

@@ -210,7 +210,14 @@ def camera_fields(name: str) -> tuple[Field, ...]:
 TABLES = (
     Field("episodes/start", "i8", ("E",), "1", "first row of the episode in this shard", 0, refers_to="rows"),
     Field("episodes/length", "i8", ("E",), "1", "rows of the episode", 1),
-    Field("episodes/seed", "i8", ("E",), "1", "seed given to the environment's reset", 0),
+    Field(
+        "episodes/seed",
+        "i8",
+        ("E",),
+        "1",
+        "seed given to the environment's reset",
+        0,
+    ),
     Field("episodes/scene", "i4", ("E",), "1", "row of scenes", 0, refers_to="scenes"),
     Field("episodes/objects_start", "i8", ("E",), "1", "first of its rows in objects", 0, refers_to="objects"),
     Field("episodes/objects_count", "i8", ("E",), "1", "rows of the episode in objects", 0, 255),

@@ -246,6 +246,15 @@ class HoldEnv(SimulatedEnv):
 
     def _look(self) -> None:
         """Put object and hand before the eye, and take the image."""
+        self._put_before_the_eye()
+        self._frame = self.world.render(self.camera, self.pose)
+
+    def _assume(self, state: dict[str, Any]) -> None:
+        super()._assume(state)
+        if self._start is not None:  # where things are in the simulator is no part of the state
+            self._put_before_the_eye()
+
+    def _put_before_the_eye(self) -> None:
         self.pose = eye_pose(self.position, self.heading, self.camera_height, -self.down)
         body, down = (quaternion_of(np.array(turn)) for turn in ([0.0, 0.0, self.heading], [0.0, self.down, 0.0]))
         eye = times(body, down)
@@ -258,7 +267,6 @@ class HoldEnv(SimulatedEnv):
             )
         self._places = matrices_of(*zip(*places, strict=True))  # [1 or 2, 4, 4], of the object and the hand
         self.object_pose = self._places[0]
-        self._frame = self.world.render(self.camera, self.pose)
 
     def _flow(self, frame: Frame, pose: NDArray[np.float64], places: Any) -> NDArray[np.float32]:
         """Optical flow from the frame before: the scene rests, and what is held moves with the body and the hand."""

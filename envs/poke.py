@@ -13,6 +13,7 @@ from embodied_ssl.envs.world.assets import Material
 from embodied_ssl.envs.world.engine import pybullet
 
 POKE_MPS, POKE_SAMPLES, POKE_START_M = 0.05, 64, 0.005  # the finger starts this far above the surface it sees
+SAMPLE_S = 1 / 240  # between samples of the force
 POKE_CLEAR_M = 0.001  # and at least this far from anything
 TOUCHED_N = 0.05  # smaller forces are noise
 
@@ -34,9 +35,11 @@ class PokeEnv(TableEnv):
         pixel = interaction
         target, place, before = self.object_at(pixel), self.point_at(pixel), self.poses()
         start, felt = self._place_above(place), _Force(self)
-        travel = (POKE_SAMPLES + 4) * self.world.time_step * POKE_MPS  # it slows down after the last sample
+        travel = (POKE_SAMPLES + 4) * SAMPLE_S * POKE_MPS  # it slows down after the last sample
         self.gripper.move(start - [0, 0, travel], POKE_MPS, felt)
-        force, heights = np.array(felt.forces[:POKE_SAMPLES]), np.array(felt.heights[:POKE_SAMPLES])
+        ends = SAMPLE_S * np.arange(1, POKE_SAMPLES + 1)  # of each sample: the step of the physics that is nearest
+        steps = np.clip(np.round(ends / self.world.time_step).astype(int) - 1, 0, len(felt.forces) - 1)
+        force, heights = np.array(felt.forces)[steps], np.array(felt.heights)[steps]
         touched = force > TOUCHED_N
         # Where nothing was felt, depth counts from the surface that was seen.
         first = heights[np.argmax(touched)] if touched.any() else place[2]

@@ -314,6 +314,15 @@ class TableEnv(SimulatedEnv):
             **{f"intrinsics_{name}": camera.intrinsics for name, camera in self.act.cameras.items()},
         }
 
+    def _state(self) -> dict[str, Any]:
+        return super()._state() | {"_film": list(self.act.film)}
+
+    def _assume(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        film = state.pop("_film")
+        super()._assume(state)
+        self.act.film = film  # what was seen, not what is seen when the acts are done again
+
     def render(self) -> NDArray[np.uint8] | list[NDArray[np.uint8]] | None:  # type: ignore[override]
         """What `scene` sees at the end of the last act, the robot still there: uint8 [4·S, 4·S, 3].
 

@@ -57,9 +57,9 @@ class Minari(Target):
         group.attrs.update({"id": place, "seed": about["seed"], "total_steps": count, "about": json.dumps(about)})
         put_values(group, "actions", episodes.read(episodes.action.name, episode)[:-1], told(episodes.action, place))
         last = np.arange(1, count + 1) == count
-        ends = {"truncations": last, "terminations": np.zeros(count, bool)}
-        if not episodes.is_video:  # an interaction is over; a video might go on
-            ends = {"truncations": ends["terminations"], "terminations": last}
+        # An act is over, a video might go on; a task of control is over when it is done, and else was broken off.
+        over = not episodes.is_video and (not self.episodes.dataset.declaration.closed_loop or about["success"])
+        ends = {"terminations": last & over, "truncations": last & (not over)}
         for name, values in {"rewards": episodes.reward(episode)[1:], **ends}.items():
             group.create_dataset(name, data=values, track_times=False)
         for table, rows, series in (

@@ -39,6 +39,7 @@ VOC = (
 )  # fmt: skip
 """In the order of the values of its masks, from 1 on."""
 NOTHING = "nothing"
+_SUBPIXELS = 8  # along each side of a pixel, by which polygons are filled
 _ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _PARTS = {"train": "train", "trainval": "train", "val": "validation", "valid": "validation", "test": "test"}
 
@@ -386,8 +387,18 @@ def _filled(outline: Any, height: int, width: int, where: str) -> NDArray[np.boo
             raise DataError(f"{where}: its mask is packed as a string; unpack it to polygons or lists of runs")
         runs = np.repeat(np.arange(len(counts)) % 2, counts).astype(bool)
         return runs.reshape(outline["size"][::-1]).T
-    if outline:
-        polygons = [np.round(np.array(each).reshape(-1, 2) - 0.5).astype(np.int32) for each in outline]
-        for polygon in polygons:
-            cv2.fillPoly(found, [polygon], 1)
+    for each in outline:
+        _fill(found, np.array(each, float).reshape(-1, 2))
     return found.astype(bool)
+
+
+def _fill(mask: NDArray[np.uint8], polygon: NDArray[np.float64]) -> None:
+    """Set the pixels of a mask [H, W] of which a polygon [P, 2] (u, v, px) covers half or more."""
+    height, width = mask.shape
+    low = np.clip(np.floor(polygon.min(0)).astype(int), 0, (width - 1, height - 1))
+    high = np.clip(np.ceil(polygon.max(0)).astype(int), low + 1, (width, height))
+    (w, h), n = high - low, _SUBPIXELS
+    fine = np.zeros((n * h, n * w), np.uint8)
+    cv2.fillPoly(fine, [np.round((polygon - low) * n - 0.5).astype(np.int32)], 1)
+    covered = fine.reshape(h, n, w, n).sum((1, 3))
+    mask[low[1] : high[1], low[0] : high[0]] |= (2 * covered >= n * n).astype(np.uint8)

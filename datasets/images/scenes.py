@@ -136,9 +136,9 @@ class _Simulated:
 
     @cached_property
     def group(self) -> Index:
-        """The object that a video is of; else the episode: a room, a table."""
+        """The object that a video is of; else the world: a room, a table, a recording."""
         if not self.dataset.declaration.one_object:
-            return self._episode
+            return self.dataset.worlds[self._episode]
         return self.dataset.object_numbers[self.dataset.episodes["objects_start"]][self._episode]
 
     @cached_property

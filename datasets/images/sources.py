@@ -93,7 +93,7 @@ def _of_video(dataset: Dataset, label: str) -> ImageSet:
     episodes = dataset.episodes
     rows = np.repeat(np.arange(len(episodes["start"])), episodes["length"])  # the episode of each frame
     if label == "scene":
-        names, group = dataset.scenes[episodes["scene"]], np.arange(len(episodes["start"]))
+        names, group = dataset.scenes[episodes["scene"]], dataset.worlds
     else:
         first = episodes["objects_start"]
         names, group = dataset.objects[label][first], dataset.object_numbers[first]

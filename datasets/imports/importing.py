@@ -205,7 +205,7 @@ def make_shard(folder: Path, work: Work, index: int) -> tuple[int, ShardEntry, b
         except DataError:
             path.unlink()
     with Counter(folder, index) as counter:
-        arrays = _arrays(work, episodes, index * int(work.spec["shard_episodes"]), counter)
+        arrays = _arrays(work, episodes, counter)
     attributes: dict[str, str | int] = {
         "schema_version": SCHEMA_VERSION,
         "package_version": embodied_ssl.__version__,
@@ -219,7 +219,7 @@ def make_shard(folder: Path, work: Work, index: int) -> tuple[int, ShardEntry, b
     return index, write_shard(path, fields, arrays, attributes, identity, work.spec["compression"]), True
 
 
-def _arrays(work: Work, episodes: list[Episode], first_episode: int, tell: Counter) -> dict[str, np.ndarray]:
+def _arrays(work: Work, episodes: list[Episode], tell: Counter) -> dict[str, np.ndarray]:
     """Every array of a shard by its path."""
     lengths = np.array([len(work.rows_of(each)) for each in episodes], np.int64)
     starts = np.cumsum(lengths) - lengths
@@ -230,7 +230,7 @@ def _arrays(work: Work, episodes: list[Episode], first_episode: int, tell: Count
     fields = KIND.fields_for(work.options)
     arrays = {path: np.zeros(field.resolve(sizes), field.dtype) for path, field in fields.items()}
     arrays["episodes/start"][:], arrays["episodes/length"][:] = starts, lengths
-    arrays["episodes/seed"][:] = first_episode + np.arange(len(episodes))
+    arrays["episodes/seed"][:] = [each.recording for each in episodes]
     arrays["episodes/scene"][:] = [types.index(scene) for scene in scenes]
     arrays["scenes/type"][:] = [scene.encode() for scene in types]
     for episode, start in zip(episodes, starts, strict=True):

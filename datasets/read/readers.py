@@ -35,6 +35,11 @@ from embodied_ssl.limits import Count
 if TYPE_CHECKING:
     from embodied_ssl.datasets.read.captions import Captions
 
+try:
+    import resource
+except ImportError:  # where there is none, nothing says how many files may be open
+    resource = None  # type: ignore[assignment]
+
 MOST_OPEN_SHARDS = 512
 _LARGE_ROW_BYTES = 2048  # from here on, copying row by row beats an index array
 _ALIGNMENT_BYTES = 64  # a cache line; copying to elsewhere takes more than twice as long on some machines
@@ -262,9 +267,23 @@ class Dataset:
                 raise DataError(f"{self.path}: was enlarged or made anew meanwhile; open it again") from None
             raise
         self._open[index] = shard
-        if len(self._open) > MOST_OPEN_SHARDS:
+        if len(self._open) > self._most_open:
             self._open.pop(next(iter(self._open)), None)
         return shard
+
+    @property
+    def worlds(self) -> NDArray[np.int64]:
+        """The world that each episode is of, int64 [E]: each its own, or what was imported its recording."""
+        imported = not self.declaration.env
+        return np.asarray(self.episodes["seed"]) if imported else np.arange(len(self.episodes["start"]))
+
+    @cached_property
+    def _most_open(self) -> int:
+        """Shards that stay open: by a quarter of the files that a process may have; a compressed one takes two."""
+        if resource is None:
+            return MOST_OPEN_SHARDS
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
+        return max(1, min(MOST_OPEN_SHARDS, files if self.spec.get("compression", "none") == "none" else files // 2))
 
     def bounds(self, table: str) -> NDArray[np.int64]:
         """First row of each shard in a table of the whole data set, and its length at the end: int64 [shards + 1]."""

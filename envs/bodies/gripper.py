@@ -141,9 +141,9 @@ def soften(body: int, links: Sequence[int], material: Material, share: float, cl
 
 
 def step_until_rest(world: World, body: int, joints: Sequence[int], most_steps: int) -> None:
-    """Step until joints that slide have come to rest, or for at most some steps."""
+    """Step until joints that slide have come to rest, or for at most some steps of the usual length."""
     for _ in range(most_steps // 6):
-        world.step(6)
+        world.step(steps_of(6, world))
         states = pybullet.getJointStates(body, joints, physicsClientId=world.client)
         if all(abs(state[1]) < RESTING_MPS for state in states):
             break

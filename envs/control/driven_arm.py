@@ -120,10 +120,10 @@ class DrivenArm:
 
     @property
     def command(self) -> Command:
-        """What it was told last."""
+        """What it was told last. Its yaw is that of the closing direction, which is the hand's y axis the other way."""
         at, tip, yaw, width, seconds, since = self._told
         start = np.array(at)
-        return Command(start, tip, float(exact.length(tip - start)) / seconds, since, yaw, width)
+        return Command(start, tip, float(exact.length(tip - start)) / seconds, since, yaw - math.pi, width)
 
     def joints(self) -> Joints:
         return self.arm.joints()

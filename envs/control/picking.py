@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.control.env import TURN_RADPS
-from embodied_ssl.envs.control.expert import Expert, toward
+from embodied_ssl.envs.control.expert import Expert
 from embodied_ssl.envs.world import exact
 
 ABOVE_M = 0.03  # over an object before the fingers go down around it
@@ -38,13 +38,13 @@ class Picker(Expert):
         turn = self._turn(seen, first)
         if self._closing or (exact.length(tip - grasp) < 0.006 and abs(turn) < 0.1):
             self._closing += 1
-            return action(np.zeros(3), turn, CLOSED)
+            return self.action(np.zeros(3), turn, CLOSED)
         level = float(exact.length(tip[:2] - place[:2]))
         self._down = level < (0.02 if self._down else 0.005) and (self._down or abs(turn) < 0.08)
         over = np.array([place[0], place[1], top + ABOVE_M])
         if not self._down and level > 0.03 and tip[2] < over[2] - 0.01:
             over[:2] = tip[:2]  # upwards first
-        return action(toward(tip, grasp if self._down else over, 0.7 if self._down else 1.0), turn, OPEN)
+        return self.action(self.toward(tip, grasp if self._down else over, 0.7 if self._down else 1.0), turn, OPEN)
 
     def carry(
         self, seen: NDArray[np.float64], first: int, goal: NDArray[np.float64], over: float = 0.0
@@ -58,7 +58,7 @@ class Picker(Expert):
         height = goal[2] if across < 0.01 else max(goal[2] + over, seen[first + 15] / 2 + SAFE_M)
         level = goal[:2] if place[2] > height - 0.02 or across < 0.01 else place[:2]
         way = np.array([*level, height]) - place
-        return action(toward(tip, tip + 0.7 * way, 0.6), 0.0, CLOSED)
+        return self.action(self.toward(tip, tip + 0.7 * way, 0.6), 0.0, CLOSED)
 
     @staticmethod
     def _turn(seen: NDArray[np.float64], first: int) -> float:
@@ -70,8 +70,7 @@ class Picker(Expert):
         yaw = 0.5 * float(exact.arctan2(seen[6], seen[7])) % np.pi
         return min(max(narrow, 0.03), np.pi - 0.03) - yaw
 
-
-def action(moves: NDArray[np.float64], turn: float, fingers: float) -> NDArray[np.float32]:
-    """An action of moves [3], a turn (rad) that is wanted, and what the fingers do."""
-    rate = min(max(turn / (TURN_RADPS / 20), -1.0), 1.0)
-    return np.array([*moves, rate, fingers], np.float32)
+    def action(self, moves: NDArray[np.float64], turn: float, fingers: float) -> NDArray[np.float32]:
+        """An action of moves [3], a turn (rad) that is wanted, and what the fingers do."""
+        share = min(max(turn / (TURN_RADPS / self.rate), -1.0), 1.0)
+        return np.array([*moves, share, fingers], np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.control.env import PROPRIOCEPTION, ControlEnv
-from embodied_ssl.envs.control.expert import Expert, Observation, toward
+from embodied_ssl.envs.control.expert import Expert, Observation
 from embodied_ssl.envs.control.sensed import Sensed
 from embodied_ssl.envs.world import exact
 from embodied_ssl.envs.world.assets import Asset, Part
@@ -98,4 +98,4 @@ class PressExpert(Expert):
         tip, cap = seen[:3], seen[PROPRIOCEPTION : PROPRIOCEPTION + 3]
         over = exact.length(tip[:2] - cap[:2]) < 0.01
         place = [*cap[:2], observation["desired_goal"][2] - 0.005] if over else [*cap[:2], cap[2] + 0.03]
-        return toward(tip, place, 0.5 if over else 1.0).astype(np.float32)
+        return self.toward(tip, place, 0.5 if over else 1.0).astype(np.float32)

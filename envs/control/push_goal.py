@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.control.env import PROPRIOCEPTION, ControlEnv
-from embodied_ssl.envs.control.expert import Expert, Observation, toward
+from embodied_ssl.envs.control.expert import Expert, Observation
 from embodied_ssl.envs.control.sensed import Sensed
 from embodied_ssl.envs.world import exact
 
@@ -61,10 +61,10 @@ class PushGoalExpert(Expert):
         if self._pushing:
             aside = -(behind + along * ahead)  # back onto the line through the middle
             target = tip[:2] + min(0.03, left) * ahead * 0.5 + 0.5 * aside
-            action = toward(tip, [*target, LOW_M], most=0.5)
+            action = self.toward(tip, [*target, LOW_M], most=0.5)
         elif exact.length(tip[:2] - start) < 0.01:
-            action = toward(tip, [*start, LOW_M])
+            action = self.toward(tip, [*start, LOW_M])
         else:
             high = 2 * place[2] + ABOVE_M
-            action = toward(tip, [*(start if tip[2] > high - 0.015 else tip[:2]), high])
+            action = self.toward(tip, [*(start if tip[2] > high - 0.015 else tip[:2]), high])
         return action.astype(np.float32)

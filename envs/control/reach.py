@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.control.env import ControlEnv
-from embodied_ssl.envs.control.expert import Expert, Observation, toward
+from embodied_ssl.envs.control.expert import Expert, Observation
 from embodied_ssl.envs.control.sensed import Sensed
 
 
@@ -25,4 +25,4 @@ class ReachExpert(Expert):
     """Goes straight there."""
 
     def __call__(self, observation: Observation) -> NDArray[np.float32]:
-        return toward(observation["achieved_goal"], observation["desired_goal"]).astype(np.float32)
+        return self.toward(observation["achieved_goal"], observation["desired_goal"]).astype(np.float32)

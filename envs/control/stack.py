@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.control.env import PROPRIOCEPTION, ControlEnv
-from embodied_ssl.envs.control.expert import Observation, toward
-from embodied_ssl.envs.control.picking import CLOSED, OPEN, Picker, action
+from embodied_ssl.envs.control.expert import Observation
+from embodied_ssl.envs.control.picking import CLOSED, OPEN, Picker
 from embodied_ssl.envs.control.sensed import Sensed
 from embodied_ssl.envs.world import exact
 
@@ -57,13 +57,13 @@ class StackExpert(Picker):
         if self._opening:
             self._opening += 1
             tip = seen[:3]
-            rise = np.zeros(3) if self._opening < 5 else toward(tip, tip + [0, 0, 0.1], 0.5)
-            return action(rise, 0.0, OPEN)
+            rise = np.zeros(3) if self._opening < 5 else self.toward(tip, tip + [0, 0, 0.1], 0.5)
+            return self.action(rise, 0.0, OPEN)
         picking = self.pick(seen, UPPER)
         if picking is not None:
             return picking
         way = goal - upper
         if exact.length(way[:2]) < 0.006 and abs(way[2]) < 0.004:
             self._opening = 1
-            return action(np.zeros(3), 0.0, CLOSED)
+            return self.action(np.zeros(3), 0.0, CLOSED)
         return self.carry(seen, UPPER, goal, over=0.04)

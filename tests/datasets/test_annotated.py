@@ -9,7 +9,7 @@ from PIL import Image
 
 from embodied_ssl.comparison import _place
 from embodied_ssl.datasets.errors import DataError
-from embodied_ssl.datasets.images.annotated import VOC, layout_of, split_layout
+from embodied_ssl.datasets.images.annotated import VOC, _filled, layout_of, split_layout
 from embodied_ssl.datasets.images.scenes import UNASKED
 from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.encoders import random_encoder
@@ -145,7 +145,7 @@ def test_boxes_masks_and_parts_are_those_that_were_written(laid_out):
         if not boxes.unasked.any():
             own = np.array([0, *(scenes.classes.index(name) for name in NAMES)])[values]
             near = labels[:20] == cv2.resize(own.astype(np.uint8), (30, 20), interpolation=cv2.INTER_NEAREST)
-            assert near.mean() > (0.9 if layout == "coco" else 0.999)  # polygons are filled to within a pixel
+            assert near.mean() > (0.999)
 
 
 def emptied(layout, folder):
@@ -243,3 +243,15 @@ def test_a_folder_that_is_laid_out_else_is_refused(tmp_path):
     (tmp_path / "empty/masks").mkdir()
     with pytest.raises(DataError, match="no annotated images in it, as masks has them"):
         image_set(tmp_path / "empty")
+
+
+def test_polygons_cover_what_is_inside_of_them():
+    circle = np.stack([np.cos(np.linspace(0, 2 * np.pi, 200)), np.sin(np.linspace(0, 2 * np.pi, 200))], 1)
+    square = np.array([[3, 5], [5, 5], [5, 7], [3, 7]], float)
+    mask = _filled([square.ravel().tolist()], 12, 12, "here")
+    assert np.argwhere(mask).tolist() == [[5, 3], [5, 4], [6, 3], [6, 4]]
+    for radius in (5, 10, 20):
+        found = _filled([(32.3 + radius * circle).ravel().tolist()], 64, 64, "here").sum()
+        assert found == pytest.approx(np.pi * radius**2, rel=0.03)
+    beyond = _filled([(np.array([[-9, 2], [99, 2], [99, 4], [-9, 4]])).ravel().tolist()], 12, 12, "here")
+    assert (beyond.any(1).tolist(), beyond[2:4].all()) == ([i in (2, 3) for i in range(12)], True)

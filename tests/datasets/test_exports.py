@@ -275,6 +275,18 @@ def test_rewards_are_those_of_what_the_action_led_to(to, sources, tmp_path):
             np.testing.assert_array_equal(rewards[: len(want) - 1], steps.get("reward", want)[1:])
 
 
+def test_a_task_that_was_broken_off_is_truncated_and_one_that_was_done_is_over(tmp_path):
+    collect("reach", tmp_path / "reach", episodes=6, size=16, length=4, seed=1, progress=False)
+    achieved = Dataset.open(tmp_path / "reach").interactions[:]["success"].tolist()
+    assert {*achieved} == {True, False}
+    folder = exported(tmp_path / "reach", tmp_path / "out", "minari")
+    with h5py.File(folder / "data/main_data.hdf5") as file:
+        ends = [{key: file[f"episode_{act}/{key}"][:] for key in ("terminations", "truncations")} for act in range(6)]
+    assert [each["terminations"].tolist()[-1] for each in ends] == achieved
+    assert [each["truncations"].tolist()[-1] for each in ends] == [not done for done in achieved]
+    assert not any(values[:-1].any() for each in ends for values in each.values())
+
+
 def test_videos_are_close_to_what_was_seen(sources, tmp_path):
     """Those that do not keep everything: half of the colours each way, and the rest nearly."""
     folder = exported(sources["grasp"], tmp_path / "out", "lerobot")

@@ -13,6 +13,7 @@ import pytest
 
 from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.images.sources import image_set
 from embodied_ssl.datasets.imports import importing
 from embodied_ssl.datasets.imports.formats import FORMATS, format_class
 from embodied_ssl.datasets.imports.hdf5 import Hdf5
@@ -72,6 +73,7 @@ def test_what_is_imported_is_what_was_recorded(drive, imported):
     assert check(imported) == []
     assert dataset.motor_signals == tuple(SIGNALS)
     assert dataset.episodes["length"].tolist() == [9, 5] * 6
+    assert image_set(imported).group.tolist() == np.repeat(np.arange(6), 14).tolist()  # a recording is never divided
     seen = np.concatenate([frames for frames, _ in drive[1]])[:, :, 4:28]
     np.testing.assert_array_equal(dataset.frames[:]["rgb"], seen)
     motor = np.concatenate([values for _, values in drive[1]])

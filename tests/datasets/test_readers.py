@@ -364,3 +364,13 @@ def test_a_background_is_masked_only_by_masks(tmp_path):
         Dataset.open(tmp_path / "set").object_pairs(background="masked")
     with pytest.raises(DataError, match="unknown background 'gone'"):
         Dataset.open(tmp_path / "set").object_pairs(background="gone")
+
+
+def test_fewer_shards_stay_open_where_a_process_may_have_few_files(data, monkeypatch):
+    resource = pytest.importorskip("resource")
+    dataset = Dataset.open(data["roam"])
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (4, 4))
+    assert len(dataset.manifest.shards) > 1
+    for row in range(0, len(dataset), 5):
+        dataset.array("frames/rgb")[row]
+        assert len(dataset._open) == 1

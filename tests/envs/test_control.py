@@ -186,6 +186,32 @@ def test_a_log_is_what_happened_and_its_actions_make_it_happen_again(task, tmp_p
     env.close()
 
 
+@each_body
+def test_a_logged_target_is_where_the_hand_goes_next(body):
+    """Its yaw too is that of the closing direction, the y axis of the tip."""
+    env, policy = make("pick_place", body=body, trajectory=True, size=16), resolve_policy("pick_place", "expert")
+    observation, _ = env.reset(seed=2)
+    policy.reset(env, np.random.default_rng(0))
+    done = truncated = False
+    while not (done or truncated):
+        observation, _, done, truncated, info = env.step(policy(observation))
+    x, y, z, w = np.array([sample["tip_pose"][3:] for sample in info["steps"]]).T
+    yaw = np.arctan2(1 - 2 * (x * x + z * z), 2 * (x * y - z * w))  # of the second column of the rotation
+    told = np.array([sample["action"][3] for sample in info["steps"]])
+    apart = np.angle(np.exp(1j * (yaw[1:] - told[:-1])))
+    assert np.abs(apart).max() < 0.1
+    env.close()
+
+
+@pytest.mark.parametrize("rate", [5.0, 10.0, 40.0])
+@each_task
+def test_an_expert_knows_how_long_a_step_is(task, rate):
+    env, policy = make(task, rate=rate, length=200), resolve_policy(task, "expert")
+    successes = [episode(env, policy, seed)[-1][4]["is_success"] for seed in range(4)]
+    assert sum(successes) >= 3
+    env.close()
+
+
 @each_task
 def test_a_copy_in_the_middle_of_an_episode_goes_on_as_the_original(task):
     env, policy = make(task, trajectory=True, size=16), resolve_policy(task, "expert")

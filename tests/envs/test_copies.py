@@ -124,6 +124,29 @@ def test_those_that_are_pickled_go_on_in_another_process(alone, tmp_path):
         env.close()
 
 
+def test_copies_show_what_the_original_shows_held_things_and_films():
+    held = gymnasium.make("embodied_ssl/Hold-v0", size=24, length=12, render_mode="rgb_array").unwrapped
+    pushed = gymnasium.make("embodied_ssl/Push-v0", size=24, interactions=9, render_mode="rgb_array_list").unwrapped
+    for env in (held, pushed):
+        env.reset(seed=3)
+        env.action_space.seed(3)
+        for _ in range(3):
+            env.step(env.action_space.sample())
+    place, shown = held.describe()["objects"][0]["position"], held.render()
+    saved, copied, film = held.save(), copy.deepcopy(held), list(pushed.act.film)
+    np.testing.assert_array_equal(copied.render(), shown)
+    np.testing.assert_array_equal(copied.describe()["objects"][0]["position"], place)
+    held.step(held.action_space.sample())
+    held.restore(saved)
+    np.testing.assert_array_equal(held.render(), shown)
+    saved, copied = pushed.save(), copy.deepcopy(pushed)
+    pushed.step(pushed.action_space.sample())
+    pushed.restore(saved)
+    assert len(film) > 3
+    for env in (copied, pushed):
+        np.testing.assert_array_equal(env.render(), film)
+
+
 @every_env
 def test_copies_before_the_first_reset_and_after_closing(name):
     env = make(name)

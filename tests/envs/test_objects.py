@@ -573,3 +573,11 @@ def test_folders_that_hold_no_objects_are_named(tmp_path):
         object_set(str(tmp_path))
     with pytest.raises(ValueError, match="neither"):
         object_set(str(tmp_path / "nowhere"))
+
+
+def test_a_capsule_of_a_urdf_has_its_round_ends(tmp_path):
+    geometry = '<geometry><capsule radius="0.03" length="0.06"/></geometry>'
+    link = f'<link name="pill"><visual>{geometry}</visual><collision>{geometry}</collision></link>'
+    (tmp_path / "pill.urdf").write_text(f'<robot name="pill">{link}</robot>')
+    (asset,) = [object_set(str(tmp_path)).make(category, 0) for category in object_set(str(tmp_path)).categories]
+    np.testing.assert_allclose(asset.bounds[1] - asset.bounds[0], [0.06, 0.06, 0.12], atol=1e-3)

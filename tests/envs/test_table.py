@@ -63,6 +63,22 @@ def test_a_block_too_wide_for_the_fingers_is_not_held():
     assert env.step(env.action_of(c, c, 0.0))[1] == 0
 
 
+@pytest.mark.parametrize("time_step", [1 / 1000, 1 / 120])
+def test_an_act_takes_as_long_in_steps_of_another_length(time_step):
+    """Fingers have the time that they take to close, and a finger pokes as deep, and feels as often."""
+    env = alone(GraspEnv(time_step=time_step), "wood", (0.04, 0.04, 0.06))
+    c = middle(env)
+    assert env.step(env.action_of(c, c, 0.0))[1] == 1
+    felt = []
+    for each in (time_step, 1 / 240):
+        env = alone(PokeEnv(time_step=each), "wood", mass=2.0)
+        record = env.step(env.action_of(c, c))[4]["record"]
+        felt.append(np.ptp(record["depth_travelled"]))
+        assert record["force"].shape == (64,)
+        assert record["force"].max() > 20
+    assert felt[0] == pytest.approx(felt[1], rel=0.1)
+
+
 @pytest.mark.parametrize(("kind", "environment"), [("grasp", GraspEnv), ("push", PushEnv)])
 def test_what_an_act_moved_has_come_to_rest_in_its_record(kind, environment):
     """A hundred steps more, awake, change nothing, but for what rolls for longer than anyone waits."""

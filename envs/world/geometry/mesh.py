@@ -182,6 +182,14 @@ def sphere(radius: float, segments: int = 16, tile: float = 0.1) -> Mesh:
     return lathe(profile, segments, tile)
 
 
+def capsule(radius: float, length: float, segments: int = 16, tile: float = 0.1) -> Mesh:
+    """A cylinder about the origin, along z, with half a sphere beyond either end. length: without these."""
+    polar = np.linspace(0, np.pi / 2, max(4, segments // 2) // 2 + 1)
+    upper = radius * exact.circle(polar) + [0, length / 2]
+    upper[-1, 0] = 0
+    return lathe(np.concatenate([upper[::-1] * [1, -1], upper]), segments, tile)
+
+
 def extrude(outline: Rows, height: float, tile: float = 0.1, crease_rad: float = 0.7) -> Mesh:
     """A prism over a star-shaped outline ([P, 2], m, counter-clockwise) from z = 0 to `height`, with flat caps."""
     points = np.asarray(outline, float)

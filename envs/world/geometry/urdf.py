@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied_ssl.envs.world import exact
-from embodied_ssl.envs.world.geometry.mesh import box, cylinder, rotation_x, rotation_y, rotation_z, sphere
+from embodied_ssl.envs.world.geometry.mesh import box, capsule, cylinder, rotation_x, rotation_y, rotation_z, sphere
 from embodied_ssl.envs.world.geometry.mesh_files import Triangles, mirrored, plain, read_triangles
 
 
@@ -70,8 +70,9 @@ def triangles_of(path: Path, visual: ElementTree.Element) -> Triangles:
     elif shape.tag == "sphere":
         mesh = sphere(float(numbers(path, shape, "radius", 1)[0]))
     elif shape.tag in ("cylinder", "capsule"):
-        length = float(numbers(path, shape, "length", 1)[0])
-        mesh = cylinder(float(numbers(path, shape, "radius", 1)[0]), length).transformed((0, 0, -length / 2))
+        radius, length = (float(numbers(path, shape, name, 1)[0]) for name in ("radius", "length"))
+        round_ends = shape.tag == "capsule"
+        mesh = capsule(radius, length) if round_ends else cylinder(radius, length).transformed((0, 0, -length / 2))
     else:
         raise ValueError(f"{path}: geometry <{shape.tag}> is not one of mesh, box, sphere, cylinder, capsule")
     return plain(mesh.vertices.astype(float)[mesh.triangles])
