@@ -47,7 +47,7 @@ def test_every_number_on_a_page_is_one_of_the_results_that_its_section_names(nam
         studies = re.findall(r"\.\./results/(\w+-\w+)/tables\.md", section)
         shown = {*NUMBER.findall(section)}
         assert studies
-        assert len(shown) > 3, section[:60]
+        assert len(shown) > 2, section[:60]
         assert shown <= set().union(*map(numbers, studies)), section[:60]
 
 
