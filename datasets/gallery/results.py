@@ -176,7 +176,7 @@ def stiffness_chart(interactions: Interactions, least_n: float) -> Markup:
         found = [
             stiffness(interactions.values["force"][i], interactions.values["depth_travelled"][i], least_n) for i in at
         ]
-        if known := [value / 1000 for value in found if math.isfinite(value)]:
+        if known := [value / 1000 for value in found if math.isfinite(value) and value > 0]:  # else it gave way
             measured[material] = np.array(known)
     every = np.concatenate(list(measured.values())) if measured else np.array([0.1, 10.0])
     low, high = 10.0 ** math.floor(math.log10(every.min())), 10.0 ** math.ceil(math.log10(every.max()) + 1e-9)
