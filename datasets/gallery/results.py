@@ -149,10 +149,9 @@ def force_depth_chart(interactions: Interactions) -> Markup:
 
 def force_time_chart(interactions: Interactions, least_n: float) -> Markup:
     """The median force of each material while the finger descends, from first contact."""
-    force, step = interactions.values["force"], float(interactions.dataset.spec.get("env", {}).get("time_step", 0) or 0)
-    scale, unit = (1000 * step, "ms") if step > 0 else (1.0, "samples")
+    force, scale = interactions.values["force"], 1000 / 240  # ms between samples, however long the steps of physics
     length = force.shape[1]
-    chart = Chart(Axis(f"time since first contact ({unit})", 0, scale * length), Axis("force (N)", 0, _high(force)))
+    chart = Chart(Axis("time since first contact (ms)", 0, scale * length), Axis("force (N)", 0, _high(force)))
     for material in interactions.materials:
         felt = [i for i in interactions.where(material) if interactions.outcome(i) == "felt"]
         if not felt:
