@@ -19,7 +19,7 @@ from embodied_ssl.datasets.gallery.episodes import episode_labels, spread, wall
 from embodied_ssl.datasets.gallery.interactions import Interactions, cards, closing_line, pixels_per_metre, project
 from embodied_ssl.datasets.gallery.maps import footprint
 from embodied_ssl.datasets.gallery.page import view
-from embodied_ssl.datasets.gallery.results import stiffness
+from embodied_ssl.datasets.gallery.results import stiffness, stiffness_chart
 from embodied_ssl.datasets.read.readers import Dataset
 from embodied_ssl.envs.world.camera import Camera
 
@@ -265,6 +265,19 @@ def test_stiffness_is_that_of_a_spring_until_it_saturates():
     force = np.clip(5000 * depth + 2, 0, 12) * (depth >= 0)
     assert stiffness(force, depth) == pytest.approx(5000, rel=1e-3)
     assert np.isnan(stiffness(np.zeros(45), depth))
+
+
+def test_what_gives_way_or_holds_still_has_no_dot_for_its_stiffness(data):
+    """On a logarithmic axis: a force that falls as the finger goes down has a slope below nothing."""
+    pokes = Interactions.sample(Dataset.open(data["poke"]))
+    force, depth = pokes.values["force"], pokes.values["depth_travelled"]
+    depth[:] = np.linspace(1e-3, 1e-2, depth.shape[1])  # [N, T], m
+    force[:] = np.linspace(1.0, 5.0, force.shape[1])  # [N, T], N
+    assert stiffness_chart(pokes, 0.05).count(" kN/m</title>") == len(pokes.rows)
+    depth[0] = depth[0, ::-1]
+    assert stiffness(force[0], depth[0]) < 0
+    force[1] = 1.0
+    assert stiffness_chart(pokes, 0.05).count(" kN/m</title>") == len(pokes.rows) - 2
 
 
 def test_spread_takes_every_label_before_any_twice():
