@@ -137,7 +137,7 @@ def test_a_detector_learns_where_things_are_and_chooses_its_rate_on_validation()
     protocol = Detection(by=("frozen",), kinds=False, pictures=36, updates=60, rates=(1e-8, 3e-3))
     result = measured(protocol, random_encoder("conv4", SIDE, 0), squares())
     assert result["frozen AP50"].settings["learning_rate"] == 3e-3
-    assert result["frozen AP50"].value > 0.5
+    assert result["frozen AP50"].value > 0.35  # 0.49 to 0.6 by processor; without a rate to speak of 0
     assert result["frozen AP50"].value >= result["frozen AP"].value
     assert len(result["frozen AP"].tested) == result["frozen AP"].settings["test"]
     pixels = measured(replace(protocol, by=("frozen", "whole"), updates=1), Pixels(), squares())
