@@ -44,25 +44,35 @@ def use(plugin: str) -> None:
 
 def member(name: str) -> Any:
     """What `module:Name` stands for. Raises NoPlugin."""
-    module, _, attribute = name.partition(":")
+    module, _, within = name.partition(":")
+    found: Any = _module(module)
     try:
-        return getattr(_module(module), attribute)
+        for attribute in within.split("."):  # of a class within a class
+            found = getattr(found, attribute)
     except AttributeError:
-        raise NoPlugin(f"{name}: the module {module} has no {attribute}") from None
+        raise NoPlugin(f"{name}: the module {module} has no {within}") from None
+    return found
 
 
-def added(group: str, is_one: Callable[[Any], bool], built_in: Iterable[str] = ()) -> dict[str, Any]:
+def added(
+    group: str,
+    is_one: Callable[[Any], bool],
+    built_in: Iterable[str] = (),
+    declared: Callable[[Any], bool] | None = None,
+) -> dict[str, Any]:
     """Everything that was added to a group, by name.
 
     Args:
         group: one of `GROUPS`.
-        is_one: whether a member of a module of `use` belongs to the group; those of entry points do.
+        is_one: whether a member of a module of `use` belongs to the group.
         built_in: the names of the group that are taken.
+        declared: whether what an entry point names belongs to it; None: as of members.
 
     A class or function of `use` is called by its own name in snake case, unless it has an attribute `name`. Raises
-    NoPlugin for what does not import, and for a name that two of them have.
+    NoPlugin for what does not import, and for a name that two of them have. An entry point of which that is true is
+    left out, and a line on stderr says why: a package that is installed for something else may be broken.
     """
-    found = {name: _loaded(entry) for name, entry in _declared(group).items()}
+    found = _loaded(group, declared or is_one, built_in)
     for plugin in _given():
         several = _public(_module(plugin)) if ":" not in plugin else [member(plugin)]
         for each in several:
@@ -99,15 +109,39 @@ def _given() -> list[str]:
 
 
 @cache
-def _declared(group: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=f"embodied_ssl.{group}")}
+def _declared(group: str) -> dict[str, set[EntryPoint]]:
+    """The entry points of a group by name."""
+    found: dict[str, set[EntryPoint]] = {}
+    for entry in entry_points(group=f"embodied_ssl.{group}"):
+        found.setdefault(entry.name, set()).add(entry)
+    return found
 
 
-def _loaded(entry: EntryPoint) -> Any:
-    try:
-        return entry.load()
-    except Exception as error:  # whatever is wrong in it
-        raise NoPlugin(f"the entry point {entry.name} = {entry.value} does not load: {error}") from error
+def _loaded(group: str, is_one: Callable[[Any], bool], built_in: Iterable[str]) -> dict[str, Any]:
+    """What the entry points of a group name, without those that cannot be had."""
+    found: dict[str, Any] = {}
+    for name, (entry, *others) in _declared(group).items():
+        try:
+            if others:
+                raise NoPlugin(f"{' and '.join(sorted(each.value for each in (entry, *others)))} are called so")
+            if name in built_in:
+                raise NoPlugin("a name that is built in")
+            if not is_one(named := entry.load()):
+                raise NoPlugin(f"{entry.value} is none of the {group.replace('_', ' ')}")
+            found[name] = named
+        except (Exception, SystemExit) as error:  # whatever is wrong in it
+            _say_once(f"the entry point {name} of embodied_ssl.{group} is left out: {_in_a_line(error)}")
+    return found
+
+
+@cache
+def _say_once(what: str) -> None:
+    print(f"embodied-ssl: {what}", file=sys.stderr)
+
+
+def _in_a_line(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return said if isinstance(error, NoPlugin) else f"{type(error).__name__}: {said}"
 
 
 def _module(name: str) -> ModuleType:
@@ -118,15 +152,18 @@ def _module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise NoPlugin(f"{name}: {error}; a plugin is a module that is importable from here") from error
-    except Exception as error:  # whatever is wrong in it
-        raise NoPlugin(f"{name} does not import: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever is wrong in it
+        raise NoPlugin(f"{name} does not import: {_in_a_line(error)}") from error
 
 
 def _public(module: ModuleType) -> list[Any]:
-    """The members of a module, without the classes and functions that it imported."""
+    """The members of a module, without the classes and functions that it imported from outside of it."""
     return [
         each
         for name, each in vars(module).items()
         if not name.startswith("_")
-        and (not (inspect.isclass(each) or inspect.isroutine(each)) or each.__module__ == module.__name__)
+        and (
+            not (inspect.isclass(each) or inspect.isroutine(each))
+            or f"{each.__module__}.".startswith(f"{module.__name__}.")
+        )
     ]

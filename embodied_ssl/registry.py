@@ -48,11 +48,19 @@ class Registry(Generic[T]):
         return only
 
     def name_of(self, each: type[T]) -> str:
-        """The name of a class: that of its file, or the one that it was added by."""
+        """The name of a class: that of its file, or the one that it was added by.
+
+        Raises DataError where it was not added, and its own name is built in: nothing would find it by that.
+        """
         package, _, file = each.__module__.rpartition(".")
         if package == self._package:
             return file
-        return next((name for name, other in self._added().items() if other is each), plugins.name_of(each))
+        for name, other in self._added().items():
+            if other is each:
+                return name
+        if (own := plugins.name_of(each)) in self.built_in():
+            raise DataError(f"{plugins.origin_of(each)}: {own} is built in; give yours an attribute `name`")
+        return own
 
     def _added(self) -> dict[str, type[T]]:
         return plugins.added(f"{self._kind}s", self._is_one, self.built_in())

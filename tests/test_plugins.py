@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from textwrap import dedent
 
@@ -16,6 +17,7 @@ from embodied_ssl import plugins
 from embodied_ssl.cli.main import main
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.encoders import encoder_names, make_encoder
+from embodied_ssl.evaluation.candidates import Untrained
 from embodied_ssl.evaluation.protocols import (
     make_protocol,
     protocol_class,
@@ -23,8 +25,12 @@ from embodied_ssl.evaluation.protocols import (
     protocol_names,
     usual_protocols,
 )
+from embodied_ssl.evaluation.protocols.knn import KNN
+from embodied_ssl.evaluation.settings import USUAL
 from embodied_ssl.method import Recipe
 from embodied_ssl.methods import make_method, method_class, method_name, method_names
+from embodied_ssl.studies.cells import MeasuredOn
+from embodied_ssl.studies.study import On
 from embodied_ssl.training.runs.checkpoint import load_encoder, load_method
 from embodied_ssl.training.settings import TrainingSettings
 from embodied_ssl.training.train import train
@@ -146,30 +152,92 @@ def test_a_file_of_settings_names_one_plugin_or_several(here, capsys):
         assert "steps: 0" in capsys.readouterr().err  # the method is known, and the value is what is wrong
 
 
+def install(site: Path, package: str, entries: str, text: str = GREY) -> None:
+    """A package with entry points, as pip would leave it."""
+    told = site / f"{package}-1.0.dist-info"
+    told.mkdir(parents=True)
+    write(told / "METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    write(told / "entry_points.txt", entries)
+    write(site / f"{package}.py", text)
+
+
+def in_a_new_process(code: str, here: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    asked = [sys.executable, "-c", dedent(code)]
+    return subprocess.run(asked, capture_output=True, text=True, check=True, env=environment, cwd=here)
+
+
 def test_an_installed_package_adds_by_entry_points(here):
-    """In a folder of packages of its own, as pip would leave it, and in a new process."""
+    """In a folder of packages of its own, and in a new process."""
     site = here / "site"
-    (site / "theirs-1.0.dist-info").mkdir(parents=True)
-    write(site / "theirs-1.0.dist-info" / "METADATA", "Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-    write(
-        site / "theirs-1.0.dist-info" / "entry_points.txt",
-        """
-        [embodied_ssl.methods]
-        grey = theirs:GreyWorld
-        [embodied_ssl.encoders]
-        little = theirs:Tiny
-        """,
-    )
-    write(site / "theirs.py", GREY)
+    entries = """
+    [embodied_ssl.methods]
+    grey = theirs:GreyWorld
+    [embodied_ssl.encoders]
+    little = theirs:Tiny
+    """
+    install(site, "theirs", entries)
     code = """
     from embodied_ssl.methods import make_method, method_name, method_names
     method = make_method("grey", "little", 8)
     print(method_name(method), method.encoder.name, "grey" in method_names(), "rotation" in method_names())
     """
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    asked = [sys.executable, "-c", dedent(code)]
-    found = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment, cwd=here)
-    assert found.stdout.split() == ["grey", "little", "True", "True"]
+    assert in_a_new_process(code, here, site).stdout.split() == ["grey", "little", "True", "True"]
+
+
+def test_entry_points_that_cannot_be_had_are_left_out_and_told_of(here):
+    """A package that is installed for something else may be broken, or have a name that another has."""
+    site = here / "site"
+    entries = """
+    [embodied_ssl.methods]
+    grey = {0}:GreyWorld
+    {0} = {0}:GreyWorld
+    [embodied_ssl.protocols]
+    notp = {0}:GreyWorld
+    """
+    for package in ("one", "two"):
+        install(site, package, entries.format(package))
+    gone = """
+    [embodied_ssl.methods]
+    gone = gone:X
+    moco = one:GreyWorld
+    [embodied_ssl.protocols]
+    gone = gone:X
+    """
+    install(site, "gone", gone, "raise SystemExit('by itself')")
+    code = """
+    from embodied_ssl.methods import method_class, method_names
+    from embodied_ssl.evaluation.protocols import usual_protocols
+    print(method_class("moco").__module__, {"one", "two"} < set(method_names()), "grey" in method_names())
+    print("knn" in usual_protocols())
+    """
+    found = in_a_new_process(code, here, site)
+    assert found.stdout.split() == ["embodied_ssl.methods.moco", "True", "False", "True"]
+    told = sorted(found.stderr.splitlines())
+    left_out = "embodied-ssl: the entry point {} of embodied_ssl.{} is left out: {}"
+    assert told == [
+        left_out.format("gone", "methods", "SystemExit: by itself"),
+        left_out.format("gone", "protocols", "SystemExit: by itself"),
+        left_out.format("grey", "methods", "one:GreyWorld and two:GreyWorld are called so"),
+        left_out.format("moco", "methods", "a name that is built in"),
+        left_out.format("notp", "protocols", "one:GreyWorld and two:GreyWorld are called so"),
+    ]
+    install(site, "three", "[embodied_ssl.protocols]\nwrong = three:GreyWorld\n")
+    assert "three:GreyWorld is none of the protocols" in in_a_new_process(code, here, site).stderr
+
+
+def test_a_package_adds_what_its_modules_declare_and_classes_within_classes_are_found(here):
+    (here / "whole").mkdir()
+    write(here / "whole" / "inner.py", GREY)
+    write(
+        here / "whole" / "__init__.py", "from whole.inner import GreyWorld\nfrom embodied_ssl.methods.moco import MoCo"
+    )
+    plugins.use("whole")
+    assert method_class("grey_world").__module__ == "whole.inner"
+    write(here / "nested.py", "class Outer:\n    class Inner:\n        pass\n")
+    assert plugins.member("nested:Outer.Inner").__qualname__ == "Outer.Inner"
+    with pytest.raises(plugins.NoPlugin, match=r"the module nested has no Outer\.Other"):
+        plugins.member("nested:Outer.Other")
 
 
 @pytest.mark.parametrize(
@@ -213,6 +281,18 @@ def test_a_name_that_two_have_is_refused(here):
         make_encoder("conv4")
 
 
+def test_in_python_as_well_no_run_has_a_name_that_finds_another(here, folder):
+    write(here / "mine.py", GREY.replace("GreyWorld", "Rotation"))
+    write(here / "pair.py", GREY.replace("GreyWorld", "Mixer").replace("class Tiny", "class mixer"))
+    method = plugins.member("mine:Rotation")(make_encoder("conv4", 16))
+    with pytest.raises(DataError, match=r"mine:Rotation: rotation is built in; give yours an attribute `name`"):
+        train(method, here / "run", {"frames": folder}, settings=QUIET)
+    both = r"a method and an encoder are both called mixer: pair:Mixer and pair:mixer; give one an attribute `name`"
+    with pytest.raises(DataError, match=both):
+        train(make_method("pair:Mixer", "pair:mixer", 8), here / "run", {"frames": folder}, settings=QUIET)
+    assert not (here / "run").exists()
+
+
 def test_a_protocol_is_added_with_its_settings_and_their_limits(here):
     write(
         here / "mine.py",
@@ -237,6 +317,82 @@ def test_a_protocol_is_added_with_its_settings_and_their_limits(here):
         make_protocol("how_many", most=0)
     with pytest.raises(DataError, match="unknown setting of how_many 'mosst': did you mean 'most'"):
         make_protocol("how_many", mosst=1)
+
+
+OWN = """
+from dataclasses import dataclass
+from pathlib import Path
+import numpy as np
+import torch
+from embodied_ssl.evaluation.protocol import Protocol
+from embodied_ssl.evaluation.results import Measure
+
+@dataclass(frozen=True)
+class Fit:
+    steps: int = 3
+
+@dataclass(frozen=True)
+class Own(Protocol):
+    divides = False
+    fit: Fit | None = None
+    def measure(self, encoded):
+        return GIVEN
+"""
+
+
+def measured_by_own(here, folder, given, *options):
+    fresh("own")
+    write(here / "own.py", OWN.replace("GIVEN", given))
+    out = here / "measured"
+    asked = ["evaluate", "zoo/hold_and_path", "--on", str(folder), "--protocol", "own:Own", "--out", str(out)]
+    code = main([*asked, "--baselines", "false", *options])
+    return code, json.loads((out / "results.json").read_text()) if (out / "results.json").is_file() else None
+
+
+def test_numbers_of_an_own_protocol_are_those_of_any_library(here, folder):
+    settings = '{"fit": self.fit and self.fit.steps, "k": np.int64(3), "at": Path("a"), "all": np.arange(2)}'
+    numbers = f'Measure("x", torch.tensor(0.5), {settings}, tested=[1, 2])'
+    code, (found,) = measured_by_own(here, folder, f"[{numbers}]", "--plugin", "own", "--own.fit.steps", "4")
+    assert code == 0
+    assert (found["value"], found["settings"]) == (0.5, {"fit": 4, "k": 3, "at": "a", "all": [0, 1]})
+    code, (found,) = measured_by_own(here, folder, f"[{numbers}]")
+    assert (code, found["settings"]["fit"]) == (0, None)
+
+
+def test_numbers_count_as_measured_by_the_code_and_all_settings_of_their_protocols(here):
+    def said(*protocols):
+        return MeasuredOn("images", here, "sha", (On("images", protocols),), USUAL, "cpu").said()
+
+    def own(value):
+        fresh("own")
+        write(here / "own.py", OWN.replace("GIVEN", f'[Measure("x", {value})]'))
+        return said(make_protocol("own:Own"))
+
+    assert own(1.0) == own(1.0) != own(2.0)
+    write(here / "grey.py", GREY)
+    untrained = Untrained(make_encoder("grey:Tiny", 8).settings)
+    before = untrained.said()
+    fresh("grey")
+    write(here / "grey.py", GREY.replace("image_size**2, 5", "image_size**2, 6"))
+    plugins.use("grey")
+    assert untrained.said() != before
+    assert said(KNN(1), KNN(2)) != said(KNN(3), KNN(2))
+    assert said(KNN(1))["by"][0]["knn"] == asdict(KNN(1))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ('Measure("x", 1.0)', "own: measure gives Measure; it gives a list of Measure"),
+        ('[Measure("x", "much")]', "x: a str is no number of a protocol"),
+        ('[Measure("x", 1.0, {"how": object()})]', "x: its settings have a object; numbers, texts and lists of them"),
+        ('[Measure("x", 1.0, tested=[99])]', "own: x was tested on rows that images does not have"),
+    ],
+)
+def test_what_an_own_protocol_may_not_give_is_said_in_a_line(here, folder, capsys, given, message):
+    code, found = measured_by_own(here, folder, given)
+    assert (code, found) == (2, None)
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -316,6 +472,11 @@ def test_a_run_never_imports_code_by_itself_and_says_which_plugin_to_give(here, 
     features = load_encoder(run)(images)
     with pytest.raises(DataError, match="its grey_world is code from outside"):
         load_method(run)
+    # A page asks the heads: no image is encoded for one that cannot be made.
+    asked = ["evaluate", str(run), "--on", str(folder), "--out", str(here / "measured")]
+    assert main(asked) == main(["verify", str(run)]) == 2
+    assert capsys.readouterr().err.count("its grey_world is code from outside") == 2
+    assert not (here / "measured").exists()
     plugins.use("grey")
     method = load_method(run)
     torch.testing.assert_close(method.encoder(images), features)

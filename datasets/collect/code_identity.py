@@ -90,6 +90,8 @@ class _Pieces:
             return _digest(kind.__name__, *sorted(map(self.value, value)))
         if kind in (dict, types.MappingProxyType):
             return _digest(*sorted(self.value(key) + self.value(each) for key, each in value.items()))
+        if kind is types.UnionType:  # `int | None`, the type of a field
+            return _digest("union", *map(self.value, value.__args__))
         if kind is property:
             return _digest("property", *map(self.value, (value.fget, value.fset, value.fdel)))
         if isinstance(value, np.ndarray | np.generic) and not value.dtype.hasobject:

@@ -21,7 +21,7 @@ def policies_of(kind: str) -> dict[str, Callable[[], Policy]]:
     """The policies of a kind by name, the default one first, and those that others have added for any kind."""
     own = {name: named(place) for name, place in kind_of(kind).policies.items()}
     try:
-        return own | added("policies", lambda each: inspect.isclass(each) and _acts(each))
+        return own | added("policies", lambda each: inspect.isclass(each) and _acts(each), declared=callable)
     except NoPlugin as error:
         raise DataError(f"policy {error}") from error
 

@@ -28,9 +28,12 @@ def environment_class(kind: str) -> type[gymnasium.Env[Any, Any]]:
 
 
 def named(name: str) -> Any:
-    """What `module:Name` of a declaration stands for. Raises DataError where what it needs is not installed."""
+    """What `module:Name` of a declaration stands for. Raises DataError where it, or what it needs, is not there."""
     module, _, attribute = name.partition(":")
-    return getattr(simulation(module), attribute)
+    try:
+        return getattr(simulation(module), attribute)
+    except AttributeError:
+        raise DataError(f"{name}: the module {module} has no {attribute}") from None
 
 
 def simulation(module: str) -> ModuleType:
@@ -52,7 +55,11 @@ def env_settings(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     parameters, declared = _constructor_parameters(environment_class(kind)), kind_of(kind)
     parameters.pop("render_mode", None)
     for name, usual in declared.collected.items():
+        if name not in parameters:
+            raise unknown_name(f"setting of {kind}, which its `collected` names", name, parameters)
         parameters[name] = parameters[name].replace(default=usual)
+    if required := [name for name, each in parameters.items() if each.default is each.empty]:
+        raise DataError(f"{kind}: its setting {required[0]} has no default; give the constructor of {declared.env} one")
     for name in given:
         if name not in parameters:
             raise unknown_name(f"setting of {kind}", name, parameters)

@@ -50,11 +50,16 @@ def having(stream: str) -> str:
 
 
 def register(kind: Kind) -> str:
-    """Make a kind's environment known to `gymnasium.make`, and return its id; doing it twice is harmless."""
+    """Make a kind's environment known to `gymnasium.make`, and return its id; doing it twice is harmless.
+
+    Raises DataError where the id is of another environment.
+    """
     import gymnasium
 
     if kind.env_id not in gymnasium.registry:
         gymnasium.register(kind.env_id, entry_point=kind.env)
+    if (there := gymnasium.registry[kind.env_id].entry_point) != kind.env:
+        raise DataError(f"kind {kind.name}: {kind.env_id} is {there}, not {kind.env}; give it an env_id of its own")
     return kind.env_id
 
 

@@ -40,10 +40,15 @@ def evaluate_command(given: Mapping[str, Any]) -> int:
     from embodied_ssl.evaluation.evaluate import evaluate
     from embodied_ssl.evaluation.panels import present
     from embodied_ssl.report.text import print_tables
+    from embodied_ssl.training.runs.checkpoint import read_configuration
+    from embodied_ssl.training.runs.outside import check_outside
     from embodied_ssl.zoo import run_folder
 
     own = built(evaluate, _with_protocols(given))
     out, runs = own.pop("out"), [run_folder(run) for run in own["runs"]]
+    if out is not None:  # its page shows what the heads of runs say, which code from outside may have made
+        for run in runs:
+            check_outside(run, read_configuration(run))
     with nullcontext() if out is None else claim(out):  # before any work: it may not be writable, or held by another
         results = evaluate(**own)
         if out is not None:
@@ -102,8 +107,10 @@ def _add_protocols(parser: Parser) -> None:
 
 def _with_protocols(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was given, with the protocols in the place of their names and settings."""
-    from embodied_ssl.evaluation.protocols import make_protocol, protocol_names
+    from embodied_ssl.evaluation.protocols import make_protocol, protocol_name, protocol_names
 
     settings = {name: given.get(name, {}) for name in protocol_names()}
-    made = [make_protocol(name, **settings.get(name, {})) for name in given["protocols"]]
+    usual = [make_protocol(name) for name in given["protocols"]]
+    own = [settings.get(protocol_name(each), {}) for each in usual]  # of `module:Name` by its own name as well
+    made = [make_protocol(name, **values) for name, values in zip(given["protocols"], own, strict=True)]
     return {**{name: value for name, value in given.items() if name not in settings}, "protocols": made}

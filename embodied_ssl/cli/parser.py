@@ -6,9 +6,9 @@ given is looked at before it parses (`arguments.py`), so that what is wrong is t
 
 from argparse import SUPPRESS
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 
@@ -34,7 +34,9 @@ class Parser(ArgumentParser):
     end of a full name is enough wherever there is but one of it, with hyphens or underscores.
     """
 
-    def __init__(self, command: str = "", about: str = "", usage: str = "", examples: Sequence[str] = ()):
+    def __init__(
+        self, command: str = "", about: str = "", usage: str = "", examples: Sequence[str] = (), **options: Any
+    ):
         """An empty one.
 
         Args:
@@ -42,12 +44,13 @@ class Parser(ArgumentParser):
             about: the first paragraph of the help.
             usage: what follows the command in the first line of the help.
             examples: lines of shell that end the help.
+            options: of jsonargparse, which makes others like this one for a dataclass that may be None.
         """
         called = f"embodied-ssl {command}".rstrip()
         super().__init__(
             prog=called, usage=f"{called} {usage}".rstrip(), description=about, formatter_class=Help,
             epilog="\n".join(["examples:", *(f"  {each}" for each in examples)]) if examples else None,
-            exit_on_error=False, allow_abbrev=False,
+            **{"exit_on_error": False, "allow_abbrev": False} | options,
         )  # fmt: skip
         set_parsing_settings(docstring_parse_attribute_docstrings=True)  # those of dataclasses
         self.called = called
@@ -118,8 +121,8 @@ class Parser(ArgumentParser):
 
     def names(self) -> dict[str, Any]:
         """The actions of all options, by full name without its hyphens."""
-        unnamed = ("help", PRINT)
-        return {each.dest: each for each in self._actions if each.option_strings and each.dest not in unnamed}
+        options = {each.dest: each for each in self._actions if each.option_strings}
+        return {name: each for name, each in options.items() if name != PRINT and name.rpartition(".")[2] != "help"}
 
     def hints(self) -> dict[str, Any]:
         """The types of all settings, by full name."""
@@ -132,6 +135,8 @@ class Parser(ArgumentParser):
         if not found:
             group, dot, last = key.rpartition(".")
             found = _ending(names, group + dot + ALIASES.get(last, last))
+        if not found and dot and (whole := [each for each in _ending(names, group) if self._may_have(each, last)]):
+            return f"{whole[0]}.{last}"
         if len(found) > 1:
             raise self.refusal(f"{name} may be {' or '.join(f'--{each}' for each in found)}")
         if not found:
@@ -149,6 +154,11 @@ class Parser(ArgumentParser):
     def refusal(self, message: str) -> DataError:
         """What to raise for what was given."""
         return DataError(f"{message}; `{self.called} --help` explains every option")
+
+    def _may_have(self, name: str, field: str) -> bool:
+        """Whether a setting is a dataclass with this field, or None."""
+        kinds = filter(is_dataclass, get_args(self.hints().get(name)))
+        return any(field == each.name for kind in kinds for each in fields(kind))
 
     def _get_formatter(self) -> Any:
         formatter = super()._get_formatter()

@@ -119,12 +119,17 @@ def parameters_of(source: type | Callable[..., Any]) -> dict[str, Any]:
 
 def first_line(of: object) -> str:
     """The first line of its docstring; nothing under `python -OO`, which drops them."""
-    return (inspect.getdoc(of) or "").partition("\n")[0]
+    return own_docstring(of).partition("\n")[0]
 
 
 def first_paragraph(of: object) -> str:
     """The first paragraph of its docstring, as one line."""
-    return " ".join((inspect.getdoc(of) or "").partition("\n\n")[0].split())
+    return " ".join(own_docstring(of).partition("\n\n")[0].split())
+
+
+def own_docstring(of: object) -> str:
+    """What it says of itself; nothing where only what it extends says something."""
+    return inspect.cleandoc(of.__doc__ or "")
 
 
 def _own_metavar(action: Any) -> str:

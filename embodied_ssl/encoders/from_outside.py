@@ -64,7 +64,7 @@ class OutsideEncoder(Encoder):
 
 def added_encoders(built_in: Iterable[str] = ()) -> dict[str, Callable[..., nn.Module]]:
     """Classes and functions from outside that make an encoder, by name."""
-    return plugins.added("encoders", _makes_one, built_in)
+    return plugins.added("encoders", _makes_one, built_in, declared=callable)
 
 
 def outside_encoder(name: str) -> Callable[..., nn.Module]:

@@ -17,7 +17,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.images.digests import Digests, digests_of, united
 from embodied_ssl.datasets.images.image_set import FrameStream
 from embodied_ssl.datasets.images.sources import ImageSet
-from embodied_ssl.encoders import Encoder, random_encoder
+from embodied_ssl.encoders import Encoder, encoder_maker, encoder_names, random_encoder
 from embodied_ssl.encoders.rescaling import rescale
 from embodied_ssl.evaluation import imagenet
 from embodied_ssl.evaluation.features import Pixels
@@ -25,6 +25,7 @@ from embodied_ssl.evaluation.names import shortest
 from embodied_ssl.evaluation.splits import Rows
 from embodied_ssl.parts.views import to_float
 from embodied_ssl.training.runs.checkpoint import comparable, load_encoder, read_configuration, weights_digest
+from embodied_ssl.training.runs.outside import digests_of as code_digests_of
 from embodied_ssl.training.runs.samples import learned_from
 
 RESCALED_BY = 128
@@ -81,7 +82,13 @@ class Untrained:
 
     def said(self) -> dict[str, Any]:
         """All that its weights depend on, but for the seed: wherever data lie, by what they hold."""
-        return {**self.settings, **({"rescaled to": self._hashes} if self.rescaled_to else {})}
+        name = self.settings["name"]
+        code = code_digests_of(encoder_maker(name)) if name in encoder_names() else {}  # of one from outside
+        return {
+            **self.settings,
+            **({"rescaled to": self._hashes} if self.rescaled_to else {}),
+            **({"code": code} if code else {}),
+        }
 
     @cached_property
     def _hashes(self) -> list[str]:

@@ -163,7 +163,14 @@ class Plan:
         has_weights = any(parameter.requires_grad for parameter in encoded.encoder.parameters())
         if key not in self.prepared or (protocol.needs_weights and not has_weights):
             return []
-        return protocol.measure(replace(encoded, prepared=self.prepared[key]))
+        found = protocol.measure(replace(encoded, prepared=self.prepared[key]))
+        name, count = protocol_name(protocol), len(self.images)
+        if not isinstance(found, list | tuple) or not all(isinstance(each, Measure) for each in found):
+            raise DataError(f"{name}: measure gives {type(found).__name__}; it gives a list of Measure")
+        for each in found:
+            if each.tested.size and not 0 <= each.tested.min() <= each.tested.max() < count:
+                raise DataError(f"{name}: {each.metric} was tested on rows that {self.images.name} does not have")
+        return list(found)
 
     def _is_taken(self, protocol: Protocol, told: bool) -> bool:
         """Whether a protocol measures on the set; where it does not, and says what it takes, so is told."""

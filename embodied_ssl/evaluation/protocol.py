@@ -103,4 +103,4 @@ class Protocol:
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
         """The numbers of one encoder on one set, each with all that it depends on."""
-        raise NotImplementedError
+        raise DataError(f"{type(self).__name__} has no measure(encoded); it gives a list of Measure")

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,26 @@ class Measure:
     """None: as the protocol says."""
     shown: tuple[tuple[Tile, ...], ...] = field(default=(), repr=False, compare=False)
     """Rows of images for a report: what is true, and what is predicted."""
+
+    def __post_init__(self) -> None:
+        """As files hold it. Raises DataError for what is no number, and for settings that JSON does not hold."""
+        try:
+            value = float(self.value)
+        except (TypeError, ValueError):
+            raise DataError(f"{self.metric}: a {type(self.value).__name__} is no number of a protocol") from None
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "tested", np.asarray(self.tested, np.int64))
+        try:
+            json.dumps(self.settings)
+        except TypeError:
+            object.__setattr__(self, "settings", json.loads(json.dumps(self.settings, default=self._plain)))
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, PurePath):
+            return str(value)
+        if hasattr(value, "tolist"):  # of NumPy and torch
+            return value.tolist()
+        raise DataError(f"{self.metric}: its settings have a {type(value).__name__}; numbers, texts and lists of them")
 
 
 @dataclass(frozen=True)

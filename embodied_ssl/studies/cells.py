@@ -5,6 +5,7 @@ Each cell leaves files that say of what it was made, so that it is done once: wh
 
 import hashlib
 import json
+import math
 import shlex
 import sys
 import time
@@ -25,6 +26,7 @@ from embodied_ssl.datasets.store.manifest import MANIFEST
 from embodied_ssl.evaluation.candidates import Candidate, Untrained, fixed_encoders, learned_by, row_sha256
 from embodied_ssl.evaluation.evaluate import plan
 from embodied_ssl.evaluation.features import FeaturesOf
+from embodied_ssl.evaluation.protocol import Protocol
 from embodied_ssl.evaluation.protocols import protocol_name
 from embodied_ssl.evaluation.results import Result, Results
 from embodied_ssl.evaluation.settings import Settings
@@ -33,6 +35,7 @@ from embodied_ssl.report.figures import Predictions
 from embodied_ssl.studies.study import On
 from embodied_ssl.training.callbacks import Callback, Metrics
 from embodied_ssl.training.runs.checkpoint import is_finished, read_configuration
+from embodied_ssl.training.runs.outside import digests_of
 from embodied_ssl.training.runs.run import ENCODER
 from embodied_ssl.training.runs.state import TrainingState
 from embodied_ssl.training.train import train
@@ -137,7 +140,8 @@ def best_of(tries: Sequence[Try]) -> str:
     told = [json.loads(each.file.read_text(encoding="utf-8")) for each in tries]
     if not told:
         return ""
-    best = (min if told[0]["lower_is_better"] else max)(told, key=lambda one: one["value"])
+    known = [one for one in told if math.isfinite(one["value"])] or told
+    best = (min if told[0]["lower_is_better"] else max)(known, key=lambda one: one["value"])
     return str(best["choice"])
 
 
@@ -180,12 +184,20 @@ class MeasuredOn:
 
     def said(self) -> dict[str, Any]:
         """All that the numbers depend on, but for what is measured."""
-        by = [
-            {"label": on.label, "splits": on.splits}
-            | {protocol_name(each): asdict(each) for each in on.protocols}
-            for on in self.on
-        ]  # fmt: skip
+        by = [{"label": on.label, "splits": on.splits} | _said_of(on.protocols) for on in self.on]
         return {"set": self.name, "sha256": self.sha256, "by": by, "settings": asdict(self.settings)}
+
+
+def _said_of(protocols: Sequence[Protocol]) -> dict[str, Any]:
+    """Settings of protocols by name, and what code those from outside are made of."""
+    said: dict[str, Any] = {}
+    for each in protocols:
+        name = protocol_name(each)
+        alike = sum(type(other) is type(each) for other in protocols[: protocols.index(each)])
+        said[f"{name} {alike + 1}" if alike else name] = asdict(each)
+        if code := digests_of(type(each)):
+            said[f"code of {name}"] = code
+    return said
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from embodied_ssl.studies import study_named
 from embodied_ssl.studies.experiment import Experiment
 from embodied_ssl.studies.run import STUDY, rows_named, run_experiment
 from embodied_ssl.training.runs.checkpoint import ENCODER, is_finished, read_configuration
+from embodied_ssl.training.runs.outside import check_outside
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 from embodied_ssl.zoo import is_of_zoo, run_folder, zoo_card
@@ -80,6 +81,7 @@ def verify(
             return _verify_study(folder, fresh, rows, seeds, workers, device, progress)
         if is_finished(folder):
             told = read_configuration(folder)
+            check_outside(folder, told)
             if is_of_zoo(path):
                 name, data = str(path), zoo_card(path)["data"]
             else:

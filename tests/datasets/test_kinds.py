@@ -1,6 +1,7 @@
 """A kind of data is one declaration: no other module knows its name, and those of others are as good as ours."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from embodied_ssl.datasets.collect.settings import environment_class, named
-from embodied_ssl.datasets.kinds import built_in_kinds
+from embodied_ssl.datasets.errors import DataError
+from embodied_ssl.datasets.kinds import built_in_kinds, register
 from embodied_ssl.datasets.kinds.base import InteractionPage, VideoPage
 from embodied_ssl.datasets.read.streams import batch_class
 
@@ -84,3 +86,12 @@ def test_a_motion_has_a_number_for_each_signal(kind):
     for motion in (kind.between(pose, pose), kind.sensed(pose, pose)):
         assert motion.dtype == np.float32
         np.testing.assert_array_equal(motion, np.zeros((3, len(kind.motor_signals))))
+
+
+def test_an_environment_of_ones_own_takes_an_id_of_its_own():
+    """What is made of one of ours by `replace` has its id, by which `gymnasium.make` would give ours."""
+    nudge = replace(KINDS["push"], name="nudge", env="my_task:NudgeEnv")
+    register(KINDS["push"])
+    with pytest.raises(DataError, match=r"kind nudge: embodied_ssl/Push-v0 is .*PushEnv, not my_task:NudgeEnv; give"):
+        register(nudge)
+    assert register(replace(nudge, env_id="mine/Nudge-v0")) == "mine/Nudge-v0"
