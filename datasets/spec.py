@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -180,7 +181,7 @@ class Summary:
         return self.rows_made / self.seconds
 
     def __str__(self) -> str:
-        unit, plugin = kind_of(self.kind).rows, _plugin(self.kind)
+        unit, named = kind_of(self.kind).rows, shlex.quote(str(self.path)) + _plugin(self.kind)
         kept = f" ({self.shards_kept} were there already)" if self.shards_kept else ""
         lines = {
             "data set": f"{self.path}  ({self.kind})",
@@ -189,7 +190,7 @@ class Summary:
             "on disk": f"{self.size_bytes / 1e6:,.1f} MB in {self.shards:,} shards{kept}",
             "success": "" if self.success_rate is None else f"{self.success_rate:.1%} of {unit}",
             "rate": f"{self.rows_per_second:,.0f} {unit}/s, {self.seconds:,.1f} s in all",
-            "next": f"embodied-ssl check {self.path}{plugin}    embodied-ssl view {self.path}{plugin}",
+            "next": f"embodied-ssl check {named}    embodied-ssl view {named}",
         }
         return "\n".join(f"{name:>13}  {text}" for name, text in lines.items() if text)
 

@@ -51,7 +51,14 @@ def _home(readme: str) -> str:
         .replace("CHANGELOG.md", "changelog.md")
         .replace("CONTRIBUTING.md", "contributing.md")
     )
-    return re.sub(r"\]\((tutorials/\w+)\.py\)", r"](\1.md)", inside)
+    return on_page_markdown(inside)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Pages name what lies in the repository; here tutorials have run, and tables of benchmarks are pages."""
+    return re.sub(
+        r"\]\(((?:\.\./)?tutorials/\w+)\.py\)", r"](\1.md)", markdown.replace("](../benchmarks/", "](benchmarks/")
+    )
 
 
 def _filled(entry: Any, pages: list[str]) -> Any:

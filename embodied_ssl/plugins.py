@@ -38,8 +38,8 @@ def use(plugin: str) -> None:
     Raises NoPlugin.
     """
     member(plugin) if ":" in plugin else _module(plugin)
-    if plugin not in (given := _given()):
-        os.environ[VARIABLE] = ",".join([*given, plugin])
+    if plugin not in given():
+        os.environ[VARIABLE] = ",".join([*given(), plugin])
 
 
 def member(name: str) -> Any:
@@ -73,7 +73,7 @@ def added(
     left out, and a line on stderr says why: a package that is installed for something else may be broken.
     """
     found = _loaded(group, declared or is_one, built_in)
-    for plugin in _given():
+    for plugin in given():
         several = _public(_module(plugin)) if ":" not in plugin else [member(plugin)]
         for each in several:
             if is_one(each):
@@ -81,6 +81,11 @@ def added(
     for name in set(built_in) & set(found):
         raise NoPlugin(f"{origin_of(found[name])}: {name} is built in; give yours an attribute `name`")
     return found
+
+
+def given() -> list[str]:
+    """The plugins of this process, as `use` takes them."""
+    return [each for each in os.environ.get(VARIABLE, "").split(",") if each]
 
 
 def origin_of(named: Any) -> str:
@@ -102,10 +107,6 @@ def _add(found: dict[str, Any], name: str, named: Any, group: str) -> None:
     if found.setdefault(name, named) is not named:
         both = f"{origin_of(found[name])} and {origin_of(named)}"
         raise NoPlugin(f"two {group.replace('_', ' ')} are called {name}: {both}; give one an attribute `name`")
-
-
-def _given() -> list[str]:
-    return [each for each in os.environ.get(VARIABLE, "").split(",") if each]
 
 
 @cache

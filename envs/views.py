@@ -67,8 +67,11 @@ class Wrist(View):
     """A camera on the hand; its place and what it looks at are in the frame of the tip, z along the fingers."""
 
     position: Vector = (0.085, 0.0, -0.075)
+    """where it is in the frame of the tip, x y z, m; y along the closing direction, z along the fingers"""
     target: Vector = (0.0, 0.0, 0.025)
+    """what it looks at in the frame of the tip, x y z, m"""
     up: Vector = (1.0, 0.0, 0.0)
+    """what is upwards in its images, in the frame of the tip"""
     field_of_view: Angle = 1.0
 
     ON_HAND: ClassVar[bool] = True

@@ -34,14 +34,16 @@ Shapes: N rows (frames or interactions), E episodes, O objects, S scenes, H × W
 of a force profile; of trajectories P samples, J joints, F fingers, K objects at most. Indices in a shard count within
 it; `Dataset` turns them into rows of the whole set.
 
-**Licence and people.** All of it is generated: no photograph, no person, no licence to heed.
+**Licence and people.** All that is collected in the worlds of this package is generated: no photograph, no person, no
+licence to heed. What is imported, and folders of objects and textures that are given, are under the terms of whoever
+made them.
 
 **What it is for.** Learning representations from what bodies see, do and feel, and measuring them. What a finger feels
 follows from what the camera sees, by material; nothing here says how real objects of these names look, weigh or give
 way."""
 
 
-def _asked(field: Field) -> str:
+def asked(field: Field) -> str:
     """Which options it takes."""
     return "; with " + " ".join(code(f"--{each}") for each in field.option.split()) if field.option else ""
 
@@ -53,7 +55,7 @@ def _table(fields: list[Field]) -> str:
             np.dtype(field.dtype).name if field.dtype[0] != "S" else f"text, {field.dtype[1:]} bytes",
             "[" + ", ".join(map(str, field.shape)) + "]",
             field.unit,
-            field.description + _asked(field),
+            field.description + asked(field),
         ]
         for field in fields
     ]

@@ -9,6 +9,7 @@ import cv2
 import gymnasium
 import numpy as np
 
+from cards.data import asked
 from cards.markdown import code, first_paragraph, settings, table
 from embodied_ssl.datasets.kinds import Kind, collected_kinds
 from embodied_ssl.envs.control.env import ControlEnv
@@ -52,7 +53,12 @@ def _card(declared: Kind, env: SimulatedEnv) -> str:
     policies = [[code(policy), first_paragraph(_load(path).__doc__)] for policy, path in declared.policies.items()]
     fields = [field for field in declared.fields if field.table == declared.rows]
     recorded = [
-        [code(field.path), f"{np.dtype(field.dtype).name} {_shape(field.shape)}", field.unit, field.description]
+        [
+            code(field.path),
+            f"{np.dtype(field.dtype).name} {_shape(field.shape)}",
+            field.unit,
+            field.description + asked(field),
+        ]
         for field in fields
     ]
     return "\n\n".join(

@@ -64,11 +64,12 @@ def _said(function: Callable[..., Any]) -> dict[str, str]:
     sources = [function] if not inspect.isclass(function) else [function.__init__, function]
     found: dict[str, str] = {}
     for source in sources:
-        if dataclasses.is_dataclass(source):
-            parsed = docstring_parser.parse_from_object(source)
+        if dataclasses.is_dataclass(source):  # what it does not say anew, that which it extends has said
+            parsed = [docstring_parser.parse_from_object(each) for each in source.__mro__[-2::-1]]
         else:
-            parsed = docstring_parser.parse(inspect.getdoc(source) or "", docstring_parser.DocstringStyle.GOOGLE)
-        found |= {each.arg_name: " ".join((each.description or "").split()) for each in parsed.params}
+            parsed = [docstring_parser.parse(inspect.getdoc(source) or "", docstring_parser.DocstringStyle.GOOGLE)]
+        for each in (parameter for one in parsed for parameter in one.params if parameter.description):
+            found[each.arg_name] = " ".join(each.description.split())
     return found
 
 

@@ -70,6 +70,8 @@ def evaluate(
         each.prepare(sorted({row.seed for row in rows}))
         for row in rows:
             row.learned_from(each.images, np.empty(0, np.int64))  # what it would refuse, it refuses now
+    if not any(each.prepared for each in plans):
+        raise DataError("evaluate: none of these protocols measures on any of these sets")
     found = Results()
     with progress_bar(len(rows) * len(plans), "rows", "evaluate", shown=progress) as bar:
         for each in plans:
@@ -97,8 +99,9 @@ def plan(
     device = found_device(device)
     if not on or not made:
         raise DataError("evaluate: name with --on at least one set of images, and at least one protocol")
+    asked = {*map(protocol_name, made)} != {*usual_protocols()}
     sets = zip(on, named_sets(on, settings.label, settings.skip_damaged), strict=True)
-    return [Plan(source, images, made, settings, device) for source, images in sets]
+    return [Plan(source, images, made, settings, device, asked) for source, images in sets]
 
 
 @dataclass
@@ -110,6 +113,8 @@ class Plan:
     protocols: list[Protocol]
     settings: Settings
     device: str
+    asked: bool = True
+    """Whether protocols were chosen: of the usual ones it is nothing to tell that some do not take a set."""
     prepared: dict[tuple[int, int], Any] = field(default_factory=dict)
     """What protocols have prepared, by their numbers and the seed; those that do not take the set are not in it."""
     dataset: Dataset | None = None
@@ -175,8 +180,9 @@ class Plan:
     def _is_taken(self, protocol: Protocol, told: bool) -> bool:
         """Whether a protocol measures on the set; where it does not, and says what it takes, so is told."""
         taken = protocol.takes(self.dataset) and protocol.takes_images(self.images)
-        if not taken and told and protocol.wants:
-            _tell(f"{self.images.name}: {protocol_name(protocol)} is not measured on it; it takes {protocol.wants}")
+        if not taken and told and self.asked:
+            wanted = f"; it takes {protocol.wants}" if protocol.wants else ""
+            _tell(f"{self.images.name}: {protocol_name(protocol)} is not measured on it{wanted}")
         return taken
 
     def _tell_left_out(self, left_out: dict[str, int], told: bool) -> None:

@@ -143,7 +143,7 @@ def _tiles(results: list[Result], found: list[Table], runs: list[Run]) -> list[t
     counts = [
         ("rows", len({result.row for result in results}), ""),
         ("seeds", len({result.seed for result in results}), ""),
-        ("runs", len(runs), ""),
+        ("runs", len({(result.row, result.seed) for result in results if result.samples}) or len(runs), ""),
     ]
     return gains + [(what, f"{count:,}", note) for what, count, note in counts if count]
 

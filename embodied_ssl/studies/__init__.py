@@ -8,7 +8,7 @@ from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.studies.study import Figure, On, Row, Size, Study
 
-__all__ = ["Figure", "On", "Row", "Size", "Study", "study_named", "study_names"]
+__all__ = ["Figure", "On", "Row", "Size", "Study", "built_in_studies", "study_named", "study_names"]
 
 _MACHINERY = ("study", "data", "experiment", "cells", "run", "progress", "record", "write", "verify")
 """The files here that are no studies; a test holds that all others are."""
@@ -16,7 +16,7 @@ _MACHINERY = ("study", "data", "experiment", "cells", "run", "progress", "record
 
 def study_names() -> list[str]:
     """The names of all studies, sorted: those of the files here, and those that were added (`plugins`)."""
-    return sorted([*_built_in(), *_added()])
+    return sorted([*built_in_studies(), *_added()])
 
 
 def study_named(name: str) -> Study:
@@ -25,17 +25,18 @@ def study_named(name: str) -> Study:
         return _from_outside(name)
     if name in (others := _added()):
         return others[name]
-    if name not in _built_in():
+    if name not in built_in_studies():
         raise unknown_name("study", name, study_names())
     return replace(import_module(f"{__name__}.{name}").STUDY, name=name)
 
 
-def _built_in() -> list[str]:
+def built_in_studies() -> list[str]:
+    """The names of those of the files here."""
     return [module.name for module in iter_modules(__path__) if module.name not in _MACHINERY]
 
 
 def _added() -> dict[str, Study]:
-    found = plugins.added("studies", lambda each: isinstance(each, Study), _built_in())
+    found = plugins.added("studies", lambda each: isinstance(each, Study), built_in_studies())
     if unnamed := [study for study in found.values() if not study.name]:
         raise DataError(f"a study from outside needs a name: Study(name=..., question={unnamed[0].question!r})")
     return found

@@ -2,7 +2,7 @@
 
 Of two kittens in a carousel one walks, and the other is carried about by it and sees the same; only the one that walks
 comes to see depth. Here all arms see the same video, byte by byte: with the motor signals of the body that made it,
-with those of another one, with its own a second late, or with none.
+with those of another one, with its own 0.3 s late, or with none.
 """
 
 from embodied_ssl.evaluation.protocols.equivariance import EquivarianceError

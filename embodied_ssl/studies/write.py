@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from embodied_ssl import plugins
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.gallery.template import Figure as Drawn
 from embodied_ssl.datasets.store.files import write_atomically
@@ -14,6 +15,7 @@ from embodied_ssl.report.colours import row_colours
 from embodied_ssl.report.page import write_report
 from embodied_ssl.report.tables import row_order
 from embodied_ssl.report.text import markdown_table
+from embodied_ssl.studies import built_in_studies
 from embodied_ssl.studies.cells import Learning, Measuring, best_of, read_progress
 from embodied_ssl.studies.experiment import Experiment
 from embodied_ssl.studies.record import keep, known_data
@@ -103,7 +105,8 @@ def _is_shown(figure: Figure, result: Result) -> bool:
 def tables(experiment: Experiment, found: Results, about: str, images: Sequence[str] = ()) -> str:
     """The tables in Markdown, after a line about them and the images given, with what they rest on."""
     study = experiment.study
-    command = f"```sh\n{study.command(study.name, experiment.size_name)}\n```"
+    plugin = "" if study.name in built_in_studies() else "".join(f" --plugin {each}" for each in plugins.given())
+    command = f"```sh\n{study.command(study.name, experiment.size_name)}{plugin}\n```"
     parts = [
         f"# {study.question}",
         about,

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -21,6 +22,7 @@ from embodied_ssl.evaluation import imagenet
 from embodied_ssl.evaluation.estimators import logistic, neighbours
 from embodied_ssl.evaluation.estimators.affine_maps import error, fits
 from embodied_ssl.evaluation.estimators.collapse import feature_deviation, rank_me
+from embodied_ssl.evaluation.evaluate import evaluate
 from embodied_ssl.evaluation.features import FeaturesOf, Pixels, extract
 from embodied_ssl.evaluation.protocol import EncodedSet, EvaluationSet, Protocol
 from embodied_ssl.evaluation.protocols import few_labels as few_labels_module
@@ -461,6 +463,28 @@ def test_each_protocol_measures_what_it_says_it_takes(data):
     assert of_ours["grasping"] == {"grasp"}
     assert of_ours["physics"] == {"orbit", "hold", "grasp", "push", "poke", "push_goal"}
     assert of_ours["imitation"] == {"push_goal"}
+
+
+def test_labels_that_are_not_there_are_not_learned_from(capsys):
+    features, images = clusters(classes=3, groups=12, each=1, spread=2.0)
+    most = int(np.unique(images.label[split(images, 0).train], return_counts=True)[1].min())
+    found = measured(FewLabels(per_class=(1, most, most + 1, 20)), features, images)
+    assert [m.metric for m in found] == ["accuracy@1", f"accuracy@{most}"]
+    assert f"few_labels has no {most + 1} and 20 images of each class" in capsys.readouterr().err
+    (only,) = measured(FewLabels(per_class=(20,)), features, images)
+    assert (only.metric, only.settings["train"]) == (f"accuracy@{most}", 3 * most)
+
+
+def test_a_protocol_that_was_asked_for_and_takes_no_such_set_says_so(tmp_path, capsys):
+    for i in range(24):
+        (tmp_path / f"class{i % 2}").mkdir(exist_ok=True)
+        Image.fromarray(np.full((16, 16, 3), 10 * i, np.uint8)).save(tmp_path / f"class{i % 2}" / f"{i}.png")
+    given = {"on": [tmp_path], "baselines": False, "progress": False}
+    assert len(evaluate(["zoo/hold_and_path"], protocols=["knn", "attention"], **given)) == 1
+    assert "attention is not measured on it; it takes masks" in capsys.readouterr().err
+    with pytest.raises(DataError, match="none of these protocols measures on any of these sets"):
+        evaluate(["zoo/hold_and_path"], protocols=["equivariance", "next_best_view"], **given)
+    assert capsys.readouterr().err.count("is not measured on it; it takes motions") == 2
 
 
 def test_labels_of_objects_are_labels_of_all_their_images():

@@ -45,6 +45,7 @@ class Attention(Protocol):
     """
 
     divides = False
+    wants = "masks of objects with categories: data sets collected with --instance true"
 
     mass: SomeShare = 0.6
     """Share of the attention that is kept."""

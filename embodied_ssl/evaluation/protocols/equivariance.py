@@ -35,6 +35,7 @@ class EquivarianceError(Protocol):
 
     divides = False
     lower_is_better = True
+    wants = "motions: data sets of videos, as roam, orbit and hold"
 
     motions: Count = 6
     """Patterns that motions are clustered into."""

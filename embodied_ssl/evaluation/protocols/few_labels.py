@@ -1,6 +1,8 @@
 """Few labels: a linear classifier on k labelled images or objects of each class, over many draws."""
 
+import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -16,9 +18,12 @@ from embodied_ssl.limits import Count
 class FewLabels(Protocol):
     """Mean accuracy over draws of k images of each class; one split, so that all draws share their test images.
 
-    Each draw takes k images of each class out of the training part, and as many out of the validation part: who has few
-    labels has few to choose with. The mean of the draws' validation accuracies chooses the regularisation of each k,
-    for all draws together. No test image is ever drawn from.
+    Each draw takes k images of each class out of the training part, and as many, or all where there are fewer, out of
+    the validation part: who has few labels has few to choose with. The mean of the draws' validation accuracies chooses
+    the regularisation of each k, for all draws together. No test image is ever drawn from.
+
+    A k that some class does not have in the training part is left out, and a line says so; where that leaves none, k is
+    what the smallest class has.
     """
 
     per_class: tuple[Count, ...] = (1, 6, 20)
@@ -30,7 +35,15 @@ class FewLabels(Protocol):
     one object; how many objects were named to a learner is what the curve over labels is about."""
 
     def measure(self, encoded: EncodedSet) -> list[Measure]:
-        return [self._with_labels(k, encoded) for k in self.per_class]
+        images, train = encoded.images, encoded.split.train
+        label, number = images.label[train], images.group[train] if self.of == "objects" else train
+        fewest = min(len(np.unique(number[label == each])) for each in np.unique(label))
+        if missing := [k for k in self.per_class if k > fewest]:
+            many = " and ".join(map(str, missing))
+            _say_once(f"{images.name}: few_labels has no {many} {self.of} of each class; its smallest has {fewest}")
+        return [self._with_labels(k, encoded) for k in self.per_class if k <= fewest] or [
+            self._with_labels(fewest, encoded)
+        ]
 
     def _with_labels(self, k: int, encoded: EncodedSet) -> Measure:
         label, parts = encoded.images.label, encoded.split
@@ -58,3 +71,8 @@ class FewLabels(Protocol):
         return Measure(
             f"accuracy@{k}{' objects' if self.of == 'objects' else ''}", float(np.mean(values)), about, parts.test
         )
+
+
+@cache
+def _say_once(what: str) -> None:
+    print(f"embodied-ssl: {what}", file=sys.stderr)

@@ -49,6 +49,7 @@ class GoThere(Protocol):
 
     usual = False
     divides = False
+    wants = "poses of a body that walks: data sets of roam"
 
     pairs: tuple[Count, ...] = (100, 1000, 5000)
     """n: pairs of frames that the ridge is fitted on; more than training rooms have are not measured."""

@@ -36,6 +36,7 @@ class Grasping(Protocol):
 
     usual = False
     divides = False
+    wants = "grasps: data sets of grasp"
 
     grasps: tuple[Count, ...] = (100, 1000, 5000)
     """n: labelled grasps that the head is fitted to; more than the training part has are not measured."""

@@ -46,6 +46,7 @@ class Imitation(Protocol):
 
     usual = False
     divides = False
+    wants = "demonstrations: data sets of tasks of control, with cameras"
 
     demonstrations: tuple[Count, ...] = (50,)
     """n: demonstrations that the policy is cloned from; more than there are are not measured."""

@@ -34,6 +34,7 @@ class NextBestView(Protocol):
     """
 
     divides = False  # by itself: always by categories
+    wants = "motions about one object: data sets of orbit and hold"
 
     motions: Several = 8
     """Patterns that the motions between any two views of an object are clustered into."""

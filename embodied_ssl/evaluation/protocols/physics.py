@@ -35,6 +35,7 @@ class Physics(Protocol):
 
     usual = False
     divides = False
+    wants = "what objects are made of: data sets of orbit, hold, grasp, push and poke"
 
     crop: SomeShare = 0.3
     """Side of the patch about an object on a table, as a share of the image."""

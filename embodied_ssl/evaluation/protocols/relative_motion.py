@@ -49,6 +49,7 @@ class RelativeMotion(Protocol):
 
     usual = False
     divides = False
+    wants = "motions: data sets of videos, as roam, orbit and hold"
 
     max_gap_s: Positive = 1.0
     """Longest time between the frames of a pair, s."""

@@ -45,6 +45,7 @@ class Senses(Protocol):
 
     usual = False
     divides = False
+    wants = "acts: data sets of grasp, push and poke"
 
     crop: SomeShare = 0.3
     """Side of the patch about the place, as a share of the image."""
