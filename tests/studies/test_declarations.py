@@ -31,7 +31,7 @@ def test_every_file_is_a_study_or_known_to_be_none():
             assert isinstance(import_module(f"embodied_ssl.studies.{module.name}").STUDY, Study), module.name
 
 
-@pytest.mark.parametrize("name", studies._built_in())
+@pytest.mark.parametrize("name", studies.built_in_studies())
 def test_rows_of_a_study_are_methods_settings_and_data_that_there_are(name, tmp_path):
     study = study_named(name)
     assert {"minute", "hour", "day"} <= set(study.sizes)
