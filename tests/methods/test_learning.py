@@ -172,7 +172,7 @@ def test_what_has_no_negatives_begins_slowly_and_learns(name, steps, settings, f
 BANKED = [
     ("instdisc", 250, {}, 0.2),
     ("local_agg", 150, {"warmup": 0.4, "cluster_size": 10}, 0.2),
-    ("pirl", 80, {}, 0.1),
+    ("pirl", 100, {}, 0.1),
     ("nat", 300, {"dim": 16}, 0.12),
 ]
 
