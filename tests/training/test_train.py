@@ -365,6 +365,35 @@ def test_what_was_learned_before_leaves_no_gradient(roam, tmp_path):
             assert torch.equal(found[0][name], found[1][name])
 
 
+class Inferred(Method):
+    """Draws a head of what the data say, and a buffer before training, both from torch's own generator."""
+
+    def __init__(self, encoder, width: int | None = None):
+        super().__init__(encoder)
+        self.register_buffer("noise", torch.zeros(3))
+        if width is not None:
+            self.head = torch.nn.Linear(encoder.dim, width)
+
+    def infer_shapes(self, streams, rng):
+        self.width = len(streams["frames"])
+        self.head = torch.nn.Linear(self.encoder.dim, self.width)
+
+    def prepare(self, streams, rng):
+        self.noise.copy_(torch.rand(3))
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        return {"loss": self.head(self.encoder(frames.images.float() / 255)).square().mean()}
+
+
+def test_what_is_drawn_before_training_is_of_the_seed_wherever_torch_stands(roam, tmp_path):
+    found = []
+    for out, stands in (("one", 1), ("other", 2), ("one", 3)):  # the last finds the run of the first
+        torch.manual_seed(stands)
+        found.append(weights(train(method(Inferred), tmp_path / out, {"frames": roam}, Recipe(steps=1), QUIET)))
+    assert found[0] == found[1] == found[2]
+    assert load_file(tmp_path / "one/method.safetensors")["noise"].unique().numel() == 3
+
+
 def test_parts_of_a_batch_hold_the_same_samples(roam, tmp_path):
     """Without noise, dropout and batch norm's statistics, the gradient of two halves is that of the whole."""
 
