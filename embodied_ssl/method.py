@@ -5,7 +5,7 @@ import inspect
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union, get_args, get_origin
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import within_limits
+from embodied_ssl.limits import hints_of, within_limits
 from embodied_ssl.recipe import Preset, Recipe
 
 
@@ -180,7 +180,7 @@ def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:
 
     Raises DataError for a signature that the trainer could not call.
     """
-    hints = get_type_hints(method.loss)
+    hints = hints_of(method.loss)
     parameters = inspect.signature(method.loss).parameters
     found = {}
     open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # joint takes any
@@ -202,7 +202,7 @@ def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:
 
 def _batch_type(hint: Any) -> type[Batch] | None:
     """The type of batch in `Batch` or `Batch | None`."""
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType, Annotated) else (hint,)
     return next((option for option in options if isinstance(option, type) and issubclass(option, Batch)), None)
 
 

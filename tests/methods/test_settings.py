@@ -78,6 +78,25 @@ def test_a_method_that_extends_another_has_the_settings_of_both():
         Extended(encoder(), width=0)
 
 
+class Ranged(Method):
+    """A setting of a fixed length."""
+
+    def __init__(self, encoder, scale: tuple[float, float] = (0.2, 1.0)):
+        super().__init__(encoder)
+
+
+class Given(Ranged):
+    """Gives it to the class that it extends, made anew."""
+
+    def __init__(self, encoder, scale: tuple[float, float] = (0.2, 1.0)):
+        super().__init__(encoder, scale=(scale[0], scale[1]))
+
+
+def test_a_fixed_tuple_is_the_same_after_json():
+    settings = json.loads(json.dumps(Given(encoder()).settings()))
+    assert Given(encoder(), **settings).scale == (0.2, 1.0)
+
+
 class Wider(Plain):
     """With a default of its own for what it extends."""
 
