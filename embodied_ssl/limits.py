@@ -112,6 +112,8 @@ def _held(name: str, hint: Any, value: Any) -> Any:
         return _tuple(name, options, value)
     if hint is bool:
         return _boolean(name, value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)  # a text in JSON
     return _number(name, hint, value) if hint in (int, float) else value
 
 

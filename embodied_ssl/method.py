@@ -4,7 +4,9 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union, get_args, get_origin
 
 import numpy as np
@@ -16,7 +18,13 @@ from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import hints_of, within_limits
+from embodied_ssl.plugins import origin_of
 from embodied_ssl.recipe import Preset, Recipe
+
+_OF_MAKING = ("name", "encoder", "image_size", "seed", "init", "preset")
+"""What `make_method` takes beside the settings of a method: no names of them."""
+COLUMNS = {"step", "feature_rank", "feature_deviation", "linear_probe", "knn"}
+"""Of `metrics.csv` that the trainer and its monitor write: no names of losses."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ class Method(nn.Module):
             hidden = [name for name in settings_of(cls) if hasattr(cls, name)]
             if hidden:
                 raise TypeError(f"{cls.__name__}: the setting '{hidden[0]}' has the name of a method; take another")
+            if taken := [name for name in settings_of(cls) if name in _OF_MAKING]:
+                raise DataError(f"{cls.__name__}: the setting '{taken[0]}' is a parameter of make_method; take another")
             cls.__init__ = within_limits(_keeping_settings(cls.__init__))  # type: ignore[method-assign]
 
     if TYPE_CHECKING:  # settings and buffers are declared by a signature and by name, where a type checker can't look
@@ -220,7 +230,7 @@ def _keeping_settings(init: Callable[..., None]) -> Callable[..., None]:
         given = signature.bind(self, *args, **kwargs)
         given.apply_defaults()
         for name, value in ((name, given.arguments[name]) for name in own):
-            if vars(self).get(name, value) != value:
+            if (before := vars(self).get(name, value)) is not value and before != value:
                 raise TypeError(f"{type(self).__name__}: its own '{name}' differs from what it gives to `super()`")
             if not isinstance(value, nn.Module | Tensor):
                 vars(self)[name] = value
@@ -230,8 +240,17 @@ def _keeping_settings(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """The value of a setting as JSON can hold it: the fields of a dataclass by name."""
-    if isinstance(value, nn.Module | Tensor):
-        kind = type(value).__name__
-        raise DataError(f"{name}: a {kind} can't be saved as a setting of a run; give its name or its file")
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    """The value of a setting as JSON can hold it: a path as text, the fields of a dataclass by name."""
+    if value is None or isinstance(value, str | int | float):  # booleans are integers
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        several = [_plain(name, each) for each in value]
+        return tuple(several) if isinstance(value, tuple) else several
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(f"{name}.{key}", each) for key, each in value.items()}
+    kind = type(value).__name__
+    raise DataError(f"{name}: a {kind} can't be saved as a setting of a run; give its name or its file")
