@@ -210,6 +210,29 @@ def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:
     return found
 
 
+def checked_losses(method: Method, losses: Any) -> dict[str, Tensor]:
+    """What the `loss` of a method gave, numbers as tensors. Raises DataError for anything but scalars by name."""
+    if not isinstance(losses, dict):
+        raise _no_losses(method, type(losses).__name__)
+    if not isinstance(losses.get("loss"), Tensor):
+        raise _no_losses(method, f"a dict of {', '.join(map(str, losses)) or 'nothing'}")
+    found = {}
+    for name, value in losses.items():
+        scalar = torch.tensor(float(value), device=losses["loss"].device) if isinstance(value, Real) else value
+        if not isinstance(name, str) or not isinstance(scalar, Tensor):
+            raise _no_losses(method, f"a {type(value).__name__} by the name {name!r}")
+        if scalar.ndim if name == "loss" else scalar.numel() != 1:
+            raise _no_losses(method, f"'{name}' of shape {[*scalar.shape]}")
+        found[name] = scalar
+    if taken := found.keys() & COLUMNS:
+        raise DataError(f"{origin_of(method)}.loss gave '{min(taken)}', a column of metrics.csv; take another name")
+    return found
+
+
+def _no_losses(method: Method, given: str) -> DataError:
+    return DataError(f'{origin_of(method)}.loss gave {given}; return {{"loss": scalar, ...}}, of tensors []')
+
+
 def _batch_type(hint: Any) -> type[Batch] | None:
     """The type of batch in `Batch` or `Batch | None`."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType, Annotated) else (hint,)

@@ -12,7 +12,7 @@ from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative
-from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec
+from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, checked_losses
 
 
 class Joint(Method):
@@ -111,7 +111,7 @@ class Joint(Method):
         terms: list[Tensor] = []
         found: dict[str, Tensor] = {}
         for (name, member), weight in zip(self._members(), weights, strict=True):
-            losses = member.loss(**_own(name, batches), step=step)
+            losses = checked_losses(member, member.loss(**_own(name, batches), step=step))
             terms.append(weight * losses["loss"])
             found |= {f"{name}.{key}": value for key, value in losses.items()}
         return {"loss": torch.stack(terms).sum(), **found}

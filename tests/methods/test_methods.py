@@ -296,6 +296,13 @@ def test_joint_is_the_weighted_sum_of_its_parts():
     assert input_streams_of(method_class("drlim")).keys() == {"pairs"}
 
 
+def test_joint_says_which_part_gave_no_losses(monkeypatch):
+    joint = make_method("joint", "conv4", SIZE, methods=("drlim",))
+    monkeypatch.setattr(method_class("drlim"), "loss", lambda self, **_: torch.zeros(()))
+    with pytest.raises(DataError, match=r"DrLIM\.loss gave Tensor; return"):
+        joint.loss(step=step())
+
+
 def test_names_are_checked():
     with pytest.raises(DataError, match=r"unknown method 'equivarience': did you mean 'equivariance'\?"):
         make_method("equivarience")
