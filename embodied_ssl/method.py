@@ -144,8 +144,10 @@ class Method(nn.Module):
         return []
 
     def input_streams(self) -> dict[str, StreamSpec]:
-        """The streams that `loss` takes, by name, required or not."""
-        return input_streams_of(type(self))
+        """The streams that `loss` takes, by name, required or not. Raises DataError where it takes none."""
+        if found := input_streams_of(type(self)):
+            return found
+        raise DataError(f"{origin_of(self)} has no loss of batches; write `def loss(self, frames: Frames, step: Step)`")
 
     def settings(self) -> dict[str, Any]:
         """The values of the parameters of `__init__`, without the encoder, as JSON can hold them.

@@ -43,7 +43,7 @@ class Joint(Method):
             loss_weights: of their losses, in the same order; none: all 1.
             method_settings: of the methods, by name of the method.
         """
-        from embodied_ssl.methods import method_class, method_name
+        from embodied_ssl.methods import check_method_settings, method_class, method_name
 
         super().__init__(encoder)
         names = {name: method_name(method_class(name)) for name in methods}  # `tico` of `examples.tico:TiCo`
@@ -57,7 +57,8 @@ class Joint(Method):
         own = {names.get(name, name): settings for name, settings in (method_settings or {}).items()}
         self.members = nn.ModuleDict()
         for named, name in names.items():
-            member = method_class(named)(encoder, **own.get(name, {}))
+            check_method_settings(name, kind := method_class(named), own.get(name, {}))
+            member = kind(encoder, **own.get(name, {}))
             if member.encoder is not encoder:
                 raise DataError(
                     f"joint: {name} takes an encoder of its own kind; share --encoder {member.encoder.name}"

@@ -101,6 +101,7 @@ def test_a_method_keeps_the_contract(name):
     again = make_method(name, None, SIZE, seed=0, **method.settings())
     again.load_state_dict(method.state_dict())  # what is prepared has a fixed shape
     assert method.input_streams()
+    assert method.stream_options().keys() <= method.input_streams().keys()
     losses = method.loss(**given(method), step=step())
     losses["loss"].backward()
     assert torch.isfinite(losses["loss"])
