@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.store.files import remove_temporaries, write_atomically
@@ -174,7 +174,7 @@ def weights_digest(module: nn.Module) -> str:
 
 def _check_tensor(module: nn.Module, name: str, tensor: Any) -> None:
     """Raise DataError for a part of a state that no file of weights holds."""
-    if isinstance(tensor, UninitializedTensorMixin):
+    if is_lazy(tensor):
         what, remedy = "has no shape yet", "make lazy layers in `infer_shapes`, or give them a batch before training"
     elif not isinstance(tensor, Tensor):
         what, remedy = f"is a {type(tensor).__name__}, no tensor", "keep it in buffers, or in settings"
