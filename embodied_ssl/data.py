@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from embodied_ssl.datasets.read.streams import Stream, batch_class
 from embodied_ssl.datasets.store.manifest import MANIFEST, data_sha256
 from embodied_ssl.method import Method
 from embodied_ssl.methods import method_name
+from embodied_ssl.registry import check_settings
 
 Source = Path | str
 Sources = Source | Sequence[Source]
@@ -125,6 +127,8 @@ def take_streams(
     """
     specs, options = method.input_streams(), method.stream_options()
     check_streams(method, sources)
+    if unknown := options.keys() - specs.keys():
+        raise unknown_name(f"stream in stream_options of {type(method).__name__}", min(unknown), specs)
     signals = {name: each for name, each in (motor or {}).items() if each != OWN}
     for name in signals:
         if name not in specs or specs[name].batch not in WITH_MOTIONS or name not in sources:
@@ -235,6 +239,7 @@ class _Wanted:
         ours = (Path(source) / MANIFEST).is_file()
         labelled = self.batch is batches.LabelledFrames
         if labelled or (self.batch is batches.Frames and not ours):
+            check_settings(f"the stream {self.name}", self.options, ["per_class"])
             few = self.options.get("per_class"), self.seed
             return _of_images(self.files(source), source, self.part, labelled=labelled, few=few)
         dataset = Dataset.open(source)
@@ -242,7 +247,9 @@ class _Wanted:
             raise DataError(f"{source}: a {dataset.kind} data set has no {self.name}; it takes {origin(self.batch)}")
         told = "" if self.motor == OWN else f"motor signals: {self.motor}"
         taken_from = Origin(source, data_sha256(source), len(dataset.images()), dataset.digests, told=told)
-        return getattr(dataset, _stream_of(self.batch))(**self.options), taken_from
+        cut = getattr(dataset, _stream_of(self.batch))
+        check_settings(f"the stream {self.name}", self.options, signature(cut).parameters)
+        return cut(**self.options), taken_from
 
 
 def _check_bodies(sources: Sequence[Source]) -> None:

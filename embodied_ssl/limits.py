@@ -64,7 +64,7 @@ def within_limits(function: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(function)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         given = signature.bind(*args, **kwargs)
-        given.arguments.update(hold(get_type_hints(function, include_extras=True), given.arguments))
+        given.arguments.update(hold(hints_of(function), given.arguments))
         return function(*given.args, **given.kwargs)
 
     return checked
@@ -77,9 +77,19 @@ def hold(hints: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 def hold_fields(settings: Any) -> None:
     """Hold the fields of a frozen dataclass to their limits; for its `__post_init__`. Raises DataError as `hold`."""
-    hints = get_type_hints(type(settings), include_extras=True)
-    for name, value in hold(hints, vars(settings)).items():
+    for name, value in hold(hints_of(type(settings)), vars(settings)).items():
         object.__setattr__(settings, name, value)
+
+
+def hints_of(annotated: Any) -> dict[str, Any]:
+    """The annotations of a function or a class. Raises DataError where only a type checker knows a name in them."""
+    try:
+        return get_type_hints(annotated, include_extras=True)
+    except NameError as error:
+        raise DataError(
+            f"{annotated.__module__}:{annotated.__qualname__}: {error.name} of its annotations is not there; import it "
+            "outside of `if TYPE_CHECKING`"
+        ) from None
 
 
 def _held(name: str, hint: Any, value: Any) -> Any:
@@ -98,13 +108,23 @@ def _held(name: str, hint: Any, value: Any) -> Any:
         raise unknown_name(name, str(value), map(str, options))
     if isinstance(origin, type) and issubclass(origin, Sequence) and isinstance(value, str | Path):
         raise DataError(f"{name}: '{value}'; give a list, ['{value}']")  # else its letters would be taken
-    if origin is tuple and options[1:] == (...,):
-        if not isinstance(value, list | tuple):
-            raise DataError(f"{name}: {value!r}; give a list")
-        return tuple(_held(name, options[0], each) for each in value)
+    if origin is tuple:
+        return _tuple(name, options, value)
     if hint is bool:
         return _boolean(name, value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)  # a text in JSON
     return _number(name, hint, value) if hint in (int, float) else value
+
+
+def _tuple(name: str, options: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    """A tuple of a list, as which JSON holds it; of any length (`tuple[float, ...]`), or of a fixed one."""
+    if not isinstance(value, list | tuple):
+        raise DataError(f"{name}: {value!r}; give a list")
+    options = options[:1] * len(value) if options[1:] == (...,) else options
+    if len(value) != len(options):
+        raise DataError(f"{name}: {value!r}; give a list of {len(options)}")
+    return tuple(_held(name, option, each) for option, each in zip(options, value, strict=True))
 
 
 def _boolean(name: str, value: Any) -> bool:
@@ -124,7 +144,7 @@ def _dataclass(name: str, kind: type, value: Any) -> Any:
     for each in value:
         if each not in own:
             raise unknown_name(f"setting of {name}", each, own)
-    return kind(**value)
+    return kind(**hold(hints_of(kind), value))  # a plain one does not hold its fields itself
 
 
 def _number(name: str, kind: type[int] | type[float], value: Any) -> int | float:

@@ -4,8 +4,10 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, fields, is_dataclass
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union, get_args, get_origin
 
 import numpy as np
 import torch
@@ -15,8 +17,14 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
-from embodied_ssl.limits import within_limits
+from embodied_ssl.limits import hints_of, within_limits
+from embodied_ssl.plugins import origin_of
 from embodied_ssl.recipe import Preset, Recipe
+
+_OF_MAKING = ("name", "encoder", "image_size", "seed", "init", "preset")
+"""What `make_method` takes beside the settings of a method: no names of them."""
+COLUMNS = {"step", "feature_rank", "feature_deviation", "linear_probe", "knn"}
+"""Of `metrics.csv` that the trainer and its monitor write: no names of losses."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ class Method(nn.Module):
             hidden = [name for name in settings_of(cls) if hasattr(cls, name)]
             if hidden:
                 raise TypeError(f"{cls.__name__}: the setting '{hidden[0]}' has the name of a method; take another")
+            if taken := [name for name in settings_of(cls) if name in _OF_MAKING]:
+                raise DataError(f"{cls.__name__}: the setting '{taken[0]}' is a parameter of make_method; take another")
             cls.__init__ = within_limits(_keeping_settings(cls.__init__))  # type: ignore[method-assign]
 
     if TYPE_CHECKING:  # settings and buffers are declared by a signature and by name, where a type checker can't look
@@ -134,8 +144,10 @@ class Method(nn.Module):
         return []
 
     def input_streams(self) -> dict[str, StreamSpec]:
-        """The streams that `loss` takes, by name, required or not."""
-        return input_streams_of(type(self))
+        """The streams that `loss` takes, by name, required or not. Raises DataError where it takes none."""
+        if found := input_streams_of(type(self)):
+            return found
+        raise DataError(f"{origin_of(self)} has no loss of batches; write `def loss(self, frames: Frames, step: Step)`")
 
     def settings(self) -> dict[str, Any]:
         """The values of the parameters of `__init__`, without the encoder, as JSON can hold them.
@@ -180,7 +192,7 @@ def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:
 
     Raises DataError for a signature that the trainer could not call.
     """
-    hints = get_type_hints(method.loss)
+    hints = hints_of(method.loss)
     parameters = inspect.signature(method.loss).parameters
     found = {}
     open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # joint takes any
@@ -200,9 +212,32 @@ def input_streams_of(method: type[Method]) -> dict[str, StreamSpec]:
     return found
 
 
+def checked_losses(method: Method, losses: Any) -> dict[str, Tensor]:
+    """What the `loss` of a method gave, numbers as tensors. Raises DataError for anything but scalars by name."""
+    if not isinstance(losses, dict):
+        raise _no_losses(method, type(losses).__name__)
+    if not isinstance(losses.get("loss"), Tensor):
+        raise _no_losses(method, f"a dict of {', '.join(map(str, losses)) or 'nothing'}")
+    found = {}
+    for name, value in losses.items():
+        scalar = torch.tensor(float(value), device=losses["loss"].device) if isinstance(value, Real) else value
+        if not isinstance(name, str) or not isinstance(scalar, Tensor):
+            raise _no_losses(method, f"a {type(value).__name__} by the name {name!r}")
+        if scalar.ndim if name == "loss" else scalar.numel() != 1:
+            raise _no_losses(method, f"'{name}' of shape {[*scalar.shape]}")
+        found[name] = scalar
+    if taken := found.keys() & COLUMNS:
+        raise DataError(f"{origin_of(method)}.loss gave '{min(taken)}', a column of metrics.csv; take another name")
+    return found
+
+
+def _no_losses(method: Method, given: str) -> DataError:
+    return DataError(f'{origin_of(method)}.loss gave {given}; return {{"loss": scalar, ...}}, of tensors []')
+
+
 def _batch_type(hint: Any) -> type[Batch] | None:
     """The type of batch in `Batch` or `Batch | None`."""
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType, Annotated) else (hint,)
     return next((option for option in options if isinstance(option, type) and issubclass(option, Batch)), None)
 
 
@@ -220,7 +255,7 @@ def _keeping_settings(init: Callable[..., None]) -> Callable[..., None]:
         given = signature.bind(self, *args, **kwargs)
         given.apply_defaults()
         for name, value in ((name, given.arguments[name]) for name in own):
-            if vars(self).get(name, value) != value:
+            if (before := vars(self).get(name, value)) is not value and before != value:
                 raise TypeError(f"{type(self).__name__}: its own '{name}' differs from what it gives to `super()`")
             if not isinstance(value, nn.Module | Tensor):
                 vars(self)[name] = value
@@ -230,8 +265,17 @@ def _keeping_settings(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """The value of a setting as JSON can hold it: the fields of a dataclass by name."""
-    if isinstance(value, nn.Module | Tensor):
-        kind = type(value).__name__
-        raise DataError(f"{name}: a {kind} can't be saved as a setting of a run; give its name or its file")
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    """The value of a setting as JSON can hold it: a path as text, the fields of a dataclass by name."""
+    if value is None or isinstance(value, str | int | float):  # booleans are integers
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        several = [_plain(name, each) for each in value]
+        return tuple(several) if isinstance(value, tuple) else several
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(f"{name}.{key}", each) for key, each in value.items()}
+    kind = type(value).__name__
+    raise DataError(f"{name}: a {kind} can't be saved as a setting of a run; give its name or its file")

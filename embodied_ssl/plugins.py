@@ -102,8 +102,15 @@ def name_of(named: Any) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", named.__name__).lower()
 
 
+def _check_name(name: str, named: Any) -> None:
+    """Raises NoPlugin for a name that no option, file or part of a network could have."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise NoPlugin(f"{origin_of(named)}: its name '{name}' has more than letters, digits, _ and -; take another")
+
+
 def _add(found: dict[str, Any], name: str, named: Any, group: str) -> None:
-    """Raises NoPlugin where something else has the name already."""
+    """Raises NoPlugin for what is no name, and where something else has it already."""
+    _check_name(name, named)
     if found.setdefault(name, named) is not named:
         both = f"{origin_of(found[name])} and {origin_of(named)}"
         raise NoPlugin(f"two {group.replace('_', ' ')} are called {name}: {both}; give one an attribute `name`")
@@ -129,6 +136,7 @@ def _loaded(group: str, is_one: Callable[[Any], bool], built_in: Iterable[str]) 
                 raise NoPlugin("a name that is built in")
             if not is_one(named := entry.load()):
                 raise NoPlugin(f"{entry.value} is none of the {group.replace('_', ' ')}")
+            _check_name(name, named)
             found[name] = named
         except (Exception, SystemExit) as error:  # whatever is wrong in it
             _say_once(f"the entry point {name} of embodied_ssl.{group} is left out: {_in_a_line(error)}")

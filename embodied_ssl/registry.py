@@ -79,8 +79,10 @@ class Registry(Generic[T]):
         return isinstance(each, type) and issubclass(each, self._base) and each is not self._base
 
 
-def check_settings(name: str, given: dict[str, Any], own: Collection[str]) -> None:
-    """DataError where something that is called `name` is given a setting that it does not have."""
+def check_settings(name: str, given: Collection[str], own: Collection[str], needed: Collection[str] = ()) -> None:
+    """DataError where something that is called `name` is given a setting that it does not have, or not one it needs."""
     for setting in given:
         if setting not in own:
             raise unknown_name(f"setting of {name}", setting, own) if own else DataError(f"{name} has no settings")
+    if missing := [setting for setting in needed if setting not in given]:
+        raise DataError(f"{name}: its setting '{missing[0]}' has no default; give a value for it")

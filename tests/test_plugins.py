@@ -413,6 +413,113 @@ def test_a_name_of_something_else_is_refused(here, ask, name, message):
         ask(name)
 
 
+NEEDY = (
+    GREY.replace("width: int = 8", "width: int")
+    + """
+class Base(Method):
+    pass
+"""
+)
+
+
+def test_a_setting_without_a_default_is_asked_for_by_name(here):
+    write(here / "needy.py", NEEDY)
+    plugins.use("needy")
+    said = "grey_world: its setting 'width' has no default; give a value for it"
+    with pytest.raises(DataError, match=said):
+        make_method("grey_world", "tiny", 8)
+    with pytest.raises(DataError, match=said):
+        make_method("joint", "tiny", 8, methods=("grey_world",))
+    with pytest.raises(DataError, match="unknown setting of grey_world 'widht': did you mean 'width'"):
+        make_method("joint", "tiny", 8, methods=("grey_world",), method_settings={"grey_world": {"widht": 3}})
+    assert make_method("grey_world", "tiny", 8, width=3).width == 3
+    text = "from dataclasses import dataclass\nfrom embodied_ssl.evaluation.protocol import Protocol\n"
+    write(here / "asks.py", text + "@dataclass(frozen=True)\nclass Asks(Protocol):\n    most: int\n")
+    with pytest.raises(DataError, match="asks:Asks: its setting 'most' has no default"):
+        make_protocol("asks:Asks")
+
+
+def test_a_method_without_a_loss_is_told_to_have_one(here, folder, capsys):
+    write(here / "needy.py", NEEDY)
+    plugins.use("needy")
+    assert main(["train", "base", "--frames", "images", "--out", "run"]) == 2
+    assert "needy:Base has no loss of batches; write `def loss(" in capsys.readouterr().err
+    with pytest.raises(DataError, match="needy:Base has no loss of batches"):
+        train(make_method("base", "tiny", 8), here / "run", {"frames": folder}, settings=QUIET)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("{'framse': {}}", "unknown stream in stream_options of GreyWorld 'framse': did you mean 'frames'"),
+        ("{'frames': {'x': 1}}", "unknown setting of the stream frames 'x': valid are per_class"),
+    ],
+)
+def test_options_of_no_stream_and_of_no_kind_are_refused(here, folder, options, said):
+    write(
+        here / "grey.py",
+        GREY.replace("    def loss", f"    def stream_options(self):\n        return {options}\n\n    def loss"),
+    )
+    with pytest.raises(DataError, match=said):
+        train(make_method("grey:GreyWorld", "grey:Tiny", 8), here / "run", {"frames": folder}, settings=QUIET)
+
+
+@pytest.mark.parametrize("name", ["sub.v2", "my method", "a/b", ""])
+def test_a_name_that_no_option_could_have_is_refused(here, name):
+    write(here / "grey.py", GREY.replace("    recipe =", f"    name = {name!r}\n    recipe ="))
+    plugins.use("grey")
+    with pytest.raises(plugins.NoPlugin, match=f"grey:GreyWorld: its name '{name}' has more than letters"):
+        method_names()
+
+
+OURS = """
+import torch
+from embodied_ssl.encoders import Encoder
+
+class Own(Encoder):
+    def __init__(self):
+        super().__init__()
+        {said}
+
+    def {gives}
+
+def lies() -> torch.nn.Module:
+    return "text"
+"""
+STAGES = "stages(self, images): return {'maps': images}"
+
+
+@pytest.mark.parametrize(
+    ("said", "gives", "message"),
+    [
+        ("self.channels = {'maps': 3}", STAGES, "own: its `dim` is None, but it gives 3; set it in `__init__`"),
+        ("self.dim = 3", STAGES, r"own: its `channels` is None, but it gives \{'maps': 3\}"),
+        ("self.channels, self.dim = {'maps': 4}, 3", STAGES, r"its `channels` is \{'maps': 4\}, but it gives"),
+        ("self.dim = 3", "forward(self, images): return images.mean((2, 3))", "own has no `stages`; write them"),
+        (
+            "self.dim = 3",
+            "stages(self, images): return images",
+            r"own takes no images of 8 px \(.*\); an encoder takes",
+        ),
+    ],
+)
+def test_an_encoder_that_is_not_what_it_says_is_refused_at_once(here, said, gives, message):
+    write(here / "mine.py", OURS.replace("{said}", said).replace("{gives}", gives))
+    with pytest.raises(DataError, match=message):
+        make_encoder("mine:Own", 8)
+
+
+def test_an_encoder_that_is_what_it_says_is_taken_and_draws_nothing(here):
+    write(
+        here / "mine.py", OURS.replace("{said}", "self.channels, self.dim = {'maps': 3}, 3").replace("{gives}", STAGES)
+    )
+    before = torch.get_rng_state()
+    assert make_encoder("mine:Own", 8).dim == 3
+    assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(DataError, match=r"lies makes a str, no nn\.Module"):
+        make_encoder("mine:lies", 8)
+
+
 FORMS = {
     "features": ("images.mean((2, 3))", {"features": 3}, 3),
     "map": ("images", {"maps": 3}, 3),

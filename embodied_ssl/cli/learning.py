@@ -193,5 +193,5 @@ def _input_streams(name: str, kind: "type[Method]", arguments: Sequence[str]) ->
     parser = Parser(f"train {name}")
     parser.settings("", kind, "method", {"encoder"})
     parser.for_all()
-    settings = built(kind, parser.known_values(arguments)["method"])
+    settings = built(kind, parser.known_values(arguments).get("method", {}))
     return make_method(name, "conv4", 32, 0, **settings).input_streams()

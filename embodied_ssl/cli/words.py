@@ -6,9 +6,11 @@ from argparse import SUPPRESS
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from textwrap import wrap
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import ActionSubCommands, DefaultHelpFormatter
+
+from embodied_ssl.limits import hints_of
 
 _WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -113,7 +115,7 @@ def elements(hint: Any) -> set[Any]:
 
 def parameters_of(source: type | Callable[..., Any]) -> dict[str, Any]:
     """The types of the parameters of a class or a function, by name."""
-    hints = get_type_hints(source.__init__ if inspect.isclass(source) else source, include_extras=True)
+    hints = hints_of(source.__init__ if inspect.isclass(source) else source)
     return {name: hint for name, hint in hints.items() if name != "return"}
 
 

@@ -33,15 +33,7 @@ class OutsideEncoder(Encoder):
         self.name = name
         self.image_size = image_size
         self.network = network
-        training = network.training
-        network.eval()
-        with torch.no_grad():
-            try:
-                stages = self.stages(torch.rand(2, 3, image_size, image_size))
-            except REFUSALS as error:
-                why = " ".join(str(error).split())[:150]
-                raise DataError(f"{name} takes no images of {image_size} px ({why}); {_WANTED}") from error
-        network.train(training)
+        stages, _ = _tried(self, network, torch.rand(2, 3, image_size, image_size))
         self.channels = {key: maps.shape[1] for key, maps in stages.items()}
         self.dim = self.width
 
@@ -80,13 +72,45 @@ def outside_encoder(name: str) -> Callable[..., nn.Module]:
 
 
 def make_outside(make: Callable[..., nn.Module], name: str, image_size: int) -> Encoder:
-    """The encoder that a class or a function from outside makes."""
+    """The encoder that a class or a function from outside makes. Raises DataError for what is none."""
     sized = "image_size" in inspect.signature(make).parameters
     network = make(image_size=image_size) if sized else make()
+    if not isinstance(network, nn.Module):
+        raise DataError(f"{name} makes a {type(network).__name__}, no nn.Module; {_WANTED}")
     if not isinstance(network, Encoder):
         return OutsideEncoder(name, image_size, network)
     network.name, network.image_size = name, image_size
+    if not make.__module__.startswith(f"{__package__}."):  # ours are tested
+        _check(network)
     return network
+
+
+def _check(encoder: Encoder) -> None:
+    """Raise DataError where an encoder from outside does not give what it says."""
+    size = encoder.image_size
+    images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))  # torch's own stays as it is
+    stages, features = _tried(encoder, encoder, images)
+    gives = {"channels": {name: maps.shape[1] for name, maps in stages.items()}, "dim": features.shape[-1]}
+    for name, value in gives.items():
+        if (said := getattr(encoder, name, None)) != value:
+            raise DataError(f"{encoder.name}: its `{name}` is {said}, but it gives {value}; set it in `__init__`")
+
+
+def _tried(encoder: Encoder, network: nn.Module, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """The stages and the pooled features that an encoder gives at rest. Raises DataError where it takes no images."""
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        try:
+            stages = encoder.stages(images)
+            features = encoder.pool(stages)
+        except NotImplementedError:
+            raise DataError(f"{encoder.name} has no `stages`; write them, or extend nn.Module with `forward`") from None
+        except REFUSALS as error:
+            why = " ".join(str(error).split())[:150]
+            raise DataError(f"{encoder.name} takes no images of {len(images[0, 0])} px ({why}); {_WANTED}") from error
+    network.train(training)
+    return stages, features
 
 
 def _makes_one(make: Any) -> bool:

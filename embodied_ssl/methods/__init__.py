@@ -1,5 +1,6 @@
 """Methods by name: each file here holds one, and is called as it is; others come from outside (`plugins`)."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,21 @@ def make_method(
     Raises DataError for an unknown name, and for settings that the method does not have.
     """
     kind = method_class(name)
-    check_settings(name, settings, settings_of(kind))
     chosen = preset_of(name, kind, preset)
+    settings = {**chosen.settings, **settings}
+    check_method_settings(name, kind, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = make_encoder(encoder or chosen.encoder, image_size or chosen.image_size, init)
-        method = kind(made, **{**chosen.settings, **settings})
+        method = kind(made, **settings)
     method.recipe = chosen.recipe
     return method
+
+
+def check_method_settings(name: str, kind: type[Method], given: Collection[str]) -> None:
+    """DataError for settings that the method of this name does not have, and for those that it needs besides."""
+    own = settings_of(kind)
+    check_settings(name, given, own, [setting for setting, each in own.items() if each.default is each.empty])
 
 
 def preset_of(name: str, kind: type[Method], preset: str) -> Preset:

@@ -12,7 +12,7 @@ from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.limits import NonNegative
-from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec
+from embodied_ssl.method import Method, Panel, Recipe, Step, StreamSpec, checked_losses
 
 
 class Joint(Method):
@@ -43,7 +43,7 @@ class Joint(Method):
             loss_weights: of their losses, in the same order; none: all 1.
             method_settings: of the methods, by name of the method.
         """
-        from embodied_ssl.methods import method_class, method_name
+        from embodied_ssl.methods import check_method_settings, method_class, method_name
 
         super().__init__(encoder)
         names = {name: method_name(method_class(name)) for name in methods}  # `tico` of `examples.tico:TiCo`
@@ -57,7 +57,8 @@ class Joint(Method):
         own = {names.get(name, name): settings for name, settings in (method_settings or {}).items()}
         self.members = nn.ModuleDict()
         for named, name in names.items():
-            member = method_class(named)(encoder, **own.get(name, {}))
+            check_method_settings(name, kind := method_class(named), own.get(name, {}))
+            member = kind(encoder, **own.get(name, {}))
             if member.encoder is not encoder:
                 raise DataError(
                     f"joint: {name} takes an encoder of its own kind; share --encoder {member.encoder.name}"
@@ -111,7 +112,7 @@ class Joint(Method):
         terms: list[Tensor] = []
         found: dict[str, Tensor] = {}
         for (name, member), weight in zip(self._members(), weights, strict=True):
-            losses = member.loss(**_own(name, batches), step=step)
+            losses = checked_losses(member, member.loss(**_own(name, batches), step=step))
             terms.append(weight * losses["loss"])
             found |= {f"{name}.{key}": value for key, value in losses.items()}
         return {"loss": torch.stack(terms).sum(), **found}

@@ -83,6 +83,8 @@ class Views:
 
     def stream_options(self) -> dict[str, dict[str, Any]]:
         """How the streams `pairs` and `objects` are taken out of their data sets."""
+        if self.source == "augmentation":
+            return {}
         objects = {"across": self.across, "together": self.together, "background": self.background}
         return {"pairs": {"max_gap_s": self.max_gap_s}, "objects": objects}
 

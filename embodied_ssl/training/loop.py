@@ -13,7 +13,7 @@ import torch
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.interrupts import Asked
 from embodied_ssl.datasets.read.batches import Batch
-from embodied_ssl.method import Method, Step
+from embodied_ssl.method import Method, Step, checked_losses
 from embodied_ssl.plugins import origin_of
 from embodied_ssl.training.callbacks import Callback
 from embodied_ssl.training.devices.distributed import Agreement
@@ -89,8 +89,8 @@ def update(
         now = _step(state, step, micro_batch, split, seed)
         batch = {name: each.to(fabric.device, non_blocking=True) for name, each in next(batches).items()}
         with fabric.no_backward_sync(state.forward, enabled=not last):
-            losses = state.forward(partial(method.loss, **batch, step=now))  # views and loss: by name, each []
-            _check_losses(method, losses)
+            given = state.forward(partial(method.loss, **batch, step=now))  # views and loss: by name, each []
+            losses = _checked(method, given)
             fabric.backward(losses["loss"] / split.micro_batches)
     metrics = _averaged(state, step, losses) if logged else {}  # before the weights move, so that none are spoilt
 
@@ -105,18 +105,21 @@ def update(
     state.optimizer.zero_grad(set_to_none=True)
     method.after_step(now)
     if state.average is not None and recipe.ema is not None:
+        state.check_shapes()
         follow(state.average, method, recipe.ema)
     state.updates = step + 1
     return metrics
 
 
-def _check_losses(method: Method, losses: Any) -> None:
-    """Raise DataError where a method gives anything but losses by name."""
-    if not isinstance(losses, dict) or not isinstance(losses.get("loss"), torch.Tensor) or losses["loss"].ndim:
-        given = f"a dict of {', '.join(losses) or 'nothing'}" if isinstance(losses, dict) else type(losses).__name__
-        if isinstance(losses, dict) and isinstance(losses.get("loss"), torch.Tensor):
-            given = f"a loss of shape {[*losses['loss'].shape]}"
-        raise DataError(f'{origin_of(method)}.loss gave {given}; return {{"loss": scalar, ...}}, of tensors []')
+def _checked(method: Method, given: Any) -> dict[str, torch.Tensor]:
+    """Losses by name. Raises DataError where a method gives something else, or what nothing learns from."""
+    losses = checked_losses(method, given)
+    if not losses["loss"].requires_grad:
+        raise DataError(
+            f"{origin_of(method)}.loss gave a loss without a gradient; make it of parameters that learn, without "
+            "`detach` or `no_grad`"
+        )
+    return losses
 
 
 def _step(state: TrainingState, step: int, micro_batch: int, split: Split, seed: int) -> Step:

@@ -19,6 +19,8 @@ def make_optimizer(module: nn.Module, recipe: Recipe, fused: bool = True) -> tor
     does not decay, but plain SGD for biases and scales.
     """
     groups = _groups(module, recipe)
+    if not groups:
+        raise DataError("no parameter learns: each has `requires_grad` False; leave it True for those that are to")
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused

@@ -1,19 +1,13 @@
 """What can be said of a run besides its method, its data and its recipe: how it is watched, and where it runs."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_type_hints
+from typing import Literal
 
 from embodied_ssl.data import Source
-from embodied_ssl.limits import Count, Seed, Whole, hold
+from embodied_ssl.limits import Count, Seed, Whole, hold_fields
 from embodied_ssl.parts.precision import Precision
 
 Logger = Literal["csv", "tensorboard", "wandb", "mlflow"]
-
-
-def _hold_fields(settings: Any) -> None:
-    """Hold the fields of a frozen dataclass to the limits that their annotations state. Raises DataError."""
-    for name, value in hold(get_type_hints(type(settings), include_extras=True), vars(settings)).items():
-        object.__setattr__(settings, name, value)
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class TrainingSettings:
     """Whether to show a progress bar."""
 
     def __post_init__(self) -> None:
-        _hold_fields(self)
+        hold_fields(self)
 
 
 @dataclass(frozen=True)
@@ -72,4 +66,4 @@ class Hardware:
     them."""
 
     def __post_init__(self) -> None:
-        _hold_fields(self)
+        hold_fields(self)

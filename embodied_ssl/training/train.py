@@ -99,7 +99,8 @@ def train(
     shares = method.batch_shares()
     if unknown := shares.keys() - method.input_streams().keys():
         raise unknown_name(f"stream in batch_shares of {type(method).__name__}", unknown.pop(), method.input_streams())
-    method.infer_shapes(streams, np.random.default_rng([settings.seed, _INFER_SHAPES]))
+    with _seeded(settings.seed, _INFER_SHAPES) as rng:
+        method.infer_shapes(streams, rng)
     probe = _probe(settings)
     keep_memory()
 
@@ -113,13 +114,23 @@ def train(
             write_samples(out, taken, method.encoder.init)
         if is_finished(out):
             return out
-        state.begin(streams, np.random.default_rng([settings.seed, _PREPARE]))
+        with _seeded(settings.seed, _PREPARE) as rng:
+            state.begin(streams, rng)
         samples = {name: max(1, round(split.per_device_batch * shares.get(name, 1.0))) for name in streams}
         micro_batches = MicroBatches(streams, samples, settings.seed, fabric.global_rank, fabric.world_size)
         with _told(taken, slowness(precision, device), settings.progress) if fabric.is_global_zero else nullcontext():
             _go_on(state, micro_batches, split, settings, hardware, configuration, probe, callbacks)
         fabric.barrier()
     return out
+
+
+@contextmanager
+def _seeded(seed: int, step: int) -> Iterator[np.random.Generator]:
+    """The randomness of what comes before the updates, a function of (seed, step): torch's own has it as well."""
+    key = [seed, step]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(np.random.default_rng(key).integers(1 << 62)))
+        yield np.random.default_rng(key)
 
 
 def _go_on(

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -17,7 +17,7 @@ from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.kinds import collected_kinds
 from embodied_ssl.evaluation.settings import Settings
 from embodied_ssl.limits import Count, Limits, NonNegative, Positive, Share, within_limits
-from embodied_ssl.method import Recipe
+from embodied_ssl.method import Method, Recipe, input_streams_of
 from embodied_ssl.methods import make_method, method_class, method_names
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 
@@ -117,6 +117,41 @@ def test_numbers_come_in_as_python_has_them():
 )
 def test_limits_are_said_in_words(limits, said):
     assert str(get_args(limits)[1]) == said
+
+
+@dataclass(frozen=True)
+class Span:
+    """A plain one: it does not hold its fields itself."""
+
+    ends: tuple[float, Count] = (0.0, 1)
+
+
+@within_limits
+def spans(pair: tuple[float, Share] | None = None, span: Span = Span()):
+    return pair, span
+
+
+def test_tuples_of_a_fixed_length_come_back_from_json_as_they_were():
+    assert spans([1, 0.5], {"ends": [2, 3]}) == ((1.0, 0.5), Span((2.0, 3)))
+    for given, said in (
+        ({"pair": [1, 2]}, "pair: 2; give at least 0 and at most 1"),
+        ({"pair": [1]}, r"pair: \[1\]; give a list of 2"),
+        ({"pair": 1}, "pair: 1; give a list"),
+        ({"span": {"ends": [1, 0]}}, "ends: 0; give at least 1"),
+    ):
+        with pytest.raises(DataError, match=said):
+            spans(**given)
+
+
+def unknown_to_python(value: "Nowhere") -> None:  # noqa: F821
+    """As of an import under TYPE_CHECKING."""
+
+
+def test_types_that_only_a_type_checker_knows_are_named():
+    with pytest.raises(DataError, match=r"unknown_to_python: Nowhere of its annotations .* outside of `if TYPE_CHECK"):
+        within_limits(unknown_to_python)(1)
+    with pytest.raises(DataError, match="unknown_to_python: Nowhere"):
+        input_streams_of(type("Own", (Method,), {"loss": unknown_to_python}))
 
 
 def test_choices_offer_the_near_one():

@@ -111,12 +111,12 @@ def test_every_command_has_help(command, capsys):
 
 
 class Greedy(Method):
-    """Has settings by the names of everything else."""
+    """Has settings by the names of everything else, but for those that `make_method` takes."""
 
     recipe = Recipe(momentum=0.7)
 
     def __init__(
-        self, encoder, momentum: float = 0.5, steps: int = 7, out: str = "in", frames: int = 3, image_size: int = 5,
+        self, encoder, momentum: float = 0.5, steps: int = 7, out: str = "in", frames: int = 3,
         method: int = 11, data: int = 12, optimizer: str = "13", config: str = "14",
     ):  # fmt: skip
         super().__init__(encoder)
@@ -128,13 +128,13 @@ class Greedy(Method):
 def test_a_name_of_two_groups_is_refused_and_each_has_its_full_name():
     parser = parser_of_training("greedy", Greedy)
     own = names_of_settings(Greedy)
-    for name in ("momentum", "steps", "frames", "image_size", "optimizer"):
+    for name in ("momentum", "steps", "frames", "optimizer"):
         with pytest.raises(DataError, match=rf"--{name} may be --.*{name} or --.*{name};"):
             parser.values([f"--{name}", "1"])
     full = [f"--method.{name}={number}" for number, name in enumerate(own)]
     full += ["--data.frames=folder", "--optimizer.momentum=0.1", "--optimizer.steps=2", "--out=run"]
     given = parser.values([*full, "--encoder.image_size=48", "--encoder", "vit_tiny", "--weight-decay", "0.3"])
-    assert [given["method"][name] for name in own] == [0, 1, "2", 3, 4, 5, 6, "7", "8"]
+    assert [given["method"][name] for name in own] == [0, 1, "2", 3, 4, 5, "6", "7"]
     assert given["data"]["frames"] == ["folder"]
     assert {key: given["optimizer"][key] for key in ("momentum", "steps", "weight_decay")} == {
         "momentum": 0.1, "steps": 2, "weight_decay": 0.3,

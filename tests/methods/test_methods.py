@@ -101,6 +101,7 @@ def test_a_method_keeps_the_contract(name):
     again = make_method(name, None, SIZE, seed=0, **method.settings())
     again.load_state_dict(method.state_dict())  # what is prepared has a fixed shape
     assert method.input_streams()
+    assert method.stream_options().keys() <= method.input_streams().keys()
     losses = method.loss(**given(method), step=step())
     losses["loss"].backward()
     assert torch.isfinite(losses["loss"])
@@ -294,6 +295,13 @@ def test_joint_is_the_weighted_sum_of_its_parts():
     ]
     assert total["loss"].item() == pytest.approx(values[0] + 0.25 * values[1], rel=1e-4)
     assert input_streams_of(method_class("drlim")).keys() == {"pairs"}
+
+
+def test_joint_says_which_part_gave_no_losses(monkeypatch):
+    joint = make_method("joint", "conv4", SIZE, methods=("drlim",))
+    monkeypatch.setattr(method_class("drlim"), "loss", lambda self, **_: torch.zeros(()))
+    with pytest.raises(DataError, match=r"DrLIM\.loss gave Tensor; return"):
+        joint.loss(step=step())
 
 
 def test_names_are_checked():

@@ -6,7 +6,11 @@ import inspect
 import json
 import pickle
 import textwrap
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 
+import numpy as np
 import pytest
 from torch import nn
 
@@ -78,6 +82,25 @@ def test_a_method_that_extends_another_has_the_settings_of_both():
         Extended(encoder(), width=0)
 
 
+class Ranged(Method):
+    """A setting of a fixed length."""
+
+    def __init__(self, encoder, scale: tuple[float, float] = (0.2, 1.0)):
+        super().__init__(encoder)
+
+
+class Given(Ranged):
+    """Gives it to the class that it extends, made anew."""
+
+    def __init__(self, encoder, scale: tuple[float, float] = (0.2, 1.0)):
+        super().__init__(encoder, scale=(scale[0], scale[1]))
+
+
+def test_a_fixed_tuple_is_the_same_after_json():
+    settings = json.loads(json.dumps(Given(encoder()).settings()))
+    assert Given(encoder(), **settings).scale == (0.2, 1.0)
+
+
 class Wider(Plain):
     """With a default of its own for what it extends."""
 
@@ -112,6 +135,58 @@ def test_settings_that_would_hide_something_are_refused():
 
     with pytest.raises(TypeError, match="its own 'width' differs"):
         Other(encoder())
+
+
+def test_settings_that_making_a_method_takes_are_refused():
+    of_making = set(inspect.signature(make_method).parameters) - {"settings"}
+    assert of_making == {"name", "encoder", "image_size", "seed", "init", "preset"}
+    for name in of_making:
+        text = f"class Own(Method):\n    def __init__(self, backbone, {name}=1):\n        super().__init__(backbone)\n"
+        with pytest.raises(DataError, match=f"Own: the setting '{name}' is a parameter of make_method"):
+            exec(text, {"Method": Method})
+
+
+@dataclass(frozen=True)
+class Head:
+    width: Count = 1
+    file: Path = Path("x")
+
+
+class Nested(Method):
+    """Settings within settings."""
+
+    def __init__(
+        self,
+        encoder,
+        file: Path = Path("x"),
+        heads: tuple[Head, ...] = (),
+        files: dict[str, Path] | None = None,
+        free=None,
+    ):
+        super().__init__(encoder)
+
+
+def test_settings_within_settings_survive_json():
+    given = {"file": Path("a"), "heads": (Head(2, Path("b")), Head()), "files": {"c": Path("d")}}
+    told = json.loads(json.dumps(Nested(encoder(), **given).settings()))
+    assert told == {
+        "file": "a",
+        "heads": [{"width": 2, "file": "b"}, {"width": 1, "file": "x"}],
+        "files": {"c": "d"},
+        "free": None,
+    }
+    again = Nested(encoder(), **told)
+    assert (again.file, again.heads) == (given["file"], given["heads"])
+
+
+class Kind(Enum):
+    ONE = 1
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), Kind.ONE, [Kind.ONE], {3: 1}, {"x": print}], ids=str)
+def test_a_value_that_json_does_not_hold_is_no_setting(value):
+    with pytest.raises(DataError, match=r"free(\.x)?: a \w+ can't be saved as a setting of a run"):
+        Nested(encoder(), free=value).settings()
 
 
 def test_settings_are_no_parameters_of_the_network():

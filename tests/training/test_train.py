@@ -25,7 +25,14 @@ from embodied_ssl.method import Method, Recipe, Step
 from embodied_ssl.methods import make_method
 from embodied_ssl.training.logs import read_metrics
 from embodied_ssl.training.runs import state
-from embodied_ssl.training.runs.checkpoint import load_encoder, load_method, load_state, save_state, weights_digest
+from embodied_ssl.training.runs.checkpoint import (
+    load_encoder,
+    load_method,
+    load_state,
+    save_state,
+    save_weights,
+    weights_digest,
+)
 from embodied_ssl.training.settings import Hardware, TrainingSettings
 from embodied_ssl.training.train import train
 
@@ -365,6 +372,35 @@ def test_what_was_learned_before_leaves_no_gradient(roam, tmp_path):
             assert torch.equal(found[0][name], found[1][name])
 
 
+class Inferred(Method):
+    """Draws a head of what the data say, and a buffer before training, both from torch's own generator."""
+
+    def __init__(self, encoder, width: int | None = None):
+        super().__init__(encoder)
+        self.register_buffer("noise", torch.zeros(3))
+        if width is not None:
+            self.head = torch.nn.Linear(encoder.dim, width)
+
+    def infer_shapes(self, streams, rng):
+        self.width = len(streams["frames"])
+        self.head = torch.nn.Linear(self.encoder.dim, self.width)
+
+    def prepare(self, streams, rng):
+        self.noise.copy_(torch.rand(3))
+
+    def loss(self, frames: Frames, step: Step) -> dict[str, Tensor]:
+        return {"loss": self.head(self.encoder(frames.images.float() / 255)).square().mean()}
+
+
+def test_what_is_drawn_before_training_is_of_the_seed_wherever_torch_stands(roam, tmp_path):
+    found = []
+    for out, stands in (("one", 1), ("other", 2), ("one", 3)):  # the last finds the run of the first
+        torch.manual_seed(stands)
+        found.append(weights(train(method(Inferred), tmp_path / out, {"frames": roam}, Recipe(steps=1), QUIET)))
+    assert found[0] == found[1] == found[2]
+    assert load_file(tmp_path / "one/method.safetensors")["noise"].unique().numel() == 3
+
+
 def test_parts_of_a_batch_hold_the_same_samples(roam, tmp_path):
     """Without noise, dropout and batch norm's statistics, the gradient of two halves is that of the whole."""
 
@@ -590,15 +626,82 @@ class NoLoss(Method):
         super().__init__(encoder)
 
     def loss(self, frames: Frames, step: Step):
-        return {"nothing": None, "other": {"other": torch.zeros(())}, "vector": {"loss": torch.zeros(3)}}[self.gives]
+        loss = self.encoder(frames.images.float() / 255).mean()
+        return {
+            "nothing": None,
+            "other": {"other": loss},
+            "vector": {"loss": loss.expand(3)},
+            "each": {"loss": loss, "accuracy": torch.zeros(3)},
+            "text": {"loss": loss, "note": "x"},
+            "still": {"loss": loss.detach()},
+            "step": {"loss": loss, "step": loss},
+            "number": {"loss": loss, "accuracy": 0.5},
+        }[self.gives]
 
 
 @pytest.mark.parametrize(
-    ("gives", "said"), [("nothing", "NoneType"), ("other", "a dict of other"), ("vector", r"a loss of shape \[3\]")]
+    ("gives", "said"),
+    [
+        ("nothing", "NoneType; return"),
+        ("other", "a dict of other; return"),
+        ("vector", r"'loss' of shape \[3\]; return"),
+        ("each", r"'accuracy' of shape \[3\]; return"),
+        ("text", "a str by the name 'note'; return"),
+        ("still", "a loss without a gradient; make it"),
+        ("step", "'step', a column of metrics.csv; take another name"),
+    ],
 )
 def test_what_is_no_loss_is_told_with_the_method_that_gave_it(roam, tmp_path, gives, said):
-    with pytest.raises(DataError, match=rf"NoLoss\.loss gave {said}; return"):
+    with pytest.raises(DataError, match=rf"NoLoss\.loss gave {said}"):
         run(roam, tmp_path / "run", partial(NoLoss, gives=gives), Recipe(steps=1, batch_size=4))
+
+
+def test_a_number_is_logged_as_one(roam, tmp_path):
+    out = run(roam, tmp_path / "run", partial(NoLoss, gives="number"), Recipe(steps=1, batch_size=4))
+    assert read_metrics(out)[0]["accuracy"] == 0.5
+
+
+def test_a_method_in_which_nothing_learns_is_refused(roam, tmp_path):
+    with pytest.raises(DataError, match="no parameter learns"):
+        train(method().requires_grad_(False), tmp_path / "run", {"frames": roam}, SMALL, QUIET)
+
+
+def add_a_buffer(self, *given):
+    self.register_buffer("centres", torch.zeros(3))
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+@pytest.mark.parametrize("where", ["prepare", "after_step"])
+def test_a_buffer_that_no_one_could_load_is_refused_while_it_is_made(roam, tmp_path, monkeypatch, where, ema):
+    monkeypatch.setattr(Brightness, where, add_a_buffer)
+    recipe = Recipe(steps=1, batch_size=4, ema=ema)
+    with pytest.raises(DataError, match=r"brightness: centres was made, .* make it of its size in `__init__`"):
+        run(roam, tmp_path / "run", recipe=recipe)
+
+
+def test_buffers_that_share_memory_are_kept_each(tmp_path):
+    layer = torch.nn.Module()
+    layer.register_buffer("whole", torch.arange(6.0))
+    layer.register_buffer("part", layer.whole[:3])
+    layer.register_buffer("other", layer.whole.view(2, 3))
+    save_weights(layer, tmp_path / "layer.safetensors")
+    found = load_file(tmp_path / "layer.safetensors")
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        "whole": [0, 1, 2, 3, 4, 5],
+        "part": [0, 1, 2],
+        "other": [[0, 1, 2], [3, 4, 5]],
+    }
+
+
+def test_a_state_that_no_file_of_weights_holds_is_named():
+    class Seen(torch.nn.Module):
+        def get_extra_state(self):
+            return {"seen": 3}
+
+    with pytest.raises(DataError, match="LazyLinear: weight has no shape yet; make lazy layers in `infer_shapes`"):
+        weights_digest(torch.nn.LazyLinear(3))
+    with pytest.raises(DataError, match="Seen: _extra_state is a dict, no tensor; keep it in buffers"):
+        weights_digest(Seen())
 
 
 def test_what_is_no_callback_is_refused_before_any_work(roam, tmp_path):

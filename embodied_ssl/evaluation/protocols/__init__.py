@@ -1,6 +1,6 @@
 """Protocols by name: each file here holds one, and is called as it is; others come from outside (`plugins`)."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from embodied_ssl import plugins
@@ -31,7 +31,8 @@ def protocol_class(name: str) -> type[Protocol]:
 def make_protocol(name: str, **settings: Any) -> Protocol:
     """A protocol with settings of its own. Raises DataError for an unknown name, and for settings it does not have."""
     kind = protocol_class(name)
-    check_settings(name, settings, [field.name for field in fields(kind)])
+    needed = [field.name for field in fields(kind) if field.default is field.default_factory is MISSING]
+    check_settings(name, settings, [field.name for field in fields(kind)], needed)
     return kind(**settings)
 
 

@@ -12,6 +12,7 @@ RUN/metrics.csv            what was logged, by step
 import hashlib
 import io
 import json
+from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from embodied_ssl.datasets.errors import DataError
 from embodied_ssl.datasets.store.files import remove_temporaries, write_atomically
@@ -163,15 +165,30 @@ def weights_digest(module: nn.Module) -> str:
     """The sha256 of a module's parameters and buffers with their names, types and shapes, in hexadecimal digits."""
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
+        _check_tensor(module, name, tensor)
         plain = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
         digest.update(plain.flatten().view(torch.uint8).numpy().data if plain.numel() else b"")
     return digest.hexdigest()
 
 
+def _check_tensor(module: nn.Module, name: str, tensor: Any) -> None:
+    """Raise DataError for a part of a state that no file of weights holds."""
+    if is_lazy(tensor):
+        what, remedy = "has no shape yet", "make lazy layers in `infer_shapes`, or give them a batch before training"
+    elif not isinstance(tensor, Tensor):
+        what, remedy = f"is a {type(tensor).__name__}, no tensor", "keep it in buffers, or in settings"
+    else:
+        return
+    raise DataError(f"{type(module).__name__}: {name} {what}; {remedy}")
+
+
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write a module's parameters and buffers as safetensors, atomically."""
-    write_atomically(path, [save_tensors({n: t.detach().cpu().contiguous() for n, t in _tensors(module).items()})])
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(module).items()}
+    memory = {name: tensor.untyped_storage().data_ptr() for name, tensor in plain.items()}
+    shared = Counter(memory.values())  # which safetensors refuses
+    write_atomically(path, [save_tensors({n: t.clone() if shared[memory[n]] > 1 else t for n, t in plain.items()})])
 
 
 def load_weights(module: nn.Module, path: Path) -> None:

@@ -13,6 +13,7 @@ from embodied_ssl.datasets.read.batches import Batch
 from embodied_ssl.datasets.read.streams import Stream
 from embodied_ssl.encoders import Encoder
 from embodied_ssl.method import Method, Recipe
+from embodied_ssl.methods import method_name
 from embodied_ssl.training.devices.distributed import synchronize_batch_norm
 from embodied_ssl.training.devices.fabric import PRECISIONS
 from embodied_ssl.training.optimization import make_optimizer
@@ -49,6 +50,7 @@ class TrainingState:
         self.fabric = fabric
         self.updates = 0
         """That are made."""
+        self._shapes = _shapes(method)
         self._saved: int | None = None  # updates that the state on disk knows of
 
     @property
@@ -71,6 +73,7 @@ class TrainingState:
 
     def save(self) -> None:
         """Write a state to go on from."""
+        self.check_shapes()
         save_state(self._state(), self.out / STATE)
         self._saved = self.updates
 
@@ -79,6 +82,15 @@ class TrainingState:
         self.save()  # from which the run can go on with more updates
         save_weights(self.average or self.method, self.out / METHOD)
         save_weights(self.output_encoder, self.out / ENCODER)
+
+    def check_shapes(self) -> None:
+        """Raise DataError where what is learned has other parts than at first: nothing could load it."""
+        now = _shapes(self.method)
+        if other := sorted(name for name in now.keys() | self._shapes if now.get(name) != self._shapes.get(name)):
+            raise DataError(
+                f"{method_name(self.method)}: {other[0]} was made, or has another shape, since `infer_shapes`; make it "
+                "of its size in `__init__`, or in `infer_shapes` by a setting, and fill it afterwards"
+            )
 
     def told(self) -> str:
         """What is kept of the run, in words."""
@@ -120,6 +132,10 @@ class TrainingState:
                 )
             self.average.load_state_dict(state["average"])
         self.updates = self._saved = int(state["step"])
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
 
 
 class _Forward(nn.Module):
