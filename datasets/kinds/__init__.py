@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 
 from embodied_ssl.datasets.errors import DataError, unknown_name
 from embodied_ssl.datasets.kinds.base import Kind
-from embodied_ssl.plugins import NoPlugin, added, member, use
+from embodied_ssl.plugins import NoPlugin, added, member, origin_of, use
 
 __all__ = ["Kind", "built_in_kinds", "collected_kinds", "having", "kind_of", "kinds", "register"]
 
@@ -58,7 +58,8 @@ def register(kind: Kind) -> str:
 
     if kind.env_id not in gymnasium.registry:
         gymnasium.register(kind.env_id, entry_point=kind.env)
-    if (there := gymnasium.registry[kind.env_id].entry_point) != kind.env:
+    there = gymnasium.registry[kind.env_id].entry_point
+    if (there := there if isinstance(there, str) else origin_of(there)) != kind.env:  # a class, where it was registered
         raise DataError(f"kind {kind.name}: {kind.env_id} is {there}, not {kind.env}; give it an env_id of its own")
     return kind.env_id
 

@@ -107,10 +107,9 @@ def _add_protocols(parser: Parser) -> None:
 
 def _with_protocols(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was given, with the protocols in the place of their names and settings."""
-    from embodied_ssl.evaluation.protocols import make_protocol, protocol_name, protocol_names
+    from embodied_ssl.evaluation.protocols import make_protocol, protocol_class, protocol_names
 
     settings = {name: given.get(name, {}) for name in protocol_names()}
-    usual = [make_protocol(name) for name in given["protocols"]]
-    own = [settings.get(protocol_name(each), {}) for each in usual]  # of `module:Name` by its own name as well
-    made = [make_protocol(name, **values) for name, values in zip(given["protocols"], own, strict=True)]
+    own = {protocol_class(name): values for name, values in settings.items()}  # so that `module:Name` finds its own
+    made = [make_protocol(name, **own.get(protocol_class(name), {})) for name in given["protocols"]]
     return {**{name: value for name, value in given.items() if name not in settings}, "protocols": made}
